@@ -1,0 +1,892 @@
+"""The deep module: decides what happens to every call.
+
+Knows nothing of Asterisk, of a database or of the time of day: it is told signals and the moment they are
+looked at, and answers with orders and notices. ``handle`` always does three things: *expire* what is due,
+apply the signal through the tables of ``lifecycle.py``, *settle* what can be brought together now, and again
+until nothing changes. Never an idle agent beside a caller that agent could serve.
+
+There are no timers. Whatever can get stuck carries a deadline; ``next_deadline()`` says when to come back.
+Deadlines sit in one heap and are forgotten lazily: an entry counts only while its owner still has that very
+moment written down.
+
+What is known of a call may be wrong at any time: signals come late, twice, or never. The rule is: the dialplan
+holds the caller, so the dialplan is believed. ``CallerHeld`` always wins (somebody *is* waiting there), a
+picture of the switch (``SwitchFound``) settles whatever is older than itself.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, cast
+
+from dialog_acd.core import messages as m
+from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work, advance, knows
+from dialog_acd.core.model import EntryKind
+from dialog_acd.core.numbers import NumberKind
+from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, Timeline, blame_for
+from dialog_acd.core.routing import Head, best_match, serves
+from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId
+    from dialog_acd.core.routing import Pick
+
+GRACE = timedelta(seconds=2)
+"""Asterisk's ``Dial`` timeout fires first; ours is for the day Asterisk is silent."""
+HELD_WITHIN = timedelta(seconds=5)
+"""After a failed offer the dialplan needs milliseconds to hold the caller again."""
+PAUSE = timedelta(seconds=2)
+"""After a refused order, before the same call is offered again."""
+SET_ASIDE = timedelta(seconds=5)
+"""A phone that would not ring gets no offer for so long, or until its state changes."""
+LOST_AFTER = timedelta(minutes=5)
+"""A call in passing (arriving, returning) of which nothing more is heard."""
+LONGEST_TALK = timedelta(hours=4, minutes=5)
+"""The dialplan ends every call after four hours (``TIMEOUT(absolute)``)."""
+FAILSAFE_LONGEST = timedelta(hours=1)
+REMEMBERED = 10_000
+"""Ended calls whose late signals are still recognised as such."""
+
+
+class IdSource(Protocol):
+    def offer(self) -> OfferId:
+        """A new offer id: decimal digits, never used before, also not before a restart."""
+        ...
+
+
+class Due(StrEnum):
+    """What a deadline is about."""
+
+    OFFER_EXPIRES = "offer-expires"
+    HELD_BY = "held-by"
+    LOST = "lost"
+    OVERFLOW = "overflow"
+    PAUSE_ENDS = "pause-ends"
+    WRAP_UP_ENDS = "wrap-up-ends"
+    ASIDE_ENDS = "aside-ends"
+
+
+@dataclass(slots=True)
+class _Call:
+    id: CallId
+    entry: Entry
+    queue: Queue
+    place: tuple[datetime, int]
+    """Arrival and order of arrival. Never changes, through failed offers, overflow and return."""
+    line: Timeline
+    touched_at: datetime
+    """When we last learnt something of the call."""
+    state: CallState = CallState.ARRIVED
+    dialled: str = ""
+    ani: str | None = None
+    trunk: str = ""
+    trunk_call_id: str = ""
+    emergency: bool = False
+    offer: OfferId | None = None
+    agent: AgentId | None = None
+    """Whom the call occupies now."""
+    served_by: AgentId | None = None
+    talked: bool = False
+    holds_ordered: int = 0
+    overflow_tried: bool = False
+    partner: PartnerId | None = None
+    transferred_to: str | None = None
+    transfer_blind: bool | None = None
+    failsafe_why: str = ""
+    failsafe_answered_by: str | None = None
+    hung_up_first: str = "unknown"
+    deadlines: dict[Due, datetime] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Agent:
+    agent: Agent
+    idle_since: datetime
+    since: datetime
+    intent: Intent = Intent.SIGNED_OUT
+    reason: str = ""
+    work: Work = Work.IDLE
+    phone: PhoneState = PhoneState.UNREACHABLE
+    call: CallId | None = None
+    deadlines: dict[Due, datetime] = field(default_factory=dict)
+
+    @property
+    def available(self) -> bool:
+        return (
+            self.intent is Intent.READY
+            and self.work is Work.IDLE
+            and self.phone is PhoneState.REACHABLE
+            and Due.ASIDE_ENDS not in self.deadlines
+        )
+
+
+Output = m.Order | m.Notice
+_WAITING_STATES = frozenset(
+    {CallState.ARRIVED, CallState.WAITING, CallState.OFFERED, CallState.RETURNING, CallState.DIVERTING}
+)
+_ABANDONED_WHERE = {
+    CallState.ARRIVED: "greeting",
+    CallState.WAITING: "waiting",
+    CallState.OFFERED: "ringing",
+    CallState.RETURNING: "waiting",
+    CallState.DIVERTING: "partner-ringing",
+    CallState.CONNECTED: "connecting",
+}
+
+
+class Acd:
+    """Decides what happens to every call. See the head of this file."""
+
+    def __init__(self, directory: Directory, now: datetime, pick: Pick, ids: IdSource) -> None:
+        self._directory = directory
+        self._pick = pick
+        self._ids = ids
+        self._switch_up = False
+        self._calls: dict[CallId, _Call] = {}
+        self._ended: dict[CallId, None] = {}
+        self._agents: dict[AgentId, _Agent] = {a.id: _Agent(a, now, now) for a in directory.agents}
+        self._waiting: dict[QueueId, list[tuple[tuple[datetime, int], CallId]]] = {}
+        """Calls that may be matched now, per queue, in order of their place."""
+        self._arrivals = 0
+        self._due: list[tuple[datetime, int, Due, str]] = []
+        self._due_count = 0
+        self._out: list[Output] = []
+        self._now = now
+        # One method per kind of signal; a test checks that none is missing.
+        self._apply: dict[type[m.Signal], object] = {
+            m.CallArrived: self._on_call_arrived,
+            m.GreetingEnded: self._on_greeting_ended,
+            m.CallerHeld: self._on_caller_held,
+            m.OfferRinging: self._on_offer_ringing,
+            m.OfferAnswered: self._on_offer_answered,
+            m.PartiesBridged: self._on_parties_bridged,
+            m.OfferFailed: self._on_offer_failed,
+            m.AgentHungUp: self._on_agent_hung_up,
+            m.CallerHungUp: self._on_caller_hung_up,
+            m.CallTransferred: self._on_call_transferred,
+            m.CallTakenByFailsafe: self._on_taken_by_failsafe,
+            m.FailsafeAnswered: self._on_failsafe_answered,
+            m.DivertAnswered: self._on_divert_answered,
+            m.DivertFailed: self._on_divert_failed,
+            m.AgentSignedIn: self._on_intent,
+            m.AgentSignedOut: self._on_intent,
+            m.AgentReady: self._on_intent,
+            m.AgentNotReady: self._on_intent,
+            m.PhoneStateChanged: self._on_phone_state,
+            m.OrderFailed: self._on_order_failed,
+            m.DirectoryChanged: self._on_directory_changed,
+            m.SwitchLost: self._on_switch_lost,
+            m.SwitchFound: self._on_switch_found,
+            m.Tick: self._on_tick,
+            m.Beat: self._on_beat,
+        }
+
+    # ------------------------------------------------------------ the three public methods
+
+    def handle(self, signal: m.Signal, now: datetime) -> list[Output]:
+        """Take in one signal at the moment ``now``; answer with everything that follows from it."""
+        self._out, self._now = [], now
+        self._expire()
+        cast("Callable[[m.Signal], None]", self._apply[type(signal)])(signal)
+        while self._settle() or self._expire():
+            pass
+        return self._out
+
+    def next_deadline(self) -> datetime | None:
+        """When to call ``handle(Tick(), ...)`` at the latest."""
+        while self._due:
+            at, _, due, owner = self._due[0]
+            if self._deadlines_of(due, owner).get(due) == at:
+                return at
+            heapq.heappop(self._due)
+        return None
+
+    def view(self) -> AcdView:
+        """An immutable picture, as of the last signal."""
+        calls = sorted(self._calls.values(), key=lambda c: c.place)
+        live = [CallView(c.id, c.entry.tenant, c.queue.id, c.entry.kind, c.state, c.line.t_in, c.agent) for c in calls]
+        agents = [
+            AgentView(
+                a.agent.id, a.agent.name, a.agent.phone, a.agent.team, a.intent, a.reason, a.work, a.phone,
+                a.available, a.since,
+            )
+            for a in self._agents.values()
+        ]  # fmt: skip
+        queues = []
+        for queue in self._directory.queues:
+            mine = [c for c in calls if c.queue.id == queue.id]
+            waiting = [c for c in mine if c.state in _WAITING_STATES]
+            able = [a for a in self._agents.values() if a.intent is not Intent.SIGNED_OUT and serves(a.agent, queue)]
+            queues.append(
+                QueueView(
+                    queue.id,
+                    queue.name,
+                    len(waiting),
+                    self._now - waiting[0].line.t_in if waiting else timedelta(),
+                    sum(c.state is CallState.CONNECTED for c in mine),
+                    len(able),
+                    sum(a.available for a in able),
+                )
+            )
+        return AcdView(self._now, self._switch_up, tuple(queues), tuple(agents), tuple(live))
+
+    # ------------------------------------------------------------ deadlines
+
+    def _set_due(self, owner: _Call | _Agent, due: Due, at: datetime) -> None:
+        owner.deadlines[due] = at
+        self._due_count += 1
+        name = owner.id if isinstance(owner, _Call) else owner.agent.id
+        heapq.heappush(self._due, (at, self._due_count, due, name))
+
+    def _deadlines_of(self, due: Due, owner: str) -> dict[Due, datetime]:
+        found: _Call | _Agent | None
+        if due in (Due.WRAP_UP_ENDS, Due.ASIDE_ENDS):
+            found = self._agents.get(cast("AgentId", owner))
+        else:
+            found = self._calls.get(cast("CallId", owner))
+        return found.deadlines if found else {}
+
+    def _expire(self) -> bool:
+        """Act on every deadline that has come. Says whether anything did."""
+        acted = False
+        while self._due and self._due[0][0] <= self._now:
+            at, _, due, owner = heapq.heappop(self._due)
+            deadlines = self._deadlines_of(due, owner)
+            if deadlines.get(due) != at:
+                continue
+            del deadlines[due]
+            acted = True
+            if due in (Due.WRAP_UP_ENDS, Due.ASIDE_ENDS):
+                self._agent_due(self._agents[cast("AgentId", owner)], due)
+            else:
+                self._call_due(self._calls[cast("CallId", owner)], due)
+        return acted
+
+    def _agent_due(self, agent: _Agent, due: Due) -> None:
+        if due is Due.WRAP_UP_ENDS:
+            agent.idle_since = self._now
+            self._set_work(agent, Work.IDLE, "wrap-up over")
+        # ASIDE_ENDS: being gone from the deadlines is all there is to it.
+
+    def _call_due(self, call: _Call, due: Due) -> None:
+        if due is Due.OFFER_EXPIRES:
+            self._offer_over(call, m.OfferFailure.PHONE_GONE)
+            self._order_hold(call)
+        elif due is Due.HELD_BY:
+            self._order_hold(call)
+        elif due is Due.PAUSE_ENDS:
+            if call.state is CallState.WAITING:
+                self._stand_in_line(call)
+        elif due is Due.OVERFLOW:
+            self._overflow(call)
+        elif due is Due.LOST:
+            self._end(call, Outcome(Result.FAILED, "lost-sight", Blame.SWITCH), 0)
+
+    def _order_hold(self, call: _Call) -> None:
+        """Send the caller back to the waiting loop; three times, then only ``LOST`` is left."""
+        order = m.Hold(call.id)
+        self._move(call, order)
+        call.holds_ordered += 1
+        if call.holds_ordered <= 3:
+            self._set_due(call, Due.HELD_BY, self._now + HELD_WITHIN)
+            self._out.append(order)
+
+    # ------------------------------------------------------------ calls
+
+    def _move(self, call: _Call, message: m.Signal | m.Order) -> None:
+        """Change a call's state by the table, and whatever depends on the state alone."""
+        call.state = advance(call.state, message)
+        call.touched_at = self._now
+        self._leave_line(call)
+        state = call.state
+        for due in (Due.OFFER_EXPIRES, Due.HELD_BY, Due.PAUSE_ENDS):
+            call.deadlines.pop(due, None)
+        if state is CallState.WAITING:
+            # The dialplan itself ends the wait at max_wait; a minute later we stop believing in the call.
+            lost_at = max(call.line.t_in + call.queue.max_wait + timedelta(minutes=1), self._now + LOST_AFTER)
+        elif state in (CallState.CONNECTED, CallState.DIVERTED):
+            lost_at = self._now + LONGEST_TALK
+        elif state is CallState.FAILSAFE:
+            lost_at = self._now + FAILSAFE_LONGEST + LONGEST_TALK
+        else:
+            lost_at = self._now + LOST_AFTER
+        if state is not CallState.ENDED:
+            self._set_due(call, Due.LOST, lost_at)
+
+    def _stand_in_line(self, call: _Call) -> None:
+        line = self._waiting.setdefault(call.queue.id, [])
+        if (call.place, call.id) not in line:
+            insort(line, (call.place, call.id))
+
+    def _leave_line(self, call: _Call) -> None:
+        line = self._waiting.get(call.queue.id)
+        if line and (call.place, call.id) in line:
+            line.remove((call.place, call.id))
+
+    def _adopt(self, call_id: CallId, dialled: str, queue: QueueId | None, entered_at: datetime | None) -> _Call:
+        """Take over a call we have never heard of: the switch outlived us, or a signal was lost."""
+        entry = self._directory.entry_for(dialled).entry if dialled else self._directory.catch_all
+        if queue is not None and entry.queue != queue:
+            entry = next((e for e in self._directory.entries if e.queue == queue), entry)
+        # A channel's memory of its arrival may be garbage, but never lies in the future.
+        arrived = min(entered_at or self._now, self._now)
+        call = self._new_call(call_id, entry, arrived)
+        call.dialled = dialled
+        self._out.append(m.PictureDiffered(call_id, "adopted"))
+        return call
+
+    def _new_call(self, call_id: CallId, entry: Entry, arrived: datetime) -> _Call:
+        self._arrivals += 1
+        queue = self._directory.queue[entry.queue]
+        call = _Call(call_id, entry, queue, (arrived, self._arrivals), Timeline(arrived), self._now)
+        self._calls[call_id] = call
+        self._set_due(call, Due.LOST, self._now + LOST_AFTER)
+        return call
+
+    def _live(self, signal: m.Signal, call_id: CallId) -> _Call | None:
+        """The call a signal is about, if the signal means anything to it now; else the signal is ignored."""
+        call = self._calls.get(call_id)
+        if call is None:
+            self._ignore(signal, "call already ended" if call_id in self._ended else "unknown call", call_id)
+            return None
+        if not knows(call.state, signal):
+            self._ignore(signal, f"call is {call.state}", call_id)
+            return None
+        return call
+
+    def _ignore(self, signal: m.Signal, why: str, about: str = "") -> None:
+        self._out.append(m.Ignored(type(signal).__name__, why, about))
+
+    def _on_call_arrived(self, signal: m.CallArrived) -> None:
+        call = self._calls.get(signal.call)
+        found = self._directory.entry_for(signal.dialled, signal.trunk)
+        if call is None and signal.call in self._ended:
+            # We wrote this call off while the caller was still there. It cannot get a second record, so
+            # Asterisk looks after it alone.
+            self._ignore(signal, "call already ended", signal.call)
+            self._out.append(m.Treat(signal.call, m.Verdict.FAILSAFE, failsafe=found.entry.failsafe))
+            return
+        if call is None:
+            call = self._new_call(signal.call, found.entry, self._now)
+            call.dialled, call.ani = signal.dialled[:80], signal.ani
+            call.trunk, call.trunk_call_id = signal.trunk, signal.trunk_call_id
+            call.emergency = found.number.kind is NumberKind.EMERGENCY
+            self._out.append(m.CallOffered(call.id, call.entry.tenant, call.queue.id, call.entry.kind))
+            if not found.known and not call.emergency:
+                self._out.append(m.NumberUnknown(call.id, signal.dialled[:80]))
+        elif call.state in (CallState.CONNECTED, CallState.DIVERTED):
+            # An agent transferred the caller to a service number of ours: another town's queue, the old place.
+            call.entry, call.queue = found.entry, self._directory.queue[found.entry.queue]
+        self._out.append(self._treatment(call, signal.caller_name))
+
+    def _treatment(self, call: _Call, caller_name: str) -> m.Treat:
+        tenant = self._directory.tenant[call.entry.tenant]
+        return m.Treat(
+            call.id,
+            m.Verdict.EMERGENCY if call.emergency else m.Verdict.HOLD,
+            tenant=tenant.id,
+            queue=call.queue.id,
+            entered_at=call.line.t_in,
+            max_wait_at=call.line.t_in + call.queue.max_wait,
+            ring_for=call.queue.ring_for,
+            greeting=call.entry.greeting,
+            announcement=call.entry.announcement,
+            music=call.queue.music,
+            label=tenant.label,
+            caller_name=caller_name,
+            failsafe=call.entry.failsafe,
+        )
+
+    def _on_greeting_ended(self, signal: m.GreetingEnded) -> None:
+        call = self._calls.get(signal.call)
+        if call is None:
+            self._ignore(signal, "unknown call", signal.call)
+        elif call.line.t_ann_end is None:
+            call.line.t_ann_end = self._now
+
+    def _on_caller_held(self, signal: m.CallerHeld) -> None:
+        if signal.call not in self._calls and signal.call not in self._ended:
+            self._adopt(signal.call, "", signal.queue, signal.entered_at)
+        call = self._live(signal, signal.call)
+        if call is not None:
+            self._held(call, signal)
+
+    def _held(self, call: _Call, signal: m.CallerHeld) -> None:
+        before = call.state
+        if before in (CallState.OFFERED, CallState.CONNECTED):
+            self._let_go(call, m.OfferFailure.NOT_TALKED if before is CallState.CONNECTED else None)
+        first = call.line.t_q is None
+        self._move(call, signal)
+        call.holds_ordered = 0
+        call.line.t_q = call.line.t_q or self._now
+        self._stand_in_line(call)
+        if call.queue.overflow and not call.overflow_tried:
+            self._set_due(call, Due.OVERFLOW, max(call.line.t_in + call.queue.overflow.after, self._now))
+        if first:
+            line = self._waiting[call.queue.id]
+            self._out.append(m.CallQueued(call.id, call.queue.id, line.index((call.place, call.id)) + 1))
+
+    def _on_caller_hung_up(self, signal: m.CallerHungUp) -> None:
+        call = self._live(signal, signal.call)
+        if call is not None:
+            self._end(call, self._outcome(call, signal.cause), signal.cause)
+
+    def _outcome(self, call: _Call, cause: int) -> Outcome:
+        if call.state is CallState.FAILSAFE:
+            return Outcome(Result.FAILSAFE, call.failsafe_why, Blame.US)
+        if call.state is CallState.DIVERTED:
+            if call.partner is not None:
+                return Outcome(Result.OVERFLOWED, "partner", Blame.NOBODY)
+            return Outcome(Result.SERVED, "transferred", Blame.NOBODY)
+        if call.talked:
+            # Also where a transfer failed and the caller gave up waiting for a second person.
+            return Outcome(Result.SERVED, "talked", Blame.NOBODY)
+        if call.emergency:
+            return Outcome(Result.REFUSED, "emergency", Blame.NOBODY)
+        return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
+
+    def _end(self, call: _Call, outcome: Outcome, cause: int) -> None:
+        """Close a call: free whom it occupies, write its one record."""
+        abandoned = outcome.result is Result.ABANDONED
+        if call.agent is not None:
+            if call.state is CallState.CONNECTED and call.talked:
+                call.hung_up_first = "caller" if call.hung_up_first == "unknown" else call.hung_up_first
+                self._wrap_up(call)
+            else:
+                if call.offer is not None:
+                    self._note_offer(call, m.OfferFailure.CALLER_GONE)
+                self._free(call, "caller gone")
+        if abandoned:
+            call.hung_up_first = "caller"
+        self._leave_line(call)
+        call.state = CallState.ENDED
+        call.deadlines.clear()
+        del self._calls[call.id]
+        self._ended[call.id] = None
+        if len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+        line = call.line
+        record = CallRecord(
+            call=call.id, tenant=call.entry.tenant, queue=call.queue.id, kind=call.entry.kind,
+            dialled=call.dialled, ani=call.ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
+            t_in=line.t_in, t_ann_end=line.t_ann_end, t_q=line.t_q, t_ans=line.t_ans, t_end=self._now,
+            t_wrap_end=line.t_wrap_end, t_leave=self._now if abandoned else None, t_ovf=line.t_ovf,
+            t_ovf_ans=line.t_ovf_ans, t_failsafe=line.t_failsafe, agent=call.served_by, partner=call.partner,
+            transferred_to=call.transferred_to, transfer_blind=call.transfer_blind,
+            failsafe_answered_by=call.failsafe_answered_by, hung_up_first=call.hung_up_first, cause=cause,
+            outcome=outcome, in_time=line.t_ans is not None and line.t_ans - line.t_in <= call.queue.target,
+            offers=tuple(line.offers),
+        )  # fmt: skip
+        if abandoned:
+            notice = m.CallAbandoned(call.id, record.tenant, record.queue, record.kind, self._now - line.t_in)
+            self._out.append(notice)
+        self._out += [m.SaveRecord(record), m.CallEnded(record)]
+
+    # ------------------------------------------------------------ offers
+
+    def _settle(self) -> bool:
+        """Bring together one caller and one agent, if any pair fits. Says whether one did."""
+        if not self._switch_up:
+            return False
+        free = [a for a in self._agents.values() if a.available]
+        heads = (Head(line[0][0], line[0][1], self._calls[line[0][1]].queue) for line in self._waiting.values() if line)
+        match = best_match(heads, free, self._pick)
+        if match is None:
+            return False
+        call, agent = self._calls[match.call], self._agents[match.agent.id]
+        ring_for = call.queue.ring_for
+        order = m.Offer(call.id, self._ids.offer(), agent.agent.id, agent.agent.phone, ring_for)
+        self._move(call, order)
+        call.offer, call.agent = order.offer, agent.agent.id
+        call.line.offers.append(OfferTried(order.offer, agent.agent.id, self._now, "open"))
+        self._set_due(call, Due.OFFER_EXPIRES, self._now + ring_for + GRACE)
+        agent.call = call.id
+        self._set_work(agent, Work.OFFERED, match.why)
+        self._out += [order, m.OfferMade(call.id, call.queue.id, agent.agent.id, match.why)]
+        return True
+
+    def _of_offer(
+        self, signal: m.OfferRinging | m.OfferAnswered | m.PartiesBridged | m.OfferFailed | m.AgentHungUp
+    ) -> _Call | None:
+        """The call of an offer signal, if that offer is the one in force."""
+        call = self._calls.get(signal.call)
+        if call is None:
+            self._ignore(signal, "unknown or ended call", signal.call)
+            return None
+        if call.offer is None or call.offer != signal.offer:
+            self._ignore(signal, "offer not in force", signal.call)
+            return None
+        return call
+
+    def _on_offer_ringing(self, signal: m.OfferRinging) -> None:
+        self._of_offer(signal)
+
+    def _on_offer_answered(self, signal: m.OfferAnswered) -> None:
+        call = self._of_offer(signal)
+        if call is not None:
+            self._answered(call, signal)
+
+    def _on_parties_bridged(self, signal: m.PartiesBridged) -> None:
+        call = self._of_offer(signal)
+        if call is not None and self._answered(call, signal):
+            self._talking(call)
+
+    def _answered(self, call: _Call, signal: m.OfferAnswered | m.PartiesBridged) -> bool:
+        """The agent has picked up. Whether the two also talk is another question (the announcement)."""
+        if not knows(call.state, signal):
+            self._ignore(signal, f"call is {call.state}", call.id)
+            return False
+        if call.state is CallState.OFFERED:
+            self._move(call, signal)
+            call.line.t_ans = self._now
+            agent = self._serving(call)
+            self._set_work(agent, Work.TALKING, "answered")
+        return True
+
+    def _talking(self, call: _Call) -> None:
+        if call.talked and call.served_by is not None and call.line.offers[-1].result == "answered":
+            return
+        agent = self._serving(call)
+        first = not call.talked
+        call.talked, call.served_by = True, agent.agent.id
+        self._note_offer(call, None)
+        self._out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id))
+        if first:
+            waited = (call.line.t_ans or self._now) - call.line.t_in
+            self._out.append(
+                m.CallAnswered(
+                    call.id, call.entry.tenant, call.queue.id, call.entry.kind, agent.agent.id, waited,
+                    waited <= call.queue.target,
+                )
+            )  # fmt: skip
+
+    def _serving(self, call: _Call) -> _Agent:
+        if call.agent is None:
+            raise AssertionError(f"call {call.id} has no agent")  # invariant 2; a defect of this file
+        return self._agents[call.agent]
+
+    def _on_offer_failed(self, signal: m.OfferFailed) -> None:
+        call = self._of_offer(signal)
+        if call is None:
+            return
+        if not knows(call.state, signal):
+            self._ignore(signal, f"call is {call.state}", call.id)
+            return
+        self._offer_over(call, signal.reason)
+        self._move(call, signal)
+        self._set_due(call, Due.HELD_BY, self._now + HELD_WITHIN)
+
+    def _offer_over(self, call: _Call, reason: m.OfferFailure) -> None:
+        """An offer came to nothing: the agent is freed, and taken out of the round where that was their doing."""
+        agent_id = call.agent
+        if agent_id is None:
+            return
+        self._note_offer(call, reason)
+        if not call.talked:
+            call.line.t_ans = None
+        self._out.append(m.OfferMissed(call.id, call.queue.id, agent_id, reason))
+        agent = self._agents[agent_id]
+        self._free(call, reason)
+        if reason is m.OfferFailure.NO_ANSWER:
+            self._set_intent(agent, Intent.NOT_READY, "rona")
+        elif reason in (m.OfferFailure.DECLINED, m.OfferFailure.NOT_TALKED):
+            self._set_intent(agent, Intent.NOT_READY, str(reason))
+        elif reason in (m.OfferFailure.PHONE_BUSY, m.OfferFailure.PHONE_GONE):
+            self._set_due(agent, Due.ASIDE_ENDS, self._now + SET_ASIDE)
+
+    def _let_go(self, call: _Call, reason: m.OfferFailure | None) -> None:
+        """The caller is back in the waiting loop while we believed an agent had them."""
+        if call.agent is None:
+            return
+        if call.talked:
+            self._wrap_up(call)
+        elif reason is not None:
+            self._offer_over(call, reason)
+        else:
+            # How the offer went was never told; the agent is not to blame, but this phone is set aside.
+            self._offer_over(call, m.OfferFailure.PHONE_GONE)
+
+    def _note_offer(self, call: _Call, failure: m.OfferFailure | None) -> None:
+        last = call.line.offers[-1]
+        if last.result == "open":
+            call.line.offers[-1] = OfferTried(last.offer, last.agent, last.at, str(failure or "answered"))
+
+    def _free(self, call: _Call, why: str) -> None:
+        """Break the tie between a call and the agent it occupies, without wrap-up."""
+        if call.agent is not None:
+            agent = self._agents[call.agent]
+            agent.call = None
+            self._set_work(agent, Work.IDLE, why)
+        call.agent, call.offer = None, None
+
+    def _wrap_up(self, call: _Call) -> None:
+        """The agent's part in a conversation is over."""
+        if call.agent is None:
+            return
+        agent, length = self._agents[call.agent], call.queue.wrap_up_for
+        call.line.t_wrap_end = self._now + length
+        agent.call, call.agent, call.offer = None, None, None
+        if length > timedelta():
+            self._set_work(agent, Work.WRAP_UP, "after-call work")
+            self._set_due(agent, Due.WRAP_UP_ENDS, self._now + length)
+        else:
+            agent.idle_since = self._now
+            self._set_work(agent, Work.IDLE, "no wrap-up")
+
+    def _on_agent_hung_up(self, signal: m.AgentHungUp) -> None:
+        call = self._of_offer(signal)
+        if call is None:
+            return
+        if call.state is CallState.OFFERED:
+            # The answer was never told, the end of the conversation is: the dialplan knows that they talked.
+            self._answered(call, m.OfferAnswered(call.id, signal.offer))
+        if not knows(call.state, signal):
+            self._ignore(signal, f"call is {call.state}", call.id)
+            return
+        self._talking(call)
+        self._move(call, signal)
+        call.hung_up_first = "agent"
+        self._wrap_up(call)
+
+    def _on_call_transferred(self, signal: m.CallTransferred) -> None:
+        call = self._live(signal, signal.call)
+        if call is None:
+            return
+        if call.agent is not None and call.offer is not None:
+            self._talking(call)
+        self._wrap_up(call)
+        self._move(call, signal)
+        call.transferred_to, call.transfer_blind = signal.target, signal.blind
+        call.hung_up_first = "agent"
+
+    # ------------------------------------------------------------ partners and failsafe
+
+    def _overflow(self, call: _Call) -> None:
+        rule = call.queue.overflow
+        if rule is None or call.state is not CallState.WAITING or not self._switch_up:
+            return
+        partner = self._directory.partner[rule.partner]
+        order = m.Divert(call.id, partner.id, partner.number, partner.ring_for)
+        self._move(call, order)
+        call.overflow_tried, call.partner = True, partner.id
+        call.line.t_ovf = call.line.t_ovf or self._now
+        self._set_due(call, Due.OFFER_EXPIRES, self._now + partner.ring_for + GRACE)
+        # The partner may be slower than the next free agent here: the place in the queue is kept.
+        self._stand_in_line(call)
+        why = f"waited {rule.after.total_seconds():.0f} s"
+        self._out += [order, m.CallDiverted(call.id, call.entry.tenant, call.queue.id, partner.id, why)]
+
+    def _on_divert_answered(self, signal: m.DivertAnswered) -> None:
+        call = self._live(signal, signal.call)
+        if call is not None:
+            self._move(call, signal)
+            call.partner, call.line.t_ovf_ans = signal.partner, self._now
+
+    def _on_divert_failed(self, signal: m.DivertFailed) -> None:
+        call = self._live(signal, signal.call)
+        if call is not None:
+            self._move(call, signal)
+            call.partner = None
+            self._set_due(call, Due.HELD_BY, self._now + HELD_WITHIN)
+
+    def _on_taken_by_failsafe(self, signal: m.CallTakenByFailsafe) -> None:
+        if signal.call not in self._calls and signal.call not in self._ended:
+            self._adopt(signal.call, signal.dialled, None, None)
+        call = self._live(signal, signal.call)
+        if call is None or call.state is CallState.FAILSAFE:
+            return
+        if call.talked:
+            self._wrap_up(call)
+        else:
+            self._free(call, "failsafe")
+        self._move(call, signal)
+        call.failsafe_why, call.line.t_failsafe = signal.why, self._now
+        self._out.append(m.FailsafeEntered(call.id, call.entry.tenant, call.queue.id, signal.why))
+
+    def _on_failsafe_answered(self, signal: m.FailsafeAnswered) -> None:
+        call = self._calls.get(signal.call)
+        if call is None or call.state is not CallState.FAILSAFE:
+            self._ignore(signal, "call is not in failsafe", signal.call)
+        else:
+            call.failsafe_answered_by = signal.by
+
+    # ------------------------------------------------------------ agents
+
+    def _set_work(self, agent: _Agent, work: Work, why: str) -> None:
+        if agent.work is not work:
+            self._out.append(m.AgentChanged(agent.agent.id, "work", agent.work, work, why))
+            agent.work, agent.since = work, self._now
+
+    def _set_intent(self, agent: _Agent, intent: Intent, reason: str) -> None:
+        if agent.intent is intent and agent.reason == reason:
+            return
+        self._out.append(m.AgentChanged(agent.agent.id, "intent", agent.intent, intent, reason))
+        if agent.intent is not Intent.READY and intent is Intent.READY:
+            agent.idle_since = self._now
+        agent.intent, agent.reason, agent.since = intent, reason, self._now
+
+    def _on_intent(self, signal: m.AgentSignedIn | m.AgentSignedOut | m.AgentReady | m.AgentNotReady) -> None:
+        agent = self._agents.get(signal.agent)
+        if agent is None:
+            self._ignore(signal, "unknown agent", signal.agent)
+        elif isinstance(signal, m.AgentSignedIn):
+            if agent.intent is Intent.SIGNED_OUT:
+                self._set_intent(agent, Intent.NOT_READY, "signed-in")
+        elif isinstance(signal, m.AgentSignedOut):
+            self._set_intent(agent, Intent.SIGNED_OUT, "")
+        elif isinstance(signal, m.AgentReady):
+            self._set_intent(agent, Intent.READY, "")
+        elif agent.intent is Intent.SIGNED_OUT:
+            self._ignore(signal, "agent is signed out", signal.agent)
+        else:
+            self._set_intent(agent, Intent.NOT_READY, signal.why)
+
+    def _on_phone_state(self, signal: m.PhoneStateChanged) -> None:
+        known = self._directory.agent_at.get(signal.phone)
+        if known is None or known.id not in self._agents:
+            self._ignore(signal, "nobody's phone", signal.phone)
+        else:
+            self._set_phone(self._agents[known.id], PhoneState(signal.state))
+
+    def _set_phone(self, agent: _Agent, state: PhoneState) -> None:
+        if state is PhoneState.REACHABLE:
+            agent.deadlines.pop(Due.ASIDE_ENDS, None)
+        if agent.phone is not state:
+            self._out.append(m.AgentChanged(agent.agent.id, "phone", agent.phone, state, "switch"))
+            agent.phone = state
+
+    # ------------------------------------------------------------ the world around
+
+    def _on_order_failed(self, signal: m.OrderFailed) -> None:
+        order = signal.order
+        call = self._calls.get(order.call)
+        if call is None:
+            self._ignore(signal, "unknown or ended call", order.call)
+            return
+        if not signal.certain or isinstance(order, m.Hold | m.Withdraw | m.Say | m.Release):
+            # Nobody knows whether it happened, or the caller is about to be gone: a deadline decides.
+            self._ignore(signal, f"deadline decides: {signal.why}", order.call)
+            return
+        if isinstance(order, m.Offer):
+            if call.state is not CallState.OFFERED or call.offer != order.offer:
+                self._ignore(signal, "offer not in force", order.call)
+                return
+            self._note_offer(call, m.OfferFailure.CALLER_GONE)
+            self._free(call, "switch refused")
+        elif call.state is not CallState.DIVERTING:
+            self._ignore(signal, f"call is {call.state}", order.call)
+            return
+        else:
+            call.partner = None
+        self._move(call, signal)
+        self._set_due(call, Due.PAUSE_ENDS, self._now + PAUSE)
+
+    def _on_directory_changed(self, signal: m.DirectoryChanged) -> None:
+        self._directory = directory = signal.directory
+        for agent in directory.agents:
+            if agent.id in self._agents:
+                self._agents[agent.id].agent = agent
+            else:
+                self._agents[agent.id] = _Agent(agent, self._now, self._now)
+        for gone in [a for a in self._agents.values() if a.agent.id not in directory.agent]:
+            # Whoever is in a conversation ends it; nobody gets a new one.
+            self._set_intent(gone, Intent.SIGNED_OUT, "")
+            if gone.work is Work.IDLE:
+                del self._agents[gone.agent.id]
+        for call in self._calls.values():
+            waits = call.id in {c for _, c in self._waiting.get(call.queue.id, ())}
+            self._leave_line(call)
+            call.queue = directory.queue.get(call.queue.id) or directory.queue[directory.catch_all.queue]
+            if waits:
+                self._stand_in_line(call)
+        self._keep_failsafe()
+
+    def _keep_failsafe(self) -> None:
+        directory = self._directory
+        numbers = tuple((e.number, e.failsafe) for e in directory.entries if e.kind is not EntryKind.CATCH_ALL)
+        self._out.append(m.KeepFailsafe(directory.failsafe_profiles, numbers, directory.catch_all.failsafe))
+
+    def _on_switch_lost(self, signal: m.SwitchLost) -> None:  # noqa: ARG002  one switch for now
+        self._switch_up = False
+        for call in self._calls.values():
+            # Offers ring on without us; their deadlines stand still until we can see again.
+            for due in (Due.OFFER_EXPIRES, Due.HELD_BY):
+                call.deadlines.pop(due, None)
+
+    def _on_switch_found(self, signal: m.SwitchFound) -> None:
+        self._switch_up = True
+        for phone, state in signal.phones:
+            known = self._directory.agent_at.get(phone)
+            if known is not None and known.id in self._agents:
+                self._set_phone(self._agents[known.id], PhoneState(state))
+        seen = {c.call for c in signal.calls}
+        for call in [c for c in self._calls.values() if c.id not in seen and c.touched_at <= signal.at]:
+            self._out.append(m.PictureDiffered(call.id, "gone"))
+            self._end(call, self._outcome(call, 0), 0)
+        for theirs in signal.calls:
+            ours = self._calls.get(theirs.call)
+            if ours is None:
+                if theirs.call in self._ended:
+                    continue
+                ours = self._adopt(theirs.call, theirs.dialled, theirs.queue, theirs.entered_at)
+            elif ours.touched_at > signal.at:
+                continue
+            self._believe(ours, theirs)
+        if not signal.audit:
+            self._keep_failsafe()
+
+    def _believe(self, ours: _Call, theirs: m.SwitchCall) -> None:
+        """Bring one call into the state the switch shows."""
+        state, place = ours.state, theirs.place
+        if place == "wait" and state is not CallState.WAITING and knows(state, m.CallerHeld(ours.id)):
+            self._held(ours, m.CallerHeld(ours.id))
+        elif place in ("offer", "talk") and state in (CallState.ARRIVED, CallState.WAITING):
+            self._believe_offer(ours, theirs)
+        elif place == "offer" and state is CallState.OFFERED:
+            self._set_due(ours, Due.OFFER_EXPIRES, self._now + ours.queue.ring_for + GRACE)
+        elif place == "talk" and state is CallState.OFFERED and ours.offer is not None:
+            self._answered(ours, m.PartiesBridged(ours.id, ours.offer))
+            self._talking(ours)
+        elif place == "failsafe" and state is not CallState.FAILSAFE:
+            self._on_taken_by_failsafe(m.CallTakenByFailsafe(ours.id, "found-there"))
+        elif place == "transfer" and state is CallState.CONNECTED:
+            self._on_call_transferred(m.CallTransferred(ours.id, "unknown", blind=True))
+        elif place == "arriving" or state in (CallState.WAITING, CallState.CONNECTED, CallState.FAILSAFE):
+            pass
+        elif state is CallState.RETURNING:
+            self._set_due(ours, Due.HELD_BY, self._now + HELD_WITHIN)
+        elif state is CallState.DIVERTING:
+            self._set_due(ours, Due.OFFER_EXPIRES, self._now + LOST_AFTER)
+
+    def _believe_offer(self, ours: _Call, theirs: m.SwitchCall) -> None:
+        """After a restart of ours: a phone rings, or two people talk, and we did not know."""
+        known = self._directory.agent_at.get(theirs.phone) if theirs.phone else None
+        agent = self._agents.get(known.id) if known else None
+        if agent is None or agent.call is not None or theirs.offer is None:
+            # Somebody has the caller whom we cannot name. The dialplan will hold them again or they hang up.
+            return
+        if ours.state is CallState.ARRIVED:
+            self._move(ours, m.CallerHeld(ours.id))
+            ours.line.t_q = ours.line.t_in
+        self._move(ours, m.Offer(ours.id, theirs.offer, agent.agent.id, agent.agent.phone, ours.queue.ring_for))
+        ours.offer, ours.agent, agent.call = theirs.offer, agent.agent.id, ours.id
+        ours.line.offers.append(OfferTried(theirs.offer, agent.agent.id, self._now, "open"))
+        self._set_work(agent, Work.OFFERED, "found ringing")
+        self._set_due(ours, Due.OFFER_EXPIRES, self._now + ours.queue.ring_for + GRACE)
+        if theirs.place == "talk":
+            self._answered(ours, m.PartiesBridged(ours.id, theirs.offer))
+            self._talking(ours)
+
+    def _on_tick(self, signal: m.Tick) -> None:
+        """Everything a tick is for happens in ``_expire`` and ``_settle``."""
+
+    def _on_beat(self, signal: m.Beat) -> None:  # noqa: ARG002
+        if self._switch_up:
+            self._out.append(m.Heartbeat())

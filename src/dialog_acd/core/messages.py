@@ -1,0 +1,524 @@
+"""The border of the core: signals come in, orders and notices go out.
+
+A **signal** says what happened; it may be late, doubled or about nobody we know. An **order** says what to do;
+it must be carried out, and a failure comes back as ``OrderFailed``. A **notice** tells whoever is interested;
+it may be lost, and no one dies.
+
+All times are aware UTC datetimes. None of these carries a channel, a header or a SQL row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.core.model import (
+        AgentId,
+        CallId,
+        EntryKind,
+        FailsafeProfile,
+        OfferId,
+        PartnerId,
+        Phone,
+        QueueId,
+        TenantId,
+    )
+    from dialog_acd.core.records import CallRecord
+
+
+class OfferFailure(StrEnum):
+    """Why an offer ended without a conversation."""
+
+    NO_ANSWER = "no-answer"
+    DECLINED = "declined"
+    """The agent, or the phone, refused the ringing call (486, 603)."""
+    PHONE_BUSY = "phone-busy"
+    """The phone was in use in the very second of the offer; it never rang."""
+    PHONE_GONE = "phone-gone"
+    """No contact, no route, or the phone rejected us."""
+    CALLER_GONE = "caller-gone"
+    NOT_TALKED = "not-talked"
+    """The agent answered and hung up before the two were connected."""
+
+
+# ---------------------------------------------------------------- signals
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """A caller is at the door. ``dialled`` is the number exactly as the trunk wrote it."""
+
+    call: CallId
+    dialled: str
+    ani: str | None = None
+    caller_name: str = ""
+    trunk: str = "trunk"
+    trunk_call_id: str = ""
+    """SIP Call-ID on the trunk: what a carrier asks for when a call is disputed."""
+
+
+@dataclass(frozen=True, slots=True)
+class GreetingEnded:
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class CallerHeld:
+    """The dialplan holds the caller in its waiting loop. ``queue`` and ``entered_at`` are the channel's own
+    memory of its place: all that is left of a call we have never heard of.
+    """
+
+    call: CallId
+    queue: QueueId | None = None
+    entered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRinging:
+    call: CallId
+    offer: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    call: CallId
+    offer: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class PartiesBridged:
+    call: CallId
+    offer: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class OfferFailed:
+    call: CallId
+    offer: OfferId
+    reason: OfferFailure
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHungUp:
+    """The agent's side ended first, after a conversation."""
+
+    call: CallId
+    offer: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class CallerHungUp:
+    """The caller's channel is gone, whoever ended it. ``cause`` is a Q.850 number, 0 when unknown."""
+
+    call: CallId
+    cause: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CallTransferred:
+    """The agent handed the caller on, ``blind`` or not, to ``target`` (an extension or a phone)."""
+
+    call: CallId
+    target: str
+    blind: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallTakenByFailsafe:
+    """Asterisk went on without us. ``why``: ``heartbeat``, ``no-answer``, ``max-wait``, ``verdict``, ``dialplan``."""
+
+    call: CallId
+    why: str
+    dialled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FailsafeAnswered:
+    """Somebody of the failsafe profile answered (``by``: phone or partner)."""
+
+    call: CallId
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DivertAnswered:
+    call: CallId
+    partner: PartnerId
+
+
+@dataclass(frozen=True, slots=True)
+class DivertFailed:
+    call: CallId
+    partner: PartnerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSignedIn:
+    """The agent is at work and not yet ready. Signing in again changes nothing."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSignedOut:
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReady:
+    """The agent wants calls. Signs in on the way where need be."""
+
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentNotReady:
+    agent: AgentId
+    why: str = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneStateChanged:
+    """``state`` is a value of ``lifecycle.PhoneState``."""
+
+    phone: Phone
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFailed:
+    """``certain``: the switch refused, so nothing moved. Otherwise nobody knows, and a deadline decides."""
+
+    order: Offer | Hold | Withdraw | Divert | Say | Release
+    why: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryChanged:
+    directory: Directory
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchCall:
+    """One caller as the switch sees it in a snapshot."""
+
+    call: CallId
+    place: str
+    """``wait``, ``offer``, ``talk``, ``overflow``, ``failsafe``, ``transfer`` or ``arriving``."""
+    queue: QueueId | None = None
+    entered_at: datetime | None = None
+    offer: OfferId | None = None
+    phone: Phone | None = None
+    dialled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchLost:
+    switch: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchFound:
+    """The link is up (or an audit is due): the whole truth about callers and phones.
+
+    ``at`` is the moment the picture began to be taken, by our clock; what we learnt about a call after that
+    moment is younger than the picture and wins.
+    """
+
+    switch: str
+    calls: tuple[SwitchCall, ...]
+    phones: tuple[tuple[Phone, str], ...]
+    at: datetime
+    audit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A deadline has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Two seconds are over; once this is handled, the engine has proven that it turns."""
+
+
+Signal = (
+    CallArrived
+    | GreetingEnded
+    | CallerHeld
+    | OfferRinging
+    | OfferAnswered
+    | PartiesBridged
+    | OfferFailed
+    | AgentHungUp
+    | CallerHungUp
+    | CallTransferred
+    | CallTakenByFailsafe
+    | FailsafeAnswered
+    | DivertAnswered
+    | DivertFailed
+    | AgentSignedIn
+    | AgentSignedOut
+    | AgentReady
+    | AgentNotReady
+    | PhoneStateChanged
+    | OrderFailed
+    | DirectoryChanged
+    | SwitchLost
+    | SwitchFound
+    | Tick
+    | Beat
+)
+
+
+# ---------------------------------------------------------------- orders
+
+
+class Verdict(StrEnum):
+    """What the dialplan shall do with a caller at the door."""
+
+    HOLD = "hold"
+    EMERGENCY = "emergency"
+    """110 or 112 dialled: say where help is, never queue it silently."""
+    FAILSAFE = "failsafe"
+
+
+@dataclass(frozen=True, slots=True)
+class Treat:
+    """Answer to the question the dialplan asks at arrival; becomes channel variables."""
+
+    call: CallId
+    verdict: Verdict
+    tenant: TenantId | None = None
+    queue: QueueId | None = None
+    entered_at: datetime | None = None
+    max_wait_at: datetime | None = None
+    ring_for: timedelta | None = None
+    greeting: str | None = None
+    announcement: str | None = None
+    music: str = "acd"
+    label: str = ""
+    """Town, shown on the agent's phone in front of the caller's name."""
+    caller_name: str = ""
+    failsafe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Ring this agent for this call. The dialplan's own ``Dial`` timeout is ``ring_for``."""
+
+    call: CallId
+    offer: OfferId
+    agent: AgentId
+    phone: Phone
+    ring_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take an offer back: the caller goes to the waiting loop, the phone stops ringing."""
+
+    call: CallId
+    offer: OfferId
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Send the caller (back) to the waiting loop."""
+
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class Divert:
+    call: CallId
+    partner: PartnerId
+    number: str
+    ring_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Play a prompt to a waiting caller, who then waits on."""
+
+    call: CallId
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    call: CallId
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRecord:
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Tell every switch that the engine turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepFailsafe:
+    """Write the failsafe profiles, and which number has which, into the switch's own memory."""
+
+    profiles: tuple[FailsafeProfile, ...]
+    numbers: tuple[tuple[str, str], ...]
+    """(number as in ``Entry.number``, name of its profile)."""
+    default: str
+
+
+Order = Treat | Offer | Withdraw | Hold | Divert | Say | Release | SaveRecord | Heartbeat | KeepFailsafe
+
+
+# ---------------------------------------------------------------- notices
+
+
+@dataclass(frozen=True, slots=True)
+class CallOffered:
+    """A call came in and belongs to this queue. (In a report: *offered*. An offer to an agent is ``Offer``.)"""
+
+    call: CallId
+    tenant: TenantId
+    queue: QueueId
+    kind: EntryKind
+
+
+@dataclass(frozen=True, slots=True)
+class NumberUnknown:
+    """Nobody owns the number; the catch-all queue took the call. Somebody should look."""
+
+    call: CallId
+    dialled: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallQueued:
+    call: CallId
+    queue: QueueId
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    call: CallId
+    tenant: TenantId
+    queue: QueueId
+    kind: EntryKind
+    agent: AgentId
+    waited: timedelta
+    in_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallAbandoned:
+    call: CallId
+    tenant: TenantId
+    queue: QueueId
+    kind: EntryKind
+    waited: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class CallDiverted:
+    call: CallId
+    tenant: TenantId
+    queue: QueueId
+    partner: PartnerId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailsafeEntered:
+    call: CallId
+    tenant: TenantId
+    queue: QueueId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMade:
+    """An agent is being rung for a call; ``why`` says how the choice was made."""
+
+    call: CallId
+    queue: QueueId
+    agent: AgentId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMissed:
+    call: CallId
+    queue: QueueId
+    agent: AgentId
+    reason: OfferFailure
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTaken:
+    call: CallId
+    queue: QueueId
+    agent: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged:
+    """``axis`` is ``intent``, ``work`` or ``phone``; ``before`` and ``after`` are values of that axis."""
+
+    agent: AgentId
+    axis: str
+    before: str
+    after: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The whole story of a call, for the one canonical log line."""
+
+    record: CallRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PictureDiffered:
+    """An audit found the switch and us of two minds; ``what`` says how it was settled."""
+
+    call: CallId | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A signal that made no sense now. Normal on a hostile wire: counted, logged, forgotten."""
+
+    signal: str
+    why: str
+    about: str = ""
+
+
+Notice = (
+    CallOffered
+    | NumberUnknown
+    | CallQueued
+    | CallAnswered
+    | CallAbandoned
+    | CallDiverted
+    | FailsafeEntered
+    | OfferMade
+    | OfferMissed
+    | OfferTaken
+    | AgentChanged
+    | CallEnded
+    | PictureDiffered
+    | Ignored
+)

@@ -1,0 +1,129 @@
+"""What a call's record says, and how it is written down while the call lives.
+
+Moments are those of the KPI definitions (domain sheet, events per call): the wait counts from the first
+signalling at our door (``t_in``) until a *person* answers (``t_ans``), announcements included. Our record is
+not the switch CDR: it knows towns, promises and blame, and exists exactly once per call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
+
+
+class Result(StrEnum):
+    SERVED = "served"
+    ABANDONED = "abandoned"
+    OVERFLOWED = "overflowed"
+    """A partner answered."""
+    FAILSAFE = "failsafe"
+    REFUSED = "refused"
+    """We said something instead of queueing (emergency numbers)."""
+    FAILED = "failed"
+
+
+class Blame(StrEnum):
+    CALLER = "caller"
+    AGENT = "agent"
+    US = "us"
+    SWITCH = "switch"
+    PARTNER = "partner"
+    NOBODY = "nobody"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended for the business. ``reason`` is a short stable word, fit for a metric's label."""
+
+    result: Result
+    reason: str
+    blame: Blame
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTried:
+    """One offer in the life of a call. ``result`` is ``answered`` or an ``OfferFailure``."""
+
+    offer: str
+    agent: str
+    at: datetime
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One row per call. Times are aware UTC, milliseconds count; ``None`` means it did not happen."""
+
+    call: CallId
+    tenant: TenantId
+    queue: QueueId
+    kind: EntryKind
+    dialled: str
+    ani: str | None
+    trunk: str
+    trunk_call_id: str
+    t_in: datetime
+    t_ann_end: datetime | None
+    t_q: datetime | None
+    t_ans: datetime | None
+    t_end: datetime
+    t_wrap_end: datetime | None
+    """When the agent's wrap-up is over. It has a fixed length, so this is known when the call ends."""
+    t_leave: datetime | None
+    """The caller hung up while waiting."""
+    t_ovf: datetime | None
+    t_ovf_ans: datetime | None
+    t_failsafe: datetime | None
+    agent: AgentId | None
+    partner: PartnerId | None
+    transferred_to: str | None
+    transfer_blind: bool | None
+    failsafe_answered_by: str | None
+    hung_up_first: str
+    """``caller``, ``agent`` or ``unknown``."""
+    cause: int
+    """Q.850 cause of the caller's channel, 0 when unknown."""
+    outcome: Outcome
+    in_time: bool
+    """Answered within the queue's target, boundary included (30.000 s is in time)."""
+    offers: tuple[OfferTried, ...] = ()
+
+    @property
+    def waited(self) -> timedelta:
+        """From the door to a person, or to the end where no person came."""
+        return (self.t_ans or self.t_ovf_ans or self.t_leave or self.t_end) - self.t_in
+
+
+def field_names() -> tuple[str, ...]:
+    return tuple(f.name for f in fields(CallRecord))
+
+
+# Q.850 cause of the caller's channel to the blame for a call nobody answered. 16, 17, 26 and 31 are what a
+# caller's own hang-up looks like on SIP trunks; 34, 38, 41, 42, 44 are the network's (ITU-T Q.850, 2.2.7).
+_NETWORK_CAUSES = frozenset({27, 34, 38, 41, 42, 43, 44, 47, 58, 63, 79, 88, 102, 111, 127})
+
+
+def blame_for(cause: int) -> Blame:
+    return Blame.SWITCH if cause in _NETWORK_CAUSES else Blame.CALLER
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The moments of a living call. Each is written once, at its first occurrence, except ``t_q``'s successors."""
+
+    t_in: datetime
+    t_ann_end: datetime | None = None
+    t_q: datetime | None = None
+    t_ans: datetime | None = None
+    t_wrap_end: datetime | None = None
+    t_ovf: datetime | None = None
+    t_ovf_ans: datetime | None = None
+    t_failsafe: datetime | None = None
+    offers: list[OfferTried] = field(default_factory=list)

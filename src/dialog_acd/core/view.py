@@ -1,0 +1,76 @@
+"""An immutable picture of the core at one moment, for the API and the gauges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
+    from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    id: CallId
+    tenant: TenantId
+    queue: QueueId
+    kind: EntryKind
+    state: CallState
+    arrived_at: datetime
+    agent: AgentId | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    id: QueueId
+    name: str
+    waiting: int
+    """Callers without a person: waiting, being offered, returning, partner ringing."""
+    longest_wait: timedelta
+    """Zero when nobody waits."""
+    talking: int
+    agents_able: int
+    """Agents signed in with the skill, whatever they are doing."""
+    agents_available: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    id: AgentId
+    name: str
+    phone: Phone
+    team: str
+    intent: Intent
+    reason: str
+    """Why not ready; empty otherwise."""
+    work: Work
+    phone_state: PhoneState
+    available: bool
+    since: datetime
+    """When intent or work last changed."""
+
+    @property
+    def state(self) -> str:
+        """The one word an operator's board shows: the first of the three axes that keeps calls away."""
+        if self.intent.value == "signed-out":
+            return "signed-out"
+        if self.work.value != "idle":
+            return self.work.value
+        if self.intent.value == "not-ready":
+            return "not-ready"
+        if self.phone_state.value != "reachable":
+            return "phone-" + self.phone_state.value
+        return "available"
+
+
+@dataclass(frozen=True, slots=True)
+class AcdView:
+    at: datetime
+    switch_up: bool
+    queues: tuple[QueueView, ...]
+    agents: tuple[AgentView, ...]
+    calls: tuple[CallView, ...]
+    """Calls that have not ended, oldest first."""
