@@ -48,9 +48,10 @@ fault_of_own() {
     directory=$(find /usr/lib /usr/lib64 /usr/local/lib -path '*asterisk/modules/chan_pjsip.so' -printf '%h\n' -quit \
         2>/dev/null) || true
     [[ -n $directory ]] || { echo "its modules were not found"; return; }
-    while read -r module; do
+    # shellcheck disable=SC2013 # names of modules hold no blanks
+    for module in $(sed -n 's/^\(load\|require\|preload\) *= *//p' "$here/etc/modules.conf"); do
         [[ -e $directory/$module ]] || { echo "module $module is missing"; return; }
-    done < <(sed -n 's/^\(load\|require\|preload\) *= *//p' "$here/etc/modules.conf")
+    done
     [[ -d /usr/share/asterisk/sounds/de ]] || { echo "German prompts are missing (asterisk-prompt-de)"; return; }
     compgen -G '/usr/share/asterisk/moh/*.wav' >/dev/null ||
         { echo "music on hold is missing (asterisk-moh-opsound-wav)"; return; }
@@ -61,29 +62,29 @@ fault_of_own() {
 own_mirror() {
     local debian='(bullseye|bookworm|trixie|forky|duke|sid|oldstable|stable|testing|unstable)(-updates|-backports)?'
     {
-        cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+        { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
             sed -nE "s#^deb +(\[[^]]*\] +)?((https?|file):[^ ]+) +$debian .*\bmain\b.*#\2#p"
-        cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk -v debian="^$debian\$" '
-            function flush() { if (deb && main && good && uri != "") print uri
-                               uri = ""; deb = main = good = 0 }
+        { cat /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } | awk -v debian="^$debian\$" '
+            function flush() { if (deb && main && good && !off && uri != "") print uri
+                               uri = ""; deb = main = good = off = 0 }
             /^#/ { next }
             /^[ \t]*$/ { flush(); next }
             tolower($1) == "types:" { for (i = 2; i <= NF; i++) if ($i == "deb") deb = 1 }
             tolower($1) == "uris:" { for (i = 2; i <= NF; i++) if (uri == "" && $i ~ /^(https?|file):/) uri = $i }
             tolower($1) == "suites:" { for (i = 2; i <= NF; i++) if ($i ~ debian) good = 1 }
             tolower($1) == "components:" { for (i = 2; i <= NF; i++) if ($i == "main") main = 1 }
-            tolower($1) == "enabled:" && tolower($2) ~ /^(no|false|0)$/ { deb = 0; good = -99 }
+            tolower($1) == "enabled:" && tolower($2) ~ /^(no|false|0)$/ { off = 1 }
             END { flush() }'
         echo http://deb.debian.org/debian
-    } | sed 's#/*$##' | head -n 1
+    } | sed 's#/*$##' | awk 'NR == 1' # not head: it would end the others with SIGPIPE
 }
 
 # debootstrap mounts /proc inside; removing a half-made root must never walk into it.
 discard() {
     local mounted
     [[ -e $1 ]] || return 0
-    while read -r mounted; do umount -l "$mounted" || true; done < <(
-        awk -v at="$(readlink -f "$1")/" 'index($2, at) == 1 { print $2 }' /proc/mounts | sort -r)
+    awk -v at="$(readlink -f "$1")/" 'index($2, at) == 1 { print $2 }' /proc/mounts | sort -r |
+        while read -r mounted; do umount -l "$mounted" || true; done
     rm -rf --one-file-system "$1"
 }
 
@@ -94,8 +95,8 @@ apt_proxy() {
 }
 
 tools() {
-    local wanted=() tool
-    for tool in debootstrap; do command -v $tool >/dev/null || wanted+=("$tool"); done
+    local wanted=()
+    command -v debootstrap >/dev/null || wanted+=(debootstrap)
     [[ -e $keyring ]] || wanted+=(debian-archive-keyring)
     if ((${#wanted[@]})); then
         say "installing ${wanted[*]} with apt-get"
@@ -161,7 +162,7 @@ if ! usable; then
     trap 'discard "$building"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    say "building it from Debian $SUITE at $mirror, about 530 MB and a minute or two (log: $cache.log)"
+    say "building it from Debian $SUITE at $mirror, about 350 MB and a minute or two (log: $cache.log)"
     # 9>&-: a daemon that a package might start must not inherit the lock.
     if ! build "$mirror" "$building" "$cache.log" 9>&-; then
         say "that did not work; trying once more"

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -35,6 +36,11 @@ HOST = "127.0.0.1"
 BOOT_LIMIT = 20.0  # seconds; two is usual
 STOP_LIMIT = 5.0
 HOMES = "/run/dialog-acd"
+# Pieces of asterisk-moh-opsound-wav and the seconds of each that are music. Every one of them begins or ends with up to
+# 19 s of nothing, and to somebody who waits, silence means that the line is dead. (Operators: cut yours, too.)
+MUSIC: Mapping[str, tuple[int, int]] = {
+    "macroform-cold_day": (0, 229), "macroform-robot_dity": (2, 184), "manolo_camp-morning_coffee": (1, 69),
+}
 FAILSAFE_GROUPS: Mapping[str, Sequence[str]] = {
     "general": render.OFFICES,
     "hannover": ("office01",),
@@ -71,6 +77,7 @@ class PrivateAsterisk:
         self.extra = dict(extra or {})
         self.failsafe = dict(failsafe)
         self.keep, self.detach, self.qualify = keep, detach, qualify
+        self._ports_given = ports is not None
         self.ports = ports or Ports.pick()
         self.keys = keys_in(run_dir / "secrets.json", [*self.agents, *self.offices])
         self.ami_user = "dialog-acd"
@@ -141,16 +148,25 @@ class PrivateAsterisk:
     def start(self) -> Self:
         """Start and wait until Asterisk has fully booted. Raises RigError with the last of its log if it does not."""
         if os.geteuid() != 0:
-            raise RigError("the private Asterisk needs root to start (it gives the rights up at once): run this as root")
+            raise RigError("the private Asterisk needs root to start (it gives it up at once): run this as root")
         if self.running:
             raise RigError(f"this Asterisk already runs, as process {self.pid}")
-        self._furnish()
-        self._launch()
-        try:
-            self._await_boot()
-        except BaseException:
-            self._end()
-            raise
+        for attempt in (1, 2, 3):
+            self._furnish()
+            process = self._launch()
+            try:
+                self._await_boot(process)
+                break
+            except RigError as failure:
+                self._end()
+                # Between picking a port and taking it, somebody else may have.
+                if attempt == 3 or self._ports_given or "Address already in use" not in str(failure):
+                    raise
+                self.ports = Ports.pick()
+            except BaseException:
+                self._end()
+                raise
+        self._ports_given = True  # others know them now: a restart has to come back on the same
         self.run_dir.mkdir(parents=True, exist_ok=True)
         (self.run_dir / "asterisk.json").write_text(json.dumps({
             "root": str(self.root.path), "version": self.root.version, "name": self.name, "pid": self.pid,
@@ -220,10 +236,16 @@ class PrivateAsterisk:
         homes = home.parent
         homes.mkdir(parents=True, exist_ok=True)
         homes.chmod(0o755)
-        for part in ("", "etc", "etc/dialplans", "db", "run", "log", "spool", "data", "data/sounds", "data/sounds/de"):
+        # Left by one that was killed together with its watcher.
+        for left in homes.iterdir():
+            owner = re.fullmatch(r"(\d+)-[0-9a-f]{6}", left.name)
+            if owner and left != home and not Path("/proc", owner[1]).exists():
+                shutil.rmtree(left, ignore_errors=True)
+        for part in ("", "etc", "etc/dialplans", "db", "run", "log", "spool", "data", "data/moh",
+                     "data/sounds", "data/sounds/de"):
             (home / part).mkdir(exist_ok=True)
         values = {
-            "HOME": self.home, "MODULES": self._modules(), "MOH": "/usr/share/asterisk/moh",
+            "HOME": self.home, "MODULES": self._modules(), "MOH": f"{self.home}/data/moh",
             "AMI_PORT": self.ports.ami, "AMI_SECRET": self.keys.ami, "TRUNK_PORT": self.ports.trunk,
             "PHONE_PORT": self.ports.phones, "PARTNER_PORT": self.ports.partner, "QUALIFY": self.qualify,
             "RTP_START": RTP_FIRST, "RTP_END": RTP_LAST,
@@ -240,6 +262,7 @@ class PrivateAsterisk:
             self._put(home / "etc" / name, text)
         self._put_dialplans()
         self._put_sounds()
+        self._put_music()
         for directory, _, names in os.walk(home):
             os.chown(directory, UID, GID)
             os.chmod(directory, 0o700)  # noqa: PTH101
@@ -282,7 +305,22 @@ class PrivateAsterisk:
         if prompts.is_dir():
             shutil.copytree(prompts, ours)
 
-    def _launch(self) -> None:
+    def _put_music(self) -> None:
+        package = Path("/usr/share/asterisk/moh")
+        for name, (first, last) in MUSIC.items():
+            source, target = self.root.host(package / f"{name}.wav"), self.host_home / "data" / "moh" / f"{name}.wav"
+            if target.exists() or not source.exists():
+                continue
+            with wave.open(str(source)) as whole, wave.open(str(target), "wb") as cut:
+                cut.setparams(whole.getparams())
+                whole.setpos(min(first * whole.getframerate(), whole.getnframes()))
+                cut.writeframes(whole.readframes((last - first) * whole.getframerate()))
+        moh = self.host_home / "data" / "moh"
+        if not any(moh.iterdir()):  # another package's music: whole, and better than none
+            for source in self.root.host(package).glob("*.wav"):
+                (moh / source.name).symlink_to(package / source.name)
+
+    def _launch(self) -> subprocess.Popen[str]:
         asterisk = next((p for p in ("/usr/sbin/asterisk", "/usr/local/sbin/asterisk", "/usr/bin/asterisk")
                          if self.root.host(p).exists()), None) or shutil.which("asterisk") or "/usr/sbin/asterisk"
         argv = [sys.executable, "-I", str(Path(__file__).with_name("launch.py")), "free" if self.detach else "watch",
@@ -297,20 +335,30 @@ class PrivateAsterisk:
         if self.detach:
             self._pid = self._process.pid
         else:
-            assert self._process.stdout is not None
-            self._pid = int(self._process.stdout.readline() or 0) or None
+            told = self._process.stdout.readline() if self._process.stdout else ""
+            self._pid = int(told or 0) or None
+        return self._process
 
-    def _await_boot(self) -> None:
-        assert self._process is not None
+    def _await_boot(self, process: subprocess.Popen[str]) -> None:
+        before = self.log.stat().st_size if self.log.exists() else 0
         limit = time.monotonic() + BOOT_LIMIT
-        while time.monotonic() < limit and self._process.poll() is None:
+        while time.monotonic() < limit and process.poll() is None:
             if (self.host_home / "run" / "asterisk.ctl").exists():
                 done = self._remote("core waitfullybooted", max(0.1, limit - time.monotonic()))
                 if done is not None and "fully booted" in done.stdout:
+                    self._look_for_errors(before)
                     return
             time.sleep(0.03)
-        what = "ended at once" if self._process.poll() is not None else f"was not ready after {BOOT_LIMIT:.0f} s"
+        what = "ended at once" if process.poll() is not None else f"was not ready after {BOOT_LIMIT:.0f} s"
         raise RigError(f"Asterisk {what}; the last of its log:\n{self._log_tail()}")
+
+    def _look_for_errors(self, offset: int) -> None:
+        """Asterisk boots happily without the trunk, the dialplan or AMI, and tells only its log."""
+        with self.log.open(errors="replace") as log:
+            log.seek(offset)
+            errors = [line.rstrip() for line in log if re.search(r"^\[[^]]*\] ERROR\[", line)]
+        if errors:
+            raise RigError("Asterisk started, but not with everything:\n" + "\n".join(f"  {e}" for e in errors[:12]))
 
     def _log_tail(self) -> str:
         lines: list[str] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import IO
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # In the range systemd keeps for DynamicUser: no package and no person owns it, and no passwd entry is needed.
@@ -58,25 +61,32 @@ def provide(cache: Path | None = None, progress: Callable[[str], None] = _to_std
     script = REPOSITORY / "asterisk" / "provide.sh"
     argv = [str(script)] if cache is None else [str(script), str(cache)]
     last: list[str] = []
-    # Its own session: a Ctrl-C must reach it through us, after which it removes what it had half made.
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, start_new_session=True) as script_run:
-        def relay() -> None:
-            assert script_run.stderr is not None
-            for line in script_run.stderr:
-                last[:] = [*last[-2:], line.rstrip()]
-                progress(line.rstrip())
+    answer: dict[str, str] = {}
 
-        telling = threading.Thread(target=relay, daemon=True)
-        telling.start()
-        try:
-            assert script_run.stdout is not None
-            answer = dict(line.split("=", 1) for line in script_run.stdout.read().splitlines() if "=" in line)
-            script_run.wait()
-        except BaseException:
-            script_run.terminate()
-            raise
-        telling.join(timeout=5)
+    def relay(lines: IO[str]) -> None:
+        for line in lines:
+            last[:] = [*last[-2:], line.rstrip()]
+            progress(line.rstrip())
+
+    def understand(lines: IO[str]) -> None:
+        answer.update(line.rstrip("\n").split("=", 1) for line in lines if "=" in line)  # type: ignore[misc]
+
+    # Its own session: a Ctrl-C must reach it through us, after which it removes what it had half made.
+    script_run = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, start_new_session=True)
+    readers = [threading.Thread(target=reader, args=(pipe,), daemon=True)
+               for reader, pipe in ((relay, script_run.stderr), (understand, script_run.stdout))]
+    for reader in readers:
+        reader.start()
+    try:
+        script_run.wait()
+    except BaseException:
+        # The whole session, or debootstrap would go on in a directory that is being removed.
+        os.killpg(script_run.pid, signal.SIGTERM)
+        script_run.wait()
+        raise
+    for reader in readers:
+        reader.join(timeout=5)
     if script_run.returncode != 0 or not {"root", "version"} <= answer.keys():
         raise RigError(last[-1] if last else f"{script} gave no Asterisk and no reason; run it by hand to see")
     return Root(Path(answer["root"]), answer["version"])

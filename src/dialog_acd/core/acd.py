@@ -208,6 +208,11 @@ class Acd:
             heapq.heappop(self._due)
         return None
 
+    @property
+    def directory(self) -> Directory:
+        """The directory in force."""
+        return self._directory
+
     def view(self) -> AcdView:
         """An immutable picture, as of the last signal."""
         calls = sorted(self._calls.values(), key=lambda c: c.place)
@@ -810,8 +815,10 @@ class Acd:
 
     def _keep_failsafe(self) -> None:
         directory = self._directory
-        numbers = tuple((e.number, e.failsafe) for e in directory.entries if e.kind is not EntryKind.CATCH_ALL)
-        self._out.append(m.KeepFailsafe(directory.failsafe_profiles, numbers, directory.catch_all.failsafe))
+        entries = (e for e in directory.entries if e.kind is not EntryKind.CATCH_ALL)
+        numbers = tuple((e.number, e.block, e.failsafe) for e in entries)
+        profiles = tuple((p, directory.partner[p.partner] if p.partner else None) for p in directory.failsafe_profiles)
+        self._out.append(m.KeepFailsafe(profiles, numbers, directory.catch_all.failsafe))
 
     def _on_switch_lost(self, signal: m.SwitchLost) -> None:  # noqa: ARG002  one switch for now
         self._switch_up = False

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         EntryKind,
         FailsafeProfile,
         OfferId,
+        Partner,
         PartnerId,
         Phone,
         QueueId,
@@ -372,9 +373,9 @@ class Heartbeat:
 class KeepFailsafe:
     """Write the failsafe profiles, and which number has which, into the switch's own memory."""
 
-    profiles: tuple[FailsafeProfile, ...]
-    numbers: tuple[tuple[str, str], ...]
-    """(number as in ``Entry.number``, name of its profile)."""
+    profiles: tuple[tuple[FailsafeProfile, Partner | None], ...]
+    numbers: tuple[tuple[str, bool, str], ...]
+    """(number as in ``Entry.number``, whether it heads a block, name of its profile)."""
     default: str
 
 

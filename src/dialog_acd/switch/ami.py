@@ -58,7 +58,7 @@ from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.switch import Message, channel_variables, first, to_text, unescape
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 __all__ = [
     "AmiAddress",
@@ -417,9 +417,7 @@ def _is_list_id(action_id: str) -> bool:
 class _Line:
     """One connection from banner to end: what a link and a probe have in common."""
 
-    def __init__(
-        self, address: AmiAddress, limits: AmiLimits, prefix: str, deliver: Callable[[Message], None]
-    ) -> None:
+    def __init__(self, address: AmiAddress, limits: AmiLimits, prefix: str, deliver: Callable[[Message], None]) -> None:
         self._address = address
         self._limits = limits
         self._prefix = prefix
@@ -548,6 +546,14 @@ async def probe(address: AmiAddress, limits: AmiLimits | None = None) -> str:
     return str(version)
 
 
+def _pauses(limits: AmiLimits, random: Callable[[], float]) -> Iterator[float]:
+    """Seconds between attempts. The jitter keeps many services from knocking at one Asterisk in step."""
+    pause = limits.pause_first
+    while True:
+        yield pause * (0.5 + random())
+        pause = min(pause * limits.pause_growth, limits.pause_most)
+
+
 # --- the link ---------------------------------------------------------------------------------------------------------
 
 
@@ -641,9 +647,7 @@ class AmiLink:
 
     # --- actions
 
-    def post(
-        self, action: Mapping[str, str | list[str]], timeout: float = 3.0
-    ) -> asyncio.Future[Message]:
+    def post(self, action: Mapping[str, str | list[str]], timeout: float = 3.0) -> asyncio.Future[Message]:
         """Write an action at once; its answer comes with the future.
 
         The future fails with AmiRefused, with AmiDown when the link is lost, and with TimeoutError ``timeout``
@@ -655,7 +659,9 @@ class AmiLink:
         return self._post(action, timeout, as_list=False)
 
     async def call(
-        self, action: Mapping[str, str | list[str]], timeout: float = 3.0  # noqa: ASYNC109  counted from the write
+        self,
+        action: Mapping[str, str | list[str]],
+        timeout: float = 3.0,  # noqa: ASYNC109  counted from the write
     ) -> Message:
         """``post`` and wait. As a coroutine it is on the wire at its first step: for order among tasks use ``post``.
 
@@ -664,7 +670,9 @@ class AmiLink:
         return await self.post(action, timeout)
 
     async def call_list(
-        self, action: Mapping[str, str | list[str]], timeout: float = 5.0  # noqa: ASYNC109
+        self,
+        action: Mapping[str, str | list[str]],
+        timeout: float = 5.0,  # noqa: ASYNC109
     ) -> list[Message]:
         """An action that answers with a list: its items, without the head and the ``...Complete`` at its end.
 
@@ -674,9 +682,7 @@ class AmiLink:
         items: list[Message] = await self._post(action, timeout, as_list=True)
         return items
 
-    def _post(
-        self, action: Mapping[str, str | list[str]], timeout: float, *, as_list: bool
-    ) -> asyncio.Future[Any]:
+    def _post(self, action: Mapping[str, str | list[str]], timeout: float, *, as_list: bool) -> asyncio.Future[Any]:
         if self._line is None:
             raise AmiDown(f"{action.get('Action')} not sent: not connected to Asterisk at {self._address}")
         return self._line.post(action, timeout, as_list=as_list)
@@ -709,7 +715,7 @@ class AmiLink:
     async def _keep_up(self) -> None:
         limits = self._limits
         loop = asyncio.get_running_loop()
-        pause = limits.pause_first
+        pauses = _pauses(limits, self._random)
         while not self._stop.is_set():
             began = loop.time()
             was_logged_in = self.logins
@@ -721,12 +727,9 @@ class AmiLink:
                 log.exception("ami.defect")  # even so the telephones need us back
                 self._report(AmiDown(f"A defect ended the link: {error!r}"), was_up=self.logins > was_logged_in)
             if self.logins > was_logged_in and loop.time() - began >= limits.steady_after:
-                pause = limits.pause_first
-            wait = pause * (0.5 + self._random())
-            if isinstance(self.last_error, AmiLoginRefused):
-                wait = max(wait, limits.pause_refused)
-            pause = min(pause * limits.pause_growth, limits.pause_most)
-            await asyncio.sleep(wait)
+                pauses = _pauses(limits, self._random)
+            refused = isinstance(self.last_error, AmiLoginRefused)
+            await asyncio.sleep(max(next(pauses), limits.pause_refused if refused else 0.0))
 
     async def _one_connection(self) -> None:
         """From connecting to the end; always ends by an exception that says why."""

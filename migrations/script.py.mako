@@ -1,0 +1,23 @@
+"""${message}
+
+A file marked ``pre`` is applied while the old version still runs, so it only adds; one marked ``post`` cleans up
+when the old version is gone.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}

@@ -1,0 +1,153 @@
+"""Builds the API: routes, the door, the one shape of errors.
+
+``Door`` stands in front of everything the framework does, so that no answer leaves without the headers and no
+body comes in without a limit, whether or not a route was found. It is plain ASGI: a middleware class that wraps
+responses would cost a task per request, and one that limits bodies inside the framework sees only some of them.
+
+No documentation pages: FastAPI's own load their scripts from a foreign host, which a town hall's network does not
+reach and should not. ``/openapi.json`` is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+
+import dialog_acd
+from dialog_acd.api import problems
+from dialog_acd.api.ports import Wiring
+from dialog_acd.api.routes import agents, calls, health
+from dialog_acd.api.routes import live as live_routes
+from dialog_acd.api.schemas import ProblemOut
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
+
+    from dialog_acd.api.ports import Live, Readiness, Records
+
+BODY_LIMIT = 64 * 1024
+"""Bytes. The largest body the API knows has some fifty."""
+BODY_WITHIN = 10.0
+"""Seconds a body may take to arrive."""
+TOKEN_LEAST = 16
+"""Characters. A shorter token is a placeholder somebody forgot."""
+
+# Answers hold callers' numbers: no proxy and no browser may keep them.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+log = structlog.get_logger(__name__)
+
+
+def create_api(
+    live: Live, records: Records, readiness: Readiness, metrics_registry: CollectorRegistry, token: str
+) -> FastAPI:
+    """Build the application. Raises ``ValueError`` for a token too short to be one."""
+    if len(token) < TOKEN_LEAST or token != token.strip():
+        raise ValueError(f"the admin token needs at least {TOKEN_LEAST} characters and no blanks around it")
+    api = FastAPI(
+        title="dialog-acd",
+        summary="Call distribution for municipal citizen service centres",
+        description="Durations are seconds, times ISO 8601 in UTC. "
+        "Every error is `{error_id, message, details}`. All but health and metrics need the admin token.",
+        version=dialog_acd.__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # Newer FastAPI reports requests to OpenTelemetry by itself, and where to is read from the environment.
+        # Requests name calls and agents; they are told to our log and to nobody else.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    api.state.wiring = Wiring(live, records, readiness, metrics_registry, token)
+    api.include_router(health.router)
+    refusals: dict[int | str, dict[str, Any]] = {401: {"model": ProblemOut}, 422: {"model": ProblemOut}}
+    for router in (live_routes.router, agents.router, agents.commands, calls.router):
+        api.include_router(router, prefix="/api/v1", responses=refusals)
+    # Starlette types these as taking any exception; each is called only with its own.
+    api.add_exception_handler(problems.ApiProblem, cast("ExceptionHandler", problems.on_problem))
+    api.add_exception_handler(HTTPException, cast("ExceptionHandler", problems.on_http_exception))
+    api.add_exception_handler(RequestValidationError, cast("ExceptionHandler", problems.on_invalid))
+    api.add_middleware(Door)
+    return api
+
+
+class Door:
+    """Every request enters and every answer leaves here."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answered = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            body = await _read_body(scope, receive)
+            if body is None:
+                return
+            await self._app(scope, _given(body, receive), send_on)
+        except problems.ApiProblem as problem:
+            await problems.of_problem(problem)(scope, receive, send_on)
+        except Exception:
+            log.exception("api.failed", method=scope["method"], path=scope["path"])
+            if answered:
+                raise  # half an answer is out; only a broken connection tells the asker now
+            await problems.internal()(scope, receive, send_on)
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+    """The whole body, or ``None`` when the asker left. Raises ``BodyTooLarge``, ``BodyTooSlow``."""
+    for name, value in scope["headers"]:
+        # Said in advance: refuse before the first byte. What is said may be wrong, so it is counted below too.
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > BODY_LIMIT:
+            raise problems.BodyTooLarge(limit_bytes=BODY_LIMIT)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > BODY_LIMIT:
+                    raise problems.BodyTooLarge(limit_bytes=BODY_LIMIT)
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise problems.BodyTooSlow(within_seconds=BODY_WITHIN) from None
+
+
+def _given(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that hands out the body once, then whatever else comes (the asker's leaving)."""
+    handed_out = False
+
+    async def receive_on() -> Message:
+        nonlocal handed_out
+        if handed_out:
+            return await receive()
+        handed_out = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_on

@@ -1,0 +1,143 @@
+"""What can go wrong for somebody who asks, and the one shape in which it is told.
+
+Every answer that is not a success, whoever made it, is ``{error_id, message, details}``: ``error_id`` is stable
+and for programs, ``message`` is a sentence for people, ``details`` is an object. What the asker sent is repeated
+only where it helps, and shortened.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastapi.responses import JSONResponse
+
+from dialog_acd.core.errors import DialogAcdError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import Request
+    from fastapi.exceptions import RequestValidationError
+    from starlette.exceptions import HTTPException
+
+_ERROR_IDS = {
+    HTTPStatus.BAD_REQUEST: "bad-request",
+    HTTPStatus.NOT_FOUND: "no-such-path",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+}
+
+
+class ApiProblem(DialogAcdError):  # noqa: N818  nouns, as in core/errors.py
+    """The request could not be served."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, message: str | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class NotAuthenticated(ApiProblem):
+    """Send the admin token as 'Authorization: Bearer ...'."""
+
+    error_id = "not-authenticated"
+    status = HTTPStatus.UNAUTHORIZED
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class NoSuchAgent(ApiProblem):
+    """There is no agent with this id."""
+
+    error_id = "no-such-agent"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchCall(ApiProblem):
+    """There is no record of this call; a call gets its record when it has ended."""
+
+    error_id = "no-such-call"
+    status = HTTPStatus.NOT_FOUND
+
+
+class AgentRefused(ApiProblem):
+    """The centre did not accept this for the agent now."""
+
+    error_id = "agent-refused"
+    status = HTTPStatus.CONFLICT
+
+
+class BodyTooSlow(ApiProblem):
+    """The request's body did not arrive in time."""
+
+    error_id = "body-too-slow"
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
+class BodyTooLarge(ApiProblem):
+    """The request's body is too large."""
+
+    error_id = "body-too-large"
+    # By number: Python 3.13 renamed the constant.
+    status = HTTPStatus(413)
+
+
+class EngineSilent(ApiProblem):
+    """The engine did not answer in time. What was asked of it may still happen."""
+
+    error_id = "engine-silent"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class NotReady(ApiProblem):
+    """Something this service depends on is not fit for calls."""
+
+    error_id = "not-ready"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def error_response(
+    status: int,
+    error_id: str,
+    message: str,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    body = {"error_id": error_id, "message": message, "details": dict(details or {})}
+    return JSONResponse(body, status_code=status, headers=dict(headers or {}))
+
+
+def of_problem(problem: ApiProblem) -> JSONResponse:
+    return error_response(problem.status, problem.error_id, str(problem), problem.details, problem.headers)
+
+
+def internal() -> JSONResponse:
+    """Answer to our own defect: nothing of the inside leaves, the log has it."""
+    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something in dialog-acd went wrong.")
+
+
+async def on_problem(_: Request, problem: ApiProblem) -> JSONResponse:
+    return of_problem(problem)
+
+
+async def on_http_exception(_: Request, exc: HTTPException) -> JSONResponse:
+    """What the framework refuses by itself: unknown paths, wrong methods, unreadable JSON."""
+    error_id = _ERROR_IDS.get(HTTPStatus(exc.status_code), f"http-{exc.status_code}")
+    return error_response(exc.status_code, error_id, str(exc.detail), headers=exc.headers)
+
+
+async def on_invalid(_: Request, exc: RequestValidationError) -> JSONResponse:
+    """Say where and what, not the rejected value: it may be a secret sent to the wrong field."""
+    faults = [
+        {"where": _printable(".".join(str(part) for part in fault["loc"])), "what": _printable(fault["msg"])}
+        for fault in exc.errors()[:20]
+    ]
+    return error_response(
+        HTTPStatus(422), "not-valid", "The request is not as the API describes it.", {"faults": faults}
+    )
+
+
+def _printable(text: str) -> str:
+    # A field's name is the asker's text and may hold a lone surrogate (JSON "\ud800"), which no encoder writes.
+    return text[:200].encode("utf-8", "replace").decode()

@@ -1,0 +1,1 @@
+"""One file per noun; each function asks a port and shapes the answer, nothing more."""

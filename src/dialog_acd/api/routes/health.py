@@ -1,0 +1,61 @@
+"""For supervisors and Prometheus; no token, and nothing about anybody's call.
+
+*Live* means that the engine's loop turns: restart the service when it does not. *Ready* means that calls can be
+taken: do not restart for that, a restart brings no database back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Response
+from prometheus_client import generate_latest
+
+from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
+from dialog_acd.api.problems import EngineSilent, NotReady
+from dialog_acd.api.schemas import DependencyOut, LivenessOut, ProblemOut, ReadinessOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ANSWER_WITHIN = 2.0
+"""Seconds; a supervisor's own patience is usually longer."""
+
+# The text format every Prometheus reads; newer content types depend on what the scraper says it accepts.
+_PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live", summary="Does the engine turn?", responses={503: {"model": ProblemOut}})
+async def alive(wiring: Wired) -> LivenessOut:
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            turning = await wiring.live.turning()
+    except TimeoutError:
+        turning = False
+    if not turning:
+        raise EngineSilent
+    return LivenessOut(alive=True)
+
+
+@router.get("/health/ready", summary="Can calls be taken?", responses={503: {"model": ProblemOut}})
+async def ready(wiring: Wired) -> ReadinessOut:
+    found = {name: _look(check) for name, check in wiring.readiness.items()}
+    if not all(dependency.ok for dependency in found.values()):
+        raise NotReady(dependencies={name: dependency.model_dump() for name, dependency in found.items()})
+    return ReadinessOut(ready=True, dependencies=found)
+
+
+def _look(check: Callable[[], tuple[bool, str]]) -> DependencyOut:
+    try:
+        ok, detail = check()
+    except Exception as fault:  # noqa: BLE001  one broken check must not hide the others
+        return DependencyOut(ok=False, detail=f"the check itself failed: {type(fault).__name__}")
+    return DependencyOut(ok=ok, detail=detail)
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(wiring: Wired) -> Response:
+    return Response(generate_latest(wiring.metrics_registry), media_type=_PROMETHEUS_TEXT)

@@ -1,0 +1,323 @@
+"""What goes over the wire, in words. Durations are seconds, times are ISO 8601 in UTC.
+
+Input refuses fields it does not know, so that a misspelt one is an error and not a silent nothing.
+Caller numbers are complete: who holds the token may see them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+
+_NOON = "2026-03-02T11:00:00Z"
+_Time = Annotated[datetime, Field(examples=[_NOON])]
+_Moment = Annotated[datetime | None, Field(examples=[_NOON])]
+"""A time, or null where it did not happen."""
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+# ---------------------------------------------------------------- errors
+
+
+class ProblemOut(_Out):
+    """Every answer that is not a success."""
+
+    error_id: str = Field(description="Stable word for programs.", examples=["no-such-agent"])
+    message: str = Field(description="A sentence for people.", examples=["There is no agent with this id."])
+    details: dict[str, Any] = Field(description="More, by error.", examples=[{"agent": "ana"}])
+
+
+# ---------------------------------------------------------------- live
+
+
+class QueueOut(_Out):
+    """A queue at this moment."""
+
+    id: str = Field(examples=["langenhagen"])
+    name: str = Field(examples=["Stadt Langenhagen"])
+    waiting: int = Field(
+        description="Callers without a person: waiting, being offered, returning, partner ringing.", examples=[3]
+    )
+    longest_wait_seconds: float = Field(
+        description="Wait so far of the longest-waiting caller, in seconds; 0 when nobody waits.", examples=[41.2]
+    )
+    talking: int = Field(description="Callers in conversation with an agent.", examples=[5])
+    agents_able: int = Field(description="Agents signed in with the skill, whatever they are doing.", examples=[8])
+    agents_available: int = Field(description="Agents who could take a call this second.", examples=[0])
+
+    @classmethod
+    def of(cls, queue: QueueView) -> QueueOut:
+        return cls(
+            id=queue.id,
+            name=queue.name,
+            waiting=queue.waiting,
+            longest_wait_seconds=queue.longest_wait.total_seconds(),
+            talking=queue.talking,
+            agents_able=queue.agents_able,
+            agents_available=queue.agents_available,
+        )
+
+
+class AgentOut(_Out):
+    """An agent at this moment. ``state`` is the one word for a board; the three axes behind it follow."""
+
+    id: str = Field(examples=["anna"])
+    name: str = Field(examples=["Anna Ahrens"])
+    phone: str = Field(description="Name of the phone at the agent's place.", examples=["agent-1"])
+    team: str = Field(examples=["region"])
+    state: str = Field(
+        description="signed-out, not-ready, available, offered, talking, wrap-up, phone-in-use, "
+        "phone-unreachable: the first thing that keeps calls away.",
+        examples=["not-ready"],
+    )
+    intent: str = Field(description="What the agent wants: signed-out, ready, not-ready.", examples=["not-ready"])
+    reason: str = Field(description="Why not ready; empty otherwise.", examples=["pause"])
+    work: str = Field(description="idle, offered, talking, wrap-up.", examples=["idle"])
+    phone_state: str = Field(description="reachable, in-use, unreachable.", examples=["reachable"])
+    available: bool = Field(description="Ready, idle and reachable.", examples=[False])
+    since: _Time = Field(description="When intent or work last changed.")
+
+    @classmethod
+    def of(cls, agent: AgentView) -> AgentOut:
+        return cls(
+            id=agent.id,
+            name=agent.name,
+            phone=agent.phone,
+            team=agent.team,
+            state=agent.state,
+            intent=agent.intent.value,
+            reason=agent.reason,
+            work=agent.work.value,
+            phone_state=agent.phone_state.value,
+            available=agent.available,
+            since=agent.since,
+        )
+
+
+class LiveCallOut(_Out):
+    """A call that has not ended."""
+
+    call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
+    tenant: str = Field(examples=["langenhagen"])
+    queue: str = Field(examples=["langenhagen"])
+    kind: str = Field(description="Why the number exists: main-number, 115, catch-all.", examples=["main-number"])
+    state: str = Field(
+        description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe.",
+        examples=["waiting"],
+    )
+    arrived_at: _Time
+    age_seconds: float = Field(description="Since its arrival, in seconds.", examples=[41.2])
+    agent: str | None = Field(description="Who is rung or talks; null when nobody.", examples=["anna"])
+
+    @classmethod
+    def of(cls, call: CallView, at: datetime) -> LiveCallOut:
+        return cls(
+            call=call.id,
+            tenant=call.tenant,
+            queue=call.queue,
+            kind=call.kind.value,
+            state=call.state.value,
+            arrived_at=call.arrived_at,
+            age_seconds=(at - call.arrived_at).total_seconds(),
+            agent=call.agent,
+        )
+
+
+class QueuesOut(_Out):
+    at: _Time = Field(description="The moment of the picture.")
+    queues: list[QueueOut]
+
+    @classmethod
+    def of(cls, view: AcdView) -> QueuesOut:
+        return cls(at=view.at, queues=[QueueOut.of(queue) for queue in view.queues])
+
+
+class AgentsOut(_Out):
+    at: _Time = Field(description="The moment of the picture.")
+    by_state: dict[str, int] = Field(
+        description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
+    )
+    agents: list[AgentOut]
+
+    @classmethod
+    def of(cls, view: AcdView) -> AgentsOut:
+        return cls(at=view.at, by_state=_by_state(view.agents), agents=[AgentOut.of(agent) for agent in view.agents])
+
+
+class LiveOut(_Out):
+    """The whole picture at one moment."""
+
+    at: _Time = Field(description="The moment of the picture.")
+    switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.")
+    queues: list[QueueOut]
+    agents_by_state: dict[str, int] = Field(
+        description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
+    )
+    agents: list[AgentOut]
+    calls: list[LiveCallOut] = Field(description="Calls that have not ended, oldest first.")
+
+    @classmethod
+    def of(cls, view: AcdView) -> LiveOut:
+        return cls(
+            at=view.at,
+            switch_up=view.switch_up,
+            queues=[QueueOut.of(queue) for queue in view.queues],
+            agents_by_state=_by_state(view.agents),
+            agents=[AgentOut.of(agent) for agent in view.agents],
+            calls=[LiveCallOut.of(call, view.at) for call in view.calls],
+        )
+
+
+def _by_state(agents: Iterable[AgentView]) -> dict[str, int]:
+    return dict(sorted(Counter(agent.state for agent in agents).items()))
+
+
+class NotReadyIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    why: Annotated[
+        str,
+        # No control characters: the word goes to logs and boards.
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    ] = Field(
+        default="pause", description="Why the agent takes no calls, as the board shall show it.", examples=["lunch"]
+    )
+
+
+# ---------------------------------------------------------------- records
+
+
+class OutcomeOut(_Out):
+    result: str = Field(description="served, abandoned, overflowed, failsafe, refused, failed.", examples=["served"])
+    reason: str = Field(description="A short stable word.", examples=["answered"])
+    blame: str = Field(
+        description="caller, agent, us, switch, partner, nobody, unknown: whose doing it was.", examples=["nobody"]
+    )
+
+
+class OfferOut(_Out):
+    """One attempt to have one agent take the call."""
+
+    offer: str = Field(examples=["31"])
+    agent: str = Field(examples=["anna"])
+    at: _Time = Field(description="When the phone was to ring.")
+    result: str = Field(
+        description="answered, no-answer, declined, phone-busy, phone-gone, caller-gone, not-talked.",
+        examples=["no-answer"],
+    )
+
+
+class CallOut(_Out):
+    """The record of a finished call."""
+
+    call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
+    tenant: str = Field(examples=["langenhagen"])
+    queue: str = Field(examples=["langenhagen"])
+    kind: str = Field(description="Why the number exists: main-number, 115, catch-all.", examples=["main-number"])
+    dialled: str = Field(description="The number dialled, as the record keeps it.", examples=["+4951173070"])
+    ani: str | None = Field(description="The caller's number; null when withheld.", examples=["+4930230125001"])
+    trunk: str = Field(examples=["trunk"])
+    trunk_call_id: str = Field(
+        description="SIP Call-ID on the trunk: what a carrier asks for.", examples=["1-4711@192.0.2.7"]
+    )
+    t_in: _Time = Field(description="First signalling at our door; the wait counts from here.")
+    t_ann_end: _Moment = Field(description="End of the mandatory greeting.")
+    t_q: _Moment = Field(description="Held in the queue.")
+    t_ans: _Moment = Field(description="An agent answered; the wait ends here.")
+    t_end: _Time = Field(description="The caller's channel was gone.")
+    t_wrap_end: _Moment = Field(description="End of the agent's wrap-up; may lie ahead.")
+    t_leave: _Moment = Field(description="The caller hung up while waiting.")
+    t_ovf: _Moment = Field(description="Overflow to a partner began.")
+    t_ovf_ans: _Moment = Field(description="The partner answered.")
+    t_failsafe: _Moment = Field(description="Asterisk went on without us.")
+    waited_seconds: float = Field(
+        description="From the door to a person, or to the end where none came, in seconds.", examples=[12.4]
+    )
+    in_time: bool = Field(description="Answered within the queue's target, boundary included.", examples=[True])
+    agent: str | None = Field(description="Who answered.", examples=["anna"])
+    partner: str | None = Field(description="Partner centre the call went to.", examples=["oldenburg"])
+    transferred_to: str | None = Field(description="Extension or phone the agent sent the caller to.")
+    transfer_blind: bool | None = Field(description="Blind (true) or attended (false); null without transfer.")
+    failsafe_answered_by: str | None = Field(description="Phone or partner that answered in failsafe.")
+    hung_up_first: str = Field(description="caller, agent or unknown.", examples=["caller"])
+    cause: int = Field(description="Q.850 cause of the caller's channel, 0 when unknown.", examples=[16])
+    outcome: OutcomeOut
+    offers: list[OfferOut] = Field(description="Every attempt to find an agent, in order.")
+
+    @classmethod
+    def of(cls, record: CallRecord) -> CallOut:
+        return cls(
+            call=record.call,
+            tenant=record.tenant,
+            queue=record.queue,
+            kind=record.kind.value,
+            dialled=record.dialled,
+            ani=record.ani,
+            trunk=record.trunk,
+            trunk_call_id=record.trunk_call_id,
+            t_in=record.t_in,
+            t_ann_end=record.t_ann_end,
+            t_q=record.t_q,
+            t_ans=record.t_ans,
+            t_end=record.t_end,
+            t_wrap_end=record.t_wrap_end,
+            t_leave=record.t_leave,
+            t_ovf=record.t_ovf,
+            t_ovf_ans=record.t_ovf_ans,
+            t_failsafe=record.t_failsafe,
+            waited_seconds=record.waited.total_seconds(),
+            in_time=record.in_time,
+            agent=record.agent,
+            partner=record.partner,
+            transferred_to=record.transferred_to,
+            transfer_blind=record.transfer_blind,
+            failsafe_answered_by=record.failsafe_answered_by,
+            hung_up_first=record.hung_up_first,
+            cause=record.cause,
+            outcome=OutcomeOut(
+                result=record.outcome.result.value, reason=record.outcome.reason, blame=record.outcome.blame.value
+            ),
+            offers=[
+                OfferOut(offer=offer.offer, agent=offer.agent, at=offer.at, result=offer.result)
+                for offer in record.offers
+            ],
+        )
+
+
+class CallsOut(_Out):
+    """A page of records, newest first."""
+
+    calls: list[CallOut]
+    next: str | None = Field(
+        description="Give this as 'before' to get the next page; null when this is the last.",
+        examples=["acd1-1767225600.17"],
+    )
+
+
+# ---------------------------------------------------------------- health
+
+
+class LivenessOut(_Out):
+    alive: bool = Field(description="The engine handled a question just now.", examples=[True])
+
+
+class DependencyOut(_Out):
+    ok: bool
+    detail: str = Field(description="One sentence for a human.", examples=["connected to Asterisk 22.10.1"])
+
+
+class ReadinessOut(_Out):
+    ready: bool = Field(examples=[True])
+    dependencies: dict[str, DependencyOut]

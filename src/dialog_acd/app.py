@@ -1,0 +1,201 @@
+"""The composition root: one straight function builds everything, a stack tears it down.
+
+It is long on purpose. Whoever wants to know what this service consists of, in which sequence it comes to life and
+in which it dies, reads ``serve`` from top to bottom; nothing is wired anywhere else.
+
+Stopping runs the stack backwards: the API and the questions of the dialplan first (Asterisk falls back by itself),
+then the link, then the engine, and last the records, which are given time to reach the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import socket
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from dialog_acd import log as log_setup
+from dialog_acd.api.app import create_api
+from dialog_acd.clock import SystemClock
+from dialog_acd.core.acd import Acd
+from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.model import OfferId
+from dialog_acd.engine import Engine
+from dialog_acd.metrics import Metrics, Sources
+from dialog_acd.settings import Settings, read_secret
+from dialog_acd.store.database import open_database, require_current_schema
+from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.switch.ami import AmiAddress
+from dialog_acd.switch.asterisk import Asterisk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from fastapi import FastAPI
+
+    from dialog_acd.core.model import Agent
+
+log = structlog.get_logger()
+
+STOP_WITHIN = 10.0
+"""Seconds given to the records at the end; what is not in the database then is in the journal."""
+
+
+class DirectoryEmpty(DialogAcdError):  # noqa: N818
+    """The database holds no directory yet: load one with `dialog-acd load FILE`."""
+
+    error_id = "directory-empty"
+
+
+class PortTaken(DialogAcdError):  # noqa: N818
+    """A port the service needs is in use."""
+
+    error_id = "port-in-use"
+
+
+class RisingIds:
+    """Offer ids that rise, also across restarts: they begin at the milliseconds of the start."""
+
+    def __init__(self, start: datetime) -> None:
+        self._next = round(start.timestamp() * 1000)
+
+    def offer(self) -> OfferId:
+        self._next += 1
+        return OfferId(str(self._next))
+
+
+async def serve(settings: Settings) -> None:
+    """Run the service until SIGTERM or SIGINT. Raises ``DialogAcdError`` when it cannot start."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    secret = read_secret(settings.ami.secret_file, "the AMI secret")
+    token = read_secret(settings.api.token_file, "the API token")
+    clock = SystemClock()
+    seed = settings.seed if settings.seed is not None else random.SystemRandom().randrange(2**32)
+    chance = random.Random(seed)  # noqa: S311  breaks ties between agents, guards nothing
+    log.info("service.starting", seed=seed)
+
+    async with AsyncExitStack() as stack:
+        database = await open_database(settings.store.database_url)
+        stack.push_async_callback(database.dispose)
+        await require_current_schema(database)
+        directories = DirectoryStore(database)
+        if await directories.is_empty():
+            raise DirectoryEmpty
+        directory = await directories.load()
+
+        writer = RecordWriter(database, settings.store.journal_dir, clock.now)
+        writing = asyncio.create_task(writer.run(), name="records")
+        stack.push_async_callback(_finish, writing)
+        stack.push_async_callback(writer.close, STOP_WITHIN)
+
+        def pick(agents: Sequence[Agent]) -> Agent:
+            return chance.choice(agents)
+
+        acd = Acd(directory, clock.now(), pick, RisingIds(clock.now()))
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        metrics = Metrics(registry, acd.view)
+        metrics.directory_changed(directory)
+        engine = Engine(acd, clock, writer, [metrics.observe, log_setup.tell])
+
+        address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
+        asterisk = Asterisk(
+            address, engine, clock, engine.directory, random=chance.random, agi_answer_within=settings.agi.answer_within
+        )
+        engine.attach(asterisk)
+        link, agi = asterisk.link, asterisk.agi
+
+        def questions() -> Mapping[str, int]:
+            return {"answered": agi.answered, "timed-out": agi.timed_out, "failed": agi.failed, "broken": agi.broken}
+
+        metrics.watch(
+            Sources(
+                ami_link_up=lambda: link.up,
+                ami_reconnects=lambda: link.reconnects,
+                event_lag_seconds=lambda: link.event_lag,
+                heartbeat_age_seconds=engine.heartbeat_age,
+                inbox_depth=lambda: engine.inbox_depth,
+                records_pending=lambda: writer.depth,
+                records_written=lambda: writer.written,
+                records_conflicting=lambda: writer.conflicts,
+                agi_questions=questions,
+            )
+        )
+
+        turning = asyncio.create_task(engine.run(), name="engine")
+        stack.push_async_callback(_finish, turning)
+        linking = asyncio.create_task(asterisk.run(), name="switch")
+        stack.push_async_callback(_finish, linking)
+        stack.push_async_callback(link.close)
+        await agi.start(settings.agi.host, settings.agi.port)
+        stack.push_async_callback(agi.close)
+
+        readiness = {
+            "switch": lambda: (link.up, "connected" if link.up else str(link.last_error or "connecting")),
+            "database": lambda: (not writer.failing, writer.last_error or "reachable"),
+            "engine": lambda: (not turning.done(), "turning" if not turning.done() else "stopped"),
+        }
+        api = create_api(engine, RecordReader(database), readiness, registry, token.get_secret_value())
+        await _serve_api(settings.api.host, settings.api.port, api, stack)
+        log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
+
+        stopping = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({stopping, turning, linking, writing}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        log.info("service.stopping")
+        for task in done - {stopping}:
+            task.result()  # ended by itself: only a defect does that, and it must be seen
+
+
+async def _finish(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn without its signal handlers: we stop it, not it us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) -> None:
+    """Open the port ourselves (uvicorn would end the whole process over a port in use), then serve."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as problem:
+        listening.close()
+        raise PortTaken(
+            f"port {port} for the API on {host} cannot be opened ({problem.strerror}): "
+            "stop what uses it, or set ACD_API__PORT to another one"
+        ) from None
+    config = uvicorn.Config(
+        api, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=2
+    )
+    server = _QuietServer(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]), name="api")
+
+    async def stop() -> None:
+        server.should_exit = True
+        await serving
+
+    stack.push_async_callback(stop)

@@ -1,0 +1,32 @@
+"""The only module that asks the machine for the time."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Aware UTC; never earlier than any answer before."""
+        ...
+
+
+class SystemClock:
+    """Wall time that never steps back.
+
+    Anchored once, then advanced by the monotonic clock: an NTP step backwards must not put a deadline into the
+    future twice. When wall time has run ahead by more than a second, the anchor moves forward; it never moves back.
+    """
+
+    def __init__(self) -> None:
+        self._anchor = datetime.now(UTC)
+        self._started = time.monotonic()
+
+    def now(self) -> datetime:
+        ours = self._anchor + timedelta(seconds=time.monotonic() - self._started)
+        wall = datetime.now(UTC)
+        if wall - ours > timedelta(seconds=1):
+            self._anchor, self._started, ours = wall, time.monotonic(), wall
+        return ours

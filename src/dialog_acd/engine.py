@@ -1,0 +1,187 @@
+"""The one loop: an inbox, a consumer, deadlines, and the carrying out of orders.
+
+Everything that can happen enters through the inbox: AMI, AGI, REST, and the passing of time. One consumer means no
+locks and no races inside, and that a call's story can be replayed. The loop waits for nothing but its inbox: orders
+leave through ports that return at once.
+
+A signal the core chokes on is our defect; it is logged with its story and counted, and the next signal is handled.
+Nobody waiting in a queue may suffer for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, get_args
+
+import structlog
+
+from dialog_acd.core import messages as m
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from dialog_acd.clock import Clock
+    from dialog_acd.core.acd import Acd
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.view import AcdView
+
+log = structlog.get_logger()
+
+BEAT_EVERY = 2.0
+"""Seconds between two beats. The dialplan takes the service for dead after ``ACD_HEARTBEAT_MAX`` (ten)."""
+BREATHE_AFTER = 200
+"""Signals handled in one go before other tasks (readers, the API) get their turn."""
+
+_NOTICES = get_args(m.Notice)
+
+
+class Switch(Protocol):
+    def perform(self, order: m.Order) -> None:
+        """Start carrying out an order; returns at once. A failure comes back as ``OrderFailed``."""
+        ...
+
+
+class RecordSpool(Protocol):
+    def put(self, record: CallRecord) -> None:
+        """Take a record in; returns at once and never raises."""
+        ...
+
+
+class Stopped(RuntimeError):  # noqa: N818
+    """The engine does not turn (any more); nobody will answer."""
+
+
+class Engine:
+    """Feeds the core and carries out what it decides. ``run`` is the loop; the rest may be called at any time."""
+
+    def __init__(
+        self, acd: Acd, clock: Clock, records: RecordSpool, observe: Sequence[Callable[[m.Notice], None]]
+    ) -> None:
+        self._acd = acd
+        self._clock = clock
+        self._records = records
+        self._observe = observe
+        self._switch: Switch | None = None
+        self._inbox: asyncio.Queue[tuple[m.Signal, asyncio.Future[list[m.Order | m.Notice]] | None]] = asyncio.Queue()
+        self._stopped = False
+        self.failures = 0
+        """Signals the core could not handle: each is a defect."""
+        self.heartbeat_at: datetime | None = None
+        """When the last heartbeat was handed to the switch."""
+
+    def attach(self, switch: Switch) -> None:
+        """Introduce the switch. Separate from the constructor because the switch needs ``tell``."""
+        self._switch = switch
+
+    # ------------------------------------------------------------ ways in
+
+    def tell(self, signal: m.Signal) -> None:
+        self._inbox.put_nowait((signal, None))
+
+    async def ask(self, signal: m.Signal) -> list[m.Order | m.Notice]:
+        """Tell, and wait for everything the core answered to this signal. Raises ``Stopped``."""
+        if self._stopped:
+            raise Stopped
+        answer: asyncio.Future[list[m.Order | m.Notice]] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait((signal, answer))
+        return await answer
+
+    async def turning(self) -> bool:
+        """Whether the loop still handles what is put into its inbox within a second."""
+        try:
+            async with asyncio.timeout(1.0):
+                await self.ask(m.Tick())
+        except (TimeoutError, Stopped):
+            return False
+        return True
+
+    # ------------------------------------------------------------ ways to look
+
+    def view(self) -> AcdView:
+        return self._acd.view()
+
+    def directory(self) -> Directory:
+        """The directory in force."""
+        return self._acd.directory
+
+    @property
+    def inbox_depth(self) -> int:
+        return self._inbox.qsize()
+
+    def heartbeat_age(self) -> float | None:
+        return None if self.heartbeat_at is None else (self._clock.now() - self.heartbeat_at).total_seconds()
+
+    # ------------------------------------------------------------ the loop
+
+    async def run(self) -> None:
+        """Turn until cancelled."""
+        beating = asyncio.create_task(self._beat(), name="beat")
+        handled = 0
+        try:
+            while True:
+                signal, answer = await self._next_signal()
+                self._handle(signal, answer)
+                handled += 1
+                if handled % BREATHE_AFTER == 0:
+                    await asyncio.sleep(0)
+        finally:
+            self._stopped = True
+            beating.cancel()
+            while not self._inbox.empty():
+                _, answer = self._inbox.get_nowait()
+                if answer is not None and not answer.done():
+                    answer.set_exception(Stopped())
+
+    async def _beat(self) -> None:
+        # Through the inbox like everything else: a heartbeat means that the engine turns, not that a timer does.
+        while True:
+            self.tell(m.Beat())
+            await asyncio.sleep(BEAT_EVERY)
+
+    async def _next_signal(self) -> tuple[m.Signal, asyncio.Future[list[m.Order | m.Notice]] | None]:
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        deadline = self._acd.next_deadline()
+        if deadline is None:
+            return await self._inbox.get()
+        try:
+            async with asyncio.timeout(max(0.0, (deadline - self._clock.now()).total_seconds())):
+                return await self._inbox.get()
+        except TimeoutError:
+            return m.Tick(), None
+
+    def _handle(self, signal: m.Signal, answer: asyncio.Future[list[m.Order | m.Notice]] | None) -> None:
+        try:
+            outputs = self._acd.handle(signal, self._clock.now())
+        except Exception as defect:
+            self.failures += 1
+            log.exception("engine.defect", signal=repr(signal))
+            if answer is not None and not answer.done():
+                answer.set_exception(defect)
+            return
+        for output in outputs:
+            if isinstance(output, _NOTICES):
+                self._notify(output)
+            else:
+                self._carry_out(output)
+        if answer is not None and not answer.done():
+            answer.set_result(outputs)
+
+    def _carry_out(self, order: m.Order) -> None:
+        if isinstance(order, m.SaveRecord):
+            self._records.put(order.record)
+        elif isinstance(order, m.Treat):
+            pass  # the answer to a question: whoever asked gets it with the outputs
+        elif self._switch is not None:
+            if isinstance(order, m.Heartbeat):
+                self.heartbeat_at = self._clock.now()
+            self._switch.perform(order)
+
+    def _notify(self, notice: m.Notice) -> None:
+        for observe in self._observe:
+            try:
+                observe(notice)
+            except Exception:  # a broken counter must not cost a call
+                log.exception("notice.lost", notice=type(notice).__name__)

@@ -1,0 +1,91 @@
+"""Log set-up: one JSON object a line, or colours on a terminal; numbers are masked before anything is written."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+from dialog_acd.core import messages as m
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
+
+log = structlog.get_logger()
+
+_NUMBER = re.compile(r"(?<![\w.])(\+?[0-9]{3,5})[0-9]{2,}([0-9]{3})(?![\w.])")
+_NUMBER_KEYS = frozenset({"ani", "dialled", "number"})
+
+
+def mask(number: str) -> str:
+    """``+49511168230`` to ``+4951***230``: enough to recognise a trunk's format, not a person."""
+    return _NUMBER.sub(r"\1***\2", number)
+
+
+def _mask_numbers(_logger: WrappedLogger, _method: str, words: EventDict) -> EventDict:
+    for key in _NUMBER_KEYS & words.keys():
+        words[key] = mask(str(words[key]))
+    return words
+
+
+def set_up(*, level: str = "INFO") -> None:
+    """Send the log to standard error; standard output belongs to whoever called the command."""
+    on_terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            _mask_numbers,
+            structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def tell(notice: m.Notice) -> None:
+    """One log line for a notice; one canonical line for a call, with its whole story."""
+    match notice:
+        case m.CallEnded(record=r):
+            log.info(
+                "call.ended",
+                call=r.call,
+                tenant=r.tenant,
+                queue=r.queue,
+                kind=r.kind.value,
+                dialled=r.dialled,
+                ani=r.ani,
+                result=r.outcome.result.value,
+                reason=r.outcome.reason,
+                blame=r.outcome.blame.value,
+                waited=round(r.waited.total_seconds(), 3),
+                agent=r.agent,
+                offers=[f"{o.agent}:{o.result}" for o in r.offers],
+                transferred_to=r.transferred_to,
+                hung_up_first=r.hung_up_first,
+                cause=r.cause,
+            )
+        case m.NumberUnknown(call=call, dialled=dialled):
+            log.warning("number.unknown", call=call, dialled=dialled)
+        case m.FailsafeEntered(call=call, why=why):
+            log.warning("call.failsafe", call=call, why=why)
+        case m.AgentChanged(agent=agent, axis=axis, before=before, after=after, why=why):
+            log.info("agent.changed", axis=axis, agent=agent, before=before, after=after, why=why)
+        case m.OfferMade(call=call, agent=agent, why=why):
+            log.info("call.offered", call=call, agent=agent, why=why)
+        case m.OfferMissed(call=call, agent=agent, reason=reason):
+            log.info("offer.missed", call=call, agent=agent, reason=str(reason))
+        case m.CallDiverted(call=call, partner=partner, why=why):
+            log.info("call.diverted", call=call, partner=partner, why=why)
+        case m.PictureDiffered(call=call, what=what):
+            log.warning("picture.differed", call=call, what=what)
+        case m.Ignored(signal=signal, why=why, about=about):
+            log.info("signal.ignored", signal=signal, why=why, about=about)
+        case _:
+            log.debug("notice", what=type(notice).__name__)

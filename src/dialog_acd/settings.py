@@ -1,0 +1,89 @@
+"""The only reader of the environment. Every adapter gets its own part and nothing else.
+
+``ACD_AMI__HOST=127.0.0.1`` sets ``settings.ami.host``. Secrets come from files, never from variables: an
+environment is inherited, listed and logged.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dialog_acd.core.errors import DialogAcdError
+
+
+class SettingsInvalid(DialogAcdError):  # noqa: N818
+    """The settings cannot be used."""
+
+    error_id = "settings-invalid"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AmiSettings(_Part):
+    host: str = "127.0.0.1"
+    port: int = Field(default=5038, ge=1, le=65535)
+    username: str = "dialog-acd"
+    secret_file: Path = Path("/etc/dialog-acd/ami.secret")
+
+
+class AgiSettings(_Part):
+    host: str = "127.0.0.1"
+    port: int = Field(default=4573, ge=1, le=65535)
+    answer_within: float = Field(default=2.0, gt=0, lt=3, description="seconds; the dialplan waits three")
+
+
+class ApiSettings(_Part):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8115, ge=1, le=65535)
+    token_file: Path = Path("/etc/dialog-acd/api.token")
+
+
+class StoreSettings(_Part):
+    database_url: str = "sqlite+aiosqlite:///dialog-acd.sqlite"
+    journal_dir: Path = Path("journal")
+    """Where finished calls are written down before the database has them."""
+
+
+class Settings(BaseSettings):
+    """All settings. Raises ``SettingsInvalid`` (through ``read_settings``) with one line per fault."""
+
+    model_config = SettingsConfigDict(env_prefix="ACD_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    ami: AmiSettings = AmiSettings()
+    agi: AgiSettings = AgiSettings()
+    api: ApiSettings = ApiSettings()
+    store: StoreSettings = StoreSettings()
+    seed: int | None = None
+    """Seed of the tie-breaker between equal agents; drawn and logged when not given."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+def read_settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as invalid:
+        faults = (f"ACD_{'__'.join(str(p).upper() for p in e['loc'])}: {e['msg']}" for e in invalid.errors())
+        raise SettingsInvalid("; ".join(faults)) from None
+
+
+def read_secret(path: Path, what: str) -> SecretStr:
+    """First line of a secret's file. Raises ``SettingsInvalid`` when it is missing, empty or open to others."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8").partition("\n")[0].strip()
+    except OSError as problem:
+        raise SettingsInvalid(
+            f"cannot read {what} from {path} ({problem.strerror}): "
+            "create the file, mode 600, with the secret in its first line"
+        ) from None
+    if mode & 0o077:
+        raise SettingsInvalid(f"{path} holds {what} and is open to others: chmod 600 {path}")
+    if len(text) < 16:
+        raise SettingsInvalid(f"{what} in {path} is shorter than 16 characters: put a long random one there")
+    return SecretStr(text)

@@ -1,0 +1,1 @@
+"""SQL: the directory, and the records of calls."""

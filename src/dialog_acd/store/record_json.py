@@ -1,0 +1,191 @@
+"""A call's record as JSON and back: one line of the journal, one content of a conflict.
+
+Texts of a record come from the wire, and the wire may say anything. Two things a database refuses are replaced
+by U+FFFD before the record is written anywhere: the NUL character (PostgreSQL has no such text) and surrogates
+without a partner (no UTF-8). Otherwise one caller's odd name would hold up the records behind it for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
+from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, field_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_NAMES = frozenset(field_names())
+_TEXTS = (
+    "call",
+    "tenant",
+    "queue",
+    "dialled",
+    "ani",
+    "trunk",
+    "trunk_call_id",
+    "agent",
+    "partner",
+    "transferred_to",
+    "failsafe_answered_by",
+    "hung_up_first",
+)
+
+
+class UnreadableRecord(ValueError):  # noqa: N818  nouns, see core/errors.py
+    """Not a record, or only a part of one."""
+
+
+def storable(record: CallRecord) -> CallRecord:
+    """The record with every text fit for every database; itself where nothing has to change."""
+    changes: dict[str, Any] = {
+        name: _UNSTORABLE.sub("\ufffd", value)
+        for name in _TEXTS
+        if (value := getattr(record, name)) is not None and _UNSTORABLE.search(value)
+    }
+    offers = tuple(
+        OfferTried(
+            offer=_UNSTORABLE.sub("\ufffd", offer.offer),
+            agent=_UNSTORABLE.sub("\ufffd", offer.agent),
+            at=offer.at,
+            result=_UNSTORABLE.sub("\ufffd", offer.result),
+        )
+        for offer in record.offers
+    )
+    if offers != record.offers:
+        changes["offers"] = offers
+    reason = _UNSTORABLE.sub("\ufffd", record.outcome.reason)
+    if reason != record.outcome.reason:
+        changes["outcome"] = replace(record.outcome, reason=reason)
+    return replace(record, **changes) if changes else record
+
+
+def encode(record: CallRecord) -> bytes:
+    """One line of UTF-8 without its line end. Raises ``ValueError`` for a naive moment."""
+    return json.dumps(to_plain(record), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode(line: bytes) -> CallRecord:
+    """Raises ``UnreadableRecord``."""
+    try:
+        return from_plain(json.loads(line))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UnreadableRecord(str(error)) from error
+
+
+def digest(record: CallRecord) -> str:
+    """SHA-256 of the content, the same for equal records."""
+    return hashlib.sha256(encode(record)).hexdigest()
+
+
+def to_plain(record: CallRecord) -> dict[str, Any]:
+    return {
+        "call": record.call,
+        "tenant": record.tenant,
+        "queue": record.queue,
+        "kind": record.kind.value,
+        "dialled": record.dialled,
+        "ani": record.ani,
+        "trunk": record.trunk,
+        "trunk_call_id": record.trunk_call_id,
+        "t_in": _written(record.t_in),
+        "t_ann_end": _written_or_none(record.t_ann_end),
+        "t_q": _written_or_none(record.t_q),
+        "t_ans": _written_or_none(record.t_ans),
+        "t_end": _written(record.t_end),
+        "t_wrap_end": _written_or_none(record.t_wrap_end),
+        "t_leave": _written_or_none(record.t_leave),
+        "t_ovf": _written_or_none(record.t_ovf),
+        "t_ovf_ans": _written_or_none(record.t_ovf_ans),
+        "t_failsafe": _written_or_none(record.t_failsafe),
+        "agent": record.agent,
+        "partner": record.partner,
+        "transferred_to": record.transferred_to,
+        "transfer_blind": record.transfer_blind,
+        "failsafe_answered_by": record.failsafe_answered_by,
+        "hung_up_first": record.hung_up_first,
+        "cause": record.cause,
+        "outcome": {
+            "result": record.outcome.result.value,
+            "reason": record.outcome.reason,
+            "blame": record.outcome.blame.value,
+        },
+        "in_time": record.in_time,
+        "offers": offers_to_plain(record.offers),
+    }
+
+
+def from_plain(plain: dict[str, Any]) -> CallRecord:
+    """Raises what a wrong content raises; ``decode`` makes one error of them."""
+    if plain.keys() != _NAMES:
+        raise KeyError(*sorted(plain.keys() ^ _NAMES))
+    outcome = plain["outcome"]
+    return CallRecord(
+        call=CallId(plain["call"]),
+        tenant=TenantId(plain["tenant"]),
+        queue=QueueId(plain["queue"]),
+        kind=EntryKind(plain["kind"]),
+        dialled=plain["dialled"],
+        ani=plain["ani"],
+        trunk=plain["trunk"],
+        trunk_call_id=plain["trunk_call_id"],
+        t_in=_read(plain["t_in"]),
+        t_ann_end=_read_or_none(plain["t_ann_end"]),
+        t_q=_read_or_none(plain["t_q"]),
+        t_ans=_read_or_none(plain["t_ans"]),
+        t_end=_read(plain["t_end"]),
+        t_wrap_end=_read_or_none(plain["t_wrap_end"]),
+        t_leave=_read_or_none(plain["t_leave"]),
+        t_ovf=_read_or_none(plain["t_ovf"]),
+        t_ovf_ans=_read_or_none(plain["t_ovf_ans"]),
+        t_failsafe=_read_or_none(plain["t_failsafe"]),
+        agent=None if plain["agent"] is None else AgentId(plain["agent"]),
+        partner=None if plain["partner"] is None else PartnerId(plain["partner"]),
+        transferred_to=plain["transferred_to"],
+        transfer_blind=plain["transfer_blind"],
+        failsafe_answered_by=plain["failsafe_answered_by"],
+        hung_up_first=plain["hung_up_first"],
+        cause=plain["cause"],
+        outcome=Outcome(Result(outcome["result"]), outcome["reason"], Blame(outcome["blame"])),
+        in_time=plain["in_time"],
+        offers=offers_from_plain(plain["offers"]),
+    )
+
+
+def offers_to_plain(offers: Iterable[OfferTried]) -> list[dict[str, str]]:
+    return [
+        # A StrEnum is a str; its plain value keeps the content equal after a round trip.
+        {"offer": o.offer, "agent": o.agent, "at": _written(o.at), "result": str(o.result)}
+        for o in offers
+    ]
+
+
+def offers_from_plain(plain: Iterable[dict[str, str]]) -> tuple[OfferTried, ...]:
+    return tuple(OfferTried(o["offer"], o["agent"], _read(o["at"]), o["result"]) for o in plain)
+
+
+def _written(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone")
+    return moment.astimezone(UTC).isoformat()
+
+
+def _written_or_none(moment: datetime | None) -> str | None:
+    return None if moment is None else _written(moment)
+
+
+def _read(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return moment
+
+
+def _read_or_none(text: str | None) -> datetime | None:
+    return None if text is None else _read(text)

@@ -1,0 +1,435 @@
+"""Records of calls, on their way into the database and out of it.
+
+A record exists exactly once per call, and none may be lost. ``RecordWriter.put`` writes it into the journal
+(``journal.py``) and returns; a loop beside it carries the journal into the database, segment by segment:
+
+* The call's id is the key and a row that is there stays there, so carrying a segment twice changes nothing, and
+  after any doubt (no answer in time, a crash between commit and delete) it is simply carried again.
+* A second record of a call with the *same* content is such a repetition. One with *different* content means that
+  we told two stories about one caller: it is kept in ``record_conflicts``, counted, and logged as an error.
+* While the database is away the journal grows, nothing else happens.
+* When the disk is full as well, records wait in memory, and are journalled as soon as there is room. Past
+  ``memory_limit`` the oldest way out is the log: the record is written there in full, and counted as lost.
+* A record the database will never take (our own defect) must not hold up those behind it: it is put aside in the
+  journal's folder, counted, and logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+
+from dialog_acd.core.model import CallId, EntryKind
+from dialog_acd.core.records import Blame, CallRecord, Outcome, Result, field_names
+from dialog_acd.store.database import writing
+from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
+from dialog_acd.store.record_json import (
+    digest,
+    encode,
+    from_plain,
+    offers_from_plain,
+    offers_to_plain,
+    storable,
+    to_plain,
+)
+from dialog_acd.store.tables import record_conflicts, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy import ColumnElement, RowMapping, Table
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+log = structlog.get_logger(__name__)
+
+Place = tuple["datetime", CallId]
+"""Where a page of records ended: ``t_in`` and call of its last one."""
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 30.0
+_COMPLAIN_EVERY = timedelta(seconds=10)
+_SAME_NAME = tuple(name for name in field_names() if name not in {"kind", "outcome", "offers"})
+
+
+@dataclass(frozen=True, slots=True)
+class RecordConflict:
+    """A second, different record of a call."""
+
+    seen_at: datetime
+    record: CallRecord
+
+
+class RecordWriter:
+    """Takes records and gets them into the database, whatever happens to it meanwhile.
+
+    ``spill_dir`` is the journal's folder, made if missing; ``flush_within`` seconds are given to each
+    transaction; ``linger`` seconds are waited for more records to share it. Raises ``JournalUnavailable``.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        spill_dir: Path,
+        clock_now: Callable[[], datetime],
+        *,
+        flush_within: float = 5.0,
+        linger: float = 0.1,
+        memory_limit: int = 100_000,
+    ) -> None:
+        self._engine = engine
+        self._clock_now = clock_now
+        self._flush_within = flush_within
+        self._linger = linger
+        self._memory_limit = memory_limit
+        self._journal = Journal(spill_dir, clock_now)
+        self._unjournalled: deque[CallRecord] = deque()
+        self._turn = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._quiet_until: dict[str, datetime] = {}
+        self._failing = False
+        self.written = 0
+        """Rows added by this process."""
+        self.conflicts = 0
+        """Second records with different content."""
+        self.rejected = 0
+        """Records put aside because no database would take them."""
+        self.spilled = 0
+        """Records that had to wait because the database was away."""
+        self.lost = 0
+        """Records that are in the log only: no database, no disk, no memory left."""
+        self.last_error: str | None = None
+        """What the database or the disk said last; ``None`` when all is well again."""
+        if self._journal.depth:
+            log.info("record.found-in-journal", records=self._journal.depth)
+            self._wake.set()
+
+    @property
+    def depth(self) -> int:
+        """Records not yet in the database."""
+        return self._journal.depth + len(self._unjournalled)
+
+    @property
+    def unjournalled(self) -> int:
+        """Records in memory alone, because the disk takes nothing: the only ones a crash would lose."""
+        return len(self._unjournalled)
+
+    @property
+    def unreadable(self) -> int:
+        """Lines of the journal that were no record (torn by a power failure), put aside."""
+        return self._journal.unreadable
+
+    @property
+    def failing(self) -> bool:
+        """The last attempt to reach the database failed."""
+        return self._failing
+
+    def put(self, record: CallRecord) -> None:
+        """Take charge of a record. Returns at once and never raises; when it returns, a crash loses nothing."""
+        try:
+            try:
+                # Fast for the good: only what cannot be stored as it is gets rewritten.
+                record = storable(record)
+                self._journal.append(record)
+            except OSError as error:
+                self._keep_in_memory(record, error)
+            except Exception as error:  # noqa: BLE001  a defect in a record must not become one in routing
+                self._reject(record, error)
+            else:
+                if self._failing:
+                    self.spilled += 1
+        finally:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Carry records until ``close``. Never fails; waits longer and longer while the database is away."""
+        pause = _FIRST_PAUSE
+        while not self._closing.is_set():
+            await self._wake.wait()
+            await self._pause(self._linger)
+            if await self.flush():
+                pause = _FIRST_PAUSE
+            else:
+                await self._pause(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def flush(self) -> bool:
+        """Carry everything there is into the database now. ``False``: it did not take it; nothing is lost."""
+        async with self._turn:
+            self._wake.clear()
+            try:
+                await self._carry_all()
+            except Exception as error:  # noqa: BLE001  whatever a database can say, the answer is to try again
+                self._wake.set()
+                await self._stumbled(error)
+                return False
+            if self._failing:
+                log.info("record.database-back", written=self.written)
+            self._failing = False
+            self.last_error = None
+            return True
+
+    async def close(self, grace: float) -> int:
+        """Try for ``grace`` seconds to write the rest; return how many records stay in the journal instead."""
+        self._closing.set()
+        self._wake.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                while not await self.flush():  # noqa: ASYNC110  a database cannot tell us that it is back
+                    await asyncio.sleep(_FIRST_PAUSE)
+        left = self.depth
+        if left:
+            self._journal_again()
+            with suppress(OSError):
+                await asyncio.to_thread(self._journal.sync)
+            log.warning("record.left-in-journal", records=left, in_memory_only=len(self._unjournalled))
+            self._last_words()
+        self._journal.close()
+        return left
+
+    # -- carrying
+
+    async def _carry_all(self) -> None:
+        self._journal_again()
+        while (segment := self._journal.oldest()) is not None:
+            batch = await self._read(segment)
+            await self._carry(batch)
+            self._journal.remove(segment)
+        while self._unjournalled:
+            batch = [self._unjournalled[i] for i in range(min(SEGMENT_RECORDS, len(self._unjournalled)))]
+            await self._carry(batch)
+            for _ in batch:
+                self._unjournalled.popleft()
+
+    async def _read(self, segment: Segment) -> Sequence[CallRecord]:
+        try:
+            return self._journal.read(segment)
+        except FileNotFoundError:
+            # Somebody deleted it under us. There is nothing left to carry, but it is not passed over in silence.
+            log.error("record.lost", records=segment.count, why=f"{segment.path} was deleted")  # noqa: TRY400
+            self.lost += segment.count
+            return ()
+
+    async def _carry(self, batch: Sequence[CallRecord]) -> None:
+        """All of them are in the database, kept as conflict, or put aside; or this raises."""
+        if not batch:
+            return
+        try:
+            await self._write(batch)
+        except Exception as error:
+            if not _record_is_at_fault(error):
+                raise
+            if len(batch) > 1:
+                # Which one? Singly, each finds its own place; those already in are the same, and change nothing.
+                for record in batch:
+                    await self._carry([record])
+            else:
+                # Before it leaves the journal it has to be on the disk elsewhere: an OSError here means later.
+                self._journal.put_aside("rejected.jsonl", [encode(batch[0])])
+                self.rejected += 1
+                log.error("record.rejected", call=batch[0].call, why=_said(error))  # noqa: TRY400
+
+    async def _write(self, batch: Sequence[CallRecord]) -> None:
+        first = {record.call: record for record in reversed(batch)}
+        async with asyncio.timeout(self._flush_within), writing(self._engine).begin() as connection:
+            added = await _insert(connection, records, [_row(r) for r in first.values()], records.c.call)
+            again = [r for r in batch if r.call not in added or r is not first[r.call]]
+            contradicting = await self._contradicting(connection, again) if again else []
+            new = await self._keep_conflicts(connection, contradicting) if contradicting else []
+        self.written += len(added)
+        self.conflicts += len(new)
+        for record in new:
+            log.error("record.conflict", call=record.call, result=record.outcome.result.value)
+        log.debug("record.written", records=len(added), again=len(again), conflicts=len(new))
+
+    async def _contradicting(self, connection: AsyncConnection, again: Iterable[CallRecord]) -> list[CallRecord]:
+        again = list(again)
+        question = select(records).where(records.c.call.in_({r.call for r in again}))
+        stored: dict[str, CallRecord] = {}
+        for row in (await connection.execute(question)).mappings():
+            # A row this version cannot read (an outcome of a newer one) is different from anything we bring.
+            with suppress(ValueError, KeyError, TypeError):
+                stored[row["call"]] = _record(row)
+        return [record for record in again if record != stored.get(record.call)]
+
+    async def _keep_conflicts(
+        self, connection: AsyncConnection, contradicting: Iterable[CallRecord]
+    ) -> list[CallRecord]:
+        by_digest = {digest(record): record for record in contradicting}
+        now = self._clock_now()
+        rows = [
+            {"call": record.call, "digest": key, "seen_at": now, "content": to_plain(record)}
+            for key, record in by_digest.items()
+        ]
+        added = await _insert(connection, record_conflicts, rows, record_conflicts.c.digest)
+        return [by_digest[key] for key in added]
+
+    # -- when it does not go well
+
+    async def _stumbled(self, error: Exception) -> None:
+        self.last_error = _said(error)
+        if not self._failing:
+            self._failing = True
+            self.spilled += self.depth
+        self._complain("record.database-away", why=self.last_error, waiting=self.depth)
+        try:
+            # It may take a while now, so make the journal outlive the power as well.
+            await asyncio.to_thread(self._journal.sync)
+        except OSError as disk_error:
+            self._complain("record.journal-not-synced", why=str(disk_error))
+
+    def _keep_in_memory(self, record: CallRecord, error: OSError) -> None:
+        self.last_error = f"journal: {error}"
+        if len(self._unjournalled) >= self._memory_limit:
+            self.lost += 1
+            log.critical("record.lost", record=to_plain(record), why="no room in database, journal and memory")
+            return
+        self._unjournalled.append(record)
+        self._complain("record.not-journalled", why=str(error), in_memory=len(self._unjournalled))
+
+    def _journal_again(self) -> None:
+        while self._unjournalled:
+            try:
+                self._journal.append(self._unjournalled[0])
+            except OSError:
+                return
+            self._unjournalled.popleft()
+
+    def _reject(self, record: CallRecord, error: Exception) -> None:
+        self.rejected += 1
+        self.last_error = _said(error)
+        log.error("record.rejected", call=str(record.call), why=self.last_error, record=repr(record))
+        with suppress(OSError):
+            self._journal.put_aside("rejected.jsonl", [ascii(record).encode()])
+
+    def _last_words(self) -> None:
+        for record in self._unjournalled:
+            self.lost += 1
+            log.critical("record.lost", record=to_plain(record), why="stopped without database and journal")
+
+    def _complain(self, what: str, **about: object) -> None:
+        """An error that may come a hundred times a second is logged once in a while."""
+        now = self._clock_now()
+        if now >= self._quiet_until.get(what, now):
+            self._quiet_until[what] = now + _COMPLAIN_EVERY
+            log.error(what, **about)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+
+class RecordReader:
+    """Finished calls, as far as they are in the database (``RecordWriter.depth`` says how many are not yet)."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def by_call(self, call: CallId) -> CallRecord | None:
+        found = await self._read(records.c.call == call)
+        return found[0] if found else None
+
+    async def recent(self, limit: int, before: Place | None = None) -> list[CallRecord]:
+        """Youngest first. The next page begins ``before`` the last one's ``(t_in, call)``."""
+        newest = (records.c.t_in.desc(), records.c.call.desc())
+        if before is None:
+            return await self._read(order=newest, limit=limit)
+        t_in, call = before
+        older = or_(records.c.t_in < t_in, and_(records.c.t_in == t_in, records.c.call < call))
+        return await self._read(older, order=newest, limit=limit)
+
+    async def records_since(self, t: datetime) -> list[CallRecord]:
+        """Of calls that came at ``t`` or later, oldest first. All of them: not for a year's worth."""
+        return await self._read(records.c.t_in >= t, order=(records.c.t_in, records.c.call))
+
+    async def by_trunk_call_id(self, trunk_call_id: str) -> list[CallRecord]:
+        """What a carrier asks for. There should be one."""
+        return await self._read(records.c.trunk_call_id == trunk_call_id, order=(records.c.t_in, records.c.call))
+
+    async def count(self) -> int:
+        async with self._engine.connect() as connection:
+            return await connection.scalar(select(func.count()).select_from(records)) or 0
+
+    async def conflicts_since(self, t: datetime) -> list[RecordConflict]:
+        """Second, different records seen at ``t`` or later. Each one is a defect of ours."""
+        question = (
+            select(record_conflicts)
+            .where(record_conflicts.c.seen_at >= t)
+            .order_by(record_conflicts.c.seen_at, record_conflicts.c.call, record_conflicts.c.digest)
+        )
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(question)).mappings().all()
+        return [RecordConflict(row["seen_at"], from_plain(row["content"])) for row in rows]
+
+    async def _read(
+        self,
+        *where: ColumnElement[bool],
+        order: tuple[ColumnElement[Any], ...] = (),
+        limit: int | None = None,
+    ) -> list[CallRecord]:
+        question = select(records).where(*where).order_by(*order).limit(limit)
+        async with self._engine.connect() as connection:
+            return [_record(row) for row in (await connection.execute(question)).mappings()]
+
+
+async def _insert(
+    connection: AsyncConnection, table: Table, rows: list[dict[str, Any]], key: ColumnElement[str]
+) -> set[str]:
+    """Add the rows whose key is not there yet, and say which those were."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).on_conflict_do_nothing().returning(key)
+    return set((await connection.execute(statement, rows)).scalars())
+
+
+def _row(record: CallRecord) -> dict[str, Any]:
+    row = {name: getattr(record, name) for name in _SAME_NAME}
+    row["kind"] = record.kind.value
+    row["result"] = record.outcome.result.value
+    row["reason"] = record.outcome.reason
+    row["blame"] = record.outcome.blame.value
+    row["offers"] = offers_to_plain(record.offers)
+    return row
+
+
+def _record(row: RowMapping) -> CallRecord:
+    return CallRecord(
+        **{name: row[name] for name in _SAME_NAME},
+        kind=EntryKind(row["kind"]),
+        outcome=Outcome(Result(row["result"]), row["reason"], Blame(row["blame"])),
+        offers=offers_from_plain(row["offers"]),
+    )
+
+
+def _record_is_at_fault(error: BaseException) -> bool:
+    """The database is well and would refuse this record again: a value it has no place for.
+
+    Everything else (unreachable, locked, full, read-only, no such table) is the database's, and passes.
+    """
+    if isinstance(error, DataError | IntegrityError | OverflowError | UnicodeError):
+        return True
+    if isinstance(error, DBAPIError):
+        # asyncpg's own refusals are ValueErrors; the server's have SQLSTATE class 22 (data) or 23 (constraint).
+        said = error.orig
+        return isinstance(getattr(said, "__cause__", None), ValueError) or str(
+            getattr(said, "sqlstate", None) or ""
+        ).startswith(("22", "23"))
+    return isinstance(error, StatementError)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    said = str(getattr(error, "orig", None) or error).split("\n", 1)[0]
+    return f"{type(error).__name__}: {said}"[:300]

@@ -1,0 +1,141 @@
+"""One Asterisk, as the engine sees it: orders go in, signals come out.
+
+Joins the AMI link, the AGI server and the interpreter; decides nothing. Whatever takes time happens in tasks of its
+own, so that ``perform`` returns at once and orders leave in the sequence in which they were given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from dialog_acd.core import messages as m
+from dialog_acd.switch.agi import AgiServer
+from dialog_acd.switch.ami import AmiDown, AmiLink, AmiRefused, AmiUnsafe
+from dialog_acd.switch.translate import Interpreter, Untranslatable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from dialog_acd.clock import Clock
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.switch.agi import AgiRequest
+    from dialog_acd.switch.ami import AmiAddress, Message
+
+log = structlog.get_logger()
+
+AUDIT_EVERY = 60.0
+"""Seconds between two comparisons of our picture with Asterisk's. They should find nothing."""
+
+_ABOUT_A_CALL = m.Offer | m.Withdraw | m.Hold | m.Divert | m.Say | m.Release
+
+
+class Core(Protocol):
+    """What the switch needs from whoever decides."""
+
+    def tell(self, signal: m.Signal) -> None: ...
+    async def ask(self, signal: m.Signal) -> Sequence[m.Order | m.Notice]: ...
+
+
+class Asterisk:
+    """The switch. ``run`` keeps the link; ``perform`` carries out; AGI questions are answered by ``core``."""
+
+    def __init__(
+        self,
+        address: AmiAddress,
+        core: Core,
+        clock: Clock,
+        directory: Callable[[], Directory],
+        *,
+        random: Callable[[], float],
+        agi_answer_within: float = 2.0,
+    ) -> None:
+        self._core = core
+        self._clock = clock
+        self._directory = directory
+        self._interpreter = Interpreter()
+        self.link = AmiLink(address, greet=self._greet, hear=self._hear, lost=self._lost, random=random)
+        self.agi = AgiServer(self._answer, {"ACD_VERDICT": "failsafe"}, answer_within=agi_answer_within)
+        self.orders_failed = 0
+
+    async def run(self) -> None:
+        """Keep the link up and the two pictures the same, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.link.run(), name="ami")
+            tasks.create_task(self._audits(), name="audit")
+
+    # ------------------------------------------------------------ facts
+
+    async def _greet(self, link: AmiLink) -> None:
+        await self._take_picture(link, audit=False)
+        log.info("switch.found")
+
+    async def _take_picture(self, link: AmiLink, *, audit: bool) -> None:
+        at = self._clock.now()
+        await link.call({"Action": "Ping"})  # Asterisk's clock, for the heartbeat
+        channels = await link.call_list({"Action": "CoreShowChannels"})
+        devices = await link.call_list({"Action": "DeviceStateList"})
+        self._core.tell(self._interpreter.picture(channels, devices, at, audit=audit))
+
+    async def _audits(self) -> None:
+        while True:
+            await asyncio.sleep(AUDIT_EVERY)
+            if not self.link.up:
+                continue
+            try:
+                await self._take_picture(self.link, audit=True)
+            except (AmiDown, AmiRefused, TimeoutError) as problem:
+                log.warning("switch.audit_failed", why=str(problem))
+
+    def _hear(self, message: Message) -> None:
+        for signal in self._interpreter.signals(message):
+            self._core.tell(signal)
+
+    def _lost(self, why: str) -> None:
+        log.warning("switch.lost", why=why)
+        self._core.tell(m.SwitchLost("asterisk"))
+
+    # ------------------------------------------------------------ orders
+
+    def perform(self, order: m.Order) -> None:
+        try:
+            actions = self._interpreter.actions(order, self.link.asterisk_now())
+            for action in actions:
+                self.link.post(action).add_done_callback(lambda answer: self._performed(order, answer))
+        except (Untranslatable, AmiUnsafe, AmiDown) as problem:
+            # Nothing was sent, so nothing has moved.
+            self._failed(order, str(problem), certain=True)
+
+    def _performed(self, order: m.Order, answer: asyncio.Future[Message]) -> None:
+        if answer.cancelled():
+            return
+        problem = answer.exception()
+        if isinstance(problem, AmiRefused):
+            self._failed(order, str(problem), certain=True)
+        elif problem is not None:
+            self._failed(order, str(problem) or type(problem).__name__, certain=False)
+
+    def _failed(self, order: m.Order, why: str, *, certain: bool) -> None:
+        self.orders_failed += 1
+        log.warning("order.failed", order=type(order).__name__, why=why, certain=certain)
+        if isinstance(order, _ABOUT_A_CALL):
+            self._core.tell(m.OrderFailed(order, why, certain))
+
+    # ------------------------------------------------------------ questions
+
+    async def _answer(self, request: AgiRequest) -> Mapping[str, str]:
+        if request.script == "arrive":
+            arrival = self._interpreter.arrival(request.fields, request.arguments)
+            for output in await self._core.ask(arrival):
+                if isinstance(output, m.Treat):
+                    return self._interpreter.variables(output, arrival.ani)
+        elif request.script == "agent":
+            intention = self._interpreter.intention(request.arguments, self._directory())
+            if intention is None:
+                return {"ACD_ANSWER": "not-an-agent"}
+            outputs = await self._core.ask(intention.signal)
+            refused = any(isinstance(output, m.Ignored) for output in outputs)
+            return {"ACD_ANSWER": "not-possible" if refused else intention.prompt}
+        return {"ACD_VERDICT": "failsafe"}

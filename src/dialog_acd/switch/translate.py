@@ -1,0 +1,405 @@
+"""Asterisk's words to ours and back; pure, and the only file that knows them.
+
+Three kinds of traffic cross this seam (the contract with ``dialplans/``): AGI carries *questions*, UserEvent
+carries *facts*, AMI Redirect carries *orders*. Names of contexts, ``ACD_*`` variables and ``Acd*`` events are the
+constants below; ``tests/switch/test_dialplan_contract.py`` compares them with the dialplan.
+
+The ``Interpreter`` remembers one thing: which channel a call's caller is on. The core knows calls, never
+channels; Redirect knows channels, never calls.
+
+What a caller can influence (names, numbers) is cleaned here before it goes anywhere near the dialplan, and
+whatever becomes part of an AMI action is checked against a whitelist by type.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dialog_acd.core import messages as m
+from dialog_acd.core.lifecycle import PhoneState
+from dialog_acd.core.model import AgentId, CallId, OfferId, PartnerId, Phone, QueueId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dialog_acd.core.directory import Directory
+
+    Message = Mapping[str, str | list[str]]
+
+ARRIVE, WAIT, SAY, OFFER, OVERFLOW, FAILSAFE = (
+    "acd-arrive", "acd-wait", "acd-say", "acd-offer", "acd-overflow", "acd-failsafe",
+)  # fmt: skip
+HANDED_ON = "acd-handed-on"
+IN = "acd-in"
+FEATURE_CODES = "acd-agent-code"
+
+# Where a caller's channel can be, to the place a picture of the switch speaks of.
+_PLACES = {IN: "arriving", ARRIVE: "arriving", WAIT: "wait", SAY: "wait", FAILSAFE: "failsafe", HANDED_ON: "transfer"}
+
+# Device states of chan_pjsip (asterisk/main/devicestate.c) to what matters for routing.
+_PHONE_STATES = {
+    "NOT_INUSE": PhoneState.REACHABLE,
+    "INUSE": PhoneState.IN_USE,
+    "BUSY": PhoneState.IN_USE,
+    "RINGING": PhoneState.IN_USE,
+    "RINGINUSE": PhoneState.IN_USE,
+    "ONHOLD": PhoneState.IN_USE,
+}
+
+_CALL_REJECTED = "21"  # Q.850
+# DIALSTATUS (asterisk/apps/app_dial.c), and DEVBUSY of our own dialplan.
+_FAILURES = {
+    "NOANSWER": m.OfferFailure.NO_ANSWER,
+    "BUSY": m.OfferFailure.DECLINED,
+    "DEVBUSY": m.OfferFailure.PHONE_BUSY,
+    "CANCEL": m.OfferFailure.CALLER_GONE,
+    "ANSWER": m.OfferFailure.NOT_TALKED,
+}
+
+_CHANNEL = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9._;@+-]{1,150}")
+_EXTENSION = re.compile(r"[0-9a-z*-]{1,60}")
+_PRESENTATION_RESTRICTED = 0x20  # asterisk/include/asterisk/callerid.h, AST_PRES_RESTRICTED
+SHOWN = 40
+"""Longest caller name sent to an agent's phone, town included, in characters."""
+
+
+class Untranslatable(ValueError):  # noqa: N818
+    """An order that cannot be said to Asterisk: the call has no channel, or a name is not of its form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """What an agent asked for on the phone: which signal that is, and which prompt confirms it."""
+
+    signal: m.AgentSignedIn | m.AgentSignedOut | m.AgentReady | m.AgentNotReady
+    prompt: str
+
+
+class Interpreter:
+    """Translates between AMI/AGI text and the core's messages. See the head of this file."""
+
+    def __init__(self, phone_technology: str = "PJSIP") -> None:
+        self._technology = phone_technology
+        self._channels: dict[CallId, str] = {}
+
+    # ------------------------------------------------------------ AGI: questions
+
+    def arrival(self, fields: Mapping[str, str], arguments: Sequence[str]) -> m.CallArrived:
+        """The question asked at the door. Raises ``KeyError`` if Asterisk did not say which channel it is."""
+        call = CallId(fields["uniqueid"])
+        self._channels[call] = fields["channel"]
+        dialled = fields.get("dnid", "")
+        return m.CallArrived(
+            call,
+            dialled="" if dialled == "unknown" else dialled,
+            ani=_ani(fields),
+            caller_name=readable(fields.get("calleridname", "")),
+            trunk=_endpoint(fields["channel"]),
+            trunk_call_id=arguments[0] if arguments else "",
+        )
+
+    def intention(self, arguments: Sequence[str], directory: Directory) -> Intention | None:
+        """What an agent dialled a feature code for; ``None`` when the phone belongs to nobody."""
+        code, phone = (*arguments, "", "")[:2]
+        known = directory.agent_at.get(Phone(phone))
+        if known is None:
+            return None
+        agent = AgentId(known.id)
+        return {
+            "sign-in": Intention(m.AgentSignedIn(agent), "signed-in"),
+            "sign-out": Intention(m.AgentSignedOut(agent), "signed-out"),
+            "ready": Intention(m.AgentReady(agent), "ready"),
+            "not-ready": Intention(m.AgentNotReady(agent), "not-ready"),
+        }.get(code)
+
+    def variables(self, treat: m.Treat, ani: str | None) -> dict[str, str]:
+        """A treatment as channel variables. The verdict comes last: without it the dialplan goes to failsafe."""
+        said: dict[str, str] = {}
+        if treat.verdict is m.Verdict.HOLD and treat.entered_at and treat.max_wait_at and treat.ring_for:
+            shown = treat.caller_name or ("" if ani else "Anonym")
+            said = {
+                "ACD_QUEUE": treat.queue or "",
+                "ACD_ENTERED": str(_epoch_ms(treat.entered_at)),
+                "ACD_MAX_WAIT": str(_epoch_ms(treat.max_wait_at) // 1000),
+                "ACD_RING": str(max(1, round(treat.ring_for.total_seconds()))),
+                "ACD_MUSIC": treat.music,
+                "ACD_GREETING": treat.greeting or "",
+                # One underscore: inherited by the agent's leg, where the announcement is played.
+                "_ACD_ANNOUNCE": treat.announcement or "",
+                "ACD_SHOW": f"{treat.label}: {shown}".removesuffix(": ")[:SHOWN],
+                "ACD_SHOW_NUMBER": ani or "",
+            }
+        return said | {"ACD_VERDICT": str(treat.verdict)}
+
+    # ------------------------------------------------------------ AMI: facts
+
+    def signals(self, message: Message) -> list[m.Signal]:
+        """What one AMI event means to the core; most mean nothing."""
+        kind = _text(message, "Event")
+        if kind == "UserEvent":
+            return self._told(message)
+        if kind == "DeviceStateChange":
+            phone = self._phone(_text(message, "Device"))
+            return [m.PhoneStateChanged(phone, _phone_state(_text(message, "State")))] if phone else []
+        if kind == "Hangup":
+            return self._hung_up(message)
+        if kind in ("DialBegin", "DialEnd"):
+            return self._dialled(kind, message)
+        if kind == "BridgeEnter":
+            return self._bridged(message)
+        if kind in ("BlindTransfer", "AttendedTransfer"):
+            return self._transferred(kind, message)
+        if kind == "Rename":
+            self._renamed(message)
+        return []
+
+    def _told(self, message: Message) -> list[m.Signal]:
+        """A UserEvent of our own dialplan."""
+        call = CallId(_text(message, "Call"))
+        name = _text(message, "UserEvent")
+        if not call:
+            return []
+        if name == "AcdHeld":
+            self._channels[call] = _text(message, "Channel")
+            queue, entered = _text(message, "Queue"), _moment(_text(message, "Entered"))
+            return [m.CallerHeld(call, QueueId(queue) if queue else None, entered)]
+        if name == "AcdGreetingEnded":
+            return [m.GreetingEnded(call)]
+        if name == "AcdOfferResult":
+            offer = OfferId(_text(message, "Offer"))
+            if _text(message, "Talked") == "1":
+                return [m.AgentHungUp(call, offer)]
+            return [m.OfferFailed(call, offer, _failure(_text(message, "Result"), _text(message, "Cause")))]
+        if name == "AcdOverflowResult":
+            partner, result = PartnerId(_text(message, "Partner")), _text(message, "Result")
+            # An answered call at a partner ends with the caller's Hangup, which says the same.
+            return [] if result == "ANSWER" else [m.DivertFailed(call, partner, result.lower())]
+        if name == "AcdFailsafe":
+            self._channels[call] = _text(message, "Channel")
+            return [m.CallTakenByFailsafe(call, _text(message, "Why") or "dialplan", _text(message, "Dialled"))]
+        if name == "AcdTerminal" and (by := _text(message, "Answered")):
+            return [m.FailsafeAnswered(call, by)]
+        return []
+
+    def _hung_up(self, message: Message) -> list[m.Signal]:
+        call = CallId(_text(message, "Uniqueid"))
+        # Only the caller's own channel carries the call's id as its Uniqueid; legs merely inherit ACD_CALL.
+        if call not in self._channels and _variables(message, "").get("ACD_CALL") != call:
+            return []
+        self._channels.pop(call, None)
+        return [m.CallerHungUp(call, _number(_text(message, "Cause")))]
+
+    def _dialled(self, kind: str, message: Message) -> list[m.Signal]:
+        known = _variables(message, "")
+        call, context = CallId(known.get("ACD_CALL", "")), _text(message, "Context")
+        if not call or call != _text(message, "Uniqueid"):
+            return []
+        answered = _text(message, "DialStatus") == "ANSWER"
+        if context == OFFER and (offer := OfferId(known.get("ACD_OFFER", ""))):
+            if kind == "DialBegin":
+                return [m.OfferRinging(call, offer)]
+            # Any other status comes again, with the dialplan's own word on it, as AcdOfferResult.
+            return [m.OfferAnswered(call, offer)] if answered else []
+        if context == OVERFLOW and kind == "DialEnd" and answered:
+            return [m.DivertAnswered(call, PartnerId(_endpoint(_text(message, "DestChannel"))))]
+        return []
+
+    def _bridged(self, message: Message) -> list[m.Signal]:
+        known = _variables(message, "")
+        call, offer = CallId(known.get("ACD_CALL", "")), OfferId(known.get("ACD_OFFER", ""))
+        # The agent's leg enters first, the caller's second; then both are in.
+        if not offer or call != _text(message, "Uniqueid") or _number(_text(message, "BridgeNumChannels")) < 2:
+            return []
+        return [m.PartiesBridged(call, offer)]
+
+    def _transferred(self, kind: str, message: Message) -> list[m.Signal]:
+        if _text(message, "Result") != "Success":
+            return []
+        blind = kind == "BlindTransfer"
+        target = _text(message, "Extension") if blind else _endpoint(_text(message, "TransferTargetChannel"))
+        for party in ("Transferee", "TransferTarget"):
+            call = CallId(_text(message, f"{party}Uniqueid"))
+            if call in self._channels:
+                self._channels[call] = _text(message, f"{party}Channel")
+                return [m.CallTransferred(call, target or "unknown", blind)]
+        return []
+
+    def _renamed(self, message: Message) -> None:
+        # A masquerade (attended transfer into a call that still waits) gives a channel another's name.
+        call = CallId(_text(message, "Uniqueid"))
+        if call in self._channels:
+            self._channels[call] = _text(message, "Newname")
+
+    def _phone(self, device: str) -> Phone | None:
+        technology, _, name = device.partition("/")
+        return Phone(name) if technology == self._technology and name else None
+
+    # ------------------------------------------------------------ AMI: the whole picture
+
+    def picture(
+        self, channels: Sequence[Message], devices: Sequence[Message], at: datetime, *, audit: bool
+    ) -> m.SwitchFound:
+        """``CoreShowChannels`` and ``DeviceStateList`` as one picture. Context is the authority, not ACD_STATE."""
+        calls = []
+        callers: dict[CallId, str] = {}
+        for channel in channels:
+            known = _variables(channel, "")
+            call = CallId(_text(channel, "Uniqueid"))
+            if known.get("ACD_CALL") != call:
+                continue
+            callers[call] = _text(channel, "Channel")
+            context, bridged = _text(channel, "Context"), _text(channel, "BridgeId") != ""
+            offer = known.get("ACD_OFFER", "")
+            ringing = _text(channel, "Exten").partition("*")[0]
+            place = {OFFER: "talk" if bridged else "offer", OVERFLOW: "overflow"}.get(context)
+            calls.append(
+                m.SwitchCall(
+                    call,
+                    place or _PLACES.get(context, "transfer"),
+                    queue=QueueId(known["ACD_QUEUE"]) if known.get("ACD_QUEUE") else None,
+                    entered_at=_moment(known.get("ACD_ENTERED", "")),
+                    offer=OfferId(offer) if offer and context == OFFER else None,
+                    phone=Phone(ringing) if context == OFFER else None,
+                )
+            )
+        self._channels = callers
+        phones = tuple(
+            (phone, _phone_state(_text(device, "State")))
+            for device in devices
+            if (phone := self._phone(_text(device, "Device"))) is not None
+        )
+        return m.SwitchFound("asterisk", tuple(calls), phones, at, audit=audit)
+
+    # ------------------------------------------------------------ AMI: orders
+
+    def actions(self, order: m.Order, asterisk_now: int | None) -> list[dict[str, str]]:
+        """An order as AMI actions, to be sent in this sequence. Raises ``Untranslatable``."""
+        match order:
+            case m.Offer():
+                return [self._redirect(order.call, OFFER, f"{order.phone}*{order.offer}")]
+            case m.Hold() | m.Withdraw():
+                return [self._redirect(order.call, WAIT, "s")]
+            case m.Divert():
+                ring = max(1, round(order.ring_for.total_seconds()))
+                number = order.number.lstrip("+")
+                return [self._redirect(order.call, OVERFLOW, f"{order.partner}*{number}*{ring}")]
+            case m.Say():
+                return [self._redirect(order.call, SAY, order.prompt)]
+            case m.Release():
+                return [{"Action": "Hangup", "Channel": self._channel(order.call), "Cause": str(order.cause)}]
+            case m.Heartbeat():
+                # Asterisk's own clock, so that two hosts need not agree on the time.
+                return [] if asterisk_now is None else [_global("ACD_HEARTBEAT", str(asterisk_now))]
+            case m.KeepFailsafe():
+                return _failsafe(order)
+            case m.Treat() | m.SaveRecord():
+                raise Untranslatable(f"{type(order).__name__} is not for AMI")
+
+    def _channel(self, call: CallId) -> str:
+        channel = self._channels.get(call, "")
+        if not _CHANNEL.fullmatch(channel):
+            raise Untranslatable(f"call {call} is on no channel we know")
+        return channel
+
+    def _redirect(self, call: CallId, context: str, extension: str) -> dict[str, str]:
+        if not _EXTENSION.fullmatch(extension):
+            raise Untranslatable(f"{extension!r} is no extension of ours")
+        return {
+            "Action": "Redirect",
+            "Channel": self._channel(call),
+            "Context": context,
+            "Exten": extension,
+            "Priority": "1",
+        }
+
+
+def _failsafe(order: m.KeepFailsafe) -> list[dict[str, str]]:
+    """Profiles as AstDB keys (layout: dialplans/acd-failsafe.conf). The generation is named last."""
+    generation = f"{zlib.crc32(repr(order).encode()):08x}"
+    rows: list[tuple[str, str]] = []
+    for number, block, profile in order.numbers:
+        digits = number.lstrip("+")
+        rows.append((f"acd-number/{generation}/{digits}", profile))
+        if block:
+            rows.append((f"acd-block/{generation}/{digits}", profile))
+    for profile_, partner in order.profiles:
+        base = f"acd-profile/{generation}/{profile_.name}"
+        rows += [
+            (f"{base}/group", profile_.group),
+            (f"{base}/partner", partner.id if partner else ""),
+            (f"{base}/number", partner.number.lstrip("+") if partner else ""),
+            # IFTIME takes a time zone of its own: Asterisk's may be anything.
+            (f"{base}/hours", "&".join(f"{hours},Europe/Berlin" for hours in profile_.hours)),
+        ]
+    rows += [(f"acd-profile/{generation}/default", order.default), ("acd/generation", generation)]
+    return [_global(f"DB({key})", value) for key, value in rows]
+
+
+def _global(variable: str, value: str) -> dict[str, str]:
+    return {"Action": "Setvar", "Variable": variable, "Value": value}
+
+
+# ---------------------------------------------------------------- words
+
+
+def readable(name: str) -> str:
+    """A caller's name, fit for a phone's display: no control characters, no quoting, no markup, one line.
+
+    Asterisk's own word for "no name" is dropped too.
+    """
+    if name == "unknown":
+        return ""
+    kept = "".join(c if not unicodedata.category(c).startswith("C") else " " for c in name)
+    return re.sub(r"\s+", " ", re.sub(r'["\\<>;,&|^$`{}\[\]()]', " ", kept)).strip()[:SHOWN]
+
+
+def _ani(fields: Mapping[str, str]) -> str | None:
+    """The caller's number, or ``None`` when there is none or its owner does not want it shown (CLIR)."""
+    if _number(fields.get("callingpres", "0")) & _PRESENTATION_RESTRICTED:
+        return None
+    number = re.sub(r"[\s\-/().]", "", fields.get("callerid", ""))
+    return number if re.fullmatch(r"\+?[0-9]{2,20}", number) else None
+
+
+def _endpoint(channel: str) -> str:
+    """``PJSIP/trunk-0000001a`` to ``trunk``, and ``PJSIP/anonymous@trunk-0000001a`` too."""
+    return channel.partition("/")[2].rpartition("-")[0].rpartition("@")[2]
+
+
+def _failure(status: str, cause: str) -> m.OfferFailure:
+    if status in ("CHANUNAVAIL", "CONGESTION") and cause == _CALL_REJECTED:
+        return m.OfferFailure.DECLINED
+    return _FAILURES.get(status, m.OfferFailure.PHONE_GONE)
+
+
+def _phone_state(state: str) -> str:
+    return _PHONE_STATES.get(state, PhoneState.UNREACHABLE).value
+
+
+def _text(message: Message, header: str) -> str:
+    value = message.get(header, "")
+    return value if isinstance(value, str) else value[0]
+
+
+def _variables(message: Message, role: str) -> dict[str, str]:
+    """Channel variables that manager.conf's ``channelvars`` adds to an event, by role prefix."""
+    value = message.get(f"{role}ChanVariable", [])
+    pairs = (line.partition("=") for line in ([value] if isinstance(value, str) else value))
+    return {name: text for name, _, text in pairs}
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+
+
+def _moment(epoch_ms: str) -> datetime | None:
+    return datetime.fromtimestamp(int(epoch_ms) / 1000, UTC) if re.fullmatch(r"[0-9]{12,14}", epoch_ms) else None
+
+
+def _epoch_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

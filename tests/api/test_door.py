@@ -1,0 +1,197 @@
+"""Who gets in, what may come in, and what every answer looks like."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from dialog_acd.api import app
+from dialog_acd.api.app import BODY_LIMIT, Door, create_api
+
+from .conftest import TOKEN, Centre, Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+    from starlette.types import Message, Receive, Scope, Send
+
+LOCKED = [
+    ("GET", "/api/v1/live"),
+    ("GET", "/api/v1/queues"),
+    ("GET", "/api/v1/agents"),
+    ("GET", "/api/v1/agents/{agent}"),
+    ("POST", "/api/v1/agents/{agent}/sign-in"),
+    ("POST", "/api/v1/agents/{agent}/sign-out"),
+    ("POST", "/api/v1/agents/{agent}/ready"),
+    ("POST", "/api/v1/agents/{agent}/not-ready"),
+    ("GET", "/api/v1/calls"),
+    ("GET", "/api/v1/calls/{call}"),
+]
+OPEN = [("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")]
+
+
+def problem(answer: httpx.Response, status: int, error_id: str) -> dict[str, Any]:
+    """Whatever went wrong, it has the one shape."""
+    told: dict[str, Any] = answer.json()
+    assert (answer.status_code, told["error_id"]) == (status, error_id)
+    assert set(told) == {"error_id", "message", "details"}
+    assert told["message"]
+    assert isinstance(told["details"], dict)
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    return told
+
+
+async def test_every_path_is_either_locked_or_meant_to_be_open(stranger: httpx.AsyncClient) -> None:
+    paths = (await stranger.get("/openapi.json")).json()["paths"]
+    there = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert there == {*LOCKED, *OPEN}
+    assert {path for path, methods in paths.items() for one in methods.values() if one.get("security")} == {
+        path for _, path in LOCKED
+    }
+
+
+@pytest.mark.parametrize(("method", "path"), LOCKED)
+@pytest.mark.parametrize(
+    "header",
+    [
+        {},
+        {"Authorization": "Bearer wrong-token-of-some-length"},
+        {"Authorization": f"Bearer {TOKEN[:-1]}"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Bearer "},
+        {"Authorization": TOKEN},
+        {"Authorization": b"Bearer \xff\xe4\xf6"},
+    ],
+    ids=["none", "wrong", "short", "long", "basic", "empty", "bare", "bytes"],
+)
+async def test_without_the_token_nothing_is_told_and_nothing_done(
+    stranger: httpx.AsyncClient, centre: Centre, method: str, path: str, header: dict[str, str]
+) -> None:
+    answer = await stranger.request(method, path.format(agent="anna", call="c1"), headers=header)
+    problem(answer, 401, "not-authenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert centre.told == []
+
+
+def test_a_token_with_umlauts_is_a_token_too() -> None:
+    create_api(Centre(), Shelf(), {}, CollectorRegistry(), "schlüssel-für-grünkohl")
+
+
+@pytest.mark.parametrize("token", ["", "changeme", " " * 20, f"{TOKEN}\n"])
+def test_a_placeholder_is_no_token(token: str) -> None:
+    with pytest.raises(ValueError, match="at least 16 characters"):
+        create_api(Centre(), Shelf(), {}, CollectorRegistry(), token)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/redoc", "/api/v1/", "/api/v1/queues/", "/api/v1/agents/a%2Fb/ready/x"]
+)
+async def test_unknown_paths(operator: httpx.AsyncClient, path: str) -> None:
+    problem(await operator.get(path), 404, "no-such-path")
+
+
+async def test_a_wrong_method_says_which_is_right(operator: httpx.AsyncClient) -> None:
+    answer = await operator.delete("/api/v1/queues")
+    problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == "GET"
+
+
+async def test_a_good_answer_is_kept_by_nobody(operator: httpx.AsyncClient) -> None:
+    answer = await operator.get("/api/v1/live")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("broken", ["{", '{"why": ', "[" * 60_000, '{"why": "\\ud800"}', '{"\\ud800": 1}', "\x00"])
+async def test_unreadable_json(operator: httpx.AsyncClient, centre: Centre, broken: str) -> None:
+    answer = await operator.post(
+        "/api/v1/agents/anna/not-ready", content=broken, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in (400, 422)
+    problem(answer, answer.status_code, {400: "bad-request", 422: "not-valid"}[answer.status_code])
+    assert centre.told == []
+
+
+async def test_a_rejected_value_is_not_repeated(operator: httpx.AsyncClient) -> None:
+    answer = await operator.post("/api/v1/agents/anna/not-ready", json={"why": ["hunter2"]})
+    problem(answer, 422, "not-valid")
+    assert "hunter2" not in answer.text
+
+
+async def test_a_body_up_to_the_limit_is_read_and_one_byte_more_is_not(
+    operator: httpx.AsyncClient, centre: Centre
+) -> None:
+    fits = json.dumps({"why": "tea"}).ljust(BODY_LIMIT).encode()
+    kind = {"Content-Type": "application/json"}
+    path = "/api/v1/agents/anna/not-ready"
+    assert (await operator.post(path, content=fits, headers=kind)).status_code == 200
+    told = problem(await operator.post(path, content=fits + b" ", headers=kind), 413, "body-too-large")
+    assert told["details"] == {"limit_bytes": 65536}
+    assert len(centre.told) == 1
+
+
+async def test_a_body_that_does_not_say_its_length_is_counted(stranger: httpx.AsyncClient) -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b"x" * 10_000
+
+    problem(await stranger.post("/no/such/path", content=endless()), 413, "body-too-large")
+    assert taken == 7
+
+
+async def test_a_body_that_never_ends_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BODY_WITHIN", 0.01)
+    sent: list[Message] = []
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+    async def receive() -> Message:
+        if (message := next(messages, None)) is not None:
+            return message
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def unreached(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError
+
+    await Door(unreached)({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, send)
+    assert sent[0]["status"] == 408
+    assert json.loads(sent[1]["body"])["error_id"] == "body-too-slow"
+
+
+async def test_our_own_defect_is_logged_once_and_shows_nothing(operator: httpx.AsyncClient, centre: Centre) -> None:
+    centre.broken = RuntimeError("secret inside")
+    with capture_logs() as lines:
+        answer = await operator.get("/api/v1/live")
+    assert problem(answer, 500, "internal")["details"] == {}
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+    assert [(line["event"], line["path"]) for line in lines] == [("api.failed", "/api/v1/live")]
+
+
+async def test_the_contract_describes_its_errors_and_units(stranger: httpx.AsyncClient) -> None:
+    contract = (await stranger.get("/openapi.json")).json()
+    schemas = contract["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    assert "seconds" in schemas["QueueOut"]["properties"]["longest_wait_seconds"]["description"]
+    for path, methods in contract["paths"].items():
+        for operation in methods.values():
+            for status, told in operation["responses"].items():
+                if int(status) >= 400:
+                    assert told["content"]["application/json"]["schema"]["$ref"].endswith("/ProblemOut"), path
