@@ -139,7 +139,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_records_t_in", "records", ["t_in"])
     op.create_index("ix_records_tenant_t_in", "records", ["tenant", "t_in"])
-    op.create_index("ix_records_trunk_call_id", "records", ["trunk_call_id"])
+    op.create_index("ix_records_trunk_call_id", "records", ["trunk_call_id"], postgresql_using="hash")
     op.create_table(
         "record_conflicts",
         sa.Column("call", sa.Text(), nullable=False),

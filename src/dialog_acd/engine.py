@@ -11,7 +11,7 @@ Nobody waiting in a queue may suffer for it.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 import structlog
 
@@ -34,7 +34,7 @@ BEAT_EVERY = 2.0
 BREATHE_AFTER = 200
 """Signals handled in one go before other tasks (readers, the API) get their turn."""
 
-_NOTICES = get_args(m.Notice)
+_ORDERS = get_args(m.Order)
 
 
 class Switch(Protocol):
@@ -162,10 +162,10 @@ class Engine:
                 answer.set_exception(defect)
             return
         for output in outputs:
-            if isinstance(output, _NOTICES):
-                self._notify(output)
+            if isinstance(output, _ORDERS):
+                self._carry_out(cast("m.Order", output))
             else:
-                self._carry_out(output)
+                self._notify(cast("m.Notice", output))
         if answer is not None and not answer.done():
             answer.set_result(outputs)
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _NUMBER = re.compile(r"(?<![\w.])(\+?[0-9]{3,5})[0-9]{2,}([0-9]{3})(?![\w.])")
-_NUMBER_KEYS = frozenset({"ani", "dialled", "number"})
+_NUMBER_KEYS = frozenset({"ani"})
+"""Callers' numbers. What they dialled is ours and public, and an operator must be able to read it."""
 
 
 def mask(number: str) -> str:
@@ -26,7 +27,8 @@ def mask(number: str) -> str:
 
 def _mask_numbers(_logger: WrappedLogger, _method: str, words: EventDict) -> EventDict:
     for key in _NUMBER_KEYS & words.keys():
-        words[key] = mask(str(words[key]))
+        if words[key] is not None:
+            words[key] = mask(str(words[key]))
     return words
 
 

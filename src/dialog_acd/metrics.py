@@ -45,6 +45,7 @@ AGENT_STATES = (
     Intent.SIGNED_OUT.value,
     Intent.NOT_READY.value,
     "available",
+    "set-aside",
     *(work.value for work in Work if work is not Work.IDLE),
     *(f"phone-{phone.value}" for phone in PhoneState if phone is not PhoneState.REACHABLE),
 )

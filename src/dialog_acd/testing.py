@@ -37,10 +37,11 @@ from dialog_acd.core.model import (
     TenantId,
     Trunk,
 )
-from dialog_acd.core.records import CallRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from dialog_acd.core.records import CallRecord
 
     Output = m.Order | m.Notice
 

@@ -153,10 +153,10 @@ class Shelf:
     async def by_call(self, call: CallId) -> CallRecord | None:
         return next((r for r in self.kept if r.call == call), None)
 
-    async def recent(self, limit: int, before: CallId | None = None) -> Sequence[CallRecord]:
-        ordered = sorted(self.kept, key=lambda r: (r.t_end, r.call), reverse=True)
+    async def recent(self, limit: int, before: tuple[datetime, CallId] | None = None) -> Sequence[CallRecord]:
+        ordered = sorted(self.kept, key=lambda r: (r.t_in, r.call), reverse=True)
         if before is not None:
-            ordered = ordered[[r.call for r in ordered].index(before) + 1 :]
+            ordered = [r for r in ordered if (r.t_in, r.call) < before]
         return ordered[:limit]
 
 

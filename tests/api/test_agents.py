@@ -87,7 +87,8 @@ async def test_a_silent_engine_does_not_hold_the_asker(
         await asyncio.Event().wait()
 
     centre.silent = never
-    answer = await operator.post("/api/v1/agents/anna/ready")
+    async with asyncio.timeout(2):
+        answer = await operator.post("/api/v1/agents/anna/ready")
     assert answer.status_code == 503
     assert answer.json()["error_id"] == "engine-silent"
 

@@ -27,7 +27,7 @@ async def test_a_call_is_told_in_full(operator: httpx.AsyncClient, shelf: Shelf)
     assert [(o["agent"], o["result"]) for o in told["offers"]] == [("anna", "no-answer"), ("bert", "answered")]
 
 
-async def test_pages_lead_through_all_calls_once_also_where_two_ended_together(
+async def test_pages_lead_through_all_calls_once_also_where_two_came_together(
     operator: httpx.AsyncClient, shelf: Shelf
 ) -> None:
     shelf.kept = [record(f"c{n}", ended=NOON + timedelta(seconds=n // 2)) for n in range(7)]

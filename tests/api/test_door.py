@@ -16,7 +16,7 @@ from dialog_acd.api.app import BODY_LIMIT, Door, create_api
 from .conftest import TOKEN, Centre, Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     import httpx
     from starlette.types import Message, Receive, Scope, Send
@@ -140,7 +140,9 @@ async def test_a_body_up_to_the_limit_is_read_and_one_byte_more_is_not(
     assert len(centre.told) == 1
 
 
-async def test_a_body_that_does_not_say_its_length_is_counted(stranger: httpx.AsyncClient) -> None:
+async def test_a_body_that_does_not_say_its_length_is_counted_and_one_that_does_is_not_read(
+    stranger: httpx.AsyncClient,
+) -> None:
     taken = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -150,6 +152,9 @@ async def test_a_body_that_does_not_say_its_length_is_counted(stranger: httpx.As
             yield b"x" * 10_000
 
     problem(await stranger.post("/no/such/path", content=endless()), 413, "body-too-large")
+    assert taken == 7
+    announced = await stranger.post("/no/such/path", content=endless(), headers={"Content-Length": "65537"})
+    problem(announced, 413, "body-too-large")
     assert taken == 7
 
 
@@ -170,9 +175,29 @@ async def test_a_body_that_never_ends_is_waited_for_so_long(monkeypatch: pytest.
     async def unreached(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError
 
-    await Door(unreached)({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, send)
+    async with asyncio.timeout(2):
+        await Door(unreached)({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, send)
     assert sent[0]["status"] == 408
     assert json.loads(sent[1]["body"])["error_id"] == "body-too-slow"
+
+
+async def test_who_leaves_in_the_middle_of_a_body_gets_no_answer() -> None:
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def unreached(*_: object) -> None:
+        raise AssertionError
+
+    await Door(unreached)({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, unreached)
+
+
+async def test_faults_are_told_in_short(operator: httpx.AsyncClient) -> None:
+    answer = await operator.post("/api/v1/agents/anna/not-ready", json={"x" * 10_000: 1})
+    assert len(problem(answer, 422, "not-valid")["details"]["faults"][0]["where"]) == 200
 
 
 async def test_our_own_defect_is_logged_once_and_shows_nothing(operator: httpx.AsyncClient, centre: Centre) -> None:

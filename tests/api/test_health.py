@@ -35,7 +35,8 @@ async def test_not_alive_when_the_engine_says_nothing(
 ) -> None:
     monkeypatch.setattr(health, "ANSWER_WITHIN", 0.01)
     centre.turns = asyncio.get_running_loop().create_future  # resolved by nobody
-    answer = await stranger.get("/health/live")
+    async with asyncio.timeout(2):
+        answer = await stranger.get("/health/live")
     assert (answer.status_code, answer.json()["error_id"]) == (503, "engine-silent")
 
 

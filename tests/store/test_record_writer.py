@@ -7,6 +7,7 @@ import asyncio
 import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from structlog.testing import capture_logs
 
 from dialog_acd.core.records import Blame, CallRecord, Outcome, Result
 from dialog_acd.store import journal as journal_module
-from dialog_acd.store.journal import JournalUnavailable
+from dialog_acd.store.database import open_database
+from dialog_acd.store.journal import SEGMENT_RECORDS, JournalUnavailable
 from dialog_acd.store.record_json import encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.tables import record_conflicts
@@ -88,12 +90,12 @@ async def test_closing_writes_what_is_left(
     writer: RecordWriter, reader: RecordReader, folder: Path, make_record: Make
 ) -> None:
     running = asyncio.create_task(writer.run())
-    for number in range(700):  # three segments
+    for number in range(3 * SEGMENT_RECORDS):
         writer.put(make_record(f"c{number}"))
     assert len(segments(folder)) == 3
     assert await writer.close(10) == 0
     await running
-    assert await reader.count() == 700
+    assert await reader.count() == 3 * SEGMENT_RECORDS
     assert segments(folder) == []
 
 
@@ -168,16 +170,32 @@ async def test_the_database_dies_in_the_middle_and_comes_back(
     await running
 
 
-async def test_a_database_that_hangs_is_given_up_and_asked_again(
-    database: Any, engine: AsyncEngine, reader: RecordReader, folder: Path, clock: Any, make_record: Make
+async def test_the_database_is_asked_again_although_no_call_ends(
+    database: Any, writer: RecordWriter, make_record: Make
 ) -> None:
-    writer = RecordWriter(engine, folder, clock, flush_within=0.2)
+    running = asyncio.create_task(writer.run())
+    database.stop()
+    writer.put(make_record("c1"))
+    await until(lambda: writer.failing)
+    database.start()
+    await until(lambda: writer.written == 1)
+    await writer.close(1)
+    await running
+
+
+async def test_a_database_that_hangs_is_given_up_and_asked_again(
+    database: Any, reader: RecordReader, folder: Path, clock: Any, make_record: Make
+) -> None:
+    patient = await open_database(database.url, busy_for=1)  # so that SQLite hangs, too, before it refuses
+    writer = RecordWriter(patient, folder, clock, flush_within=0.1)
     writer.put(make_record("c1"))
     with database.held():
         assert not await writer.flush()
+        assert writer.last_error == "no answer in time"
     assert await writer.flush()
     assert await reader.count() == 1
     await writer.close(1)
+    await patient.dispose()
 
 
 async def test_what_an_outage_left_is_written_by_the_next_start(
@@ -206,11 +224,11 @@ async def test_a_long_outage_does_not_fill_the_memory(
     make_record: Make,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(journal_module, "KEPT_IN_MEMORY", 256)
+    monkeypatch.setattr(journal_module, "KEPT_IN_MEMORY", 2 * SEGMENT_RECORDS)
     database.stop()
     for number in range(1000):
         writer.put(make_record(f"c{number}"))
-    assert sum(len(s.records or ()) for s in writer._journal._segments) == 256
+    assert sum(len(s.records or ()) for s in writer._journal._segments) == 2 * SEGMENT_RECORDS
     assert not await writer.flush()
     database.start()
     assert await writer.flush()
@@ -413,8 +431,23 @@ async def test_a_record_no_database_takes_is_put_aside_and_the_others_go_on(
     assert json.loads((folder / "rejected.jsonl").read_bytes())["call"] == "huge"
 
 
+@pytest.mark.postgres
+async def test_a_call_id_no_index_takes_is_put_aside(cluster: Any, folder: Path, clock: Any, make_record: Make) -> None:
+    cluster.create("long", template="migrated")
+    engine = await open_database(cluster.url("long"))
+    writer = RecordWriter(engine, folder, clock)
+    writer.put(make_record(random.Random(1).randbytes(5000).hex()))
+    writer.put(make_record("c1"))
+    assert await writer.flush()
+    assert (writer.written, writer.rejected, writer.depth) == (1, 1, 0)
+    await writer.close(1)
+    await engine.dispose()
+    cluster.drop("long")
+
+
 async def test_hostile_texts_are_stored(writer: RecordWriter, reader: RecordReader, make_record: Make) -> None:
-    hostile = 'a\x00b\ud800"\\\n\u2028ü, ' + "x" * 3000
+    # Long, and not to be compressed: PostgreSQL's tree index would refuse it as a key.
+    hostile = 'a\x00b\ud800"\\\n\u2028ü, ' + random.Random(1).randbytes(5000).hex()
     writer.put(make_record("c1", ani=hostile, dialled=hostile, trunk_call_id=hostile))
     assert await writer.flush()
     (record,) = await reader.recent(1)

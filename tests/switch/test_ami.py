@@ -606,6 +606,17 @@ async def test_a_picture_that_cannot_be_taken_ends_the_connection(toy: ToyAmi, o
         assert link.last_error is None
 
 
+async def test_what_came_without_a_picture_is_not_heard_when_the_link_breaks(toy: ToyAmi, owner: Owner) -> None:
+    never = asyncio.Event()
+    owner.greeting = lambda _: never.wait()
+    toy.after_login = numbered(1)
+    async with running(link_for(toy.port, owner)) as link:
+        await soon(lambda: link.queue_depth == 1)
+        toy.now.drop()
+        await owner.until(lambda: bool(owner.losses))
+        assert owner.heard == []
+
+
 async def test_a_picture_that_takes_for_ever_ends_the_connection(toy: ToyAmi, owner: Owner) -> None:
     never = asyncio.Event()
     owner.greeting = lambda _: never.wait()
@@ -638,6 +649,16 @@ async def test_close_during_the_pause_really_stops(owner: Owner) -> None:  # [15
         await task
     assert "Nothing listens" in owner.losses[0]
     assert {t for t in asyncio.all_tasks() if t is not asyncio.current_task()} == set()
+
+
+async def test_a_link_closed_before_it_ran_never_connects(toy: ToyAmi, owner: Owner) -> None:
+    link = link_for(toy.port, owner)
+    await link.close()
+    await link.run()
+    with pytest.raises(AmiUnreachable):  # the only visitor is this one, and it is not let in
+        toy.mute = {"*"}
+        await probe(where(toy.port), AmiLimits(**{**FAST, "login_within": 0.05}))
+    assert len(toy.connections) == 1
 
 
 async def test_cancelling_run_leaves_no_task_behind(toy: ToyAmi, owner: Owner) -> None:

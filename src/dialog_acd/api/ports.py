@@ -18,6 +18,7 @@ from dialog_acd.api.problems import NotAuthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from prometheus_client import CollectorRegistry
 
@@ -49,11 +50,11 @@ class Records(Protocol):
 
     async def by_call(self, call: CallId) -> CallRecord | None: ...
 
-    async def recent(self, limit: int, before: CallId | None = None) -> Sequence[CallRecord]:
-        """Newest first by (``t_end``, ``call``); with ``before`` only those after that call in this order.
+    async def recent(self, limit: int, before: tuple[datetime, CallId] | None = None) -> Sequence[CallRecord]:
+        """Newest first by (``t_in``, ``call``); with ``before`` only those that come after it in this order.
 
-        A call's id and not a time marks the place, because two calls may end in the same millisecond and a time
-        would then skip one of them or show it twice.
+        The call belongs to the mark: two may come in the same millisecond, and a time alone would then skip one
+        of them or show it twice.
         """
         ...
 

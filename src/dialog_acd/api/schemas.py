@@ -297,7 +297,7 @@ class CallOut(_Out):
 
 
 class CallsOut(_Out):
-    """A page of records, newest first."""
+    """A page of records, the latest to come in first."""
 
     calls: list[CallOut]
     next: str | None = Field(

@@ -63,7 +63,7 @@ class AgentView:
             return "not-ready"
         if self.phone_state.value != "reachable":
             return "phone-" + self.phone_state.value
-        return "available"
+        return "available" if self.available else "set-aside"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-SEGMENT_RECORDS = 256
-"""Records of one segment, and so of one transaction: 30 columns each, below both databases' parameter limits."""
+SEGMENT_RECORDS = 128
+"""Records of one segment, and so of one transaction. Preparing them holds up the loop, some 20 us each."""
 KEPT_IN_MEMORY = 4096
 """So many journalled records are also kept decoded. Beyond, during a long outage, they are read back."""
 

@@ -420,11 +420,12 @@ def _record_is_at_fault(error: BaseException) -> bool:
     if isinstance(error, DataError | IntegrityError | OverflowError | UnicodeError):
         return True
     if isinstance(error, DBAPIError):
-        # asyncpg's own refusals are ValueErrors; the server's have SQLSTATE class 22 (data) or 23 (constraint).
+        # asyncpg's own refusals are ValueErrors; the server's have SQLSTATE class 22 (data), 23 (constraint) or
+        # 54 (limit: a key too long for its index).
         said = error.orig
         return isinstance(getattr(said, "__cause__", None), ValueError) or str(
             getattr(said, "sqlstate", None) or ""
-        ).startswith(("22", "23"))
+        ).startswith(("22", "23", "54"))
     return isinstance(error, StatementError)
 
 

@@ -188,7 +188,7 @@ records = Table(
     Column("dialled", Text, nullable=False),
     Column("ani", Text),
     Column("trunk", Text, nullable=False),
-    Column("trunk_call_id", Text, nullable=False, index=True),
+    Column("trunk_call_id", Text, nullable=False),
     Column("t_in", UtcDateTime, nullable=False, index=True),
     Column("t_ann_end", UtcDateTime),
     Column("t_q", UtcDateTime),
@@ -212,6 +212,8 @@ records = Table(
     Column("in_time", Boolean, nullable=False),
     Column("offers", JSON, nullable=False),
     Index(None, "tenant", "t_in"),
+    # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
+    Index(None, "trunk_call_id", postgresql_using="hash"),
 )
 
 record_conflicts = Table(

@@ -229,15 +229,14 @@ class _Ask(Action):  # type: ignore[misc]  # panoramisk is untyped
             pairs.extend((key, each) for each in (value if isinstance(value, list) else [value]))
         return pairs
 
-    def add_message(self, message: Message) -> bool:
-        """Take what came back; True when nothing more will come."""
+    def add_message(self, message: Message) -> None:
+        """Take what came back. A refusal ends it always, a list by its last event, anything else by the reply."""
         if "Event" not in message:
-            refused = first(message, "Response").lower() in {"error", "fail", "failure"}
-            if refused:
+            if first(message, "Response").lower() in {"error", "fail", "failure"}:
                 self.fail(AmiRefused(self.name, first(message, "Message")))
             elif not self.as_list:
                 self._resolve(message)
-            return refused or not self.as_list
+            return
         ending = first(message, "EventList").lower()
         if ending == "complete":
             promised = first(message, "ListItems")
@@ -249,7 +248,6 @@ class _Ask(Action):  # type: ignore[misc]  # panoramisk is untyped
             self.fail(AmiListBroken(f"{self.name}: Asterisk broke the list off"))
         else:
             self.responses.append(message)
-        return ending in {"complete", "cancelled"}
 
     def _resolve(self, result: object) -> None:
         if not self.future.done():
@@ -346,8 +344,7 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]
         ask = self.responses.get(action_id) if isinstance(action_id, str) else None
         # "Response" alone proves nothing: the event OriginateResponse has a header of that name.
         if ask is not None and ("Event" not in message or ask.as_list):
-            if ask.add_message(message):
-                self.responses.pop(ask.id, None)
+            ask.add_message(message)
         elif "Event" in message and not (isinstance(action_id, str) and _is_list_id(action_id)):
             self._deliver(message)
         else:
@@ -693,6 +690,8 @@ class AmiLink:
         """Keep the link up until cancelled or closed. Once per link."""
         if self._running:
             raise RuntimeError("an AmiLink runs once")
+        if self._stop.is_set():
+            return
         self._running = True
         keeping = asyncio.ensure_future(self._keep_up())
         stopping = asyncio.ensure_future(self._stop.wait())
@@ -716,7 +715,7 @@ class AmiLink:
         limits = self._limits
         loop = asyncio.get_running_loop()
         pauses = _pauses(limits, self._random)
-        while not self._stop.is_set():
+        while True:
             began = loop.time()
             was_logged_in = self.logins
             try:

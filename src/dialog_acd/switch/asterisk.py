@@ -14,7 +14,7 @@ import structlog
 from dialog_acd.core import messages as m
 from dialog_acd.switch.agi import AgiServer
 from dialog_acd.switch.ami import AmiDown, AmiLink, AmiRefused, AmiUnsafe
-from dialog_acd.switch.translate import Interpreter, Untranslatable
+from dialog_acd.switch.translate import NO_VERDICT, Interpreter, Untranslatable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ class Asterisk:
         self._directory = directory
         self._interpreter = Interpreter()
         self.link = AmiLink(address, greet=self._greet, hear=self._hear, lost=self._lost, random=random)
-        self.agi = AgiServer(self._answer, {"ACD_VERDICT": "failsafe"}, answer_within=agi_answer_within)
+        self.agi = AgiServer(self._answer, NO_VERDICT, answer_within=agi_answer_within)
         self.orders_failed = 0
 
     async def run(self) -> None:
@@ -133,9 +133,7 @@ class Asterisk:
                     return self._interpreter.variables(output, arrival.ani)
         elif request.script == "agent":
             intention = self._interpreter.intention(request.arguments, self._directory())
-            if intention is None:
-                return {"ACD_ANSWER": "not-an-agent"}
-            outputs = await self._core.ask(intention.signal)
+            outputs = await self._core.ask(intention.signal) if intention else ()
             refused = any(isinstance(output, m.Ignored) for output in outputs)
-            return {"ACD_ANSWER": "not-possible" if refused else intention.prompt}
-        return {"ACD_VERDICT": "failsafe"}
+            return self._interpreter.confirmation(intention, refused=refused)
+        return NO_VERDICT

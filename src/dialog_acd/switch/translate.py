@@ -63,9 +63,15 @@ _FAILURES = {
 
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9._;@+-]{1,150}")
 _EXTENSION = re.compile(r"[0-9a-z*-]{1,60}")
+_PRESENCE = "not_set,,"
+"""State and subtype of the presence that carries a failsafe row; the dialplan cuts these nine characters off."""
 _PRESENTATION_RESTRICTED = 0x20  # asterisk/include/asterisk/callerid.h, AST_PRES_RESTRICTED
 SHOWN = 40
 """Longest caller name sent to an agent's phone, town included, in characters."""
+
+
+NO_VERDICT = {"ACD_VERDICT": "failsafe"}
+"""What the dialplan is told when nobody could be asked in time."""
 
 
 class Untranslatable(ValueError):  # noqa: N818
@@ -116,6 +122,12 @@ class Interpreter:
             "ready": Intention(m.AgentReady(agent), "ready"),
             "not-ready": Intention(m.AgentNotReady(agent), "not-ready"),
         }.get(code)
+
+    def confirmation(self, intention: Intention | None, *, refused: bool) -> dict[str, str]:
+        """The prompt that answers a feature code."""
+        if intention is None:
+            return {"ACD_ANSWER": "not-an-agent"}
+        return {"ACD_ANSWER": "not-possible" if refused else intention.prompt}
 
     def variables(self, treat: m.Treat, ani: str | None) -> dict[str, str]:
         """A treatment as channel variables. The verdict comes last: without it the dialplan goes to failsafe."""
@@ -319,7 +331,13 @@ class Interpreter:
 
 
 def _failsafe(order: m.KeepFailsafe) -> list[dict[str, str]]:
-    """Profiles as AstDB keys (layout: dialplans/acd-failsafe.conf). The generation is named last."""
+    """Profiles as rows of AstDB (layout: dialplans/acd-failsafe.conf). The generation is named last.
+
+    The way in is narrow. ``DBPut`` needs the class *system*; writing ``DB()`` over AMI is blocked as dangerous unless
+    the whole Asterisk is made ``live_dangerously``. A custom presence state is neither, takes a text of our own, and
+    is kept in AstDB under ``CustomPresence`` (asterisk/funcs/func_presencestate.c). A comma would begin the next
+    field of a presence state, so time specifications travel with ``|`` in its place.
+    """
     generation = f"{zlib.crc32(repr(order).encode()):08x}"
     rows: list[tuple[str, str]] = []
     for number, block, profile in order.numbers:
@@ -334,10 +352,10 @@ def _failsafe(order: m.KeepFailsafe) -> list[dict[str, str]]:
             (f"{base}/partner", partner.id if partner else ""),
             (f"{base}/number", partner.number.lstrip("+") if partner else ""),
             # IFTIME takes a time zone of its own: Asterisk's may be anything.
-            (f"{base}/hours", "&".join(f"{hours},Europe/Berlin" for hours in profile_.hours)),
+            (f"{base}/hours", "&".join(f"{hours},Europe/Berlin" for hours in profile_.hours).replace(",", "|")),
         ]
     rows += [(f"acd-profile/{generation}/default", order.default), ("acd/generation", generation)]
-    return [_global(f"DB({key})", value) for key, value in rows]
+    return [_global(f"PRESENCE_STATE(CustomPresence:{key})", f"{_PRESENCE}{value}") for key, value in rows]
 
 
 def _global(variable: str, value: str) -> dict[str, str]:

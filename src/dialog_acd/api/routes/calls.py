@@ -14,7 +14,7 @@ from dialog_acd.core.model import CallId
 router = APIRouter(prefix="/calls", tags=["calls"], responses={404: {"model": ProblemOut}})
 
 
-@router.get("", summary="Finished calls, newest first")
+@router.get("", summary="Finished calls, the latest to come in first")
 async def recent(
     wiring: Wired,
     _: Authorised,
@@ -23,11 +23,14 @@ async def recent(
         str | None, Query(max_length=150, description="'next' of the page before; absent: the newest.")
     ] = None,
 ) -> CallsOut:
-    if before is not None and await wiring.records.by_call(CallId(before)) is None:
-        # An unknown mark must not look like the end of the list.
-        raise NoSuchCall(call=before)
+    mark = None
+    if before is not None:
+        last = await wiring.records.by_call(CallId(before))
+        if last is None:
+            raise NoSuchCall(call=before)  # an unknown mark must not look like the end of the list
+        mark = (last.t_in, last.call)
     # One more than wanted tells whether there is a next page, without counting the table.
-    found = await wiring.records.recent(limit + 1, CallId(before) if before is not None else None)
+    found = await wiring.records.recent(limit + 1, mark)
     page = found[:limit]
     return CallsOut(calls=[CallOut.of(record) for record in page], next=page[-1].call if len(found) > limit else None)
 

@@ -1,0 +1,67 @@
+# dialog-acd. `make` alone says what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+RIG := PYTHONPATH=asterisk $(BIN)/python -m rig
+
+CALLS ?= 60
+RATE ?= 2
+TALK ?= 8
+AGENTS ?= 16
+
+.PHONY: help setup tools demo up down unit test test-store test-e2e check format lint types imports clean
+
+help: ## what there is
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## everything into .venv (implied by all others)
+
+.venv/.ready: pyproject.toml
+	@echo "setting up .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dialog-acd needs Python 3.11 or later; say PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: setup ## simulated citizens call real numbers, simulated agents answer [CALLS=60] [RATE=2] [TALK=8] [AGENTS=16]
+	@$(RIG) demo --calls "$(CALLS)" --rate "$(RATE)" --talk "$(TALK)" --agents "$(AGENTS)"
+
+up: setup ## the same stack left running without callers; writes .run/stack.json
+	@$(RIG) up
+
+down: setup ## end what `make up` started
+	@$(RIG) down
+
+unit: setup ## the tests that need nothing but Python (under a minute)
+	@$(BIN)/pytest -q -m "not e2e and not postgres"
+
+tools: setup
+	@bash tests/tools.sh
+
+test: tools unit test-store test-e2e ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
+
+test-store: tools ## the database cases once more, on a real PostgreSQL
+	@$(BIN)/pytest -q -m postgres
+
+test-e2e: tools ## real SIP calls through a real Asterisk
+	@$(BIN)/pytest -q -m e2e -p no:randomly
+
+check: lint types imports ## what must hold of the code itself
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+
+imports: setup
+	@$(BIN)/lint-imports
+
+format: setup ## let the formatter have its way
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## forget everything made here, the private Asterisk included
+	rm -rf .venv .cache .run .mypy_cache .ruff_cache .pytest_cache .hypothesis

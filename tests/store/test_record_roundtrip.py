@@ -1,0 +1,170 @@
+"""A record comes back as it went: through JSON, and through both databases, to the microsecond."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+from sqlalchemy.exc import StatementError
+
+from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
+from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result
+from dialog_acd.store import tables
+from dialog_acd.store.database import writing
+from dialog_acd.store.record_json import UnreadableRecord, decode, digest, encode, storable
+from dialog_acd.store.record_store import RecordReader, RecordWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+# Any text at all, as the wire has it.
+texts = st.text(alphabet=st.characters(), max_size=40)
+moments = st.datetimes(
+    min_value=datetime(1900, 1, 1),  # noqa: DTZ001
+    max_value=datetime(2200, 1, 1),  # noqa: DTZ001
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=9, minutes=30))]),
+)
+maybe_moments = st.none() | moments
+outcomes = st.builds(Outcome, st.sampled_from(Result), texts, st.sampled_from(Blame))
+offers = st.builds(OfferTried, offer=texts, agent=texts, at=moments, result=texts)
+records = st.builds(
+    CallRecord,
+    call=texts.map(CallId),
+    tenant=texts.map(TenantId),
+    queue=texts.map(QueueId),
+    kind=st.sampled_from(EntryKind),
+    dialled=texts,
+    ani=st.none() | texts,
+    trunk=texts,
+    trunk_call_id=texts,
+    t_in=moments,
+    t_ann_end=maybe_moments,
+    t_q=maybe_moments,
+    t_ans=maybe_moments,
+    t_end=moments,
+    t_wrap_end=maybe_moments,
+    t_leave=maybe_moments,
+    t_ovf=maybe_moments,
+    t_ovf_ans=maybe_moments,
+    t_failsafe=maybe_moments,
+    agent=st.none() | texts.map(AgentId),
+    partner=st.none() | texts.map(PartnerId),
+    transferred_to=st.none() | texts,
+    transfer_blind=st.none() | st.booleans(),
+    failsafe_answered_by=st.none() | texts,
+    hung_up_first=texts,
+    cause=st.integers(0, 127),
+    outcome=outcomes,
+    in_time=st.booleans(),
+    offers=st.lists(offers, max_size=4).map(tuple),
+)
+
+
+def texts_of(record: CallRecord) -> Iterator[str]:
+    yield from (value for f in fields(record) if isinstance(value := getattr(record, f.name), str))
+    yield record.outcome.reason
+    for offer in record.offers:
+        yield from (offer.offer, offer.agent, offer.result)
+
+
+@given(records)
+def test_json_there_and_back(record: CallRecord) -> None:
+    record = storable(record)
+    line = encode(record)
+    assert b"\n" not in line
+    assert decode(line) == record
+    assert digest(decode(line)) == digest(record)
+
+
+@given(records)
+def test_what_is_storable_stays_as_it_is(record: CallRecord) -> None:
+    once = storable(record)
+    assert storable(once) is once
+    assert "\x00" not in "".join(texts_of(once))
+    "".join(texts_of(once)).encode("utf-8", "strict")
+
+
+@given(records, st.data())
+def test_a_part_of_a_line_is_never_taken_for_a_record(record: CallRecord, data: st.DataObject) -> None:
+    line = encode(storable(record))
+    cut = data.draw(st.integers(0, len(line) - 1))
+    with pytest.raises(UnreadableRecord):
+        decode(line[:cut])
+
+
+@given(st.binary(max_size=200))
+@example(b"null")
+@example(b"[]")
+@example(b"{}")
+@example(b"[" * 100_000)
+def test_no_line_makes_reading_fail_in_any_other_way(line: bytes) -> None:
+    with pytest.raises(UnreadableRecord):
+        decode(line)
+
+
+async def test_both_databases_there_and_back(engine: AsyncEngine, tmp_path: Path, clock: Any) -> None:
+    writer = RecordWriter(engine, tmp_path / "journal", clock)
+    reader = RecordReader(engine)
+    await _there_and_back(writer, reader, engine)
+    await writer.close(1)
+
+
+async def _there_and_back(writer: RecordWriter, reader: RecordReader, engine: AsyncEngine) -> None:
+    drawn: list[list[CallRecord]] = []
+
+    # Collected first: hypothesis calls a plain function, the databases want to be awaited.
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], database=None)
+    @given(st.lists(records, min_size=1, max_size=8, unique_by=lambda r: storable(r).call))
+    def draw(batch: list[CallRecord]) -> None:
+        drawn.append(batch)
+
+    draw()
+    for batch in drawn:
+        async with writing(engine).begin() as connection:
+            await connection.execute(tables.records.delete())
+        for record in batch * 2:
+            writer.put(record)
+        assert await writer.flush()
+        found = await reader.recent(100)
+        assert {r.call: r for r in found} == {r.call: r for r in map(storable, batch)}
+        assert all(moment.utcoffset() == timedelta(0) for r in found for moment in (r.t_in, r.t_end))
+    assert (writer.conflicts, writer.rejected, writer.unreadable) == (0, 0, 0)
+
+
+async def test_a_naive_moment_is_refused_by_the_table(engine: AsyncEngine) -> None:
+    row = {"call": "c", "digest": "d", "seen_at": datetime(2026, 1, 1), "content": {}}  # noqa: DTZ001
+    with pytest.raises(StatementError, match="has no time zone"):
+        async with engine.begin() as connection:
+            await connection.execute(insert(tables.record_conflicts), row)
+
+
+async def test_reading_pages_and_spans(engine: AsyncEngine, tmp_path: Path, clock: Any, make_record: Any) -> None:
+    writer = RecordWriter(engine, tmp_path / "journal", clock)
+    base = make_record("c0")
+    # Three calls came in the same microsecond: a page may end among them.
+    came = [base.t_in + timedelta(microseconds=max(0, n - 2)) for n in range(6)]
+    told = [replace(base, call=CallId(f"c{n}"), trunk_call_id=f"t{n % 5}", t_in=t) for n, t in enumerate(came)]
+    for record in told:
+        writer.put(record)
+    assert await writer.close(5) == 0
+    reader = RecordReader(engine)
+
+    pages: list[list[CallRecord]] = []
+    before = None
+    while page := await reader.recent(2, before):
+        pages.append(page)
+        before = (page[-1].t_in, page[-1].call)
+    assert [r for page in pages for r in page] == told[::-1]
+    assert await reader.records_since(came[3]) == told[3:]
+    assert await reader.by_call(CallId("c4")) == told[4]
+    assert await reader.by_call(CallId("nobody")) is None
+    assert [r.call for r in await reader.by_trunk_call_id("t0")] == ["c0", "c5"]
+    assert await reader.count() == 6

@@ -1,0 +1,119 @@
+"""The seam between the dialplan and the service: neither side may use a name the other does not know."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dialog_acd.switch import translate
+
+ROOT = Path(__file__).parents[2]
+DIALPLANS = sorted((ROOT / "dialplans").glob("*.conf"))
+TRANSLATE = Path(translate.__file__).read_text(encoding="utf-8")
+TEXT = "\n".join(
+    line for file in DIALPLANS for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith(";")
+)
+CONTEXTS = set(re.findall(r"^\[([a-z-]+)\]", TEXT, re.MULTILINE))
+
+# Set and read by the dialplan alone.
+DIALPLANS_OWN = {
+    "ACD_AGI", "ACD_ALIVE", "ACD_DIALLED", "ACD_FAILSAFE_GROUP", "ACD_FAILSAFE_NUMBER", "ACD_FAILSAFE_OPEN",
+    "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_TAKEN", "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX",
+    "ACD_IN_FAILSAFE", "ACD_NUMBER", "ACD_PARTNER", "ACD_PHONE", "ACD_RESULT", "ACD_STATE", "ACD_TALKED", "ACD_TARGET",
+    "ACD_TICK", "ACD_WHY",
+}  # fmt: skip
+
+
+def names(pattern: str, text: str) -> set[str]:
+    return set(re.findall(pattern, text))
+
+
+def test_every_context_the_service_redirects_to_exists() -> None:
+    ours = {translate.WAIT, translate.SAY, translate.OFFER, translate.OVERFLOW}
+
+    assert ours <= CONTEXTS
+
+
+def test_every_context_a_picture_is_read_by_exists() -> None:
+    known = {translate.IN, translate.ARRIVE, translate.FAILSAFE, translate.HANDED_ON, *translate._PLACES}
+
+    assert known <= CONTEXTS
+
+
+def test_every_context_a_caller_can_be_in_has_a_place_in_a_picture() -> None:
+    visited = {context for context in CONTEXTS if re.search(rf"\[{context}\][^\[]*ACD_STATE=", TEXT)}
+
+    assert visited <= {translate.OFFER, translate.OVERFLOW, *translate._PLACES}
+
+
+def test_dialplan_jumps_only_to_contexts_that_exist() -> None:
+    targets = names(r"(?:Goto|Gosub|U)\((acd-[a-z-]+)", TEXT) | names(r"\?(acd-[a-z-]+),", TEXT)
+
+    assert targets <= CONTEXTS
+
+
+def test_variables_the_service_sets_are_used_by_the_dialplan() -> None:
+    said = names(r'"_?(ACD_[A-Z_]+)"', TRANSLATE)
+
+    assert said - names(r"\b(ACD_[A-Z_]+)", TEXT) == set()
+
+
+def test_variables_the_dialplan_waits_for_come_from_the_service() -> None:
+    used = names(r"\$\{(ACD_[A-Z_]+)", TEXT)
+
+    assert used - DIALPLANS_OWN - names(r'"_?(ACD_[A-Z_]+)"', TRANSLATE) == set()
+
+
+def test_each_fact_told_is_understood_and_each_understood_fact_is_told() -> None:
+    assert names(r"UserEvent\((Acd[A-Za-z]+)", TEXT) == names(r'"(Acd[A-Z][A-Za-z]+)"', TRANSLATE)
+
+
+def test_facts_carry_the_headers_the_service_reads() -> None:
+    told = names(r"[(,]([A-Z][A-Za-z]+): ", TEXT)
+    body = TRANSLATE.split("def _told")[1].split("def _hung_up")[0]
+
+    assert names(r'_text\(message, "([A-Za-z]+)"\)', body) - {"UserEvent", "Channel"} <= told
+
+
+@pytest.mark.parametrize("file", DIALPLANS, ids=lambda file: str(file.name))
+def test_what_a_caller_sent_is_used_only_through_a_filter(file: Path) -> None:
+    """A comma in a UserEvent adds a header; an ampersand in Dial adds a destination; a quote ends an expression."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith(";"):
+            continue
+        for hostile in ("${EXTEN", "${CALLERID", "${ACD_DIALLED", "call-id)"):
+            for place in re.finditer(re.escape(hostile), line):
+                before = line[: place.start()]
+                harmless = (
+                    re.search(r"(FILTER|CUT)\([^()]*$", before)
+                    or re.search(r"FILTER\([^()]*,\$\{CHANNEL\(pjsip,$", before)
+                    or line.startswith("exten => _!,1,Set(ACD_DIALLED=")
+                    # A numeric pattern has already checked every character.
+                    or re.match(r"exten => (_[0-9+\[\]X!]+|115),", line)
+                )
+                assert harmless, line
+
+
+def test_neither_recording_nor_listening_in_can_be_reached() -> None:
+    assert names(r"\b(MixMonitor|Monitor|ChanSpy|ExtenSpy|Record)\(", TEXT) == set()
+
+
+def test_heartbeat_is_no_global_of_the_configuration() -> None:
+    """A dialplan reload sets [globals] anew; the heartbeat would be gone and every waiting caller in failsafe."""
+    for file in (*DIALPLANS, *(ROOT / "asterisk" / "etc").glob("*.conf")):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*ACD_HEARTBEAT\s*=", text, re.MULTILINE), file
+
+
+def test_every_prompt_that_can_be_played_lies_in_the_tree() -> None:
+    sounds = ROOT / "dialplans" / "sounds"
+    lines = (sounds / "texts-de.txt").read_text("utf-8").splitlines()
+    texts = dict(line.split("\t", 1) for line in lines if "\t" in line)
+    played = names(r"Playback\(acd/([a-z0-9-]+)\)", TEXT) | names(r"ACD_ANSWER=([a-z-]+)", TEXT)
+    played |= {"signed-in", "signed-out", "ready", "not-ready", "not-an-agent", "not-possible"}
+
+    assert played <= set(texts)
+    for name in texts:
+        assert (sounds / "de" / "acd" / f"{name}.alaw").stat().st_size > 4000, f"{name} is shorter than half a second"

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# What the tests need beyond Python: a PostgreSQL to be real about, and the private Asterisk. Quick when both are there.
+set -euo pipefail
+if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
+    [ "$(id -u)" = 0 ] || { echo "The tests need PostgreSQL: run 'apt-get install postgresql' or make test as root." >&2; exit 1; }
+    echo "installing PostgreSQL for the tests"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # The package would start a cluster of its own; the tests make throw-away ones.
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+fi
+bash "$(dirname "$0")/../asterisk/provide.sh" >/dev/null
