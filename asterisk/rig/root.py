@@ -85,8 +85,10 @@ def provide(cache: Path | None = None, progress: Callable[[str], None] = _to_std
         os.killpg(script_run.pid, signal.SIGTERM)
         script_run.wait()
         raise
-    for reader in readers:
+    for reader, pipe in zip(readers, (script_run.stderr, script_run.stdout), strict=True):
         reader.join(timeout=5)
+        if pipe is not None:
+            pipe.close()
     if script_run.returncode != 0 or not {"root", "version"} <= answer.keys():
         raise RigError(last[-1] if last else f"{script} gave no Asterisk and no reason; run it by hand to see")
     return Root(Path(answer["root"]), answer["version"])

@@ -149,10 +149,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("call", "digest", name="pk_record_conflicts"),
     )
     op.create_index("ix_record_conflicts_seen_at", "record_conflicts", ["seen_at"])
+    op.create_table(
+        "agent_intents",
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("intent", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("agent", name="pk_agent_intents"),
+    )
 
 
 def downgrade() -> None:
     for table in (
+        "agent_intents",
         "record_conflicts",
         "records",
         "agent_skills",

@@ -15,6 +15,7 @@ import random
 import signal
 import socket
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -38,6 +39,7 @@ from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.settings import Settings, read_secret
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+LONGEST_SHIFT = timedelta(hours=14)
+"""An intent older than this is of another day; its agent starts signed out."""
 STOP_WITHIN = 10.0
 """Seconds given to the records at the end; what is not in the database then is in the journal."""
 
@@ -110,16 +114,22 @@ async def serve(settings: Settings) -> None:
         def pick(agents: Sequence[Agent]) -> Agent:
             return chance.choice(agents)
 
-        acd = Acd(directory, clock.now(), pick, RisingIds(clock.now()))
+        memory = IntentStore(database)
+        wanted = await memory.load(since=clock.now() - LONGEST_SHIFT)
+        remembering = asyncio.create_task(memory.run(), name="intents")
+        stack.push_async_callback(_finish, remembering)
+        stack.push_async_callback(memory.flush)
+
+        acd = Acd(directory, clock.now(), pick, RisingIds(clock.now()), wanted)
         # A _created series for each counter would be a sixth of all lines, and nobody reads them.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         metrics = Metrics(registry, acd.view)
         metrics.directory_changed(directory)
-        engine = Engine(acd, clock, writer, [metrics.observe, log_setup.tell])
+        engine = Engine(acd, clock, writer, [metrics.observe, log_setup.tell], memory)
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
@@ -163,7 +173,7 @@ async def serve(settings: Settings) -> None:
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
 
         stopping = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait({stopping, turning, linking, writing}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({stopping, turning, linking, writing, remembering}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         log.info("service.stopping")
         for task in done - {stopping}:

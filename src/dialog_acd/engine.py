@@ -43,6 +43,12 @@ class Switch(Protocol):
         ...
 
 
+class IntentMemory(Protocol):
+    def put(self, intent: m.RememberIntent) -> None:
+        """Take an agent's intent in; returns at once and never raises."""
+        ...
+
+
 class RecordSpool(Protocol):
     def put(self, record: CallRecord) -> None:
         """Take a record in; returns at once and never raises."""
@@ -57,11 +63,17 @@ class Engine:
     """Feeds the core and carries out what it decides. ``run`` is the loop; the rest may be called at any time."""
 
     def __init__(
-        self, acd: Acd, clock: Clock, records: RecordSpool, observe: Sequence[Callable[[m.Notice], None]]
+        self,
+        acd: Acd,
+        clock: Clock,
+        records: RecordSpool,
+        observe: Sequence[Callable[[m.Notice], None]],
+        intents: IntentMemory | None = None,
     ) -> None:
         self._acd = acd
         self._clock = clock
         self._records = records
+        self._intents = intents
         self._observe = observe
         self._switch: Switch | None = None
         self._inbox: asyncio.Queue[tuple[m.Signal, asyncio.Future[list[m.Order | m.Notice]] | None]] = asyncio.Queue()
@@ -172,6 +184,9 @@ class Engine:
     def _carry_out(self, order: m.Order) -> None:
         if isinstance(order, m.SaveRecord):
             self._records.put(order.record)
+        elif isinstance(order, m.RememberIntent):
+            if self._intents is not None:
+                self._intents.put(order)
         elif isinstance(order, m.Treat):
             pass  # the answer to a question: whoever asked gets it with the outputs
         elif self._switch is not None:

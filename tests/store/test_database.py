@@ -133,7 +133,7 @@ async def test_a_missing_folder(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there"
     assert await told(f"sqlite+aiosqlite:///{folder}/acd.db") == (
         f"The folder {folder} for the database file acd.db does not exist; create it (mkdir -p {folder}) or name"
-        " another in ACD_DATABASE_URL."
+        " another in ACD_STORE__DATABASE_URL."
     )
     assert not folder.exists(), "a mistyped folder must not come into being"
 
@@ -158,7 +158,7 @@ async def test_a_database_in_memory_is_refused(url: str) -> None:
 @pytest.mark.parametrize("url", ["", "acd.db", "mysql://u:geheim@h/d", "postgresql://u:geheim@h:port/d"])
 async def test_an_address_that_is_none(url: str) -> None:
     said = await told(url)
-    assert "set ACD_DATABASE_URL to sqlite+aiosqlite:////path/to/file.db or postgresql+asyncpg://" in said
+    assert "set ACD_STORE__DATABASE_URL to sqlite+aiosqlite:////path/to/file.db or postgresql+asyncpg://" in said
     assert "geheim" not in said
 
 
@@ -167,7 +167,7 @@ async def test_an_unreachable_postgresql_is_named_without_its_password() -> None
     said = await told("postgresql+asyncpg://acd:geheim@127.0.0.1:1/acd")
     assert said.startswith("PostgreSQL at postgresql+asyncpg://acd:***@127.0.0.1:1/acd cannot be used (")
     assert "refused" in said.lower() or "Connect call failed" in said
-    assert "check that it runs and that name, user and password in ACD_DATABASE_URL are right" in said
+    assert "check that it runs and that name, user and password in ACD_STORE__DATABASE_URL are right" in said
     assert "geheim" not in said
 
 

@@ -32,7 +32,7 @@ from dialog_acd.core.routing import Head, best_match, serves
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId
@@ -144,7 +144,15 @@ _ABANDONED_WHERE = {
 class Acd:
     """Decides what happens to every call. See the head of this file."""
 
-    def __init__(self, directory: Directory, now: datetime, pick: Pick, ids: IdSource) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        now: datetime,
+        pick: Pick,
+        ids: IdSource,
+        intents: Iterable[m.RememberIntent] = (),
+    ) -> None:
+        """``intents``: what agents wanted when the service last ran."""
         self._directory = directory
         self._pick = pick
         self._ids = ids
@@ -152,6 +160,9 @@ class Acd:
         self._calls: dict[CallId, _Call] = {}
         self._ended: dict[CallId, None] = {}
         self._agents: dict[AgentId, _Agent] = {a.id: _Agent(a, now, now) for a in directory.agents}
+        for kept in intents:
+            if (agent := self._agents.get(kept.agent)) is not None:
+                agent.intent, agent.reason = Intent(kept.intent), kept.reason
         self._waiting: dict[QueueId, list[tuple[tuple[datetime, int], CallId]]] = {}
         """Calls that may be matched now, per queue, in order of their place."""
         self._arrivals = 0
@@ -313,6 +324,9 @@ class Acd:
         state = call.state
         for due in (Due.OFFER_EXPIRES, Due.HELD_BY, Due.PAUSE_ENDS):
             call.deadlines.pop(due, None)
+        if state in (CallState.WAITING, CallState.OFFERED, CallState.RETURNING):
+            # Whoever is back with us is not the partner's: a later transfer must not count as overflow.
+            call.partner = None
         if state is CallState.WAITING:
             # The dialplan itself ends the wait at max_wait; a minute later we stop believing in the call.
             lost_at = max(call.line.t_in + call.queue.max_wait + timedelta(minutes=1), self._now + LOST_AFTER)
@@ -322,8 +336,14 @@ class Acd:
             lost_at = self._now + FAILSAFE_LONGEST + LONGEST_TALK
         else:
             lost_at = self._now + LOST_AFTER
-        if state is not CallState.ENDED:
-            self._set_due(call, Due.LOST, lost_at)
+        self._set_due(call, Due.LOST, lost_at)
+        self._arm_overflow(call)
+
+    def _arm_overflow(self, call: _Call) -> None:
+        """A waiting call has its overflow before it, also after a refused order, a blind link or a new rule."""
+        rule = call.queue.overflow
+        if call.state is CallState.WAITING and rule is not None and not call.overflow_tried:
+            self._set_due(call, Due.OVERFLOW, max(call.line.t_in + rule.after, self._now))
 
     def _stand_in_line(self, call: _Call) -> None:
         line = self._waiting.setdefault(call.queue.id, [])
@@ -343,7 +363,7 @@ class Acd:
         # A channel's memory of its arrival may be garbage, but never lies in the future.
         arrived = min(entered_at or self._now, self._now)
         call = self._new_call(call_id, entry, arrived)
-        call.dialled = dialled
+        call.dialled = dialled[:80]
         self._out.append(m.PictureDiffered(call_id, "adopted"))
         return call
 
@@ -386,9 +406,15 @@ class Acd:
             self._out.append(m.CallOffered(call.id, call.entry.tenant, call.queue.id, call.entry.kind))
             if not found.known and not call.emergency:
                 self._out.append(m.NumberUnknown(call.id, signal.dialled[:80]))
+        elif call.state is CallState.FAILSAFE:
+            # The question was asked before Asterisk gave up on us; failsafe is one-way, nobody is held from there.
+            self._ignore(signal, f"call is {call.state}", signal.call)
+            self._out.append(m.Treat(signal.call, m.Verdict.FAILSAFE, failsafe=found.entry.failsafe))
+            return
         elif call.state in (CallState.CONNECTED, CallState.DIVERTED):
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
             call.entry, call.queue = found.entry, self._directory.queue[found.entry.queue]
+            call.emergency = found.number.kind is NumberKind.EMERGENCY
         self._out.append(self._treatment(call, signal.caller_name))
 
     def _treatment(self, call: _Call, caller_name: str) -> m.Treat:
@@ -432,8 +458,7 @@ class Acd:
         call.holds_ordered = 0
         call.line.t_q = call.line.t_q or self._now
         self._stand_in_line(call)
-        if call.queue.overflow and not call.overflow_tried:
-            self._set_due(call, Due.OVERFLOW, max(call.line.t_in + call.queue.overflow.after, self._now))
+        call.hung_up_first = "unknown"  # whoever transferred the caller did not end the call
         if first:
             line = self._waiting[call.queue.id]
             self._out.append(m.CallQueued(call.id, call.queue.id, line.index((call.place, call.id)) + 1))
@@ -461,13 +486,15 @@ class Acd:
         """Close a call: free whom it occupies, write its one record."""
         abandoned = outcome.result is Result.ABANDONED
         if call.agent is not None:
-            if call.state is CallState.CONNECTED and call.talked:
+            if self._talks(call):
                 call.hung_up_first = "caller" if call.hung_up_first == "unknown" else call.hung_up_first
                 self._wrap_up(call)
             else:
-                if call.offer is not None:
-                    self._note_offer(call, m.OfferFailure.CALLER_GONE)
+                self._note_offer(call, m.OfferFailure.CALLER_GONE)
                 self._free(call, "caller gone")
+        if not call.talked:
+            # Picked up is not yet answered: the caller may have left during the announcement to the agent.
+            call.line.t_ans = None
         if abandoned:
             call.hung_up_first = "caller"
         self._leave_line(call)
@@ -550,13 +577,14 @@ class Acd:
             return False
         if call.state is CallState.OFFERED:
             self._move(call, signal)
-            call.line.t_ans = self._now
+            # A second agent, after a transfer came back, does not undo the first answer.
+            call.line.t_ans = call.line.t_ans or self._now
             agent = self._serving(call)
             self._set_work(agent, Work.TALKING, "answered")
         return True
 
     def _talking(self, call: _Call) -> None:
-        if call.talked and call.served_by is not None and call.line.offers[-1].result == "answered":
+        if call.agent is None or self._talks(call):
             return
         agent = self._serving(call)
         first = not call.talked
@@ -572,6 +600,10 @@ class Acd:
                 )
             )  # fmt: skip
 
+    def _talks(self, call: _Call) -> bool:
+        """Whether the caller talks to the agent of *this* offer; ``talked`` remembers earlier ones, too."""
+        return call.agent is not None and call.line.offers[-1].result == "answered"
+
     def _serving(self, call: _Call) -> _Agent:
         if call.agent is None:
             raise AssertionError(f"call {call.id} has no agent")  # invariant 2; a defect of this file
@@ -583,6 +615,10 @@ class Acd:
             return
         if not knows(call.state, signal):
             self._ignore(signal, f"call is {call.state}", call.id)
+            return
+        if self._talks(call):
+            # Nothing failed: a late word, and no reason to take the two apart.
+            self._ignore(signal, "they talk", call.id)
             return
         self._offer_over(call, signal.reason)
         self._move(call, signal)
@@ -599,10 +635,11 @@ class Acd:
         self._out.append(m.OfferMissed(call.id, call.queue.id, agent_id, reason))
         agent = self._agents[agent_id]
         self._free(call, reason)
-        if reason is m.OfferFailure.NO_ANSWER:
-            self._set_intent(agent, Intent.NOT_READY, "rona")
-        elif reason in (m.OfferFailure.DECLINED, m.OfferFailure.NOT_TALKED):
-            self._set_intent(agent, Intent.NOT_READY, str(reason))
+        if reason in (m.OfferFailure.NO_ANSWER, m.OfferFailure.DECLINED, m.OfferFailure.NOT_TALKED):
+            # Who signed out or paused while it rang has said what they want, and stays so.
+            if agent.intent is Intent.READY:
+                why = "rona" if reason is m.OfferFailure.NO_ANSWER else str(reason)
+                self._set_intent(agent, Intent.NOT_READY, why)
         elif reason in (m.OfferFailure.PHONE_BUSY, m.OfferFailure.PHONE_GONE):
             self._set_due(agent, Due.ASIDE_ENDS, self._now + SET_ASIDE)
 
@@ -610,7 +647,7 @@ class Acd:
         """The caller is back in the waiting loop while we believed an agent had them."""
         if call.agent is None:
             return
-        if call.talked:
+        if self._talks(call):
             self._wrap_up(call)
         elif reason is not None:
             self._offer_over(call, reason)
@@ -677,6 +714,9 @@ class Acd:
         rule = call.queue.overflow
         if rule is None or call.state is not CallState.WAITING or not self._switch_up:
             return
+        if (pause := call.deadlines.get(Due.PAUSE_ENDS)) is not None:
+            self._set_due(call, Due.OVERFLOW, pause)
+            return
         partner = self._directory.partner[rule.partner]
         order = m.Divert(call.id, partner.id, partner.number, partner.ring_for)
         self._move(call, order)
@@ -707,9 +747,10 @@ class Acd:
         call = self._live(signal, signal.call)
         if call is None or call.state is CallState.FAILSAFE:
             return
-        if call.talked:
+        if self._talks(call):
             self._wrap_up(call)
-        else:
+        elif call.agent is not None:
+            self._note_offer(call, m.OfferFailure.CALLER_GONE)
             self._free(call, "failsafe")
         self._move(call, signal)
         call.failsafe_why, call.line.t_failsafe = signal.why, self._now
@@ -728,6 +769,9 @@ class Acd:
         if agent.work is not work:
             self._out.append(m.AgentChanged(agent.agent.id, "work", agent.work, work, why))
             agent.work, agent.since = work, self._now
+        if work is Work.IDLE and agent.agent.id not in self._directory.agent:
+            # The last conversation of somebody whom the directory no longer knows is over.
+            self._agents.pop(agent.agent.id, None)
 
     def _set_intent(self, agent: _Agent, intent: Intent, reason: str) -> None:
         if agent.intent is intent and agent.reason == reason:
@@ -736,10 +780,11 @@ class Acd:
         if agent.intent is not Intent.READY and intent is Intent.READY:
             agent.idle_since = self._now
         agent.intent, agent.reason, agent.since = intent, reason, self._now
+        self._out.append(m.RememberIntent(agent.agent.id, intent.value, reason, self._now))
 
     def _on_intent(self, signal: m.AgentSignedIn | m.AgentSignedOut | m.AgentReady | m.AgentNotReady) -> None:
         agent = self._agents.get(signal.agent)
-        if agent is None:
+        if agent is None or signal.agent not in self._directory.agent:
             self._ignore(signal, "unknown agent", signal.agent)
         elif isinstance(signal, m.AgentSignedIn):
             if agent.intent is Intent.SIGNED_OUT:
@@ -797,7 +842,11 @@ class Acd:
         self._directory = directory = signal.directory
         for agent in directory.agents:
             if agent.id in self._agents:
-                self._agents[agent.id].agent = agent
+                ours = self._agents[agent.id]
+                moved, ours.agent = ours.agent.phone != agent.phone, agent
+                if moved:
+                    # What was known of the old phone says nothing of the new; the next picture does.
+                    self._set_phone(ours, PhoneState.UNREACHABLE)
             else:
                 self._agents[agent.id] = _Agent(agent, self._now, self._now)
         for gone in [a for a in self._agents.values() if a.agent.id not in directory.agent]:
@@ -805,12 +854,14 @@ class Acd:
             self._set_intent(gone, Intent.SIGNED_OUT, "")
             if gone.work is Work.IDLE:
                 del self._agents[gone.agent.id]
+        in_line = {call_id for line in self._waiting.values() for _, call_id in line}
         for call in self._calls.values():
-            waits = call.id in {c for _, c in self._waiting.get(call.queue.id, ())}
+            waits = call.id in in_line
             self._leave_line(call)
             call.queue = directory.queue.get(call.queue.id) or directory.queue[directory.catch_all.queue]
             if waits:
                 self._stand_in_line(call)
+            self._arm_overflow(call)
         self._keep_failsafe()
 
     def _keep_failsafe(self) -> None:
@@ -846,12 +897,27 @@ class Acd:
             elif ours.touched_at > signal.at:
                 continue
             self._believe(ours, theirs)
+        for call in self._calls.values():
+            self._wind_up(call)
         if not signal.audit:
             self._keep_failsafe()
+
+    def _wind_up(self, call: _Call) -> None:
+        """We can see again: deadlines that stood still in the dark run on, whatever the picture said."""
+        if call.state is CallState.OFFERED and Due.OFFER_EXPIRES not in call.deadlines:
+            self._set_due(call, Due.OFFER_EXPIRES, self._now + call.queue.ring_for + GRACE)
+        elif call.state is CallState.DIVERTING and Due.OFFER_EXPIRES not in call.deadlines:
+            self._set_due(call, Due.OFFER_EXPIRES, self._now + LOST_AFTER)
+        elif call.state is CallState.RETURNING and Due.HELD_BY not in call.deadlines:
+            self._set_due(call, Due.HELD_BY, self._now + HELD_WITHIN)
+        elif Due.OVERFLOW not in call.deadlines:
+            self._arm_overflow(call)
 
     def _believe(self, ours: _Call, theirs: m.SwitchCall) -> None:
         """Bring one call into the state the switch shows."""
         state, place = ours.state, theirs.place
+        # A call the switch shows is not lost from sight, even where we cannot tell who has it.
+        self._set_due(ours, Due.LOST, max(ours.deadlines[Due.LOST], self._now + LOST_AFTER))
         if place == "wait" and state is not CallState.WAITING and knows(state, m.CallerHeld(ours.id)):
             self._held(ours, m.CallerHeld(ours.id))
         elif place in ("offer", "talk") and state in (CallState.ARRIVED, CallState.WAITING):
@@ -860,6 +926,8 @@ class Acd:
             self._set_due(ours, Due.OFFER_EXPIRES, self._now + ours.queue.ring_for + GRACE)
         elif place == "talk" and state is CallState.OFFERED and ours.offer is not None:
             self._answered(ours, m.PartiesBridged(ours.id, ours.offer))
+            self._talking(ours)
+        elif place == "talk" and state is CallState.CONNECTED:
             self._talking(ours)
         elif place == "failsafe" and state is not CallState.FAILSAFE:
             self._on_taken_by_failsafe(m.CallTakenByFailsafe(ours.id, "found-there"))
@@ -883,6 +951,7 @@ class Acd:
             self._move(ours, m.CallerHeld(ours.id))
             ours.line.t_q = ours.line.t_in
         self._move(ours, m.Offer(ours.id, theirs.offer, agent.agent.id, agent.agent.phone, ours.queue.ring_for))
+        agent.deadlines.pop(Due.WRAP_UP_ENDS, None)
         ours.offer, ours.agent, agent.call = theirs.offer, agent.agent.id, ours.id
         ours.line.offers.append(OfferTried(theirs.offer, agent.agent.id, self._now, "open"))
         self._set_work(agent, Work.OFFERED, "found ringing")

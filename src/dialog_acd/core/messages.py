@@ -365,6 +365,19 @@ class SaveRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RememberIntent:
+    """Keep what an agent wants beyond our own restart: nobody should have to sign in again because we were updated.
+
+    ``intent`` is a value of ``lifecycle.Intent``.
+    """
+
+    agent: AgentId
+    intent: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Tell every switch that the engine turns."""
 
@@ -379,7 +392,7 @@ class KeepFailsafe:
     default: str
 
 
-Order = Treat | Offer | Withdraw | Hold | Divert | Say | Release | SaveRecord | Heartbeat | KeepFailsafe
+Order = Treat | Offer | Withdraw | Hold | Divert | Say | Release | SaveRecord | RememberIntent | Heartbeat | KeepFailsafe
 
 
 # ---------------------------------------------------------------- notices

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-URL_SETTING = "ACD_DATABASE_URL"
+URL_SETTING = "ACD_STORE__DATABASE_URL"
 """Name of the setting, for the sentences an operator reads."""
 
 _DRIVERS = {

@@ -79,14 +79,15 @@ class Journal:
         except OSError as error:
             raise JournalUnavailable(
                 f"The folder {folder} for call records on their way to the database cannot be used"
-                f" ({error.strerror}); make it writable for this user or name another in the settings."
+                f" ({error.strerror}); make it writable for this user or name another in ACD_STORE__JOURNAL_DIR."
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._lock)
             raise JournalUnavailable(
-                f"The folder {folder} is in use by another dialog-acd; stop that one or name another folder."
+                f"The folder {folder} is in use by another dialog-acd; stop that one or name another in"
+                " ACD_STORE__JOURNAL_DIR."
             ) from error
         self._segments = deque(_found(folder))
 

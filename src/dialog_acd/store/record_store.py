@@ -209,8 +209,10 @@ class RecordWriter:
         while self._unjournalled:
             batch = [self._unjournalled[i] for i in range(min(SEGMENT_RECORDS, len(self._unjournalled)))]
             await self._carry(batch)
-            for _ in batch:
-                self._unjournalled.popleft()
+            for record in batch:
+                # ``close``, out of patience, may have moved it into the journal meanwhile.
+                if self._unjournalled and self._unjournalled[0] is record:
+                    self._unjournalled.popleft()
 
     async def _read(self, segment: Segment) -> Sequence[CallRecord]:
         try:

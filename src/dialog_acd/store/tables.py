@@ -225,3 +225,13 @@ record_conflicts = Table(
     Column("seen_at", UtcDateTime, nullable=False, index=True),
     Column("content", JSON, nullable=False),
 )
+
+# No foreign key: a directory is replaced whole, and an agent taken out by mistake comes back as they were.
+agent_intents = Table(
+    "agent_intents",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("intent", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)

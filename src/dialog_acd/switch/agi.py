@@ -14,7 +14,7 @@ What a conversation looks like (res/res_agi.c of Asterisk 22)::
 **One command at a time.** Writing all commands at once would spare round trips, but Asterisk would stand still:
 ``run_agi`` waits with poll() on the socket and then takes *one* line through stdio, which reads ahead. The second
 line lies in stdio's buffer, where poll() does not see it, and nothing wakes the channel until we write again or
-close. So: one line out, its reply in, then the next (about 50 us each on loopback).
+close. So: one line out, its reply in, then the next (under 100 us each on loopback).
 
 **HANGUP.** When the caller hangs up, Asterisk puts a line ``HANGUP`` before the next reply. It is not a reply.
 """

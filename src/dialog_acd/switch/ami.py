@@ -174,8 +174,9 @@ class AmiLimits:
     queued_most: int = 20_000
     message_most: int = 1 << 20
     """Bytes without an end of message: not an AMI, or one gone mad."""
-    heard_at_once: int = 200
-    """Messages the pump gives to ``hear`` before others get a turn."""
+    heard_at_once: int = 2000
+    """Messages the pump gives to ``hear`` before others get a turn. More than one read of the socket brings (256 KB,
+    some 500 messages): else the queue runs over in a burst although the pump has time."""
 
 
 class LinkState(enum.Enum):

@@ -13,7 +13,7 @@ import structlog
 
 from dialog_acd.core import messages as m
 from dialog_acd.switch.agi import AgiServer
-from dialog_acd.switch.ami import AmiDown, AmiLink, AmiRefused, AmiUnsafe
+from dialog_acd.switch.ami import AmiDown, AmiError, AmiLink, AmiRefused, AmiUnsafe
 from dialog_acd.switch.translate import NO_VERDICT, Interpreter, Untranslatable
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Asterisk:
                 continue
             try:
                 await self._take_picture(self.link, audit=True)
-            except (AmiDown, AmiRefused, TimeoutError) as problem:
+            except (AmiError, TimeoutError) as problem:
                 log.warning("switch.audit_failed", why=str(problem))
 
     def _hear(self, message: Message) -> None:
@@ -101,11 +101,10 @@ class Asterisk:
 
     def perform(self, order: m.Order) -> None:
         try:
-            actions = self._interpreter.actions(order, self.link.asterisk_now())
-            for action in actions:
+            for action in self._interpreter.actions(order, self.link.asterisk_now()):
                 self.link.post(action).add_done_callback(lambda answer: self._performed(order, answer))
         except (Untranslatable, AmiUnsafe, AmiDown) as problem:
-            # Nothing was sent, so nothing has moved.
+            # Not sent, so nothing has moved: every order about a call is a single action.
             self._failed(order, str(problem), certain=True)
 
     def _performed(self, order: m.Order, answer: asyncio.Future[Message]) -> None:

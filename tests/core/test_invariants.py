@@ -1,0 +1,637 @@
+"""The seven invariants, under a hostile wire.
+
+Hypothesis plays switch, callers, agents and administrator at once: what is plausible, and in the same breath what
+is late, doubled or about nobody. After every signal everything below must hold. The invariants are the test; the
+rules only have to be rich enough to lead everywhere. What a *call* went through is written down here a second
+time, from signals and orders alone, so that the core is not checked against its own books only.
+
+At the end of each run two more questions are put: does the world come to rest when everybody falls silent (nothing
+may stay stuck for ever), and does the same story told to a new ``Acd`` lead to the same orders.
+
+``HYPOTHESIS_PROFILE=long`` searches for minutes instead of seconds.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, get_args
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from dialog_acd.core import messages as m
+from dialog_acd.core.acd import Acd, Due
+from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
+from dialog_acd.core.model import CallId, OfferId, Overflow, PartnerId, Phone, QueueId
+from dialog_acd.core.records import Result
+from dialog_acd.core.routing import serves
+from dialog_acd.testing import HANNOVER, LANGENHAGEN, MONDAY, SequentialIds, demo_agent, demo_directory, pick_first
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.core.model import Agent
+    from dialog_acd.core.records import CallRecord
+
+_ZERO = timedelta()
+_DIALLED = (LANGENHAGEN, HANNOVER, "115", "0511 999999", "anonymous", "112")
+_ANY = st.integers(0, 999)
+_GHOST = CallId("ghost")
+
+
+def _directories() -> tuple[Directory, ...]:
+    """The day's directory, and what an administrator may make of it while calls are up."""
+    staff = (
+        demo_agent("anna"),
+        demo_agent("bert", {"citizens": 2}),
+        demo_agent("cleo", {"115": 5}),
+        demo_agent("dora", {"citizens": 1, "115": 1}),
+    )
+    full = demo_directory(staff, ring_s=10, wrap_up_s=15, max_wait_s=600)
+    full = replace(
+        full,
+        queues=(
+            replace(full.queues[0], overflow=Overflow(timedelta(seconds=20), PartnerId("oldenburg"))),
+            replace(full.queues[1], wrap_up_for=_ZERO),
+            full.queues[2],
+            full.queues[3],
+        ),
+    )
+    langenhagen = full.queue[QueueId("langenhagen")]
+    without_queue = replace(
+        full,
+        queues=tuple(q for q in full.queues if q is not langenhagen),
+        entries=tuple(replace(e, queue=QueueId("hannover")) if e.queue == langenhagen.id else e for e in full.entries),
+    )
+    return (
+        full,
+        replace(full, agents=staff[1:]),
+        replace(full, agents=(staff[0], demo_agent("bert", phone="phone-new"), demo_agent("emil"))),
+        without_queue,
+        replace(full, queues=tuple(replace(q, overflow=None, wrap_up_for=_ZERO) for q in full.queues)),
+    )
+
+
+_DIRECTORIES = _directories()
+_OVERFLOWING = (CallState.WAITING, CallState.DIVERTING)
+_NAMES = ("anna", "bert", "cleo", "dora", "emil", "nobody")
+_PHONES = (*(f"phone-{n}" for n in _NAMES), "phone-new")
+
+
+class CentreUnderFire(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = MONDAY
+        self.directory = _DIRECTORIES[0]
+        self.acd = Acd(self.directory, self.now, pick_first, SequentialIds())
+        self.told: list[tuple[m.Signal, datetime, list[m.Order | m.Notice]]] = []
+        # What signals and orders alone say, without a look into the core.
+        self.calls: list[CallId] = []
+        self.t_in: dict[CallId, datetime] = {}
+        self.place: dict[CallId, tuple[datetime, int]] = {}
+        self.held: set[CallId] = set()
+        self.records: dict[CallId, CallRecord] = {}
+        self.offers: list[m.Offer] = []
+        self.orders: list[m.Order] = []
+        self.signed_out: set[str] = set(_NAMES)
+        self.last_offer: dict[CallId, OfferId] = {}
+        self.picked_up: set[OfferId] = set()
+        self.switch_up = False
+
+    # ------------------------------------------------------------ telling
+
+    def tell(self, signal: m.Signal) -> list[m.Order | m.Notice]:
+        # ``certain`` means the switch knows that nothing moved, so only an order still in force can fail so.
+        known = set(self.acd._calls)
+        out = self.acd.handle(signal, self.now)
+        self.told.append((signal, self.now, list(out)))
+        if isinstance(signal, m.DirectoryChanged):
+            self.directory = signal.directory
+        elif isinstance(signal, m.SwitchFound | m.SwitchLost):
+            self.switch_up = isinstance(signal, m.SwitchFound)
+        elif isinstance(signal, m.AgentSignedOut):
+            self.signed_out.add(signal.agent)
+        elif isinstance(signal, m.AgentSignedIn | m.AgentReady):
+            self.signed_out.discard(signal.agent)
+        elif isinstance(signal, m.CallerHeld):
+            self.held.add(signal.call)
+        elif isinstance(signal, m.OfferFailed | m.CallTakenByFailsafe | m.CallTransferred | m.DivertAnswered):
+            if not any(isinstance(o, m.Ignored) for o in out):
+                self.held.discard(signal.call)
+        elif isinstance(signal, m.OrderFailed) and signal.certain and not any(isinstance(o, m.Ignored) for o in out):
+            self.held.add(signal.order.call)
+        if isinstance(signal, m.SwitchFound):
+            self.held |= {c.call for c in signal.calls if c.place in ("wait", "offer", "talk")}
+        for name in _NAMES:
+            if name not in self.directory.agent:
+                self.signed_out.add(name)
+        for call_id in set(self.acd._calls) - known:
+            assert call_id not in self.records, "a call came back from the dead"
+            self.place[call_id] = self.acd._calls[call_id].place
+            if isinstance(signal, m.CallArrived):
+                self.t_in[call_id] = self.now
+        for message in out:
+            self.hear(message)
+        self.check_offers_of_this_moment(out)
+        self.one_agent_one_call_and_each_knows_the_other()
+        self.nobody_waits_beside_a_free_agent()
+        self.whatever_can_get_stuck_has_a_deadline()
+        self.every_ended_call_has_one_record_every_live_one_none()
+        self.a_place_never_worsens()
+        self.who_signed_out_stays_signed_out()
+        return out
+
+    def hear(self, message: m.Order | m.Notice) -> None:
+        if isinstance(message, m.SaveRecord):
+            self.hear_record(message.record)
+        elif isinstance(message, m.Offer):
+            assert self.switch_up, "an order into the void"
+            assert message.call in self.held, f"{message.call} was offered while not held"
+            assert message.agent in self.directory.agent, "an agent who is gone gets no new call"
+            assert message.agent not in self.signed_out, "an agent who signed out gets no call"
+            assert message.phone == self.directory.agent[message.agent].phone
+            self.held.discard(message.call)
+            self.offers.append(message)
+            self.orders.append(message)
+            self.last_offer[message.call] = message.offer
+        elif isinstance(message, m.Hold):
+            self.held.discard(message.call)
+            self.orders.append(message)
+        elif isinstance(message, m.Divert):
+            self.orders.append(message)
+
+    def hear_record(self, record: CallRecord) -> None:
+        assert record.call not in self.records, "a call has exactly one record"
+        self.records[record.call] = record
+        self.held.discard(record.call)
+        # A record tells a possible story.
+        assert record.t_in <= (record.t_q or record.t_in) <= record.t_end == self.now
+        assert all(o.result != "open" for o in record.offers), record.offers
+        answered = [o for o in record.offers if o.result == "answered"]
+        assert (record.t_ans is not None) == bool(answered), record
+        assert (record.agent is None) == (not answered)
+        assert record.t_ans is None or answered[0].at <= record.t_ans, "the first person who answered counts"
+        assert len(answered) < 2 or record.t_ans is None or record.t_ans <= answered[1].at
+        if answered:
+            assert record.agent == answered[-1].agent
+        if record.outcome.result is Result.SERVED:
+            assert record.t_ans is not None
+        if record.outcome.result is Result.ABANDONED:
+            assert record.t_ans is None
+            assert not record.in_time
+        if record.outcome.result is Result.OVERFLOWED:
+            assert record.t_ovf_ans is not None
+            assert record.partner is not None
+        if record.outcome.result is Result.FAILSAFE:
+            assert record.t_failsafe is not None
+
+    def check_offers_of_this_moment(self, out: list[m.Order | m.Notice]) -> None:
+        """Whoever was offered stood before everybody of the same queue who still waits."""
+        calls = self.acd._calls
+        for offer in out:
+            if not isinstance(offer, m.Offer) or offer.call not in calls:
+                continue
+            chosen = calls[offer.call]
+            for other in calls.values():
+                if other.queue.id == chosen.queue.id and self.stands_in_line(other.id):
+                    assert chosen.place < other.place, f"{other.id} stood before {chosen.id}"
+
+    # ------------------------------------------------------------ choosing
+
+    def call(self, n: int) -> CallId:
+        """Live calls mostly, ended ones and ghosts now and then."""
+        live = list(self.acd._calls)
+        if live and n % 10 < 8:
+            return live[n % len(live)]
+        pool = [*self.calls, _GHOST]
+        return pool[n % len(pool)]
+
+    def an_offer(self, n: int) -> tuple[CallId, OfferId]:
+        """Offers in force mostly; stale ones, and such as never were."""
+        live = [c for c in self.acd._calls.values() if c.offer is not None]
+        if live and n % 10 < 7:
+            chosen = live[n % len(live)]
+            return chosen.id, chosen.offer or OfferId("")
+        if self.offers and n % 10 < 9:
+            old = self.offers[n % len(self.offers)]
+            return old.call, old.offer
+        return self.call(n), OfferId("999999")
+
+    def in_state(self, *states: CallState) -> list[CallId]:
+        return [c.id for c in self.acd._calls.values() if c.state in states]
+
+    # ------------------------------------------------------------ rules: callers
+
+    @initialize(ready=st.lists(st.sampled_from(_NAMES[:4]), unique=True), found=st.sampled_from((True, True, False)))
+    def begin(self, ready: list[str], found: bool) -> None:
+        if found:
+            phones = tuple((a.phone, "reachable") for a in self.directory.agents)
+            self.tell(m.SwitchFound("pbx", (), phones, self.now))
+        for name in ready:
+            self.tell(m.AgentReady(self.agent_id(name)))
+
+    def agent_id(self, name: str) -> m.AgentId:
+        return demo_agent(name).id
+
+    @rule(n=_ANY, greeted=st.booleans(), held=st.sampled_from((True, True, True, False)))
+    def a_call_comes_in(self, n: int, greeted: bool, held: bool) -> None:
+        if len(self.acd._calls) > 7:
+            return
+        call = CallId(f"c{len(self.calls) + 1}")
+        self.calls.append(call)
+        dialled = _DIALLED[n % 10 if n % 10 < len(_DIALLED) else 0]
+        self.tell(m.CallArrived(call, dialled, "+4951123559876"))
+        if greeted:
+            self.tell(m.GreetingEnded(call))
+        if held and dialled != "112":
+            self.tell(m.CallerHeld(call))
+
+    @rule(n=_ANY)
+    def arrives_again(self, n: int) -> None:
+        """Doubled, or transferred by an agent to a number of ours."""
+        self.tell(m.CallArrived(self.call(n), _DIALLED[n % 3]))
+
+    @rule(n=_ANY)
+    def held(self, n: int) -> None:
+        returning = self.in_state(CallState.RETURNING, CallState.ARRIVED)
+        self.tell(m.CallerHeld(returning[n % len(returning)] if returning and n % 4 else self.call(n)))
+
+    held_again = held  # a rule twice is drawn twice as often
+
+    @rule(n=_ANY)
+    def held_and_never_heard_of(self, n: int) -> None:
+        call = CallId(f"x{n % 4}")
+        if call not in self.calls and len(self.acd._calls) < 8:
+            self.calls.append(call)
+        queue = (None, QueueId("langenhagen"), QueueId("115"), QueueId("nowhere"))[n % 4]
+        entered = (None, self.now - timedelta(seconds=n), self.now + timedelta(hours=1))[n % 3]
+        self.tell(m.CallerHeld(call, queue, entered))
+
+    @rule(n=_ANY, cause=st.sampled_from((16, 16, 38, 0)))
+    def caller_hangs_up(self, n: int, cause: int) -> None:
+        self.tell(m.CallerHungUp(self.call(n), cause))
+
+    @precondition(lambda self: self.in_state(CallState.OFFERED))
+    @rule(n=_ANY)
+    def caller_hangs_up_while_ringing(self, n: int) -> None:
+        ringing = self.in_state(CallState.OFFERED)
+        self.tell(m.CallerHungUp(ringing[n % len(ringing)]))
+
+    @rule(n=_ANY)
+    def greeting_ends(self, n: int) -> None:
+        self.tell(m.GreetingEnded(self.call(n)))
+
+    # ------------------------------------------------------------ rules: offers
+
+    @rule(n=_ANY)
+    def rings(self, n: int) -> None:
+        self.tell(m.OfferRinging(*self.an_offer(n)))
+
+    @rule(n=_ANY, bridged=st.booleans())
+    def answers(self, n: int, bridged: bool) -> None:
+        call, offer = self.an_offer(n)
+        self.tell(m.OfferAnswered(call, offer))
+        if bridged:
+            self.tell(m.PartiesBridged(call, offer))
+
+    answers_too = answers
+
+    @rule(n=_ANY)
+    def bridged(self, n: int) -> None:
+        self.tell(m.PartiesBridged(*self.an_offer(n)))
+
+    @rule(n=_ANY, reason=st.sampled_from(m.OfferFailure), held=st.booleans())
+    def offer_fails(self, n: int, reason: m.OfferFailure, held: bool) -> None:
+        call, offer = self.an_offer(n)
+        self.tell(m.OfferFailed(call, offer, reason))
+        if held:
+            self.tell(m.CallerHeld(call))
+
+    @rule(n=_ANY, gone=st.booleans())
+    def agent_hangs_up(self, n: int, gone: bool) -> None:
+        call, offer = self.an_offer(n)
+        self.tell(m.AgentHungUp(call, offer))
+        if gone:
+            self.tell(m.CallerHungUp(call))
+
+    @rule(n=_ANY, certain=st.booleans())
+    def an_order_fails(self, n: int, certain: bool) -> None:
+        """The last order to a call refused; or an old one, of which news comes late."""
+        if self.orders:
+            order = self.orders[-1 - (n % min(4, len(self.orders)))]
+            if isinstance(order, m.Offer | m.Hold | m.Divert):
+                self.tell(m.OrderFailed(order, "refused", certain))
+
+    @rule(n=_ANY)
+    def an_order_never_given_fails(self, n: int) -> None:
+        call, offer = self.an_offer(n)
+        order = (m.Withdraw(call, offer), m.Say(call, "prompt"), m.Release(call, 16))[n % 3]
+        self.tell(m.OrderFailed(order, "refused", certain=True))
+
+    # ------------------------------------------------------------ rules: elsewhere
+
+    @rule(n=_ANY, blind=st.booleans(), what=st.sampled_from(("stays", "back", "ours", "held")))
+    def transferred(self, n: int, blind: bool, what: str) -> None:
+        connected = self.in_state(CallState.CONNECTED)
+        call = connected[n % len(connected)] if connected and n % 4 else self.call(n)
+        self.tell(m.CallTransferred(call, "2345", blind))
+        if what == "ours":
+            self.tell(m.CallArrived(call, _DIALLED[n % 2]))
+        if what in ("back", "ours"):
+            self.tell(m.CallerHeld(call))
+
+    @rule(n=_ANY, answered=st.booleans(), wait=st.booleans())
+    def partner(self, n: int, answered: bool, wait: bool) -> None:
+        diverting = self.in_state(CallState.DIVERTING)
+        call = diverting[n % len(diverting)] if diverting and n % 5 else self.call(n)
+        partner = PartnerId("oldenburg")
+        self.tell(m.DivertAnswered(call, partner) if answered else m.DivertFailed(call, partner, "busy"))
+        if wait and not answered:
+            self.tell(m.CallerHeld(call))
+
+    @rule(n=_ANY, why=st.sampled_from(("heartbeat", "max-wait", "no-answer")), known=st.booleans())
+    def failsafe(self, n: int, why: str, known: bool) -> None:
+        if n % 3:
+            return
+        call = self.call(n // 3) if known or len(self.acd._calls) > 6 else CallId(f"f{n % 5}")
+        if call not in self.calls:
+            self.calls.append(call)
+        self.tell(m.CallTakenByFailsafe(call, why, LANGENHAGEN))
+        if n % 2:
+            self.tell(m.FailsafeAnswered(call, "group"))
+
+    # ------------------------------------------------------------ rules: agents
+
+    @rule(name=st.sampled_from(_NAMES), what=st.sampled_from(("in", "out", "ready", "ready", "ready", "not-ready")))
+    def agent_wants(self, name: str, what: str) -> None:
+        agent = self.agent_id(name)
+        if what == "in":
+            self.tell(m.AgentSignedIn(agent))
+        elif what == "out":
+            self.tell(m.AgentSignedOut(agent))
+        elif what == "ready":
+            self.tell(m.AgentReady(agent))
+        else:
+            self.tell(m.AgentNotReady(agent))
+
+    @rule()
+    def all_are_ready(self) -> None:
+        for agent in self.directory.agents:
+            self.tell(m.AgentReady(agent.id))
+
+    @rule(phone=st.sampled_from(_PHONES), state=st.sampled_from([*PhoneState, PhoneState.REACHABLE]))
+    def phone_changes(self, phone: str, state: PhoneState) -> None:
+        self.tell(m.PhoneStateChanged(Phone(phone), str(state)))
+
+    # ------------------------------------------------------------ rules: the world
+
+    @rule(n=st.integers(0, 9))
+    def directory_changes(self, n: int) -> None:
+        self.tell(m.DirectoryChanged(_DIRECTORIES[n if n < len(_DIRECTORIES) else 0]))
+
+    @rule(n=_ANY)
+    def switch_lost(self, n: int) -> None:
+        if n % 3 == 0:
+            self.tell(m.SwitchLost("pbx"))
+
+    def true_picture(self) -> tuple[m.SwitchCall, ...]:
+        """What a switch would show if the core believed nothing but the truth."""
+        places = {
+            CallState.ARRIVED: "arriving",
+            CallState.WAITING: "wait",
+            CallState.OFFERED: "offer",
+            CallState.RETURNING: "wait",
+            CallState.CONNECTED: "talk",
+            CallState.DIVERTING: "overflow",
+            CallState.DIVERTED: "transfer",
+            CallState.FAILSAFE: "failsafe",
+        }
+        seen = []
+        for call in self.acd._calls.values():
+            agent = self.acd._agents.get(call.agent) if call.agent else None
+            phone = agent.agent.phone if agent else None
+            seen.append(m.SwitchCall(call.id, places[call.state], call.queue.id, call.line.t_in, call.offer, phone))
+        return tuple(seen)
+
+    @rule(audit=st.booleans(), ago=st.integers(0, 3))
+    def switch_found(self, audit: bool, ago: int) -> None:
+        phones = tuple((a.phone, "reachable") for a in self.directory.agents)
+        at = self.now - timedelta(seconds=ago)
+        self.tell(m.SwitchFound("pbx", self.true_picture(), phones, at, audit and self.switch_up))
+
+    @rule(n=_ANY, seed=st.integers(0, 9999), audit=st.booleans())
+    def switch_shows_another_picture(self, n: int, seed: int, audit: bool) -> None:
+        """Some calls gone, some elsewhere, some we have never heard of, with somebody's phone or nobody's."""
+        dice = random.Random(seed)
+        calls: list[m.SwitchCall] = []
+        for theirs in self.true_picture():
+            if dice.random() < 0.2:
+                continue
+            changed = theirs
+            if dice.random() < 0.5:
+                place = dice.choice(("wait", "wait", "offer", "talk", "overflow", "failsafe", "transfer", "arriving"))
+                offer = theirs.offer or (OfferId(str(dice.randint(5000, 5009))) if dice.random() < 0.8 else None)
+                phone = theirs.phone or (Phone(dice.choice(_PHONES)) if dice.random() < 0.8 else None)
+                changed = replace(theirs, place=place, offer=offer, phone=phone)
+            calls.append(changed)
+        for k in range(dice.randint(0, 2)):
+            call = CallId(f"s{(n + k) % 6}")
+            if len(self.acd._calls) + k < 8:
+                if call not in self.calls:
+                    self.calls.append(call)
+                place = dice.choice(("wait", "offer", "talk", "overflow", "failsafe", "transfer", "arriving"))
+                queue = QueueId(dice.choice(("langenhagen", "115", "nowhere")))
+                entered = self.now - timedelta(seconds=dice.randint(0, 400))
+                offer, phone = OfferId(str(6000 + n)), Phone(dice.choice(_PHONES))
+                calls.append(m.SwitchCall(call, place, queue, entered, offer, phone, LANGENHAGEN))
+        phones = tuple((a.phone, dice.choice(("reachable", "reachable", "in-use"))) for a in self.directory.agents)
+        at = self.now - timedelta(seconds=dice.choice((0, 0, 1, 60)))
+        self.tell(m.SwitchFound("pbx", tuple(calls), phones, at, audit and self.switch_up))
+
+    @rule(seconds=st.sampled_from((0.001, 1, 2, 5, 7, 12, 30, 120, 700)), ticking=st.booleans())
+    def time_passes(self, seconds: float, ticking: bool) -> None:
+        target = self.now + timedelta(seconds=seconds)
+        if ticking:
+            self.tick_until(target)
+        self.now = target
+        self.tell(m.Beat())
+
+    @rule(n=st.integers(1, 4))
+    def next_deadline_comes(self, n: int) -> None:
+        for _ in range(n):
+            due = self.acd.next_deadline()
+            if due is None or due > self.now + timedelta(hours=1):
+                return
+            self.now = due
+            self.tell(m.Tick())
+
+    def tick_until(self, target: datetime) -> None:
+        while (due := self.acd.next_deadline()) is not None and due <= target:
+            assert due > self.now, "a deadline in the past: the engine would turn for ever"
+            self.now = due
+            self.tell(m.Tick())
+
+    # ------------------------------------------------------------ the seven
+
+    def stands_in_line(self, call_id: CallId) -> bool:
+        call = self.acd._calls[call_id]
+        return call.state in _OVERFLOWING and Due.PAUSE_ENDS not in call.deadlines
+
+    def one_agent_one_call_and_each_knows_the_other(self) -> None:
+        """1 and 2."""
+        calls, agents = self.acd._calls, self.acd._agents
+        served = [c.agent for c in calls.values() if c.agent is not None]
+        assert len(served) == len(set(served))
+        offers = [c.offer for c in calls.values() if c.offer is not None]
+        assert len(offers) == len(set(offers))
+        for agent in agents.values():
+            busy = agent.work in (Work.OFFERED, Work.TALKING)
+            assert busy == (agent.call is not None), f"{agent.agent.id} is {agent.work} with {agent.call}"
+            if agent.call is not None:
+                assert agent.call in calls, f"{agent.agent.id} serves a call that is not alive"
+                call = calls[agent.call]
+                assert call.agent == agent.agent.id
+                expected = CallState.OFFERED if agent.work is Work.OFFERED else CallState.CONNECTED
+                assert call.state is expected
+        for call in calls.values():
+            assert (call.agent is None) == (call.offer is None)
+            if call.agent is not None:
+                assert agents[call.agent].call == call.id
+            if call.state is CallState.OFFERED:
+                assert call.agent is not None
+                assert call.offer == self.last_offer.get(call.id, call.offer) or int(call.offer or 0) >= 5000
+            elif call.state is not CallState.CONNECTED:
+                assert call.agent is None
+
+    def nobody_waits_beside_a_free_agent(self) -> None:
+        """3."""
+        if not self.switch_up:
+            return
+        free: list[Agent] = []
+        for name, state in self.acd._agents.items():
+            able = state.intent is Intent.READY and state.work is Work.IDLE and state.phone is PhoneState.REACHABLE
+            aside = Due.ASIDE_ENDS in state.deadlines
+            assert state.available == (able and not aside)
+            if able and not aside:
+                assert name in self.directory.agent, "an agent who is gone is not available"
+                free.append(self.directory.agent[name])
+        for call in self.acd._calls.values():
+            if self.stands_in_line(call.id):
+                assert not any(serves(agent, call.queue) for agent in free), f"{call.id} waits beside a free agent"
+
+    def whatever_can_get_stuck_has_a_deadline(self) -> None:
+        """4."""
+        owners = [*self.acd._calls.values(), *self.acd._agents.values()]
+        dues = [at for owner in owners for at in owner.deadlines.values()]
+        assert self.acd.next_deadline() == min(dues, default=None), "a deadline is written down but will not ring"
+        assert min(dues, default=self.now + timedelta(1)) > self.now
+        ring, grace = timedelta(seconds=10), timedelta(seconds=2)
+        for call in self.acd._calls.values():
+            due = call.deadlines
+            assert Due.LOST in due
+            assert due[Due.LOST] <= self.now + timedelta(hours=6)
+            if call.state is CallState.OFFERED and self.switch_up:
+                assert due[Due.OFFER_EXPIRES] <= self.now + ring + grace
+            if call.state is CallState.DIVERTING and self.switch_up:
+                assert Due.OFFER_EXPIRES in due
+            if call.state is CallState.RETURNING and self.switch_up:
+                assert Due.HELD_BY in due or call.holds_ordered > 3
+            if call.state is CallState.WAITING and self.switch_up and call.queue.overflow and not call.overflow_tried:
+                assert Due.OVERFLOW in due
+        for agent in self.acd._agents.values():
+            assert (agent.work is Work.WRAP_UP) == (Due.WRAP_UP_ENDS in agent.deadlines)
+            assert agent.deadlines.get(Due.WRAP_UP_ENDS, self.now) <= self.now + timedelta(seconds=15)
+            assert agent.deadlines.get(Due.ASIDE_ENDS, self.now) <= self.now + timedelta(seconds=5)
+
+    def every_ended_call_has_one_record_every_live_one_none(self) -> None:
+        """5. A second record is caught in ``hear_record``."""
+        live = set(self.acd._calls)
+        assert not live & set(self.records)
+        assert set(self.t_in) <= live | set(self.records), "a call vanished without a record"
+        assert set(self.place) == live | set(self.records)
+        for call_id, record in self.records.items():
+            assert record.t_in == self.t_in.get(call_id, record.t_in)
+
+    def a_place_never_worsens(self) -> None:
+        """6."""
+        for call in self.acd._calls.values():
+            assert call.place == self.place[call.id]
+            if call.id in self.t_in:
+                assert call.place[0] == self.t_in[call.id] == call.line.t_in
+        for line in self.acd._waiting.values():
+            assert line == sorted(line)
+        listed = [call_id for line in self.acd._waiting.values() for _, call_id in line]
+        assert len(listed) == len(set(listed))
+        assert set(listed) == {c for c in self.acd._calls if self.stands_in_line(c)}
+        for queue, line in self.acd._waiting.items():
+            assert all(self.acd._calls[c].queue.id == queue for _, c in line)
+
+    def who_signed_out_stays_signed_out(self) -> None:
+        for name, agent in self.acd._agents.items():
+            if name in self.signed_out:
+                assert agent.intent is Intent.SIGNED_OUT, f"{name} went home and is {agent.intent}"
+
+    # ------------------------------------------------------------ the end of the day
+
+    def teardown(self) -> None:
+        self.replay()
+        self.a_good_switch_serves_everybody_who_waits()
+        self.silence_leads_to_rest()
+
+    def replay(self) -> None:
+        """7."""
+        again = Acd(_DIRECTORIES[0], MONDAY, pick_first, SequentialIds())
+        for signal, now, out in self.told:
+            assert again.handle(signal, now) == out
+
+    def a_good_switch_serves_everybody_who_waits(self) -> None:
+        """Suddenly all is well: full staff, phones that are answered. Every caller who waits is served by it."""
+        self.tell(m.DirectoryChanged(_DIRECTORIES[0]))
+        phones = tuple((a.phone, "reachable") for a in self.directory.agents)
+        self.tell(m.SwitchFound("pbx", self.true_picture(), phones, self.now))
+        for agent in self.directory.agents:
+            self.tell(m.AgentReady(agent.id))
+        waiting = {c for c in self.acd._calls if self.acd._calls[c].state in (CallState.WAITING, CallState.OFFERED)}
+        for _ in range(200):
+            for call in list(self.acd._calls.values()):
+                if call.state is CallState.OFFERED and call.offer is not None:
+                    offer = call.offer
+                    for end in (m.PartiesBridged, m.AgentHungUp):
+                        self.tell(end(call.id, offer))
+                    self.tell(m.CallerHungUp(call.id))
+                elif call.state is CallState.CONNECTED:
+                    self.tell(m.CallerHungUp(call.id))
+            if not waiting - set(self.records):
+                break
+            self.now = self.acd.next_deadline() or self.now
+            self.tell(m.Tick())
+        assert waiting <= set(self.records), f"never served: {waiting - set(self.records)}"
+        for call_id in waiting:
+            assert self.records[call_id].outcome.result in (Result.SERVED, Result.ABANDONED)
+
+    def silence_leads_to_rest(self) -> None:
+        for _ in range(500):
+            due = self.acd.next_deadline()
+            if due is None:
+                break
+            self.now = due
+            self.tell(m.Tick())
+        assert not self.acd._calls
+        assert all(a.work is Work.IDLE and not a.deadlines for a in self.acd._agents.values())
+        assert set(self.records) == set(self.place)
+
+
+TestCentreUnderFire = CentreUnderFire.TestCase
+
+
+def test_every_signal_is_thrown_at_the_core() -> None:
+    """Whoever adds a kind of signal adds it to the rules above."""
+    import inspect  # noqa: PLC0415
+
+    source = inspect.getsource(CentreUnderFire)
+    for kind in get_args(m.Signal):
+        assert f"m.{kind.__name__}" in source, kind
+    assert fields(m.SwitchCall)

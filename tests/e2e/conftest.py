@@ -1,0 +1,118 @@
+"""One private Asterisk for all stories; a service with the directory that a story asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rig.stack import Stack
+
+from e2e.stage import AGENTS, BEAT, GROUPS, Stage, directory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+    from pathlib import Path
+
+    Play = Callable[..., Awaitable[Stage]]
+
+
+class Theatre:
+    """The stack, and what it remembers from one story to the next."""
+
+    def __init__(self, stack: Stack, file: Path) -> None:
+        self.stack, self.file = stack, file
+        self.service_log = self.asterisk_log = 0
+
+    @property
+    def serving(self) -> bool:
+        return self.stack._service is not None and self.stack._service.poll() is None
+
+    def prepare(self, wanted: str) -> None:
+        """The service runs, with this directory."""
+        if not self.stack.asterisk.running:
+            self.stack.asterisk.start()
+        if self.serving and self.file.read_text(encoding="utf-8") == wanted:
+            return
+        self.stack.end_service()
+        self.file.write_text(wanted, encoding="utf-8")
+        self.stack.command("load", str(self.file))
+        self.stack.start_service()
+
+    def begin(self) -> None:
+        self.service_log = self.stack.service_log.stat().st_size
+        self.asterisk_log = self.stack.asterisk.log.stat().st_size
+
+    def said(self) -> tuple[str, str]:
+        """What service and Asterisk have written into their logs since the story began."""
+        texts = []
+        for log, offset in ((self.stack.service_log, self.service_log), (self.stack.asterisk.log, self.asterisk_log)):
+            with log.open("rb") as file:
+                # A restart of Asterisk begins a new log.
+                file.seek(offset if log.stat().st_size >= offset else 0)
+                texts.append(file.read().decode(errors="replace"))
+        return texts[0], texts[1]
+
+
+@pytest.fixture(scope="session")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    home = tmp_path_factory.mktemp("stack")
+    file = home / "directory.toml"
+    file.write_text(directory(), encoding="utf-8")
+    stack = Stack(home / "run", agents=AGENTS, directory=file, phones=False, extra={"ACD_HEARTBEAT_MAX": str(BEAT)})
+    stack.asterisk.failsafe = GROUPS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        assert stack.asterisk.root
+        gc.collect()
+    with stack:
+        yield Theatre(stack, file)
+
+
+@pytest.fixture
+async def play(theatre: Theatre, request: pytest.FixtureRequest) -> AsyncIterator[Play]:
+    """``stage = await play(max_wait=4)``: the service runs with that directory, all agents are signed out.
+
+    After the story nothing may be left: no call, no occupied agent, no error in the service's log.
+    """
+    stages: list[Stage] = []
+
+    async def begin(**wanted: Any) -> Stage:
+        await asyncio.to_thread(theatre.prepare, directory(**wanted))
+        stage = Stage(theatre.stack)
+        stages.append(stage)
+        for agent in theatre.stack.asterisk.agents:
+            await stage.api.post(f"/api/v1/agents/{agent}/sign-out")
+        theatre.begin()
+        request.node.stash[SAID] = theatre.said
+        return stage
+
+    yield begin
+    try:
+        for stage in stages:
+            await asyncio.gather(*(phone.close() for phone in stage.phones))
+            if theatre.serving:
+                await stage.nothing_is_left()
+            service, asterisk = theatre.said()
+            assert "Traceback" not in service
+            assert '"level": "error"' not in service
+            assert " ERROR[" not in asterisk, asterisk
+    finally:
+        for stage in stages:
+            await stage.close()
+
+
+SAID = pytest.StashKey["Callable[[], tuple[str, str]]"]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A story that failed is told with the logs of its time."""
+    report = yield
+    said = item.stash.get(SAID, None)
+    if report.failed and said is not None:
+        service, asterisk = said()
+        report.sections += [("service", service[-6000:]), ("asterisk", asterisk[-3000:])]
+    return report

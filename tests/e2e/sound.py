@@ -1,0 +1,247 @@
+"""What a telephone says and hears: A-law, RTP, and measures for it.
+
+The other side is judged by sound, not by what it says it plays. Three measures do:
+
+- a *tone* that one side sends is found at the other by Goertzel's algorithm: its share of all energy,
+- *music* is energy that lasts,
+- a *spoken prompt* is recognised exactly: trunk and phones speak A-law and so do the prompt files, so Asterisk passes
+  the bytes of the file on as they are, and a stretch of them is looked for in what arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import struct
+from bisect import bisect_left
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+PROMPTS = Path(__file__).parents[2] / "dialplans" / "sounds" / "de" / "acd"
+FRAME = 160  # samples, and bytes, in 20 ms
+RATE = 8000
+PCMA = 8
+QUIET = 40.0
+"""Below this root mean square of 16-bit samples nobody hears anything."""
+
+
+def _decoded(code: int) -> int:
+    """ITU-T G.711, table 1a; ``audioop`` left Python with 3.13."""
+    code ^= 0x55
+    exponent, mantissa = (code & 0x70) >> 4, code & 0x0F
+    size = (mantissa << 4) + 8 if exponent == 0 else ((mantissa << 4) + 0x108) << (exponent - 1)
+    return size if code & 0x80 else -size
+
+
+DECODED = tuple(_decoded(code) for code in range(256))
+_SIZES = sorted((size, code) for code, size in enumerate(DECODED))
+
+
+def encoded(sample: float) -> int:
+    place = min(bisect_left(_SIZES, (int(sample), 0)), len(_SIZES) - 1)
+    return _SIZES[place][1]
+
+
+@cache
+def tone(hertz: int, loudness: int = 8000) -> bytes:
+    """One second of it, which can be repeated without a click."""
+    return bytes(encoded(loudness * math.sin(math.tau * hertz * n / RATE)) for n in range(RATE))
+
+
+def loudness(sound: bytes) -> float:
+    """Root mean square of the samples, 0 for no sound at all."""
+    return math.sqrt(sum(DECODED[code] ** 2 for code in sound) / len(sound)) if sound else 0.0
+
+
+def share(sound: bytes, hertz: float) -> float:
+    """How much of the energy is at this frequency, 0 to 1 (Goertzel)."""
+    samples = [DECODED[code] for code in sound]
+    energy = sum(sample * sample for sample in samples)
+    if not energy:
+        return 0.0
+    coefficient = 2 * math.cos(math.tau * hertz / RATE)
+    one = two = 0.0
+    for sample in samples:
+        one, two = sample + coefficient * one - two, one
+    return (one * one + two * two - coefficient * one * two) * 2 / len(samples) / energy
+
+
+@cache
+def _landmark(prompt: str) -> bytes:
+    """A fifth of a second out of the prompt, the loudest one, whole frames."""
+    whole = (PROMPTS / f"{prompt}.alaw").read_bytes()
+    length = 10 * FRAME
+    starts = range(0, len(whole) - length, FRAME)
+    best = max(starts, key=lambda start: loudness(whole[start : start + length]))
+    return whole[best : best + length]
+
+
+class Pulse:
+    """Something that changes; whoever waits for a condition looks again at each beat."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.Future[None] | None = None
+
+    def beat(self) -> None:
+        if self._next is not None and not self._next.done():
+            self._next.set_result(None)
+        self._next = None
+
+    async def until(self, holds: Callable[[], bool], limit: float, what: str | Callable[[], str]) -> None:
+        """Return as soon as ``holds()``; raises ``AssertionError`` saying ``what`` after ``limit`` seconds."""
+        try:
+            async with asyncio.timeout(limit):
+                while not holds():
+                    if self._next is None:
+                        self._next = asyncio.get_running_loop().create_future()
+                    await asyncio.shield(self._next)
+        except TimeoutError:
+            said = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {limit:.1f} s: {said}") from None
+
+
+class Media(asyncio.DatagramProtocol):
+    """The sound of one call: sends a tone or silence, keeps all it hears."""
+
+    def __init__(self) -> None:
+        self.pulse = Pulse()
+        self.frames: list[tuple[float, int, bytes]] = []
+        """Moment of arrival, sequence number, sound."""
+        self.port = 0
+        self._transport: asyncio.DatagramTransport | None = None
+        self._sending: asyncio.TimerHandle | None = None
+        self._sound = b""
+
+    @classmethod
+    async def open(cls) -> Media:
+        _, media = await asyncio.get_running_loop().create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0))
+        return media
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        if len(data) > 12 and data[1] & 0x7F == PCMA:
+            self.frames.append((asyncio.get_running_loop().time(), int.from_bytes(data[2:4], "big"), data[12:]))
+            self.pulse.beat()
+
+    def error_received(self, exc: Exception) -> None:
+        """The other side has closed its port a moment before us."""
+
+    def speak(self, to: tuple[str, int], hertz: int) -> None:
+        """Send a tone until the call is over."""
+        self.hush()
+        self._sound = tone(hertz)
+        source, start = random.getrandbits(32), asyncio.get_running_loop().time()
+        self._send(to, source, random.getrandbits(15), 0, start)
+
+    def _send(self, to: tuple[str, int], source: int, first: int, count: int, start: float) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        at = count * FRAME % RATE
+        head = struct.pack("!BBHII", 0x80, PCMA, (first + count) & 0xFFFF, count * FRAME, source)
+        self._transport.sendto(head + self._sound[at : at + FRAME], to)
+        when = start + (count + 1) * 0.02
+        self._sending = asyncio.get_running_loop().call_at(when, self._send, to, source, first, count + 1, start)
+
+    def hush(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+
+    def close(self) -> None:
+        self.hush()
+        if self._transport is not None:
+            self._transport.close()
+
+    # What is heard
+
+    def mark(self) -> int:
+        """A place in what was heard, for ``since``."""
+        return len(self.frames)
+
+    def since(self, mark: int) -> bytes:
+        return b"".join(sound for _, _, sound in self.frames[mark:])
+
+    async def listen(self, seconds: float, limit: float = 5.0) -> bytes:
+        """The next so many seconds of sound."""
+        mark, count = self.mark(), round(seconds * RATE / FRAME)
+        await self.pulse.until(
+            lambda: len(self.frames) >= mark + count, limit, lambda: f"heard {len(self.frames) - mark} of {count} frames"
+        )
+        return self.since(mark)
+
+    async def hears_tone(self, hertz: int, limit: float = 5.0) -> None:
+        """From now on: two tenths of a second that are that tone and little else."""
+        mark, window = self.mark(), 10
+
+        def holds() -> bool:
+            if len(self.frames) < mark + window:
+                return False
+            sound = b"".join(sound for _, _, sound in self.frames[-window:])
+            return loudness(sound) > 500 and share(sound, hertz) > 0.8
+
+        def what() -> str:
+            sound = self.since(mark)[-window * FRAME :]
+            return (
+                f"a tone of {hertz} Hz; heard {len(self.frames) - mark} frames, "
+                f"last loudness {loudness(sound):.0f}, share {share(sound, hertz):.2f}"
+            )
+
+        await self.pulse.until(holds, limit, what)
+
+    async def hears_no_tone(self, hertz: int, seconds: float = 0.4) -> None:
+        """For so long: not that tone."""
+        mark, loop = self.mark(), asyncio.get_running_loop()
+        end = loop.time() + seconds
+        await self.pulse.until(lambda: loop.time() >= end, seconds + 3, "any sound at all")
+        heard = self.since(mark)
+        assert share(heard, hertz) < 0.2, f"a tone of {hertz} Hz is still heard"
+
+    async def hears_music(self, seconds: float = 0.6, limit: float = 6.0) -> None:
+        """From now on: so many seconds in a row that are audible in each tenth of it. Not one of our prompts, not a tone."""
+        mark, window = self.mark(), round(seconds * RATE / FRAME)
+
+        def holds() -> bool:
+            if len(self.frames) < mark + window:
+                return False
+            latest = [sound for _, _, sound in self.frames[-window:]]
+            tenths = (b"".join(latest[at : at + 5]) for at in range(0, window - 4, 5))
+            return all(loudness(tenth) > QUIET for tenth in tenths)
+
+        def what() -> str:
+            return f"music; heard {len(self.frames) - mark} frames of loudness {loudness(self.since(mark)):.0f}"
+
+        await self.pulse.until(holds, limit, what)
+        heard = self.since(mark)
+        assert not any(self.was_said(file.stem, mark) for file in PROMPTS.glob("*.alaw")), "a prompt, not music"
+        assert all(share(heard, hertz) < 0.5 for hertz in (425, 440, 700)), "a tone, not music"
+
+    def was_said(self, prompt: str, mark: int = 0) -> bool:
+        return _landmark(prompt) in self.since(mark)
+
+    async def hears_prompt(self, prompt: str, limit: float = 8.0, *, mark: int | None = None) -> None:
+        """The prompt of that name, from ``mark`` on (default: from now on)."""
+        begin = self.mark() if mark is None else mark
+
+        def what() -> str:
+            heard = self.since(begin)
+            others = [file.stem for file in PROMPTS.glob("*.alaw") if self.was_said(file.stem, begin)]
+            return f"the prompt {prompt}; heard {len(heard) / RATE:.1f} s of loudness {loudness(heard):.0f}, said: {others}"
+
+        await self.pulse.until(lambda: self.was_said(prompt, begin), limit, what)
+
+    def longest_silence(self, mark: int = 0, until: float | None = None) -> float:
+        """Seconds between two moments at which something was audible, the end included."""
+        audible = [at for at, _, sound in self.frames[mark:] if loudness(sound) > QUIET]
+        if not audible:
+            return math.inf
+        moments: Sequence[float] = [self.frames[mark][0], *audible, *([until] if until is not None else [])]
+        return max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))

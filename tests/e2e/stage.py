@@ -1,0 +1,230 @@
+"""The stage on which the stories play: a private Asterisk, the real service, and our own telephones.
+
+Asterisk is started once for all stories; starting the service anew, with the directory a story wants, takes a second.
+Nothing here looks into the service: it is asked over its API, and Asterisk over its console.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from e2e.phone import Phone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rig.stack import Stack
+
+    from e2e.phone import Call
+
+LANGENHAGEN, HANNOVER, UNKNOWN = "051173070", "05111680", "040123456"
+CALLER = "+493023125001"  # BNetzA reserves 030 23125 000 to 999 for films
+BEAT = 6
+"""ACD_HEARTBEAT_MAX of the stage: what tests wait for is proven with ten seconds as with six."""
+AGENTS = 4
+GROUPS = {"demo": ("office01", "office02"), "solo": ("office03",)}
+
+
+def directory(
+    *,
+    ring_for: float = 4,
+    wrap_up_for: float = 0,
+    max_wait: float = 900,
+    whisper: bool = False,
+    greeting: str = "",
+    overflow_after: float | None = None,
+    partner_rings: float = 4,
+    partner: bool = False,
+    group: str = "demo",
+    hours: Sequence[str] = (),
+) -> str:
+    """A small centre: two towns and the numbers nobody knows, four agents who can do everything alike."""
+    queue = f"ring_for = {ring_for}\nwrap_up_for = {wrap_up_for}\nmax_wait = {max_wait}\n"
+    if overflow_after is not None:
+        queue += f'overflow = {{ after = {overflow_after}, partner = "oldenburg" }}\n'
+    parts = [
+        '[[tenants]]\nid = "langenhagen"\nname = "Stadt Langenhagen"\nlabel = "Langenhagen"\n',
+        '[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n',
+        '[[tenants]]\nid = "center"\nname = "DialogCenter"\nlabel = "115"\n',
+        '[[trunks]]\nname = "trunk"\n',
+        f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumber = "0441115"\nring_for = {partner_rings}\n',
+        f'[[failsafe_profiles]]\nname = "town"\ngroup = "{group}"\nhours = {json.dumps(list(hours))}\n'
+        + ('partner = "oldenburg"\n' if partner else ""),
+        '[[failsafe_profiles]]\nname = "rest"\ngroup = "demo"\n',
+    ]
+    for name, skill in (("langenhagen", "langenhagen"), ("hannover", "hannover"), ("catchall", "general")):
+        parts.append(f'[[queues]]\nid = "{name}"\nname = "{name}"\nskill = "{skill}"\n{queue}')
+    for number, tenant, name, kind, profile in (
+        ("+495117307", "langenhagen", "langenhagen", "main-number", "town"),
+        ("+49511168", "hannover", "hannover", "main-number", "rest"),
+        ("", "center", "catchall", "catch-all", "rest"),
+    ):
+        entry = f'[[entries]]\nnumber = "{number}"\ntenant = "{tenant}"\nqueue = "{name}"\nkind = "{kind}"\n'
+        entry += f'failsafe = "{profile}"\n' + ("block = true\n" if number else "")
+        if whisper and number:
+            entry += f'announcement = "acd/town-{tenant}"\n'
+        if greeting and number:
+            entry += f'greeting = "{greeting}"\n'
+        parts.append(entry)
+    skills = "{ langenhagen = 3, hannover = 3, general = 3 }"
+    for number in range(1, AGENTS + 1):
+        name = f"agent{number:02d}"
+        parts.append(f'[[agents]]\nid = "{name}"\nname = "{name}"\nphone = "{name}"\nskills = {skills}\n')
+    return "\n".join(parts)
+
+
+class Api:
+    """The service's REST API, awaited."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.web = httpx.AsyncClient(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=4, trust_env=False
+        )
+
+    async def get(self, path: str) -> Any:
+        return (await self.web.get(path)).raise_for_status().json()
+
+    async def post(self, path: str, body: dict[str, str] | None = None) -> Any:
+        return (await self.web.post(path, json=body)).raise_for_status().json()
+
+    async def agent(self, agent: str) -> dict[str, Any]:
+        return dict(await self.get(f"/api/v1/agents/{agent}"))
+
+    async def live_calls(self) -> list[dict[str, Any]]:
+        return list((await self.get("/api/v1/live"))["calls"])
+
+    async def records(self) -> list[dict[str, Any]]:
+        return list((await self.get("/api/v1/calls?limit=200"))["calls"])
+
+    async def metrics(self) -> dict[str, float]:
+        """Every sample, its name with its labels as they are written."""
+        lines = (await self.web.get("/metrics")).raise_for_status().text.splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+async def awaited(look: Callable[[], Any], holds: Callable[[Any], bool], limit: float, what: str) -> Any:
+    raise NotImplementedError
+
+
+class Stage:
+    """One story's view of it: telephones that are put away afterwards, and an API."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.api = Api(stack.api_url, stack.asterisk.keys.api_token)
+        self.phones: list[Phone] = []
+
+    async def close(self) -> None:
+        for phone in self.phones:
+            await phone.close()
+        await self.api.web.aclose()
+
+    # Telephones
+
+    async def caller(self) -> Phone:
+        """Somebody outside."""
+        phone = await Phone.open(CALLER, self.stack.asterisk.sip)
+        self.phones.append(phone)
+        return phone
+
+    async def dial(self, number: str = LANGENHAGEN, *, tone: int | None = None, **how: Any) -> Call:
+        """A new caller, already answered."""
+        call = await (await self.caller()).dial(number, **how)
+        return await call.answered(tone=tone)
+
+    async def phone(self, name: str) -> Phone:
+        """The telephone of an agent or an office, registered."""
+        password = self.stack.asterisk.passwords[name]
+        phone = await Phone.open(name, self.stack.asterisk.phone_sip, password)
+        self.phones.append(phone)
+        await phone.register()
+        return phone
+
+    async def agent(self, name: str) -> Phone:
+        """An agent's telephone, and the agent ready at it."""
+        phone = await self.phone(name)
+        await self.api.post(f"/api/v1/agents/{name}/ready")
+        await self.agent_is(name, state="available")
+        return phone
+
+    async def partner(self) -> Phone:
+        """The partner centre, at the address where Asterisk looks for it."""
+        phone = await Phone.open("oldenburg", self.stack.asterisk.sip, port=self.stack.asterisk.ports.partner)
+        self.phones.append(phone)
+        return phone
+
+    # What the service says
+
+    async def until(self, look: Callable[[], Any], holds: Callable[[Any], bool], limit: float, what: str) -> Any:
+        """Ask again and again, at most ``limit`` seconds long."""
+        seen: Any = None
+        try:
+            async with asyncio.timeout(limit):
+                while True:
+                    try:
+                        seen = await look()
+                        if holds(seen):
+                            return seen
+                    except httpx.TransportError as silence:  # the service is just coming back
+                        seen = repr(silence)
+                    await asyncio.sleep(0.03)
+        except TimeoutError:
+            raise AssertionError(f"not within {limit:.1f} s: {what}; last seen: {seen}") from None
+
+    async def agent_is(self, name: str, limit: float = 5.0, **wanted: object) -> dict[str, Any]:
+        return dict(
+            await self.until(
+                lambda: self.api.agent(name),
+                lambda seen: all(seen[key] == value for key, value in wanted.items()),
+                limit,
+                f"{name} is {wanted}",
+            )
+        )
+
+    async def live(self, state: str, count: int = 1, limit: float = 5.0) -> list[dict[str, Any]]:
+        """The calls in this state, when there are so many."""
+
+        async def look() -> list[dict[str, Any]]:
+            return [call for call in await self.api.live_calls() if call["state"] == state]
+
+        return list(await self.until(look, lambda seen: len(seen) == count, limit, f"{count} calls {state}"))
+
+    async def record(self, call: Call | str, limit: float = 6.0) -> dict[str, Any]:
+        """The one record of a caller's call, or of the call with that id of Asterisk's."""
+
+        async def look() -> list[dict[str, Any]]:
+            key, value = ("call", call) if isinstance(call, str) else ("trunk_call_id", call.call_id)
+            return [record for record in await self.api.records() if record[key] == value]
+
+        found = await self.until(look, bool, limit, "the record of the call")
+        assert len(found) == 1, f"{len(found)} records of one call"
+        return dict(found[0])
+
+    async def unknown_numbers(self) -> float:
+        return (await self.api.metrics())["acd_unknown_numbers_total"]
+
+    async def nothing_is_left(self) -> None:
+        """Every call has ended and no agent is occupied, no record contradicts another."""
+        await self.until(self.api.live_calls, lambda calls: not calls, 5, "no call is live")
+        agents = (await self.api.get("/api/v1/agents"))["agents"]
+        assert not [agent for agent in agents if agent["work"] in ("offered", "talking")]
+        metrics = await self.api.metrics()
+        assert metrics["acd_records_conflicting_total"] == 0
+        assert metrics["acd_picture_differences_total"] == 0
+
+    # What Asterisk says
+
+    async def console(self, command: str) -> str:
+        return await asyncio.to_thread(self.stack.asterisk.console, command)
+
+    async def set_global(self, name: str, value: str) -> None:
+        await self.console(f"dialplan set global {name} {value}")
+
+    async def channels(self) -> int:
+        found = re.search(r"(\d+) active channel", await self.console("core show channels count"))
+        return int(found[1]) if found else 0

@@ -1,0 +1,133 @@
+"""An operator adds dialog-acd to the Asterisk they have, by the README's words, and a call is answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from e2e.phone import Phone
+from e2e.stock import StockAsterisk
+from rig.ports import free_port
+from rig.root import provide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.e2e
+
+PROGRAM = Path(sys.executable).with_name("dialog-acd")
+DIRECTORY = """
+[[tenants]]
+id = "langenhagen"
+name = "Stadt Langenhagen"
+label = "Langenhagen"
+
+[[trunks]]
+name = "carrier"
+
+[[failsafe_profiles]]
+name = "town"
+group = "general"
+
+[[queues]]
+id = "langenhagen"
+name = "Stadt Langenhagen"
+skill = "langenhagen"
+ring_for = 5
+
+[[entries]]
+number = "+495117307"
+block = true
+tenant = "langenhagen"
+queue = "langenhagen"
+kind = "main-number"
+failsafe = "town"
+
+[[entries]]
+number = ""
+tenant = "langenhagen"
+queue = "langenhagen"
+kind = "catch-all"
+failsafe = "town"
+
+[[agents]]
+id = "desk"
+name = "Empfang"
+phone = "desk"
+skills = { langenhagen = 3 }
+"""
+
+
+class Service:
+    """The service as the README starts it, in a folder of its own."""
+
+    def __init__(self, asterisk: StockAsterisk, folder: Path) -> None:
+        token = folder / "api.token"
+        token.write_text("only-for-this-one-test\n")
+        token.chmod(0o600)
+        self.api_port = free_port(set())
+        self.environment = dict(os.environ) | {
+            "ACD_AMI__PORT": str(asterisk.ports.ami),
+            "ACD_AMI__SECRET_FILE": str(asterisk.secret_file),
+            "ACD_AGI__PORT": str(asterisk.ports.agi),
+            "ACD_API__PORT": str(self.api_port),
+            "ACD_API__TOKEN_FILE": str(token),
+            "ACD_STORE__DATABASE_URL": f"sqlite+aiosqlite:///{folder}/acd.sqlite",
+            "ACD_STORE__JOURNAL_DIR": str(folder / "journal"),
+        }
+        (folder / "directory.toml").write_text(DIRECTORY)
+        for arguments in (["migrate"], ["load", str(folder / "directory.toml")], ["check"]):
+            subprocess.run([PROGRAM, *arguments], env=self.environment, check=True, stdout=subprocess.DEVNULL)
+        self._log = (folder / "service.log").open("wb")
+        self.process = subprocess.Popen([PROGRAM, "serve"], env=self.environment, stderr=self._log)
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(15)
+        self._log.close()
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    return tmp_path / "etc" / "ami.secret"
+
+
+async def test_call_is_answered_on_debians_stock_asterisk(tmp_path: Path, secret_file: Path) -> None:
+    asterisk = StockAsterisk(provide(), secret_file)
+    server = f"127.0.0.1:{asterisk.ports.trunk}"
+    desk, citizen = await Phone.open("desk", server), await Phone.open("citizen", server)
+    try:
+        with asterisk.attached(phone_port=desk.port):
+            service = Service(asterisk, tmp_path)
+            try:
+                ready = await desk.dial("*73")
+                # The service connects while we already dial; the code says so until it is there.
+                await ready.answered()
+                await ready.is_over(10)
+
+                call = await citizen.dial(
+                    "0511 7307-0".replace(" ", "").replace("-", ""), shown='"Erika" <sip:+493023125001@127.0.0.1>'
+                )
+                offered = await desk.rings(15)
+                await offered.answer(tone=800)
+                await call.answered()
+
+                assert offered.invite.display == "Langenhagen: Erika"
+                await call.media.hears_tone(800)
+                await offered.hang_up()
+                await call.is_over()
+            finally:
+                service.end()
+        ended = [
+            json.loads(line) for line in (tmp_path / "service.log").read_text().splitlines() if "call.ended" in line
+        ]
+        assert [(e["result"], e["agent"], e["tenant"]) for e in ended] == [("served", "desk", "langenhagen")]
+    finally:
+        await desk.close()
+        await citizen.close()

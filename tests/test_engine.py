@@ -1,0 +1,431 @@
+"""The one loop, told as stories: what goes in comes out in order, and no single fault stops the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from dialog_acd import engine as engine_module
+from dialog_acd.core import messages as m
+from dialog_acd.core.acd import Acd
+from dialog_acd.core.lifecycle import PhoneState
+from dialog_acd.core.model import AgentId, CallId, OfferId, Phone
+from dialog_acd.engine import Engine, Stopped
+from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory, pick_first
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
+
+    from dialog_acd.core.records import CallRecord
+
+Output: TypeAlias = "m.Order | m.Notice"
+
+ANI = "+4951123559876"
+
+
+class Awaited:
+    """Something a test can wait for: ``until`` looks again whenever ``moved`` is called."""
+
+    def __init__(self) -> None:
+        self._pulse = asyncio.Event()
+
+    def moved(self) -> None:
+        self._pulse.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(3):
+            while not condition():
+                self._pulse.clear()
+                await self._pulse.wait()
+
+
+class PuppetCore(Awaited):
+    """A core on strings: answers as a test says, and writes down what it was given and when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[tuple[m.Signal, datetime]] = []
+        self.deadline: datetime | None = None
+        self.answer: Callable[[m.Signal], list[Output]] = lambda _: []
+
+    def handle(self, signal: m.Signal, now: datetime) -> list[Output]:
+        self.moved()
+        if isinstance(signal, m.Beat):
+            return []  # the timer's business, not the story's
+        self.heard.append((signal, now))
+        return self.answer(signal)
+
+    def next_deadline(self) -> datetime | None:
+        return self.deadline
+
+    @property
+    def signals(self) -> list[m.Signal]:
+        return [signal for signal, _ in self.heard]
+
+
+class ObservedAcd(Acd):
+    """The real core; a test can wait for what it has handled."""
+
+    awaited: Awaited
+    beats = 0
+
+    def handle(self, signal: m.Signal, now: datetime) -> list[Output]:
+        outputs = super().handle(signal, now)
+        self.beats += isinstance(signal, m.Beat)
+        self.awaited.moved()
+        return outputs
+
+
+class Switchboard:
+    """Writes down every order; does what a test says while it is given one."""
+
+    def __init__(self) -> None:
+        self.orders: list[m.Order] = []
+        self.meanwhile: Callable[[m.Order], object] = lambda _: None
+
+    def perform(self, order: m.Order) -> None:
+        self.orders.append(order)
+        self.meanwhile(order)
+
+
+class Shelf:
+    def __init__(self) -> None:
+        self.records: list[CallRecord] = []
+
+    def put(self, record: CallRecord) -> None:
+        self.records.append(record)
+
+
+class Bench:
+    """An engine with its neighbours; ``core`` is a puppet unless a test brings a real one."""
+
+    def __init__(self, acd: Acd | None = None) -> None:
+        self.clock = ManualClock()
+        self.core = PuppetCore()
+        self.switch = Switchboard()
+        self.shelf = Shelf()
+        self.notices: list[m.Notice] = []
+        self.observers: list[Callable[[m.Notice], None]] = [self.notices.append]
+        self.engine = Engine(acd or cast("Acd", self.core), self.clock, self.shelf, self.observers)
+        self.engine.attach(self.switch)
+
+    @asynccontextmanager
+    async def turning(self) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(self.engine.run())
+        try:
+            yield task
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    return Bench()
+
+
+@pytest.fixture
+async def centre() -> tuple[Bench, ObservedAcd]:
+    """The real core: two agents, three towns, no switch found yet."""
+    clock = ManualClock()
+    acd = ObservedAcd(demo_directory(), clock.now(), pick_first, SequentialIds())
+    acd.awaited = Awaited()
+    bench = Bench(acd)
+    bench.clock = clock
+    bench.engine = Engine(acd, clock, bench.shelf, bench.observers)
+    bench.engine.attach(bench.switch)
+    return bench, acd
+
+
+def found(bench: Bench) -> m.SwitchFound:
+    phones = tuple((Phone(f"phone-{name}"), str(PhoneState.REACHABLE)) for name in ("anna", "bert"))
+    return m.SwitchFound("asterisk", (), phones, bench.clock.now())
+
+
+def hold(call: str) -> m.Hold:
+    return m.Hold(CallId(call))
+
+
+def named(signal: m.Signal) -> str:
+    return signal.call if isinstance(signal, m.CallerHeld) else ""
+
+
+def held(call: str) -> m.CallerHeld:
+    return m.CallerHeld(CallId(call))
+
+
+# ---------------------------------------------------------------- out
+
+
+async def test_orders_leave_in_the_order_given(bench: Bench) -> None:
+    def answer(signal: m.Signal) -> list[Output]:
+        call = CallId(named(signal))
+        return [hold(f"{call}-1"), m.Say(call, "good-bye"), hold(f"{call}-2")]
+
+    bench.core.answer = answer
+    async with bench.turning():
+        for number in range(50):
+            bench.engine.tell(held(str(number)))
+        await bench.engine.ask(held("last"))
+    expected: list[m.Order] = []
+    for number in [*map(str, range(50)), "last"]:
+        expected += [hold(f"{number}-1"), m.Say(CallId(number), "good-bye"), hold(f"{number}-2")]
+    assert bench.switch.orders == expected
+
+
+async def test_everything_goes_to_whom_it_concerns(bench: Bench) -> None:
+    """Orders to the switch, notices to the observers, the verdict to whoever asked and to nobody else."""
+    call = CallId("c1")
+    treat, order = m.Treat(call, m.Verdict.HOLD), hold("c1")
+    notice = m.FailsafeEntered(call, "heartbeat")
+    bench.core.answer = lambda _: [treat, order, notice]
+    async with bench.turning():
+        assert await bench.engine.ask(held("c1")) == [treat, order, notice]
+    assert bench.switch.orders == [order]
+    assert bench.notices == [notice]
+    assert bench.shelf.records == []
+
+
+async def test_a_finished_call_is_on_the_shelf_before_the_asker_hears_of_it(
+    centre: tuple[Bench, ObservedAcd],
+) -> None:
+    bench, _ = centre
+    async with bench.turning():
+        await bench.engine.ask(found(bench))
+        await bench.engine.ask(m.CallArrived(CallId("c1"), LANGENHAGEN, ANI))
+        await bench.engine.ask(held("c1"))
+        await bench.engine.ask(m.CallerHungUp(CallId("c1")))
+        assert [record.call for record in bench.shelf.records] == ["c1"]
+
+
+async def test_whoever_asks_gets_exactly_what_the_own_signal_caused(bench: Bench) -> None:
+    bench.core.answer = lambda signal: [hold(named(signal))]
+    async with bench.turning():
+        for number in range(20):
+            bench.engine.tell(held(f"told-{number}"))
+        answers = await asyncio.gather(*(bench.engine.ask(held(str(number))) for number in range(20)))
+    assert answers == [[hold(str(number))] for number in range(20)]
+
+
+async def test_who_gives_up_asking_has_still_told(bench: Bench) -> None:
+    asking = asyncio.create_task(bench.engine.ask(held("impatient")))
+    while bench.engine.inbox_depth == 0:
+        await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait({asking})
+    async with bench.turning():
+        await bench.engine.ask(held("next"))
+    assert bench.core.signals == [held("impatient"), held("next")]
+    assert bench.engine.failures == 0
+
+
+async def test_every_signal_is_stamped_once_as_it_leaves_the_inbox(bench: Bench) -> None:
+    bench.engine.tell(held("early"))
+    put_in = bench.clock.now()
+    taken_out = bench.clock.advance(5)
+    async with bench.turning():
+        await bench.engine.ask(held("late"))
+    assert [now for _, now in bench.core.heard] == [taken_out, taken_out]
+    assert put_in < taken_out
+
+
+# ---------------------------------------------------------------- faults
+
+
+async def test_a_core_that_raises_costs_one_signal_and_no_other(bench: Bench) -> None:
+    def answer(signal: m.Signal) -> list[Output]:
+        if named(signal) == "poison":
+            raise ZeroDivisionError("a defect")
+        return [hold(named(signal))]
+
+    bench.core.answer = answer
+    with capture_logs() as logs:
+        async with bench.turning() as turning:
+            for call in ("c1", "poison", "c2"):
+                bench.engine.tell(held(call))
+            with pytest.raises(ZeroDivisionError, match="a defect"):
+                await bench.engine.ask(held("poison"))
+            assert await bench.engine.ask(held("c3")) == [hold("c3")]
+            assert not turning.done()
+    assert bench.switch.orders == [hold("c1"), hold("c2"), hold("c3")]
+    assert bench.engine.failures == 2
+    assert [entry["log_level"] for entry in logs if entry["event"] == "engine.defect"] == ["error", "error"]
+
+
+async def test_an_observer_that_raises_costs_nothing(bench: Bench) -> None:
+    def broken(_: m.Notice) -> None:
+        raise RuntimeError("the counter is broken")
+
+    second: list[m.Notice] = []
+    bench.observers[:] = [broken, second.append]
+    notice = m.FailsafeEntered(CallId("c1"), "heartbeat")
+    bench.core.answer = lambda _: [notice, hold("c1")]
+    with capture_logs() as logs:
+        async with bench.turning():
+            assert await bench.engine.ask(held("c1")) == [notice, hold("c1")]
+    assert second == [notice]
+    assert bench.switch.orders == [hold("c1")]
+    assert bench.engine.failures == 0
+    assert [(entry["event"], entry["notice"]) for entry in logs] == [("notice.lost", "FailsafeEntered")]
+
+
+async def test_an_order_that_cannot_be_carried_out_costs_no_other_order(bench: Bench) -> None:
+    """The switch never raises, it says; should it raise all the same, nobody else's call may stand still."""
+
+    def fails(order: m.Order) -> None:
+        if order == hold("poison"):
+            raise ZeroDivisionError("a defect")
+
+    bench.switch.meanwhile = fails
+    bench.core.answer = lambda signal: [hold("poison"), hold(named(signal))]
+    with capture_logs() as logs:
+        async with bench.turning() as turning:
+            assert await bench.engine.ask(held("c1")) == [hold("poison"), hold("c1")]
+            await bench.engine.ask(held("c2"))
+            assert not turning.done()
+    assert bench.switch.orders == [hold("poison"), hold("c1"), hold("poison"), hold("c2")]
+    assert bench.engine.failures == 2
+    assert {entry["event"] for entry in logs} == {"engine.defect"}
+
+
+# ---------------------------------------------------------------- time
+
+
+async def test_a_deadline_becomes_a_tick(bench: Bench) -> None:
+    due = bench.clock.now()
+    bench.core.deadline = due
+
+    def answer(_: m.Signal) -> list[Output]:
+        bench.core.deadline = None
+        return []
+
+    bench.core.answer = answer
+    async with bench.turning():
+        await bench.core.until(lambda: bool(bench.core.heard))
+    assert bench.core.heard == [(m.Tick(), due)]
+
+
+async def test_before_a_deadline_there_is_no_tick(bench: Bench) -> None:
+    bench.core.deadline = bench.clock.now() + timedelta(hours=1)
+    async with bench.turning():
+        await bench.engine.ask(held("c1"))
+        await bench.engine.ask(held("c2"))
+    assert bench.core.signals == [held("c1"), held("c2")]
+
+
+async def test_an_offer_nobody_answers_is_taken_back_though_nothing_else_happens(
+    centre: tuple[Bench, ObservedAcd],
+) -> None:
+    bench, acd = centre
+
+    def time_passes(order: m.Order) -> None:
+        if isinstance(order, m.Offer):
+            bench.clock.advance(60)
+
+    async with bench.turning():
+        await bench.engine.ask(found(bench))
+        await bench.engine.ask(m.AgentReady(AgentId("anna")))
+        await bench.engine.ask(m.CallArrived(CallId("c1"), LANGENHAGEN, ANI))
+        bench.switch.meanwhile = time_passes
+        bench.engine.tell(held("c1"))
+        await acd.awaited.until(lambda: any(isinstance(n, m.OfferMissed) for n in bench.notices))
+    orders = [order for order in bench.switch.orders if isinstance(order, m.Offer | m.Hold)]
+    assert orders == [
+        m.Offer(CallId("c1"), OfferId("1"), AgentId("anna"), Phone("phone-anna"), timedelta(seconds=20)),
+        hold("c1"),
+    ]
+
+
+async def test_the_heart_beats_only_while_the_switch_is_there(
+    centre: tuple[Bench, ObservedAcd], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A heartbeat tells Asterisk that callers are in good hands; without a picture of it they are not."""
+    monkeypatch.setattr(engine_module, "BEAT_EVERY", 0.001)
+    bench, acd = centre
+    hearts = bench.switch.orders
+
+    async def three_beats() -> None:
+        after = acd.beats + 3
+        await acd.awaited.until(lambda: acd.beats >= after)
+
+    async with bench.turning():
+        await three_beats()
+        assert m.Heartbeat() not in hearts
+        assert bench.engine.heartbeat_age() is None
+
+        await bench.engine.ask(found(bench))
+        await three_beats()
+        assert m.Heartbeat() in hearts
+        assert bench.engine.heartbeat_age() == 0.0
+
+        await bench.engine.ask(m.SwitchLost("asterisk"))
+        hearts.clear()
+        bench.clock.advance(7)
+        await three_beats()
+        assert m.Heartbeat() not in hearts
+        assert bench.engine.heartbeat_age() == 7.0
+
+
+async def test_a_flood_of_signals_does_not_keep_others_from_their_turn(bench: Bench) -> None:
+    flood = 10_000
+    for number in range(flood):
+        bench.engine.tell(held(str(number)))
+    turns = 0
+    async with bench.turning():
+        while len(bench.core.heard) < flood:
+            await asyncio.sleep(0)
+            turns += 1
+    assert turns >= flood / engine_module.BREATHE_AFTER
+
+
+# ---------------------------------------------------------------- stopping
+
+
+async def test_the_engine_says_whether_it_turns(bench: Bench) -> None:
+    async with bench.turning():
+        assert await bench.engine.turning()
+    assert not await bench.engine.turning()
+
+
+async def test_an_engine_that_stands_still_is_found_out_within_a_second(bench: Bench) -> None:
+    async with asyncio.timeout(1.5):
+        assert not await bench.engine.turning()  # run() was never called
+
+
+async def test_asking_a_stopped_engine_is_refused_at_once(bench: Bench) -> None:
+    async with bench.turning():
+        await bench.engine.ask(held("c1"))
+    with pytest.raises(Stopped):
+        await bench.engine.ask(held("c2"))
+    bench.engine.tell(held("c3"))  # costs nobody anything
+    assert bench.core.signals == [held("c1")]
+
+
+async def test_who_still_waits_when_the_engine_stops_is_told(bench: Bench) -> None:
+    """Stopped in the middle of a flood: nobody may hang on an answer that will never come."""
+    asking = []
+    async with bench.turning() as turning:
+
+        def answer(signal: m.Signal) -> list[Output]:
+            turning.cancel()
+            return [hold(named(signal))]
+
+        bench.core.answer = answer
+        for number in range(engine_module.BREATHE_AFTER + 5):
+            asking.append(asyncio.create_task(bench.engine.ask(held(str(number)))))
+        async with asyncio.timeout(3):
+            answers = await asyncio.gather(*asking, return_exceptions=True)
+    answered = [a for a in answers if isinstance(a, list)]
+    told = [a for a in answers if isinstance(a, Stopped)]
+    assert answered[0] == [hold("0")]
+    assert len(told) >= 5
+    assert len(answered) + len(told) == len(answers)
+    assert bench.engine.inbox_depth == 0
