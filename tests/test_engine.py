@@ -15,7 +15,7 @@ from dialog_acd import engine as engine_module
 from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.lifecycle import PhoneState
-from dialog_acd.core.model import AgentId, CallId, OfferId, Phone
+from dialog_acd.core.model import AgentId, CallId, OfferId, Phone, QueueId, TenantId
 from dialog_acd.engine import Engine, Stopped
 from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory, pick_first
 
@@ -103,6 +103,14 @@ class Shelf:
         self.records.append(record)
 
 
+class Diary:
+    def __init__(self) -> None:
+        self.intents: list[m.RememberIntent] = []
+
+    def put(self, intent: m.RememberIntent) -> None:
+        self.intents.append(intent)
+
+
 class Bench:
     """An engine with its neighbours; ``core`` is a puppet unless a test brings a real one."""
 
@@ -111,16 +119,19 @@ class Bench:
         self.core = PuppetCore()
         self.switch = Switchboard()
         self.shelf = Shelf()
+        self.diary = Diary()
         self.notices: list[m.Notice] = []
         self.observers: list[Callable[[m.Notice], None]] = [self.notices.append]
-        self.engine = Engine(acd or cast("Acd", self.core), self.clock, self.shelf, self.observers)
+        core = acd or cast("Acd", self.core)
+        self.engine = Engine(core, self.clock, self.shelf, self.observers, self.diary)
         self.engine.attach(self.switch)
 
     @asynccontextmanager
     async def turning(self) -> AsyncIterator[asyncio.Task[None]]:
         task = asyncio.create_task(self.engine.run())
         try:
-            yield task
+            async with asyncio.timeout(5):
+                yield task
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -135,14 +146,9 @@ async def bench() -> Bench:
 @pytest.fixture
 async def centre() -> tuple[Bench, ObservedAcd]:
     """The real core: two agents, three towns, no switch found yet."""
-    clock = ManualClock()
-    acd = ObservedAcd(demo_directory(), clock.now(), pick_first, SequentialIds())
+    acd = ObservedAcd(demo_directory(), ManualClock().now(), pick_first, SequentialIds())
     acd.awaited = Awaited()
-    bench = Bench(acd)
-    bench.clock = clock
-    bench.engine = Engine(acd, clock, bench.shelf, bench.observers)
-    bench.engine.attach(bench.switch)
-    return bench, acd
+    return Bench(acd), acd
 
 
 def found(bench: Bench) -> m.SwitchFound:
@@ -152,6 +158,10 @@ def found(bench: Bench) -> m.SwitchFound:
 
 def hold(call: str) -> m.Hold:
     return m.Hold(CallId(call))
+
+
+def entered_failsafe(call: str) -> m.FailsafeEntered:
+    return m.FailsafeEntered(CallId(call), TenantId("langenhagen"), QueueId("langenhagen"), "heartbeat")
 
 
 def named(signal: m.Signal) -> str:
@@ -176,8 +186,8 @@ async def test_orders_leave_in_the_order_given(bench: Bench) -> None:
             bench.engine.tell(held(str(number)))
         await bench.engine.ask(held("last"))
     expected: list[m.Order] = []
-    for number in [*map(str, range(50)), "last"]:
-        expected += [hold(f"{number}-1"), m.Say(CallId(number), "good-bye"), hold(f"{number}-2")]
+    for call in [*map(str, range(50)), "last"]:
+        expected += [hold(f"{call}-1"), m.Say(CallId(call), "good-bye"), hold(f"{call}-2")]
     assert bench.switch.orders == expected
 
 
@@ -185,11 +195,13 @@ async def test_everything_goes_to_whom_it_concerns(bench: Bench) -> None:
     """Orders to the switch, notices to the observers, the verdict to whoever asked and to nobody else."""
     call = CallId("c1")
     treat, order = m.Treat(call, m.Verdict.HOLD), hold("c1")
-    notice = m.FailsafeEntered(call, "heartbeat")
-    bench.core.answer = lambda _: [treat, order, notice]
+    intent = m.RememberIntent(AgentId("anna"), "ready", "", bench.clock.now())
+    notice = entered_failsafe("c1")
+    bench.core.answer = lambda _: [treat, order, intent, notice]
     async with bench.turning():
-        assert await bench.engine.ask(held("c1")) == [treat, order, notice]
+        assert await bench.engine.ask(held("c1")) == [treat, order, intent, notice]
     assert bench.switch.orders == [order]
+    assert bench.diary.intents == [intent]
     assert bench.notices == [notice]
     assert bench.shelf.records == []
 
@@ -217,8 +229,8 @@ async def test_whoever_asks_gets_exactly_what_the_own_signal_caused(bench: Bench
 
 async def test_who_gives_up_asking_has_still_told(bench: Bench) -> None:
     asking = asyncio.create_task(bench.engine.ask(held("impatient")))
-    while bench.engine.inbox_depth == 0:
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert bench.engine.inbox_depth == 1
     asking.cancel()
     await asyncio.wait({asking})
     async with bench.turning():
@@ -266,7 +278,7 @@ async def test_an_observer_that_raises_costs_nothing(bench: Bench) -> None:
 
     second: list[m.Notice] = []
     bench.observers[:] = [broken, second.append]
-    notice = m.FailsafeEntered(CallId("c1"), "heartbeat")
+    notice = entered_failsafe("c1")
     bench.core.answer = lambda _: [notice, hold("c1")]
     with capture_logs() as logs:
         async with bench.turning():
@@ -411,7 +423,6 @@ async def test_asking_a_stopped_engine_is_refused_at_once(bench: Bench) -> None:
 
 async def test_who_still_waits_when_the_engine_stops_is_told(bench: Bench) -> None:
     """Stopped in the middle of a flood: nobody may hang on an answer that will never come."""
-    asking = []
     async with bench.turning() as turning:
 
         def answer(signal: m.Signal) -> list[Output]:
@@ -419,8 +430,8 @@ async def test_who_still_waits_when_the_engine_stops_is_told(bench: Bench) -> No
             return [hold(named(signal))]
 
         bench.core.answer = answer
-        for number in range(engine_module.BREATHE_AFTER + 5):
-            asking.append(asyncio.create_task(bench.engine.ask(held(str(number)))))
+        calls = [str(number) for number in range(engine_module.BREATHE_AFTER + 5)]
+        asking = [asyncio.create_task(bench.engine.ask(held(call))) for call in calls]
         async with asyncio.timeout(3):
             answers = await asyncio.gather(*asking, return_exceptions=True)
     answered = [a for a in answers if isinstance(a, list)]

@@ -56,6 +56,8 @@ log = structlog.get_logger()
 
 LONGEST_SHIFT = timedelta(hours=14)
 """An intent older than this is of another day; its agent starts signed out."""
+HEARTBEAT_OLD = 6.0
+"""Seconds. The dialplan gives up at ten."""
 STOP_WITHIN = 10.0
 """Seconds given to the records at the end; what is not in the database then is in the journal."""
 
@@ -163,8 +165,18 @@ async def serve(settings: Settings) -> None:
         await agi.start(settings.agi.host, settings.agi.port)
         stack.push_async_callback(agi.close)
 
+        def switch_ready() -> tuple[bool, str]:
+            if not link.up:
+                return False, str(link.last_error or "connecting")
+            age = engine.heartbeat_age()
+            # Without a young heartbeat Asterisk takes nobody to us, link or not.
+            return (
+                age is not None and age < HEARTBEAT_OLD,
+                "connected" if age is None else f"connected, last heartbeat {age:.0f} s ago",
+            )
+
         readiness = {
-            "switch": lambda: (link.up, "connected" if link.up else str(link.last_error or "connecting")),
+            "switch": switch_ready,
             "database": lambda: (not writer.failing, writer.last_error or "reachable"),
             "engine": lambda: (not turning.done(), "turning" if not turning.done() else "stopped"),
         }
@@ -173,7 +185,9 @@ async def serve(settings: Settings) -> None:
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
 
         stopping = asyncio.create_task(stop.wait())
-        done, _ = await asyncio.wait({stopping, turning, linking, writing, remembering}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            {stopping, turning, linking, writing, remembering}, return_when=asyncio.FIRST_COMPLETED
+        )
         stopping.cancel()
         log.info("service.stopping")
         for task in done - {stopping}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,20 +16,36 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_NUMBER = re.compile(r"(?<![\w.])(\+?[0-9]{3,5})[0-9]{2,}([0-9]{3})(?![\w.])")
-_NUMBER_KEYS = frozenset({"ani"})
-"""Callers' numbers. What they dialled is ours and public, and an operator must be able to read it."""
+_NUMBER = re.compile(r"(?<!\w)(?<!\w\.)(\+?[0-9]{1,5})[0-9]{4,}([0-9]{3})(?!\w|\.\w)")
+_OURS = frozenset({"event", "level", "timestamp", "call", "offer", "dialled"})
+"""What is no caller's number, and has to be read as it is. What they dialled is ours and public.
+
+Everything else is looked through: a number also comes along in a signal the core choked on, in Asterisk's own words
+and in a traceback, where nobody thought of it.
+"""
 
 
-def mask(number: str) -> str:
-    """``+49511168230`` to ``+4951***230``: enough to recognise a trunk's format, not a person."""
-    return _NUMBER.sub(r"\1***\2", number)
+def mask(text: str) -> str:
+    """``+49511168230`` to ``+4951***230``: enough to recognise a trunk's format, not a person.
+
+    At least four digits of every number of eight digits and more are hidden.
+    """
+    return _NUMBER.sub(r"\1***\2", text)
+
+
+def _masked(words: object) -> object:
+    if isinstance(words, str):
+        return mask(words)
+    if isinstance(words, Mapping):
+        return {key: value if key in _OURS else _masked(value) for key, value in words.items()}
+    if isinstance(words, list | tuple):
+        return [_masked(word) for word in words]
+    return words
 
 
 def _mask_numbers(_logger: WrappedLogger, _method: str, words: EventDict) -> EventDict:
-    for key in _NUMBER_KEYS & words.keys():
-        if words[key] is not None:
-            words[key] = mask(str(words[key]))
+    for key in words.keys() - _OURS:
+        words[key] = _masked(words[key])
     return words
 
 

@@ -100,12 +100,13 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.last_offer: dict[CallId, OfferId] = {}
         self.picked_up: set[OfferId] = set()
         self.switch_up = False
+        self.sound = True
+        self.foreign = 5000
 
     # ------------------------------------------------------------ telling
 
     def tell(self, signal: m.Signal) -> list[m.Order | m.Notice]:
-        # ``certain`` means the switch knows that nothing moved, so only an order still in force can fail so.
-        known = set(self.acd._calls)
+        known, self.sound = set(self.acd._calls), False
         out = self.acd.handle(signal, self.now)
         self.told.append((signal, self.now, list(out)))
         if isinstance(signal, m.DirectoryChanged):
@@ -142,6 +143,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.every_ended_call_has_one_record_every_live_one_none()
         self.a_place_never_worsens()
         self.who_signed_out_stays_signed_out()
+        self.sound = True
         return out
 
     def hear(self, message: m.Order | m.Notice) -> None:
@@ -422,6 +424,11 @@ class CentreUnderFire(RuleBasedStateMachine):
         at = self.now - timedelta(seconds=ago)
         self.tell(m.SwitchFound("pbx", self.true_picture(), phones, at, audit and self.switch_up))
 
+    def foreign_offer(self) -> OfferId:
+        """Made before a restart of ours: never doubled, never ours."""
+        self.foreign += 1
+        return OfferId(str(self.foreign))
+
     @rule(n=_ANY, seed=st.integers(0, 9999), audit=st.booleans())
     def switch_shows_another_picture(self, n: int, seed: int, audit: bool) -> None:
         """Some calls gone, some elsewhere, some we have never heard of, with somebody's phone or nobody's."""
@@ -433,7 +440,7 @@ class CentreUnderFire(RuleBasedStateMachine):
             changed = theirs
             if dice.random() < 0.5:
                 place = dice.choice(("wait", "wait", "offer", "talk", "overflow", "failsafe", "transfer", "arriving"))
-                offer = theirs.offer or (OfferId(str(dice.randint(5000, 5009))) if dice.random() < 0.8 else None)
+                offer = theirs.offer or (self.foreign_offer() if dice.random() < 0.8 else None)
                 phone = theirs.phone or (Phone(dice.choice(_PHONES)) if dice.random() < 0.8 else None)
                 changed = replace(theirs, place=place, offer=offer, phone=phone)
             calls.append(changed)
@@ -445,7 +452,7 @@ class CentreUnderFire(RuleBasedStateMachine):
                 place = dice.choice(("wait", "offer", "talk", "overflow", "failsafe", "transfer", "arriving"))
                 queue = QueueId(dice.choice(("langenhagen", "115", "nowhere")))
                 entered = self.now - timedelta(seconds=dice.randint(0, 400))
-                offer, phone = OfferId(str(6000 + n)), Phone(dice.choice(_PHONES))
+                offer, phone = self.foreign_offer(), Phone(dice.choice(_PHONES))
                 calls.append(m.SwitchCall(call, place, queue, entered, offer, phone, LANGENHAGEN))
         phones = tuple((a.phone, dice.choice(("reachable", "reachable", "in-use"))) for a in self.directory.agents)
         at = self.now - timedelta(seconds=dice.choice((0, 0, 1, 60)))
@@ -577,6 +584,8 @@ class CentreUnderFire(RuleBasedStateMachine):
     # ------------------------------------------------------------ the end of the day
 
     def teardown(self) -> None:
+        if not self.sound:
+            return  # the failure is told already
         self.replay()
         self.a_good_switch_serves_everybody_who_waits()
         self.silence_leads_to_rest()
@@ -596,14 +605,15 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.tell(m.AgentReady(agent.id))
         waiting = {c for c in self.acd._calls if self.acd._calls[c].state in (CallState.WAITING, CallState.OFFERED)}
         for _ in range(200):
-            for call in list(self.acd._calls.values()):
-                if call.state is CallState.OFFERED and call.offer is not None:
-                    offer = call.offer
-                    for end in (m.PartiesBridged, m.AgentHungUp):
-                        self.tell(end(call.id, offer))
-                    self.tell(m.CallerHungUp(call.id))
-                elif call.state is CallState.CONNECTED:
-                    self.tell(m.CallerHungUp(call.id))
+            busy = (CallState.OFFERED, CallState.CONNECTED, CallState.RETURNING)
+            while moving := self.in_state(*busy):
+                call = self.acd._calls[moving[0]]
+                if call.state is CallState.RETURNING:
+                    self.tell(m.CallerHeld(call.id))
+                    continue
+                if call.offer is not None:
+                    self.tell(m.PartiesBridged(call.id, call.offer))
+                self.tell(m.CallerHungUp(call.id))
             if not waiting - set(self.records):
                 break
             self.now = self.acd.next_deadline() or self.now

@@ -49,6 +49,9 @@ class Theatre:
         """What service and Asterisk have written into their logs since the story began."""
         texts = []
         for log, offset in ((self.stack.service_log, self.service_log), (self.stack.asterisk.log, self.asterisk_log)):
+            if not log.exists():  # all is over
+                texts.append("")
+                continue
             with log.open("rb") as file:
                 # A restart of Asterisk begins a new log.
                 file.seek(offset if log.stat().st_size >= offset else 0)

@@ -19,7 +19,7 @@ import random
 import re
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from e2e.sound import Media, Pulse
@@ -321,8 +321,7 @@ class Phone(asyncio.DatagramProtocol):
     # The wire
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)  # Python 3.11's own is not a subclass of it
         self.port = transport.get_extra_info("sockname")[1]
 
     def error_received(self, exc: Exception) -> None:

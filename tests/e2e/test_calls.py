@@ -175,7 +175,7 @@ async def test_please_hold_is_said_after_ten_seconds(play: Play) -> None:
     stage = await play()
 
     call = await stage.dial()
-    await call.media.hears_prompt("please-hold", limit=13)
+    await call.media.hears_prompt("please-hold", limit=20)
     await call.media.hears_music(limit=10)
     assert call.media.longest_silence() < 1.5
     await call.hang_up()

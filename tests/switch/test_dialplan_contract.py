@@ -87,13 +87,25 @@ def test_what_a_caller_sent_is_used_only_through_a_filter(file: Path) -> None:
             for place in re.finditer(re.escape(hostile), line):
                 before = line[: place.start()]
                 harmless = (
-                    re.search(r"(FILTER|CUT)\([^()]*$", before)
+                    re.search(r"FILTER\([^,$]*,$", before)
                     or re.search(r"FILTER\([^()]*,\$\{CHANNEL\(pjsip,$", before)
-                    or line.startswith("exten => _!,1,Set(ACD_DIALLED=")
                     # A numeric pattern has already checked every character.
                     or re.match(r"exten => (_[0-9+\[\]X!]+|115),", line)
                 )
                 assert harmless, line
+
+
+def test_callers_numbers_are_cleaned_before_anything_is_told_of_the_channel() -> None:
+    """A number may hold line breaks (%0d%0a in SIP), and AMI and AGI send them on as they are."""
+    first = TEXT.split("[acd-in]")[1].split("\n[")[0].strip().splitlines()
+
+    assert [re.match(r"[^,]*,?[1n]?,?Set\((.*?)=", line.replace("same => n,", "n,n,"))[1] for line in first[:3]] == [
+        "CALLERID(num)",
+        "CALLERID(dnid)",
+        "REDIRECTING(from-num)",
+    ]
+    assert all("FILTER(" in line for line in first[:4])
+    assert not re.search(r"UserEvent|AGI\(", "\n".join(first))
 
 
 def test_neither_recording_nor_listening_in_can_be_reached() -> None:

@@ -901,6 +901,8 @@ class Acd:
             self._wind_up(call)
         if not signal.audit:
             self._keep_failsafe()
+            # At once, not with the next beat: until it is there, every caller goes to failsafe.
+            self._out.append(m.Heartbeat())
 
     def _wind_up(self, call: _Call) -> None:
         """We can see again: deadlines that stood still in the dark run on, whatever the picture said."""

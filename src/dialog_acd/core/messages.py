@@ -392,7 +392,9 @@ class KeepFailsafe:
     default: str
 
 
-Order = Treat | Offer | Withdraw | Hold | Divert | Say | Release | SaveRecord | RememberIntent | Heartbeat | KeepFailsafe
+Order = (
+    Treat | Offer | Withdraw | Hold | Divert | Say | Release | SaveRecord | RememberIntent | Heartbeat | KeepFailsafe
+)
 
 
 # ---------------------------------------------------------------- notices

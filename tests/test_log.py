@@ -1,0 +1,214 @@
+"""What the log says about a call, and what it never says about a caller."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, cast, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from dialog_acd import log
+from dialog_acd.core import messages as m
+from dialog_acd.core.messages import CallArrived
+from dialog_acd.core.model import CallId, PartnerId, QueueId, TenantId
+from dialog_acd.testing import LANGENHAGEN, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dialog_acd.core.records import CallRecord
+
+DIGITS = re.compile(r"[0-9]{8,}")
+
+numbers = st.from_regex(r"\A\+?[0-9]{8,20}\Z")
+
+
+def written(**words: object) -> dict[str, object]:
+    """What of these words would be written."""
+    masked = log._mask_numbers(None, "info", dict(words))
+    return cast("dict[str, object]", json.loads(json.dumps(dict(cast("Mapping[str, object]", masked)))))
+
+
+# ---------------------------------------------------------------- numbers
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("+49511168230", "+4951***230"),
+        ("+4951123559876", "+49511***876"),
+        ("051123559876", "05112***876"),
+        ("12345678", "1***678"),
+        ("115", "115"),
+        ("7307", "7307"),
+        ("", ""),
+        ("Anonym", "Anonym"),
+    ],
+)
+def test_a_number_shows_its_form_and_not_its_owner(number: str, shown: str) -> None:
+    assert log.mask(number) == shown
+
+
+@given(numbers)
+def test_at_least_four_digits_of_a_number_are_hidden(number: str) -> None:
+    shown = log.mask(number)
+    assert not DIGITS.search(shown)
+    kept = sum(c.isdigit() for c in shown)
+    assert kept <= sum(c.isdigit() for c in number) - 4
+    assert shown.endswith(number[-3:])
+
+
+@given(numbers)
+def test_no_callers_number_survives_in_a_line(number: str) -> None:
+    line = written(
+        event="engine.defect",
+        ani=number,
+        signal=repr(CallArrived(CallId("acd-1700000000.12"), LANGENHAGEN, number, "Frau Meier", "trunk", "x@10.0.0.1")),
+        why=f"no such channel: sip:{number}@10.0.0.1, asked by {number}.",
+        exception=f"Traceback ...\nKeyError: '{number}'",
+        offers=[f"anna:{number}"],
+        transferred_to=number,
+        record={"ani": number},
+    )
+    assert number not in json.dumps(line)
+    assert not DIGITS.search(re.sub(r"acd-1700000000\.12", "", json.dumps(line)))
+
+
+def test_what_is_ours_stays_readable() -> None:
+    """The number dialled is in every phone book; without calls and offers nobody could follow a story."""
+    ours: dict[str, object] = {
+        "event": "call.offered",
+        "call": "acd-1700000000.12",
+        "offer": "1772438400001",
+        "dialled": "+4951173070",
+        "timestamp": "2026-03-02T08:00:00.123456Z",
+        "seed": 4294967295,
+        "address": "127.0.0.1:5038",
+        "ani": None,
+        "agent": "anna",
+    }
+    assert written(**ours) == ours
+
+
+# ---------------------------------------------------------------- notices
+
+
+def finished_call() -> CallRecord:
+    sheet = Scenario().waits("c1")
+    sheet.after(3).rings("anna").after(2).offer_failed("anna").held("c1")
+    sheet.after(1).talks("bert").after(60).agent_hangs_up("bert")
+    return sheet.record("c1")
+
+
+def test_a_call_is_one_line_with_its_whole_story() -> None:
+    with capture_logs() as lines:
+        log.tell(m.CallEnded(finished_call()))
+    assert lines == [
+        {
+            "event": "call.ended",
+            "log_level": "info",
+            "call": "c1",
+            "tenant": "langenhagen",
+            "queue": "langenhagen",
+            "kind": "main-number",
+            "dialled": LANGENHAGEN,
+            "ani": "+4951123559876",
+            "result": "served",
+            "reason": "answered",
+            "blame": "nobody",
+            "waited": 6.0,
+            "agent": "bert",
+            "offers": ["anna:no-answer", "bert:answered"],
+            "transferred_to": None,
+            "hung_up_first": "agent",
+            "cause": 16,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("notice", "event", "level"),
+    [
+        (m.NumberUnknown(CallId("c1"), "0511 999"), "number.unknown", "warning"),
+        (
+            m.FailsafeEntered(CallId("c1"), TenantId("t"), QueueId("q"), "heartbeat"),
+            "call.failsafe",
+            "warning",
+        ),
+        (
+            m.CallDiverted(CallId("c1"), TenantId("t"), QueueId("q"), PartnerId("oldenburg"), "waited 60 s"),
+            "call.diverted",
+            "info",
+        ),
+        (m.PictureDiffered(CallId("c1"), "we thought talk"), "picture.differed", "warning"),
+        (m.Ignored("CallerHeld", "call already ended", "c1"), "signal.ignored", "info"),
+    ],
+)
+def test_a_notice_is_one_line(notice: m.Notice, event: str, level: str) -> None:
+    with capture_logs() as lines:
+        log.tell(notice)
+    assert [(line["event"], line["log_level"]) for line in lines] == [(event, level)]
+    assert "c1" in lines[0].values()
+
+
+def test_no_kind_of_notice_makes_the_log_stumble() -> None:
+    """Scenes that bring every kind of notice there is; none may raise, and each is at most one line."""
+    told: dict[str, m.Notice] = {}
+    for sheet in scenes():
+        for _, _, outputs in sheet.story:
+            told |= {type(o).__name__: o for o in outputs if isinstance(o, get_args(m.Notice))}
+    for notice in told.values():
+        with capture_logs() as lines:
+            log.tell(notice)
+        assert len(lines) <= 1, notice
+    assert {"CallEnded", "OfferMade", "OfferMissed", "AgentChanged", "NumberUnknown", "Ignored"} <= set(told)
+
+
+def scenes() -> list[Scenario]:
+    served, unknown, failsafe = Scenario(), Scenario(), Scenario()
+    served.waits("c1").after(3).rings("anna").after(2).offer_failed("anna").held("c1").after(1)
+    served.talks("bert").after(60).agent_hangs_up("bert").caller_hangs_up("c1")
+    unknown.waits("c1", "0999 1").caller_hangs_up("c1")
+    failsafe.waits("c1").tell(m.CallTakenByFailsafe(CallId("c1"), "heartbeat")).switch_lost()
+    return [served, unknown, failsafe]
+
+
+# ---------------------------------------------------------------- the set-up
+
+PROGRAM = """
+import structlog
+from dialog_acd import log
+log.set_up(level="{level}")
+told = structlog.get_logger()
+told.debug("too.quiet")
+told.info("call.ended", call="c1", ani="+4951123559876")
+try:
+    {{}}["+4951123559876"]
+except KeyError:
+    told.exception("engine.defect")
+print("the answer")
+"""
+
+
+def run(level: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", PROGRAM.format(level=level)], capture_output=True, text=True, check=True)
+
+
+def test_it_writes_one_json_object_a_line_to_standard_error() -> None:
+    done = run("INFO")
+    assert done.stdout == "the answer\n"
+    ended, defect = map(json.loads, done.stderr.splitlines())
+    assert (ended["event"], ended["level"], ended["ani"]) == ("call.ended", "info", "+49511***876")
+    assert ended["timestamp"].endswith("Z")
+    assert "KeyError" in defect["exception"]
+    assert not DIGITS.search(done.stderr)
+
+
+def test_the_level_is_obeyed() -> None:
+    assert [json.loads(line)["event"] for line in run("ERROR").stderr.splitlines()] == ["engine.defect"]
