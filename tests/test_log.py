@@ -76,8 +76,7 @@ def test_no_callers_number_survives_in_a_line(number: str) -> None:
         transferred_to=number,
         record={"ani": number},
     )
-    assert number not in json.dumps(line)
-    assert not DIGITS.search(re.sub(r"acd-1700000000\.12", "", json.dumps(line)))
+    assert not DIGITS.search(json.dumps(line).replace("acd-1700000000.12", "our name of the call"))
 
 
 def test_what_is_ours_stays_readable() -> None:
@@ -120,7 +119,7 @@ def test_a_call_is_one_line_with_its_whole_story() -> None:
             "dialled": LANGENHAGEN,
             "ani": "+4951123559876",
             "result": "served",
-            "reason": "answered",
+            "reason": "talked",
             "blame": "nobody",
             "waited": 6.0,
             "agent": "bert",
@@ -197,7 +196,8 @@ print("the answer")
 
 
 def run(level: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", PROGRAM.format(level=level)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", PROGRAM.format(level=level)]
+    return subprocess.run(command, capture_output=True, text=True, check=True)
 
 
 def test_it_writes_one_json_object_a_line_to_standard_error() -> None:

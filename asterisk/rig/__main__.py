@@ -48,7 +48,7 @@ def main() -> int:
     keep.add_argument("url")
     keep.add_argument("token_file", type=Path)
     keep.add_argument("service", type=int, help="process id to live as long as")
-    for command, calls, rate, talk, agents in ((demo, 60, 2, 8, 16), (latency, 300, 10, 1, 64)):
+    for command, calls, rate, talk, agents in ((demo, 60, 2, 8, 16), (latency, 300, 10, 0.5, 64)):
         command.add_argument("--calls", type=_number(int, 1, 20_000), default=calls)
         command.add_argument("--rate", type=_number(float, 0.1, 100), default=rate, help="calls a second")
         command.add_argument("--talk", type=_number(float, 0.1, 3600), default=talk, help="seconds")

@@ -335,7 +335,7 @@ class Sipp:
     def _said(self) -> str:
         said = (self.host_home / "said").read_text(errors="replace") if (self.host_home / "said").exists() else ""
         lines = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said).splitlines() if line.strip()][-6:]
-        lines = self.errors().splitlines()[:24] or lines
+        lines = self.errors().splitlines()[:10] or lines
         return "\n".join(f"  {line}" for line in lines) or "  (it has said nothing)"
 
 

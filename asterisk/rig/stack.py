@@ -124,7 +124,8 @@ class Stack:
     run_dir    gets secrets, database, journal and logs.
     agents     how many; sixteen are those of the demo directory, others are generated.
     directory  another directory file; its agents' phones must be agent01 to the last of `agents`.
-    ring, spread, talk   seconds: see rig.sipp.agents_phones.
+    ring, spread   seconds a phone rings, see rig.sipp.agents_phones.
+    talk       seconds of conversation. The phone stays off the hook for longer: first the agent hears which town it is.
     phones     False for no telephones at all (then nobody signs in either).
     sign_in    False leaves the agents signed out, with their phones registered.
     messages   has the phones write every SIP message.
@@ -165,7 +166,7 @@ class Stack:
             failsafe={"demo": (*names[:4], "office01", "office02")},
         )
         self._directory = directory
-        self._ring, self._spread, self._talk = ring, spread, talk
+        self._ring, self._spread, self._talk = ring, spread, talk + announcement_length()
         self._with_phones, self._sign_in, self._messages, self._detach = phones, sign_in, messages, detach
         self._progress, self._started = progress or (lambda _: None), started or (lambda _what, _pid: None)
         self.api_port = 0
@@ -417,6 +418,12 @@ class Stack:
                 if pipe is not None:
                     pipe.close()
             service.wait(timeout=10)
+
+
+def announcement_length() -> float:
+    """Seconds of the longest announcement of a town. An agent who hangs up before its end has talked to nobody."""
+    prompts = (REPOSITORY / "dialplans" / "sounds" / "de" / "acd").glob("town-*.alaw")
+    return max((prompt.stat().st_size / 8000 for prompt in prompts), default=0.0)
 
 
 def directory_for(agents: int) -> str:

@@ -79,7 +79,7 @@ class Engine:
         self._inbox: asyncio.Queue[tuple[m.Signal, asyncio.Future[list[m.Order | m.Notice]] | None]] = asyncio.Queue()
         self._stopped = False
         self.failures = 0
-        """Signals the core could not handle: each is a defect."""
+        """Signals the core could not handle, and orders a port could not take: each is a defect."""
         self.heartbeat_at: datetime | None = None
         """When the last heartbeat was handed to the switch."""
 
@@ -175,7 +175,11 @@ class Engine:
             return
         for output in outputs:
             if isinstance(output, _ORDERS):
-                self._carry_out(cast("m.Order", output))
+                try:
+                    self._carry_out(cast("m.Order", output))
+                except Exception:  # a port that breaks its word; the next order may be another caller's
+                    self.failures += 1
+                    log.exception("engine.defect", order=repr(output))
             else:
                 self._notify(cast("m.Notice", output))
         if answer is not None and not answer.done():

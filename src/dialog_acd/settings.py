@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from dialog_acd.core.errors import DialogAcdError
 
@@ -65,18 +65,24 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
+    """The environment as settings. Raises ``SettingsInvalid``."""
     try:
         return Settings()
+    except SettingsError as unreadable:
+        # A whole part given at once (ACD_AMI=...) has to be JSON; the part's name is in the library's words alone.
+        part = next((name for name in Settings.model_fields if f'"{name}"' in str(unreadable)), "...")
+        name = part.upper()
+        raise SettingsInvalid(f"ACD_{name}: is not JSON; set its parts one by one, as ACD_{name}__...") from None
     except ValidationError as invalid:
         faults = (f"ACD_{'__'.join(str(p).upper() for p in e['loc'])}: {e['msg']}" for e in invalid.errors())
         raise SettingsInvalid("; ".join(faults)) from None
 
 
 def read_secret(path: Path, what: str) -> SecretStr:
-    """First line of a secret's file. Raises ``SettingsInvalid`` when it is missing, empty or open to others."""
+    """First line of a secret's file. Raises ``SettingsInvalid`` when it is missing, no text, or open to others."""
     try:
         mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8").partition("\n")[0].strip()
+        raw = path.read_bytes().partition(b"\n")[0].strip()
     except OSError as problem:
         raise SettingsInvalid(
             f"cannot read {what} from {path} ({problem.strerror}): "
@@ -84,6 +90,12 @@ def read_secret(path: Path, what: str) -> SecretStr:
         ) from None
     if mode & 0o077:
         raise SettingsInvalid(f"{path} holds {what} and is open to others: chmod 600 {path}")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if not text.isprintable():
+        raise SettingsInvalid(f"{what} in {path} is not a line of text: put a long random one there")
     if len(text) < 16:
         raise SettingsInvalid(f"{what} in {path} is shorter than 16 characters: put a long random one there")
     return SecretStr(text)

@@ -96,14 +96,22 @@ class FakeSwitch:
     rings for twenty seconds) is the test's business.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[m.Signal], None] | None = None) -> None:
+        """``tell`` is where answers go, an engine's for instance."""
         self.orders: list[m.Order] = []
+        self._tell = tell
         self._answers: dict[type[object], Callable[[m.Order], Sequence[m.Signal]]] = {}
 
     def carry_out(self, order: m.Order) -> list[m.Signal]:
         self.orders.append(order)
         answer = self._answers.get(type(order))
         return list(answer(order)) if answer else []
+
+    def perform(self, order: m.Order) -> None:
+        """Carry out, and tell what follows: the engine's port of a switch."""
+        for signal in self.carry_out(order):
+            if self._tell is not None:
+                self._tell(signal)
 
     def on(self, kind: type[object], answer: Callable[[m.Order], Sequence[m.Signal]]) -> None:
         """From now on answer orders of this kind so. A later call for the same kind replaces the earlier."""

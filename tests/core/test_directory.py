@@ -35,7 +35,7 @@ def test_exact_beats_block_and_the_longest_block_wins() -> None:
     assert directory.entry_for("0511 7307-1234").entry.queue == "langenhagen"
     assert directory.entry_for("0511 7307-0").entry.queue == "langenhagen"
     assert directory.entry_for("0511 7308").entry.queue == "region"
-    assert directory.entry_for("0511 7307").why == "block +495117307"
+    assert directory.entry_for("0511 7307-99").why == "block +495117307"
     assert directory.entry_for("0511 7307-123").why == "number +495117307123"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,13 @@ class Theatre:
         self.file.write_text(wanted, encoding="utf-8")
         self.stack.command("load", str(self.file))
         self.stack.start_service()
+        self.await_heartbeat()
+
+    def await_heartbeat(self, limit: float = 5.0) -> None:
+        until = time.monotonic() + limit
+        while "acd_heartbeat_age_seconds " not in self.stack.api.text("/metrics"):
+            assert time.monotonic() < until, "no heartbeat has reached Asterisk"
+            time.sleep(0.05)
 
     def begin(self) -> None:
         self.service_log = self.stack.service_log.stat().st_size
@@ -71,7 +79,9 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
         assert stack.asterisk.root
         gc.collect()
     with stack:
-        yield Theatre(stack, file)
+        theatre = Theatre(stack, file)
+        theatre.await_heartbeat()
+        yield theatre
 
 
 @pytest.fixture

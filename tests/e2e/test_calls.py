@@ -70,8 +70,8 @@ async def test_caller_hangs_up_in_conversation(play: Play) -> None:
     call = await stage.dial(HANNOVER)
     at_phone = await phone.rings()
     assert at_phone.invite.display == "LHH Hannover"
-    await at_phone.answer()
-    await stage.live("connected")
+    await at_phone.answer(tone=AGENTS_VOICE)
+    await call.media.hears_tone(AGENTS_VOICE)
     await call.hang_up()
     await at_phone.is_over()
     record = await stage.record(call)
@@ -89,7 +89,8 @@ async def test_no_answer_goes_to_the_next_agent_and_keeps_the_place(play: Play) 
     # Somebody who comes later must stay behind, although the first caller has to be offered twice.
     later = await stage.dial()
     busy = await second.rings()
-    await busy.answer()
+    await busy.answer(tone=AGENTS_VOICE)
+    await later.media.hears_tone(AGENTS_VOICE)
     await ignored.is_over()
     assert ignored.cancelled
     await stage.agent_is("agent01", state="not-ready", reason="rona")
@@ -131,7 +132,8 @@ async def test_all_busy_waits_with_music_and_longest_waiting_is_first(play: Play
     phone = await stage.agent("agent01")
     talking = await stage.dial()
     at_phone = await phone.rings()
-    await at_phone.answer()
+    await at_phone.answer(tone=AGENTS_VOICE)
+    await talking.media.hears_tone(AGENTS_VOICE)
 
     earlier = await stage.dial()
     await stage.live("waiting", 1)
@@ -152,7 +154,8 @@ async def test_all_busy_waits_with_music_and_longest_waiting_is_first(play: Play
     await at_phone.hang_up()
     at_phone = await phone.rings()
     assert at_phone.invite.display == "LHH Hannover"
-    await at_phone.answer()
+    await at_phone.answer(tone=AGENTS_VOICE)
+    await later.media.hears_tone(AGENTS_VOICE)
     await later.hang_up()
     assert (await stage.record(earlier))["agent"] == "agent01"
     assert (await stage.record(later))["agent"] == "agent01"
@@ -191,7 +194,8 @@ async def test_declined_goes_to_the_next_agent(play: Play, status: int) -> None:
     (await first.rings()).refuse(status)
     at_phone = await second.rings()
     await stage.agent_is("agent01", state="not-ready", reason="declined")
-    await at_phone.answer()
+    await at_phone.answer(tone=AGENTS_VOICE)
+    await call.media.hears_tone(AGENTS_VOICE)
     await at_phone.hang_up()
     record = await stage.record(call)
     assert [offer["result"] for offer in record["offers"]] == ["declined", "answered"]
@@ -216,6 +220,22 @@ async def test_agent_who_hangs_up_during_the_announcement_has_not_served(play: P
     assert (record["agent"], record["outcome"]["result"]) == ("agent02", "served")
 
 
+async def test_agent_who_hangs_up_at_once_has_not_served(play: Play) -> None:
+    """No announcement: Asterisk puts the two together for no time at all before it sees that one is gone."""
+    stage = await play()
+    first = await stage.agent("agent01")
+
+    call = await stage.dial()
+    at_phone = await first.rings()
+    await at_phone.answer()
+    await at_phone.hang_up()
+    await stage.agent_is("agent01", state="not-ready", reason="not-talked")
+    await stage.live("waiting")
+    await call.hang_up()
+    record = await stage.record(call)
+    assert (record["outcome"]["result"], record["t_ans"]) == ("abandoned", None)
+
+
 async def test_phone_that_is_in_use_is_not_rung(play: Play) -> None:
     """The agent is on a call of their own, which the service had no part in."""
     stage = await play()
@@ -233,21 +253,23 @@ async def test_phone_that_is_in_use_is_not_rung(play: Play) -> None:
     assert not phone.incoming
     await own.hang_up()
     at_phone = await phone.rings()
-    await at_phone.answer()
+    await at_phone.answer(tone=AGENTS_VOICE)
+    await call.media.hears_tone(AGENTS_VOICE)
     await at_phone.hang_up()
     assert (await stage.record(call))["outcome"]["result"] == "served"
 
 
 async def test_greeting_is_heard_before_anybody_answers(play: Play) -> None:
-    stage = await play(greeting="acd/closed")
+    stage = await play(greeting="acd/town-hannover")
     phone = await stage.agent("agent01")
 
     call = await (await stage.caller()).dial(LANGENHAGEN)
     await call.answered()
-    await call.media.hears_prompt("closed", mark=0)
+    await call.media.hears_prompt("town-hannover", mark=0)
     assert not phone.incoming
     at_phone = await phone.rings(limit=15)
-    await at_phone.answer()
+    await at_phone.answer(tone=AGENTS_VOICE)
+    await call.media.hears_tone(AGENTS_VOICE)
     await at_phone.hang_up()
     record = await stage.record(call)
     times = moments(record, "t_in", "t_ann_end", "t_q", "t_ans", "t_end")

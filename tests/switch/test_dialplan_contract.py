@@ -21,7 +21,7 @@ CONTEXTS = set(re.findall(r"^\[([a-z-]+)\]", TEXT, re.MULTILINE))
 DIALPLANS_OWN = {
     "ACD_AGI", "ACD_ALIVE", "ACD_DIALLED", "ACD_FAILSAFE_GROUP", "ACD_FAILSAFE_NUMBER", "ACD_FAILSAFE_OPEN",
     "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_TAKEN", "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX",
-    "ACD_IN_FAILSAFE", "ACD_NUMBER", "ACD_PARTNER", "ACD_PHONE", "ACD_RESULT", "ACD_STATE", "ACD_TALKED", "ACD_TARGET",
+    "ACD_IN_FAILSAFE", "ACD_NUMBER", "ACD_PARTNER", "ACD_PHONE", "ACD_RESULT", "ACD_STATE", "ACD_TARGET",
     "ACD_TICK", "ACD_WHY",
 }  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_callers_numbers_are_cleaned_before_anything_is_told_of_the_channel() ->
     assert [re.match(r"[^,]*,?[1n]?,?Set\((.*?)=", line.replace("same => n,", "n,n,"))[1] for line in first[:3]] == [
         "CALLERID(num)",
         "CALLERID(dnid)",
-        "REDIRECTING(from-num)",
+        "REDIRECTING(from-num,i)",
     ]
     assert all("FILTER(" in line for line in first[:4])
     assert not re.search(r"UserEvent|AGI\(", "\n".join(first))

@@ -199,9 +199,11 @@ def dial(kind: str, context: str = "acd-offer", **headers: str) -> dict[str, str
 def test_ringing_answered_and_bridged(asterisk: Interpreter) -> None:
     bridged: Said = {
         "Event": "BridgeEnter", "Uniqueid": CALL, "BridgeNumChannels": "2",
-        "ChanVariable": [f"ACD_CALL={CALL}", "ACD_OFFER=7"],
+        "ChanVariable": [f"ACD_CALL={CALL}", "ACD_OFFER=7", "ACD_TALKED=1"],
     }  # fmt: skip
+    for_no_time: Said = bridged | {"ChanVariable": [f"ACD_CALL={CALL}", "ACD_OFFER=7", "ACD_TALKED=0"]}
 
+    assert asterisk.signals(for_no_time) == []
     assert asterisk.signals(dial("DialBegin")) == [m.OfferRinging(CALL, OfferId("7"))]
     assert asterisk.signals(dial("DialEnd", DialStatus="ANSWER")) == [m.OfferAnswered(CALL, OfferId("7"))]
     assert asterisk.signals(dial("DialEnd", DialStatus="NOANSWER")) == []

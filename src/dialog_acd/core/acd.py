@@ -166,8 +166,9 @@ class Acd:
         self._waiting: dict[QueueId, list[tuple[tuple[datetime, int], CallId]]] = {}
         """Calls that may be matched now, per queue, in order of their place."""
         self._arrivals = 0
-        self._due: list[tuple[datetime, int, Due, str]] = []
-        self._due_count = 0
+        self._due: list[tuple[datetime, Due, str]] = []
+        # No running number in it: a forgotten entry may come to count again (same owner, same moment), and then
+        # the order of two deadlines of one moment would depend on who asked ``next_deadline()`` in between.
         self._out: list[Output] = []
         self._now = now
         # One method per kind of signal; a test checks that none is missing.
@@ -213,7 +214,7 @@ class Acd:
     def next_deadline(self) -> datetime | None:
         """When to call ``handle(Tick(), ...)`` at the latest."""
         while self._due:
-            at, _, due, owner = self._due[0]
+            at, due, owner = self._due[0]
             if self._deadlines_of(due, owner).get(due) == at:
                 return at
             heapq.heappop(self._due)
@@ -257,9 +258,8 @@ class Acd:
 
     def _set_due(self, owner: _Call | _Agent, due: Due, at: datetime) -> None:
         owner.deadlines[due] = at
-        self._due_count += 1
         name = owner.id if isinstance(owner, _Call) else owner.agent.id
-        heapq.heappush(self._due, (at, self._due_count, due, name))
+        heapq.heappush(self._due, (at, due, name))
 
     def _deadlines_of(self, due: Due, owner: str) -> dict[Due, datetime]:
         found: _Call | _Agent | None
@@ -273,7 +273,7 @@ class Acd:
         """Act on every deadline that has come. Says whether anything did."""
         acted = False
         while self._due and self._due[0][0] <= self._now:
-            at, _, due, owner = heapq.heappop(self._due)
+            at, due, owner = heapq.heappop(self._due)
             deadlines = self._deadlines_of(due, owner)
             if deadlines.get(due) != at:
                 continue

@@ -67,7 +67,7 @@ class AgiUnsafe(DialogAcdError, ValueError):  # noqa: N818
 
 
 class PortInUse(DialogAcdError):  # noqa: N818
-    """The port for AGI is taken by another program."""
+    """The port for AGI is taken by another program, or not ours to open."""
 
     error_id = "port-in-use"
 
@@ -333,11 +333,15 @@ class AgiServer:
                 self._on_connection, host, port, limit=self._header_most, backlog=self._most
             )
         except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(
+                    f"Port {port} on {host}, wanted for AGI, is in use by another program:"
+                    f" stop that program or choose another port for AGI (ACD_AGI__PORT)"
+                ) from None
+            # Privileged port, address of another machine, a name nobody knows.
             raise PortInUse(
-                f"Port {port} on {host}, wanted for AGI, is in use by another program:"
-                f" stop that program or choose another port for AGI"
+                f"Port {port} on {host}, wanted for AGI, cannot be opened ({error.strerror or error}):"
+                f" correct ACD_AGI__HOST or ACD_AGI__PORT"
             ) from None
 
     async def close(self, grace: float = 2.0) -> None:

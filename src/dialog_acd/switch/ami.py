@@ -491,7 +491,7 @@ class _Line:
         except AmiRefused as refusal:
             raise AmiLoginRefused(
                 f"Asterisk at {where} refused the login of {self._address.username!r} ({refusal.text}): check its"
-                f" section, secret, deny and permit in manager.conf, and the secret given to us"
+                f" section, secret, deny and permit in manager.conf, and the secret in the file ACD_AMI__SECRET_FILE"
             ) from None
         except AmiDown:
             raise AmiUnreachable(f"{where} ended the connection during the login: too many logins?") from None

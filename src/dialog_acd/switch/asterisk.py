@@ -13,7 +13,7 @@ import structlog
 
 from dialog_acd.core import messages as m
 from dialog_acd.switch.agi import AgiServer
-from dialog_acd.switch.ami import AmiDown, AmiError, AmiLink, AmiRefused, AmiUnsafe
+from dialog_acd.switch.ami import AmiDown, AmiError, AmiLink, AmiLoginRefused, AmiRefused, AmiUnsafe
 from dialog_acd.switch.translate import NO_VERDICT, Interpreter, Untranslatable
 
 if TYPE_CHECKING:
@@ -59,12 +59,30 @@ class Asterisk:
         self.link = AmiLink(address, greet=self._greet, hear=self._hear, lost=self._lost, random=random)
         self.agi = AgiServer(self._answer, NO_VERDICT, answer_within=agi_answer_within)
         self.orders_failed = 0
+        self._shut_out = asyncio.Event()
 
     async def run(self) -> None:
-        """Keep the link up and the two pictures the same, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.link.run(), name="ami")
-            tasks.create_task(self._audits(), name="audit")
+        """Keep the link up and the two pictures the same, until cancelled.
+
+        Raises ``AmiLoginRefused`` when we are refused before we were ever let in: a wrong secret does not repair
+        itself, and whoever has just started the service is there to read about it. Refused later, there are calls
+        to come back to (and perhaps a manager.conf being edited), so it is tried again like any other outage.
+        """
+        tasks = [
+            asyncio.create_task(self.link.run(), name="ami"),
+            asyncio.create_task(self._audits(), name="audit"),
+            asyncio.create_task(self._shut_out.wait(), name="shut-out"),
+        ]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+            if self._shut_out.is_set() and self.link.last_error is not None:
+                raise self.link.last_error
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     # ------------------------------------------------------------ facts
 
@@ -75,9 +93,10 @@ class Asterisk:
     async def _take_picture(self, link: AmiLink, *, audit: bool) -> None:
         at = self._clock.now()
         await link.call({"Action": "Ping"})  # Asterisk's clock, for the heartbeat
+        known_before = self._interpreter.calls_known()
         channels = await link.call_list({"Action": "CoreShowChannels"})
         devices = await link.call_list({"Action": "DeviceStateList"})
-        self._core.tell(self._interpreter.picture(channels, devices, at, audit=audit))
+        self._core.tell(self._interpreter.picture(channels, devices, at, audit=audit, known_before=known_before))
 
     async def _audits(self) -> None:
         while True:
@@ -93,8 +112,10 @@ class Asterisk:
         for signal in self._interpreter.signals(message):
             self._core.tell(signal)
 
-    def _lost(self, why: str) -> None:
-        log.warning("switch.lost", why=why)
+    def _lost(self, _why: str) -> None:
+        # Why is in the log already; the link said it with its address.
+        if isinstance(self.link.last_error, AmiLoginRefused) and self.link.logins == 0:
+            self._shut_out.set()
         self._core.tell(m.SwitchLost("asterisk"))
 
     # ------------------------------------------------------------ orders

@@ -227,6 +227,10 @@ class Interpreter:
         # The agent's leg enters first, the caller's second; then both are in.
         if not offer or call != _text(message, "Uniqueid") or _number(_text(message, "BridgeNumChannels")) < 2:
             return []
+        # An agent who hangs up during the announcement is bridged all the same, for no time at all; only the last
+        # line of [acd-announce] proves that two people are about to talk.
+        if known.get("ACD_TALKED") != "1":
+            return []
         return [m.PartiesBridged(call, offer)]
 
     def _transferred(self, kind: str, message: Message) -> list[m.Signal]:
@@ -253,10 +257,24 @@ class Interpreter:
 
     # ------------------------------------------------------------ AMI: the whole picture
 
+    def calls_known(self) -> frozenset[CallId]:
+        """Calls whose channel we know. To be asked before a picture is taken; see ``picture``."""
+        return frozenset(self._channels)
+
     def picture(
-        self, channels: Sequence[Message], devices: Sequence[Message], at: datetime, *, audit: bool
+        self,
+        channels: Sequence[Message],
+        devices: Sequence[Message],
+        at: datetime,
+        *,
+        audit: bool,
+        known_before: frozenset[CallId] | None = None,
     ) -> m.SwitchFound:
-        """``CoreShowChannels`` and ``DeviceStateList`` as one picture. Context is the authority, not ACD_STATE."""
+        """``CoreShowChannels`` and ``DeviceStateList`` as one picture. Context is the authority, not ACD_STATE.
+
+        A channel that is not in it is forgotten if its call was known before the picture was taken. Who came to
+        the door meanwhile is younger than the list, and stays known. Without ``known_before`` nobody came.
+        """
         calls = []
         callers: dict[CallId, str] = {}
         for channel in channels:
@@ -279,7 +297,8 @@ class Interpreter:
                     phone=Phone(ringing) if context == OFFER else None,
                 )
             )
-        self._channels = callers
+        younger = self._channels.keys() - (self._channels.keys() if known_before is None else known_before)
+        self._channels = {call: self._channels[call] for call in younger} | callers
         phones = tuple(
             (phone, _phone_state(_text(device, "State")))
             for device in devices

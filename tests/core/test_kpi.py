@@ -1,0 +1,113 @@
+"""Worked numbers: what the towns are told must be what a person with a pencil finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dialog_acd.core.kpi import Ratio, by_tenant, figures, percentile
+from dialog_acd.core.model import QueueId, TenantId
+from dialog_acd.core.records import Blame, Outcome, Result
+from dialog_acd.testing import Scenario
+
+if TYPE_CHECKING:
+    from dialog_acd.core.records import CallRecord
+
+
+@pytest.fixture(scope="module")
+def pattern() -> CallRecord:
+    scenario = Scenario()
+    scenario.waits("c1").caller_hangs_up("c1")
+    return scenario.record("c1")
+
+
+def ended(pattern: CallRecord, result: Result, wait_s: float | None = None, town: str = "langenhagen") -> CallRecord:
+    """A call that ended so; ``wait_s`` until one of ours (served) or the partner (overflowed) answered."""
+    then = None if wait_s is None else pattern.t_in + timedelta(seconds=wait_s)
+    served = result is Result.SERVED
+    return replace(
+        pattern,
+        tenant=TenantId(town),
+        outcome=Outcome(result, "x", Blame.NOBODY),
+        t_leave=None,
+        t_ans=then if served else None,
+        t_ovf_ans=then if result is Result.OVERFLOWED else None,
+        in_time=served and wait_s is not None and wait_s <= 30,
+    )
+
+
+def test_the_worked_day(pattern: CallRecord) -> None:
+    """1000 offered; 880 by ours, 40 of 45 overflows by the partner, 80 abandoned; 700 within 30 s: 92,0 and 70,0."""
+    day = [
+        *[ended(pattern, Result.SERVED, 10)] * 690,
+        *[ended(pattern, Result.SERVED, 31)] * 190,
+        *[ended(pattern, Result.OVERFLOWED, 30)] * 10,
+        *[ended(pattern, Result.OVERFLOWED, 60)] * 30,
+        *[ended(pattern, Result.ABANDONED)] * 80,
+    ]
+    day += [ended(pattern, Result.REFUSED)] * 3
+    found = figures(day)
+    assert (found.offered, found.answered, found.overflowed, found.abandoned) == (1000, 880, 40, 80)
+    assert (found.failsafe, found.failed, found.refused) == (0, 0, 3)
+    assert found.service_level == Ratio(700, 1000)
+    assert str(found.service_level) == "70,0 %"
+    assert str(found.accepted) == "92,0 %"
+    assert found.asa_s == pytest.approx((690 * 10 + 190 * 31 + 10 * 30 + 30 * 60) / 920)
+    assert (found.wait_p50_s, found.wait_p99_s) == (10, 60)
+
+
+def test_the_boundary_is_in_time_for_partners_too(pattern: CallRecord) -> None:
+    calls = [ended(pattern, Result.OVERFLOWED, s) for s in (29.999, 30.000, 30.001)]
+    assert figures(calls).service_level == Ratio(2, 3)
+    assert figures(calls, {QueueId("langenhagen"): timedelta(seconds=60)}).service_level == Ratio(3, 3)
+
+
+def test_nothing_divided_by_nothing_is_no_number() -> None:
+    found = figures([])
+    assert found.service_level.percent() is None
+    assert found.service_level.share() is None
+    assert str(found.accepted) == "keine Daten"
+    assert (found.asa_s, found.wait_p50_s, found.wait_p99_s) == (None, None, None)
+
+
+def test_a_lone_failsafe_call_is_offered_and_not_answered(pattern: CallRecord) -> None:
+    found = figures([ended(pattern, Result.FAILSAFE), ended(pattern, Result.FAILED)])
+    assert (found.offered, found.failsafe, found.failed, found.answered) == (2, 1, 1, 0)
+    assert found.service_level == Ratio(0, 2)
+
+
+def test_a_call_answered_before_failsafe_took_it_was_answered(pattern: CallRecord) -> None:
+    served = ended(pattern, Result.SERVED, 5)
+    found = figures([replace(served, outcome=Outcome(Result.FAILSAFE, "max-wait", Blame.US))])
+    assert (found.answered, found.failsafe) == (1, 0)
+
+
+def test_percentiles_are_somebodys_wait() -> None:
+    assert percentile([15, 20, 35, 40, 50], 0.5) == 35
+    assert percentile([15, 20, 35, 40], 0.5) == 20
+    assert percentile([15, 20, 35, 40, 50], 0.99) == 50
+    assert percentile(list(range(1, 101)), 0.99) == 99
+    assert percentile(list(range(1, 101)), 0.07) == 7
+    assert percentile([7], 0.01) == 7
+    assert percentile([3, 1, 2], 1) == 3
+    assert percentile([], 0.5) is None
+    with pytest.raises(ValueError, match="above 0"):
+        percentile([1], 0)
+
+
+def test_towns_apart_and_pooled(pattern: CallRecord) -> None:
+    records = [
+        ended(pattern, Result.SERVED, 5, "region"),
+        ended(pattern, Result.SERVED, 5, "hannover"),
+        ended(pattern, Result.SERVED, 45, "hannover"),
+        ended(pattern, Result.ABANDONED, None, "hannover"),
+    ]
+    towns = by_tenant(records)
+    assert list(towns) == ["hannover", "region"]
+    assert towns[TenantId("hannover")].service_level == Ratio(1, 3)
+    pooled = towns[TenantId("hannover")].service_level + towns[TenantId("region")].service_level
+    assert pooled == figures(records).service_level == Ratio(2, 4)
+    assert Ratio(1, 3).percent() == pytest.approx(33.333333)

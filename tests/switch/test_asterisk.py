@@ -1,0 +1,645 @@
+"""The switch as the engine sees it: a toy AMI server on one side, a real AGI client on the other, and in between
+nothing that decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from dialog_acd.core import messages as m
+from dialog_acd.core.acd import Acd
+from dialog_acd.core.model import AgentId, CallId, OfferId, PartnerId, Phone, QueueId
+from dialog_acd.engine import Engine
+from dialog_acd.switch import asterisk as asterisk_module
+from dialog_acd.switch.ami import AmiAddress, AmiLimits, AmiLink, AmiLoginRefused, LinkState
+from dialog_acd.switch.asterisk import Asterisk
+from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory, pick_first
+from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from dialog_acd.core.records import CallRecord
+
+CALL = CallId("acd-1700000000.12")
+CHANNEL = "PJSIP/trunk-0000000c"
+RING = timedelta(seconds=20)
+
+
+class Awaited:
+    """Counts, and lets a test wait for more."""
+
+    def __init__(self) -> None:
+        self.counted = 0
+        self._more = asyncio.Event()
+
+    def count(self) -> float:
+        self.counted += 1
+        self._more.set()
+        return 0.5
+
+    async def more(self, times: int) -> None:
+        wanted = self.counted + times
+        async with asyncio.timeout(3):
+            while self.counted < wanted:
+                self._more.clear()
+                await self._more.wait()
+
+
+class Listener:
+    """In the engine's place: keeps the signals, answers questions as a test says."""
+
+    def __init__(self) -> None:
+        self.signals: list[m.Signal] = []
+        self.answer: Callable[[m.Signal], Awaitable[Sequence[m.Order | m.Notice]]] = self._nothing
+        self._pulse = asyncio.Event()
+
+    def tell(self, signal: m.Signal) -> None:
+        self.signals.append(signal)
+        self._pulse.set()
+
+    async def ask(self, signal: m.Signal) -> Sequence[m.Order | m.Notice]:
+        self.tell(signal)
+        return await self.answer(signal)
+
+    async def until(self, kind: type[m.Signal], times: int = 1) -> list[Any]:
+        """Every signal of this kind, once there are so many."""
+        async with asyncio.timeout(3):
+            while len(found := [s for s in self.signals if isinstance(s, kind)]) < times:
+                self._pulse.clear()
+                await self._pulse.wait()
+        return found
+
+    async def _nothing(self, _signal: m.Signal) -> Sequence[m.Order | m.Notice]:
+        return []
+
+
+def as_list(*items: str) -> Callable[[Connection, Action], None]:
+    """A script: answer with this list. Each item is its headers, one a line."""
+
+    def script(connection: Connection, action: Action) -> None:
+        connection.reply(action, "EventList: start")
+        for item in items:
+            connection.say(event("Item", f"ActionID: {action['ActionID']}", *item.strip().splitlines()))
+        last = ("EventList: Complete", f"ListItems: {len(items)}")
+        connection.say(event("ListComplete", f"ActionID: {action['ActionID']}", *last))
+
+    return script
+
+
+def channel(context: str, extension: str = "s", call: str = CALL, name: str = CHANNEL, **variables: str) -> str:
+    """One channel of CoreShowChannels."""
+    known = {"ACD_CALL": call, **variables}
+    lines = [f"Channel: {name}", f"Uniqueid: {call}", f"Context: {context}", f"Exten: {extension}", "BridgeId: "]
+    return "\n".join(lines + [f"ChanVariable: {key}={value}" for key, value in known.items()])
+
+
+def device(phone: str, state: str = "NOT_INUSE") -> str:
+    return f"Device: PJSIP/{phone}\nState: {state}"
+
+
+@dataclass
+class Bench:
+    toy: ToyAmi
+    core: Listener
+    asterisk: Asterisk
+    clock: ManualClock
+    running: asyncio.Task[None]
+
+    async def ask(self, script: str, *arguments: str, **fields: str) -> dict[str, str]:
+        return await agi(self.asterisk.agi.port, script, *arguments, **fields)
+
+    def posts_within(self, seconds: float) -> None:
+        """Give Asterisk less patience than the default three seconds."""
+        self.asterisk.link.post = partial(self.asterisk.link.post, timeout=seconds)  # type: ignore[method-assign]
+
+
+async def agi(port: int, script: str, *arguments: str, **fields: str) -> dict[str, str]:
+    """Ask as Asterisk does, one line at a time; the channel variables that were set until we were hung up on."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    headers = {"network": "yes", "network_script": script, "channel": CHANNEL, "uniqueid": CALL, **fields}
+    headers |= {f"arg_{number}": argument for number, argument in enumerate(arguments, 1)}
+    writer.write("".join(f"agi_{key}: {value}\n" for key, value in headers.items()).encode() + b"\n")
+    said: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(3):
+            while line := (await reader.readline()).decode():
+                *command, name, value = shlex.split(line)
+                assert command == ["SET", "VARIABLE"]
+                said[name] = value
+                writer.write(b"200 result=1\n")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    return said
+
+
+@asynccontextmanager
+async def switch(
+    toy: ToyAmi,
+    *,
+    found: bool = True,
+    secret: str = SECRET,
+    random: Callable[[], float] = lambda: 0.5,
+    limits: AmiLimits | None = None,
+    agi_answer_within: float = 2.0,
+) -> AsyncIterator[Bench]:
+    core, clock, directory = Listener(), ManualClock(), demo_directory()
+    address = AmiAddress("127.0.0.1", toy.port, "dialog-acd", secret)
+    asterisk = Asterisk(address, core, clock, lambda: directory, random=random, agi_answer_within=agi_answer_within)
+    asterisk.link._limits = limits or asterisk.link._limits
+    await asterisk.agi.start("127.0.0.1", 0)
+    running = asyncio.create_task(asterisk.run())
+    try:
+        if found:
+            await core.until(m.SwitchFound)
+        yield Bench(toy, core, asterisk, clock, running)
+    finally:
+        await asterisk.agi.close()
+        await asterisk.link.close()
+        running.cancel()
+        await asyncio.wait({running})
+
+
+@pytest.fixture
+async def toy() -> AsyncIterator[ToyAmi]:
+    async with ToyAmi() as toy:
+        toy.scripts["CoreShowChannels"] = as_list()
+        toy.scripts["DeviceStateList"] = as_list(device("phone-anna"), device("phone-bert", "UNAVAILABLE"))
+        yield toy
+
+
+@pytest.fixture
+async def bench(toy: ToyAmi) -> AsyncIterator[Bench]:
+    """A switch that was found with one caller in the waiting loop."""
+    toy.scripts["CoreShowChannels"] = as_list(channel("acd-wait"))
+    async with switch(toy) as bench:
+        yield bench
+
+
+def offer(call: str = CALL, number: str = "7") -> m.Offer:
+    return m.Offer(CallId(call), OfferId(number), AgentId("anna"), Phone("phone-anna"), RING)
+
+
+def redirects(toy: ToyAmi) -> list[tuple[str, str, str]]:
+    return [(a["Channel"], a["Context"], a["Exten"]) for a in toy.received("Redirect")]
+
+
+# ---------------------------------------------------------------- the picture
+
+
+async def test_after_the_login_the_core_gets_the_whole_picture(toy: ToyAmi) -> None:
+    toy.scripts["CoreShowChannels"] = as_list(
+        channel("acd-wait", ACD_QUEUE="langenhagen", ACD_ENTERED="1772438400000"),
+        channel("acd-agents", call="acd-1700000000.13", name="PJSIP/phone-anna-0000000d", ACD_CALL=CALL),
+    )
+    async with switch(toy) as bench:
+        (found,) = await bench.core.until(m.SwitchFound)
+        began = bench.clock.now()
+    assert found == m.SwitchFound(
+        "asterisk",
+        (m.SwitchCall(CALL, "wait", QueueId("langenhagen"), began.replace(hour=8)),),
+        ((Phone("phone-anna"), "reachable"), (Phone("phone-bert"), "unreachable")),
+        began,
+        audit=False,
+    )
+
+
+async def test_what_happens_while_the_picture_is_taken_comes_after_it(toy: ToyAmi) -> None:
+    toy.after_login = event("DeviceStateChange", "Device: PJSIP/phone-anna", "State: BUSY")
+    async with switch(toy) as bench:
+        await bench.core.until(m.PhoneStateChanged)
+        assert [type(s) for s in bench.core.signals] == [m.SwitchFound, m.PhoneStateChanged]
+
+
+async def test_a_lost_link_is_told_and_a_new_one_brings_a_new_picture(bench: Bench) -> None:
+    bench.toy.now.drop()
+    await bench.core.until(m.SwitchLost)
+    await bench.core.until(m.SwitchFound, 2)
+    assert [type(s) for s in bench.core.signals] == [m.SwitchFound, m.SwitchLost, m.SwitchFound]
+
+
+async def test_events_become_signals(bench: Bench) -> None:
+    bench.toy.now.say(
+        event("UserEvent", "UserEvent: AcdHeld", "Call: c9", "Channel: PJSIP/trunk-00000009", "Queue: hannover")
+        + event("DeviceStateChange", "Device: PJSIP/phone-anna", "State: RINGING")
+        + event("Newexten", "Channel: x")
+        + event("Hangup", "Uniqueid: c9", "Cause: 16")
+    )
+    await bench.core.until(m.CallerHungUp)
+    assert bench.core.signals[1:] == [
+        m.CallerHeld(CallId("c9"), QueueId("hannover"), None),
+        m.PhoneStateChanged(Phone("phone-anna"), "in-use"),
+        m.CallerHungUp(CallId("c9"), 16),
+    ]
+
+
+async def test_the_audit_compares_and_outlives_a_broken_answer(toy: ToyAmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal, then a list that breaks off: the audit is missed, the service lives, the next one compares."""
+    monkeypatch.setattr(asterisk_module, "AUDIT_EVERY", 0.02)
+    whole = toy.scripts["CoreShowChannels"]
+    broken = 0
+
+    def breaks(connection: Connection, action: Action) -> None:
+        nonlocal broken
+        broken += 1
+        if broken == 1:
+            whole(connection, action)  # the greeting
+        elif broken == 2:
+            connection.reply(action, "Message: Permission denied", response="Error")
+        elif broken == 3:
+            connection.reply(action, "EventList: start")
+            connection.say(event("X", f"ActionID: {action['ActionID']}", "EventList: cancelled"))
+        else:
+            as_list(channel("acd-wait"))(connection, action)
+
+    toy.scripts["CoreShowChannels"] = breaks
+    with capture_logs() as logs:
+        async with switch(toy) as bench:
+            found = await bench.core.until(m.SwitchFound, 2)
+            assert not bench.running.done()
+    assert [(f.audit, [c.call for c in f.calls]) for f in found[:2]] == [(False, []), (True, [CALL])]
+    assert [line["event"] for line in logs].count("switch.audit_failed") == 2
+
+
+async def test_while_the_link_is_down_no_audit_is_tried(toy: ToyAmi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asterisk_module, "AUDIT_EVERY", 0.001)
+    toy.scripts["DeviceStateList"] = lambda *_: None  # the greeting hangs: logged in, not up
+    looks = Awaited()
+
+    def up(link: AmiLink) -> bool:
+        looks.count()
+        return link.state is LinkState.UP
+
+    monkeypatch.setattr(AmiLink, "up", property(up))
+    async with switch(toy, found=False):
+        await toy.until(lambda: bool(toy.received("DeviceStateList")))
+        await looks.more(5)
+        assert len(toy.received("CoreShowChannels")) == 1
+
+
+@pytest.mark.parametrize("audit", [False, True])
+async def test_who_arrives_while_the_picture_is_taken_can_be_offered(
+    toy: ToyAmi, monkeypatch: pytest.MonkeyPatch, *, audit: bool
+) -> None:
+    """The list of channels is older than the caller; it must not make us forget where the caller is."""
+    whole = toy.scripts["DeviceStateList"]
+    waiting: list[Callable[[], None]] = []
+
+    def slow(connection: Connection, action: Action) -> None:
+        waiting.append(lambda: whole(connection, action))
+
+    if audit:
+        monkeypatch.setattr(asterisk_module, "AUDIT_EVERY", 0.01)
+    else:
+        toy.scripts["DeviceStateList"] = slow
+    async with switch(toy, found=audit) as bench:
+        toy.scripts["DeviceStateList"] = slow
+        await toy.until(lambda: bool(waiting))
+        await bench.ask("arrive", dnid=LANGENHAGEN)
+        waiting[0]()
+        await bench.core.until(m.SwitchFound, 2 if audit else 1)
+        bench.asterisk.perform(offer())
+        await toy.until(lambda: bool(toy.received("Redirect")))
+        assert redirects(toy) == [(CHANNEL, "acd-offer", "phone-anna*7")]
+
+
+async def test_who_has_gone_is_forgotten_by_the_next_picture(bench: Bench) -> None:
+    bench.toy.scripts["CoreShowChannels"] = as_list()
+    bench.toy.now.drop()
+    await bench.core.until(m.SwitchFound, 2)
+    bench.asterisk.perform(offer())
+    (failed,) = await bench.core.until(m.OrderFailed)
+    assert failed == m.OrderFailed(offer(), f"call {CALL} is on no channel we know", certain=True)
+
+
+# ---------------------------------------------------------------- logging in
+
+
+async def test_a_secret_refused_from_the_start_ends_the_switch(toy: ToyAmi) -> None:
+    """Whoever has just started the service is there to read it; trying again repairs no secret."""
+    async with switch(toy, found=False, secret="wrong") as bench:
+        async with asyncio.timeout(3):
+            with pytest.raises(AmiLoginRefused, match=r"refused the login of 'dialog-acd'.*ACD_AMI__SECRET_FILE"):
+                await bench.running
+        assert len(toy.received("Login")) == 1
+
+
+async def test_a_secret_refused_later_is_tried_again(toy: ToyAmi) -> None:
+    """There are calls now, and somebody may be editing manager.conf: nothing is given up."""
+
+    def refuse(connection: Connection, action: Action) -> None:
+        connection.reply(action, "Message: Authentication failed", response="Error")
+        connection.writer.close()
+
+    async with switch(toy, limits=AmiLimits(pause_refused=0.01, pause_first=0.01)) as bench:
+        toy.scripts["Login"] = refuse
+        toy.now.drop()
+        await toy.until(lambda: len(toy.received("Login")) == 3)
+        assert not bench.running.done()
+        del toy.scripts["Login"]
+        await bench.core.until(m.SwitchFound, 2)
+
+
+async def test_an_asterisk_that_is_down_is_said_once(toy: ToyAmi) -> None:
+    await toy.__aexit__()
+    dice = Awaited()  # thrown at least once for every attempt
+    with capture_logs() as logs:
+        async with switch(toy, found=False, random=dice.count, limits=AmiLimits(pause_first=0.001)) as bench:
+            await bench.core.until(m.SwitchLost)
+            await dice.more(10)
+            assert not bench.running.done()
+            assert "Nothing listens at" in str(bench.asterisk.link.last_error)
+    assert [line["event"] for line in logs] == ["ami.lost"]
+
+
+# ---------------------------------------------------------------- orders
+
+
+@pytest.mark.parametrize(
+    ("order", "context", "extension"),
+    [
+        (offer(), "acd-offer", "phone-anna*7"),
+        (m.Hold(CALL), "acd-wait", "s"),
+        (m.Withdraw(CALL, OfferId("7")), "acd-wait", "s"),
+        (m.Say(CALL, "emergency"), "acd-say", "emergency"),
+        (m.Divert(CALL, PartnerId("oldenburg"), "+494412350", RING), "acd-overflow", "oldenburg*494412350*20"),
+    ],
+    ids=lambda value: (
+        type(value).__name__ if isinstance(value, m.Offer | m.Hold | m.Withdraw | m.Say | m.Divert) else ""
+    ),
+)
+async def test_an_order_about_a_call_moves_its_channel(
+    bench: Bench, order: m.Order, context: str, extension: str
+) -> None:
+    bench.asterisk.perform(order)
+    await bench.toy.until(lambda: bool(bench.toy.received("Redirect")))
+    assert redirects(bench.toy) == [(CHANNEL, context, extension)]
+    assert bench.asterisk.orders_failed == 0
+
+
+async def test_release_hangs_up(bench: Bench) -> None:
+    bench.asterisk.perform(m.Release(CALL, 17))
+    await bench.toy.until(lambda: bool(bench.toy.received("Hangup")))
+    (action,) = bench.toy.received("Hangup")
+    assert (action["Channel"], action["Cause"]) == (CHANNEL, "17")
+
+
+async def test_the_heartbeat_is_asterisks_own_clock(bench: Bench) -> None:
+    bench.asterisk.perform(m.Heartbeat())
+    await bench.toy.until(lambda: bool(bench.toy.received("Setvar")))
+    (action,) = bench.toy.received("Setvar")
+    assert action["Variable"] == "ACD_HEARTBEAT"
+    assert abs(int(action["Value"]) - 1700000000) <= 5
+
+
+async def test_orders_leave_in_the_order_given(bench: Bench) -> None:
+    """Even when Asterisk answers none of them yet: an order does not wait for the reply to the one before."""
+    bench.toy.mute = {"Redirect"}
+    for number in range(100):
+        bench.asterisk.perform(offer(number=str(number)))
+    await bench.toy.until(lambda: len(bench.toy.received("Redirect")) == 100)
+    assert [extension for _, _, extension in redirects(bench.toy)] == [f"phone-anna*{n}" for n in range(100)]
+
+
+async def test_what_asterisk_refuses_has_certainly_not_happened(bench: Bench) -> None:
+    def refuse(connection: Connection, action: Action) -> None:
+        connection.reply(action, "Message: Channel does not exist: PJSIP/gone", response="Error")
+
+    bench.toy.scripts["Redirect"] = refuse
+    bench.asterisk.perform(offer())
+    (failed,) = await bench.core.until(m.OrderFailed)
+    assert (failed.order, failed.certain) == (offer(), True)
+    assert "Channel does not exist" in failed.why
+
+
+async def test_what_asterisk_does_not_answer_may_have_happened(bench: Bench) -> None:
+    bench.toy.mute = {"Redirect"}
+    bench.posts_within(0.05)
+    bench.asterisk.perform(offer())
+    (failed,) = await bench.core.until(m.OrderFailed)
+    assert (failed.order, failed.certain) == (offer(), False)
+
+
+async def test_what_was_on_its_way_when_the_link_broke_may_have_happened(bench: Bench) -> None:
+    bench.toy.mute = {"Redirect"}
+    bench.asterisk.perform(offer())
+    await bench.toy.until(lambda: bool(bench.toy.received("Redirect")))
+    bench.toy.now.drop()
+    (failed,) = await bench.core.until(m.OrderFailed)
+    assert (failed.order, failed.certain) == (offer(), False)
+    await bench.core.until(m.SwitchFound, 2)
+    assert len(bench.toy.received("Redirect")) == 1  # never again
+
+
+async def test_without_a_link_nothing_is_sent_now_or_later(bench: Bench) -> None:
+    bench.toy.now.drop()
+    await bench.core.until(m.SwitchLost)
+    bench.asterisk.perform(offer())
+    (failed,) = await bench.core.until(m.OrderFailed)
+    assert (failed.order, failed.certain) == (offer(), True)
+    await bench.core.until(m.SwitchFound, 2)
+    bench.asterisk.perform(m.Heartbeat())
+    await bench.toy.until(lambda: bool(bench.toy.received("Setvar")))
+    assert bench.toy.received("Redirect") == []
+
+
+async def test_an_order_about_nobody_we_know_is_not_sent(bench: Bench) -> None:
+    bench.asterisk.perform(offer(call="acd-1700000000.99"))
+    (failed,) = await bench.core.until(m.OrderFailed)
+    assert failed.certain
+    assert "on no channel we know" in failed.why
+    assert bench.toy.received("Redirect") == []
+
+
+async def test_nothing_can_be_smuggled_into_an_order(bench: Bench) -> None:
+    bench.asterisk.perform(m.Say(CALL, "bye\r\n\r\nAction: Command"))
+    (failed,) = await bench.core.until(m.OrderFailed)
+    assert failed.certain
+    assert bench.toy.received("Command") == []
+    assert bench.toy.received("Redirect") == []
+
+
+async def test_a_heartbeat_that_fails_is_counted_and_no_calls_business(bench: Bench) -> None:
+    def refuse(connection: Connection, action: Action) -> None:
+        connection.reply(action, "Message: Permission denied", response="Error")
+
+    bench.toy.scripts["Setvar"] = refuse
+    bench.asterisk.perform(m.Heartbeat())
+    bench.asterisk.perform(m.Hold(CALL))
+    await bench.toy.until(lambda: bool(bench.toy.received("Redirect")))
+    await bench.asterisk.link.call({"Action": "Ping"})  # every answer before this one has been heard
+    assert bench.asterisk.orders_failed == 1
+    assert not any(isinstance(s, m.OrderFailed) for s in bench.core.signals)
+
+
+# ---------------------------------------------------------------- questions
+
+
+def treat(verdict: m.Verdict = m.Verdict.HOLD) -> m.Treat:
+    now = ManualClock().now()
+    return m.Treat(
+        CALL,
+        verdict,
+        queue=QueueId("langenhagen"),
+        entered_at=now,
+        max_wait_at=now + timedelta(minutes=15),
+        ring_for=RING,
+        announcement="langenhagen",
+        label="Langenhagen",
+        caller_name="Meier",
+    )
+
+
+async def test_who_arrives_is_told_what_to_do_the_verdict_last(bench: Bench) -> None:
+    async def answer(_: m.Signal) -> Sequence[m.Order | m.Notice]:
+        return [m.Hold(CallId("somebody-else")), treat()]
+
+    bench.core.answer = answer
+    said = await bench.ask(
+        "arrive", "77@10.0.0.1", dnid=LANGENHAGEN, callerid="+4951123559876", calleridname="Meier", callingpres="0"
+    )
+    assert bench.core.signals[-1] == m.CallArrived(
+        CALL, LANGENHAGEN, "+4951123559876", "Meier", trunk="trunk", trunk_call_id="77@10.0.0.1"
+    )
+    assert said == {
+        "ACD_QUEUE": "langenhagen",
+        "ACD_ENTERED": "1772438400000",
+        "ACD_MAX_WAIT": "1772439300",
+        "ACD_RING": "20",
+        "ACD_MUSIC": "acd",
+        "ACD_GREETING": "",
+        "_ACD_ANNOUNCE": "langenhagen",
+        "ACD_SHOW": "Langenhagen: Meier",
+        "ACD_SHOW_NUMBER": "+4951123559876",
+        "ACD_VERDICT": "hold",
+    }
+    assert list(said)[-1] == "ACD_VERDICT"
+
+
+@pytest.mark.parametrize("verdict", [m.Verdict.EMERGENCY, m.Verdict.FAILSAFE])
+async def test_who_is_not_queued_gets_the_verdict_alone(bench: Bench, verdict: m.Verdict) -> None:
+    async def answer(_: m.Signal) -> Sequence[m.Order | m.Notice]:
+        return [treat(verdict)]
+
+    bench.core.answer = answer
+    assert await bench.ask("arrive", dnid="112") == {"ACD_VERDICT": str(verdict)}
+
+
+async def test_a_slow_engine_means_failsafe(toy: ToyAmi) -> None:
+    async def never(_: m.Signal) -> Sequence[m.Order | m.Notice]:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    async with switch(toy, agi_answer_within=0.05) as bench:
+        bench.core.answer = never
+        assert await bench.ask("arrive", dnid=LANGENHAGEN) == {"ACD_VERDICT": "failsafe"}
+        assert bench.asterisk.agi.timed_out == 1
+
+
+async def test_an_engine_that_fails_means_failsafe(bench: Bench) -> None:
+    async def fails(_: m.Signal) -> Sequence[m.Order | m.Notice]:
+        raise ZeroDivisionError("a defect")
+
+    bench.core.answer = fails
+    assert await bench.ask("arrive", dnid=LANGENHAGEN) == {"ACD_VERDICT": "failsafe"}
+    assert bench.asterisk.agi.failed == 1
+
+
+async def test_an_engine_that_says_nothing_about_the_caller_means_failsafe(bench: Bench) -> None:
+    assert await bench.ask("arrive", dnid=LANGENHAGEN) == {"ACD_VERDICT": "failsafe"}
+
+
+@pytest.mark.parametrize("script", ["", "arrival", "agents", "../arrive"])
+async def test_an_unknown_question_is_answered_with_failsafe(bench: Bench, script: str) -> None:
+    assert await bench.ask(script) == {"ACD_VERDICT": "failsafe"}
+    assert [type(s) for s in bench.core.signals] == [m.SwitchFound]  # nobody was bothered with it
+
+
+@pytest.mark.parametrize(
+    ("code", "signal"),
+    [
+        ("sign-in", m.AgentSignedIn(AgentId("anna"))),
+        ("sign-out", m.AgentSignedOut(AgentId("anna"))),
+        ("ready", m.AgentReady(AgentId("anna"))),
+        ("not-ready", m.AgentNotReady(AgentId("anna"))),
+    ],
+)
+async def test_a_feature_code_tells_the_core_and_says_so(bench: Bench, code: str, signal: m.Signal) -> None:
+    said = await bench.ask("agent", code, "phone-anna")
+    assert bench.core.signals[-1] == signal
+    assert list(said) == ["ACD_ANSWER"]
+    assert said["ACD_ANSWER"] == {"sign-in": "signed-in", "sign-out": "signed-out"}.get(code, code)
+
+
+async def test_a_feature_code_the_core_ignores_is_answered_with_not_possible(bench: Bench) -> None:
+    async def refuse(_: m.Signal) -> Sequence[m.Order | m.Notice]:
+        return [m.Ignored("AgentSignedOut", "in a conversation", "anna")]
+
+    bench.core.answer = refuse
+    assert await bench.ask("agent", "sign-out", "phone-anna") == {"ACD_ANSWER": "not-possible"}
+
+
+@pytest.mark.parametrize("arguments", [("ready", "phone-of-nobody"), ("dance", "phone-anna"), ("ready",), ()])
+async def test_a_feature_code_of_nobody_reaches_nobody(bench: Bench, arguments: tuple[str, ...]) -> None:
+    assert await bench.ask("agent", *arguments) == {"ACD_ANSWER": "not-an-agent"}
+    assert [type(s) for s in bench.core.signals] == [m.SwitchFound]
+
+
+# ---------------------------------------------------------------- with the real engine
+
+
+class Shelf:
+    def __init__(self) -> None:
+        self.records: list[CallRecord] = []
+
+    def put(self, record: CallRecord) -> None:
+        self.records.append(record)
+
+
+async def test_a_call_rings_through(toy: ToyAmi) -> None:
+    """From the door over the waiting loop to anna's phone, to the record, on real sockets all the way."""
+    clock, shelf, directory = ManualClock(), Shelf(), demo_directory(("anna",))
+    engine = Engine(Acd(directory, clock.now(), pick_first, SequentialIds()), clock, shelf, [])
+    address = AmiAddress("127.0.0.1", toy.port, "dialog-acd", SECRET)
+    asterisk = Asterisk(address, engine, clock, engine.directory, random=lambda: 0.5)
+    engine.attach(asterisk)
+    await asterisk.agi.start("127.0.0.1", 0)
+    tasks = [asyncio.create_task(engine.run()), asyncio.create_task(asterisk.run())]
+    carried = (f"ChanVariable: ACD_CALL={CALL}", "ChanVariable: ACD_OFFER=1")
+    try:
+        await toy.until(lambda: bool(toy.received("Setvar")))  # the picture is in, the heart beats
+        port = asterisk.agi.port
+        assert await agi(port, "agent", "ready", "phone-anna") == {"ACD_ANSWER": "ready"}
+        said = await agi(port, "arrive", dnid=LANGENHAGEN, callerid="051123559876")
+        assert (said["ACD_VERDICT"], said["ACD_QUEUE"]) == ("hold", "langenhagen")
+
+        toy.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
+        await toy.until(lambda: bool(toy.received("Redirect")))
+        assert redirects(toy) == [(CHANNEL, "acd-offer", "phone-anna*1")]
+
+        leg = (f"Uniqueid: {CALL}", "Context: acd-offer", *carried)
+        toy.now.say(event("DialBegin", *leg) + event("DialEnd", "DialStatus: ANSWER", *leg))
+        toy.now.say(event("BridgeEnter", f"Uniqueid: {CALL}", "BridgeNumChannels: 2", *carried))
+        toy.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16", *carried))
+        await asterisk.link.call({"Action": "Ping"})
+        async with asyncio.timeout(3):
+            while not shelf.records:
+                await engine.turning()
+    finally:
+        await asterisk.agi.close()
+        await asterisk.link.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    (record,) = shelf.records
+    assert (record.call, record.agent, record.outcome.result) == (CALL, "anna", "served")
+    assert [(o.agent, o.result) for o in record.offers] == [("anna", "answered")]

@@ -1,0 +1,296 @@
+"""The whole service as an operator runs it: a process of its own, a SQLite file, a toy Asterisk beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import sys
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import pytest
+
+from dialog_acd.store.database import migrate, open_database
+from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.testing import LANGENHAGEN, demo_directory
+from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+CALL = "acd-1700000000.12"
+CHANNEL = "PJSIP/trunk-0000000c"
+TOKEN = "ein-sehr-langes-wort"
+
+
+class LateAmi(ToyAmi):
+    """A toy Asterisk on a port given, so that it can come after the service."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.port = port
+        self.scripts["CoreShowChannels"] = self.scripts["DeviceStateList"] = empty_list
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._on_connection, "127.0.0.1", self.port)
+        return self
+
+    def has_heartbeat(self) -> bool:
+        return any(action["Variable"] == "ACD_HEARTBEAT" for action in self.received("Setvar"))
+
+
+def empty_list(connection: Connection, action: Action) -> None:
+    connection.reply(action, "EventList: start")
+    connection.say(event("Done", f"ActionID: {action['ActionID']}", "EventList: Complete", "ListItems: 0"))
+
+
+def free_ports(many: int) -> list[int]:
+    with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(many)]
+    ports = [int(s.getsockname()[1]) for s in with_ports]
+    for s in with_ports:
+        s.close()
+    return ports
+
+
+@dataclass(frozen=True)
+class Site:
+    """One installation: a folder with secrets and a database, and three ports."""
+
+    folder: Path
+    ami: int
+    agi: int
+    api: int
+
+    def environment(self, **changed: str) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ACD_")}
+        return {
+            **inherited,
+            "ACD_AMI__PORT": str(self.ami),
+            "ACD_AMI__SECRET_FILE": str(self.folder / "ami.secret"),
+            "ACD_AGI__PORT": str(self.agi),
+            "ACD_API__PORT": str(self.api),
+            "ACD_API__TOKEN_FILE": str(self.folder / "api.token"),
+            "ACD_STORE__DATABASE_URL": f"sqlite+aiosqlite:///{self.database}",
+            "ACD_STORE__JOURNAL_DIR": str(self.folder / "journal"),
+            "ACD_SEED": "115",
+            **changed,
+        }
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "acd.sqlite"
+
+    def asterisk(self) -> LateAmi:
+        return LateAmi(self.ami)
+
+    def client(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.api}", headers=headers, trust_env=False)
+
+
+@pytest.fixture(scope="module")
+def loaded_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "acd.sqlite"
+
+    async def prepare() -> None:
+        url = f"sqlite+aiosqlite:///{path}"
+        await migrate(url)
+        database = await open_database(url)
+        await DirectoryStore(database).replace(demo_directory())
+        await database.dispose()
+
+    asyncio.run(prepare())
+    return path
+
+
+@pytest.fixture
+def site(tmp_path: Path, loaded_database: Path) -> Site:
+    site = Site(tmp_path, *free_ports(3))
+    shutil.copy(loaded_database, site.database)
+    for name, secret in (("ami.secret", SECRET), ("api.token", TOKEN)):
+        path = tmp_path / name
+        path.write_text(secret + "\n")
+        path.chmod(0o600)
+    return site
+
+
+class Service:
+    """A running process and what it has said so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    async def says(self, what: str) -> dict[str, Any]:
+        """The next log line that tells of this event; everything before is kept in ``lines``."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(10):
+            while line := (await self.process.stderr.readline()).decode():
+                self.lines.append(line.rstrip("\n"))
+                if f'"event": "{what}"' in line:
+                    return dict(json.loads(line))
+        raise AssertionError(f"it ended without {what}:\n" + "\n".join(self.lines))
+
+    async def ends(self) -> int:
+        """Its exit status; the rest of what it says is in ``lines``."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(10):
+            self.lines += (await self.process.stderr.read()).decode().splitlines()
+            return await self.process.wait()
+
+    @property
+    def events(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self.lines if line.startswith("{")]
+
+
+@asynccontextmanager
+async def service(site: Site, **changed: str) -> AsyncIterator[Service]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dialog_acd", "serve"),
+        env=site.environment(**changed),
+        cwd=site.folder,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = Service(process)
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await running.ends()
+
+
+async def agi(port: int, script: str, *arguments: str, **fields: str) -> dict[str, str]:
+    """Ask as Asterisk does; the channel variables that were set until we were hung up on."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    headers = {"network_script": script, "channel": CHANNEL, "uniqueid": CALL, **fields}
+    headers |= {f"arg_{number}": argument for number, argument in enumerate(arguments, 1)}
+    writer.write("".join(f"agi_{key}: {value}\n" for key, value in headers.items()).encode() + b"\n")
+    said: dict[str, str] = {}
+    async with asyncio.timeout(5):
+        while line := (await reader.readline()).decode():
+            name, value = line.removeprefix("SET VARIABLE ").rstrip().split(" ", 1)
+            said[name] = value.strip('"')
+            writer.write(b"200 result=1\n")
+    writer.close()
+    await writer.wait_closed()
+    return said
+
+
+def records(site: Site) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(site.database)) as database:
+        return database.execute("SELECT call, result FROM records").fetchall()
+
+
+async def test_a_day_at_the_centre(site: Site) -> None:
+    """Start, ready, anna signs in, a citizen calls and gives up, and at once the service is told to stop."""
+    async with site.asterisk() as asterisk, service(site) as running, site.client() as api:
+        await running.says("service.started")
+        await asterisk.until(asterisk.has_heartbeat)
+        ready = await api.get("/health/ready")
+        assert (ready.status_code, ready.json()["ready"]) == (200, True)
+        assert (await api.get("/health/live")).status_code == 200
+
+        assert await agi(site.agi, "agent", "sign-in", "phone-anna") == {"ACD_ANSWER": "signed-in"}
+        said = await agi(site.agi, "arrive", "77@trunk", dnid=LANGENHAGEN, callerid="051123559876")
+        assert (said["ACD_VERDICT"], said["ACD_QUEUE"]) == ("hold", "langenhagen")
+        live = await api.get("/api/v1/live")
+        assert live.status_code == 200
+        assert "acd_waiting" in (await api.get("/metrics")).text
+
+        asterisk.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
+        asterisk.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16"))
+        ended = await running.says("call.ended")
+        assert (ended["call"], ended["result"], ended["ani"]) == (CALL, "abandoned", "05112***876")
+
+        running.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await running.ends() == 0
+        assert asterisk.received("Logoff")
+        assert records(site) == [(CALL, "abandoned")]
+        assert "Traceback" not in "\n".join(running.lines)
+        assert all(line.startswith("{") for line in running.lines)
+        assert "51123559876" not in "\n".join(running.lines)
+
+    # The next morning: anna is still signed in, because nobody said otherwise.
+    async with site.asterisk(), service(site) as running, site.client() as api:
+        await running.says("service.started")
+        agents = (await api.get("/api/v1/agents")).json()
+        states = {agent["id"]: agent["intent"] for agent in agents["agents"]}
+        assert states == {"anna": "not-ready", "bert": "signed-out"}
+        running.process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(5):
+            assert await running.ends() == 0
+
+
+async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:
+    """Machines boot in any order: say so once, be not ready, and go on when it is there."""
+    async with service(site) as running, site.client() as api:
+        await running.says("service.started")
+        down = await api.get("/health/ready")
+        assert down.status_code == 503
+        assert "Nothing listens at" in down.json()["details"]["dependencies"]["switch"]["detail"]
+        assert (await api.get("/health/live")).status_code == 200
+        async with site.asterisk() as asterisk:
+            await running.says("switch.found")
+            await asterisk.until(asterisk.has_heartbeat)
+            assert (await api.get("/health/ready")).status_code == 200
+            running.process.send_signal(signal.SIGTERM)
+            assert await running.ends() == 0
+    assert running.events.count("ami.lost") == 1
+
+
+async def test_a_wrong_ami_secret_ends_the_start_with_a_sentence(site: Site) -> None:
+    (site.folder / "ami.secret").write_text("not-what-manager.conf-says\n")
+    async with site.asterisk() as asterisk, service(site) as running:
+        assert await running.ends() == 1
+        assert len(asterisk.received("Login")) == 1
+    assert running.lines[-1] == (
+        f"dialog-acd: Asterisk at 127.0.0.1:{site.ami} refused the login of 'dialog-acd' (Authentication failed): "
+        "check its section, secret, deny and permit in manager.conf, and the secret in the file ACD_AMI__SECRET_FILE"
+    )
+    assert "Traceback" not in "\n".join(running.lines)
+    assert "not-what-manager" not in "\n".join(running.lines)
+
+
+@pytest.mark.parametrize("same", ["api", "agi"])
+async def test_a_second_start_by_mistake_says_so_and_disturbs_nobody(site: Site, same: str, tmp_path: Path) -> None:
+    """It must notice before it has a word with Asterisk: two services would pull at the same callers."""
+    async with site.asterisk() as asterisk, service(site) as first:
+        await first.says("switch.found")
+        other = free_ports(1)[0]
+        changed = {
+            "ACD_STORE__JOURNAL_DIR": str(tmp_path / "other"),
+            "ACD_API__PORT": str(site.api if same == "api" else other),
+            "ACD_AGI__PORT": str(site.agi if same == "agi" else other),
+        }
+        async with service(site, **changed) as second:
+            assert await second.ends() == 1
+        sentences = [line for line in second.lines if not line.startswith("{")]
+        assert len(sentences) == 1
+        assert str(getattr(site, same)) in sentences[0]
+        assert f"ACD_{same.upper()}__PORT" in sentences[0]
+        assert len(asterisk.received("Login")) == 1
+        first.process.send_signal(signal.SIGTERM)
+        assert await first.ends() == 0
+
+
+async def test_a_second_start_on_the_same_records_says_so(site: Site) -> None:
+    async with site.asterisk() as asterisk, service(site) as first:
+        await first.says("switch.found")
+        async with service(site) as second:
+            assert await second.ends() == 1
+        sentences = [line for line in second.lines if not line.startswith("{")]
+        assert len(sentences) == 1
+        assert "in use by another dialog-acd; stop that one" in sentences[0]
+        assert len(asterisk.received("Login")) == 1
