@@ -404,7 +404,8 @@ async def test_a_flood_of_signals_does_not_keep_others_from_their_turn(bench: Be
 async def test_the_engine_says_whether_it_turns(bench: Bench) -> None:
     async with bench.turning():
         assert await bench.engine.turning()
-    assert not await bench.engine.turning()
+    async with asyncio.timeout(0.5):  # no need to wait for an answer
+        assert not await bench.engine.turning()
 
 
 async def test_an_engine_that_stands_still_is_found_out_within_a_second(bench: Bench) -> None:
@@ -415,8 +416,9 @@ async def test_an_engine_that_stands_still_is_found_out_within_a_second(bench: B
 async def test_asking_a_stopped_engine_is_refused_at_once(bench: Bench) -> None:
     async with bench.turning():
         await bench.engine.ask(held("c1"))
-    with pytest.raises(Stopped):
-        await bench.engine.ask(held("c2"))
+    async with asyncio.timeout(1):
+        with pytest.raises(Stopped):
+            await bench.engine.ask(held("c2"))
     bench.engine.tell(held("c3"))  # costs nobody anything
     assert bench.core.signals == [held("c1")]
 

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import fcntl
 import json
-import math
 import random
 import shutil
 import sys
@@ -28,6 +27,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from dialog_acd.core.kpi import by_tenant, figures
 from dialog_acd.store.database import open_database
 from dialog_acd.store.record_store import RecordReader
 from rig.root import REPOSITORY, RigError
@@ -35,9 +35,10 @@ from rig.sipp import Caller, Sipp, Tally, callers
 from rig.stack import Keeper, Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from dialog_acd.core.kpi import Figures
     from dialog_acd.core.records import CallRecord
 
 RUN_DIR = REPOSITORY / ".run" / "demo"
@@ -74,38 +75,6 @@ def citizens(calls: int, seed: int = 115) -> list[Caller]:
 # ---------------------------------------------------------------- what is to be said at the end
 
 
-@dataclass(frozen=True, slots=True)
-class Town:
-    """The figures of one tenant. Waits are seconds from the door to a person, of answered calls."""
-
-    name: str
-    offered: int
-    answered: int
-    abandoned: int
-    in_time: int
-    waits: tuple[float, ...]
-
-    @classmethod
-    def of(cls, name: str, records: Sequence[CallRecord]) -> Town:
-        return cls(
-            name,
-            len(records),
-            sum(r.t_ans is not None for r in records),
-            sum(r.outcome.result.value == "abandoned" for r in records),
-            sum(r.in_time for r in records),
-            tuple(sorted(r.waited.total_seconds() for r in records if r.t_ans is not None)),
-        )
-
-    @property
-    def service_level(self) -> float | None:
-        """Strict: answered in time / offered."""
-        return self.in_time / self.offered if self.offered else None
-
-    def wait(self, share: float) -> float | None:
-        """Nearest rank: a wait somebody really had."""
-        return self.waits[max(0, math.ceil(share * len(self.waits)) - 1)] if self.waits else None
-
-
 @dataclass(slots=True)
 class Findings:
     """All that is known after the last call."""
@@ -115,7 +84,6 @@ class Findings:
     phones: Tally
     records: list[CallRecord]
     conflicting: set[str]  # Call-IDs with a second, different record
-    towns: list[Town] = field(default_factory=list)
 
     @property
     def lost(self) -> list[str]:
@@ -126,8 +94,7 @@ class Findings:
     def doubts(self) -> list[str]:
         """Where SIPp's account and our records differ, in sentences."""
         said: list[str] = []
-        answered = sum(r.t_ans is not None for r in self.records)
-        failsafe = sum(r.outcome.result.value == "failsafe" for r in self.records)
+        ours = figures(self.records)
         if self.trunk.failed:
             said.append(f"SIPp counts {self.trunk.failed} of its calls on the trunk as failed.")
         if self.phones.failed:
@@ -137,17 +104,16 @@ class Findings:
         strangers = {record.trunk_call_id for record in self.records} - set(self.sent)
         if strangers:
             said.append(f"{len(strangers)} records are of calls SIPp has not sent, {min(strangers)!r} among them.")
-        if self.phones["answered"] != answered:
+        if self.phones["answered"] != ours.answered:
             said.append(
-                f"Phones were picked up {self.phones['answered']} times, but the records let {answered} callers "
+                f"Phones were picked up {self.phones['answered']} times, but the records let {ours.answered} callers "
                 "get to an agent; a caller who hangs up while the agent hears the announcement, and a phone "
-                f"rung in failsafe ({failsafe} calls), make such a difference."
+                f"rung in failsafe ({ours.failsafe} calls), make such a difference."
             )
         return said
 
     def as_json(self) -> dict[str, object]:
-        result = Counter(record.outcome.result.value for record in self.records)
-        everybody = Town.of("", self.records)
+        ours = figures(self.records)
 
         def rounded(value: float | None) -> float | None:
             return None if value is None else round(value, 3)
@@ -155,15 +121,15 @@ class Findings:
         return {
             "offered": self.trunk.created,
             "answered": self.phones["answered"],
-            "abandoned": result["abandoned"],
-            "overflowed": result["overflowed"],
-            "failsafe": result["failsafe"],
+            "abandoned": ours.abandoned,
+            "overflowed": ours.overflowed,
+            "failsafe": ours.failsafe,
             "lost": len(self.lost),
-            "service_level": rounded(everybody.service_level),
-            "wait_p50_s": rounded(everybody.wait(0.5)),
-            "wait_p99_s": rounded(everybody.wait(0.99)),
+            "service_level": rounded(ours.service_level.share()),
+            "wait_p50_s": rounded(ours.wait_p50_s),
+            "wait_p99_s": rounded(ours.wait_p99_s),
             "records": len(self.records),
-            "records_answered": everybody.answered,
+            "records_answered": ours.answered,
             "records_conflicting": len(self.conflicting),
             "failed": self.trunk.failed,
         }
@@ -185,8 +151,10 @@ class Picture:
     offered: dict[str, float] = field(default_factory=dict)
     answered: dict[str, float] = field(default_factory=dict)
     in_time: dict[str, float] = field(default_factory=dict)
+    old: bool = False
 
     def look(self, stack: Stack) -> None:
+        self.old = True
         with contextlib.suppress(RigError):
             live = stack.api.get("/api/v1/live")
             counts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -197,6 +165,7 @@ class Picture:
             self.offered = dict(counts["acd_calls_offered_total"])
             self.answered = dict(counts["acd_calls_answered_total"])
             self.in_time = dict(counts["acd_calls_answered_in_time_total"])
+            self.old = False
 
     def level(self, queue: str | None = None) -> float | None:
         """Strict, over what has come in so far, so it rises while people wait."""
@@ -222,7 +191,8 @@ class Picture:
         return table
 
     def agents_line(self) -> str:
-        return "Agents: " + (", ".join(f"{count} {state}" for state, count in self.agents.items()) or "none")
+        agents = "Agents: " + (", ".join(f"{count} {state}" for state, count in self.agents.items()) or "none")
+        return agents + (" (as it was: THE SERVICE DOES NOT ANSWER)" if self.old else "")
 
     def line(self, ended: int, calls: int) -> str:
         waiting = sum(queue["waiting"] for queue in self.queues)
@@ -264,10 +234,10 @@ def demo(*, calls: int, rate: float, talk: float, agents: int) -> int:
             records, conflicting = asyncio.run(_records(stack.database_url, since, set(sent)))
             phones = stack.phones.stop() if stack.phones is not None else Tally()
             found = Findings(sent, tally, phones, records, conflicting)
-            found.towns = _towns(stack.run_dir / "directory.toml", records)
+            names = _town_names(stack.run_dir / "directory.toml")
             if found.trunk.failed or found.lost:
                 tell(f"SIPp on the trunk: {trunk.errors()[:2000] or 'no errors'}")
-    _report(out, found)
+    _report(out, found, names)
     print(json.dumps(found.as_json() | {"agents": agents, "seconds": round(time.monotonic() - began, 1)}), flush=True)
     return 1 if found.lost else 0
 
@@ -331,36 +301,32 @@ async def _records(url: str, since: datetime, sent: set[str]) -> tuple[list[Call
         conflicts = await reader.conflicts_since(since)
     finally:
         await database.dispose()
-    return records, {conflict.record.trunk_call_id for conflict in conflicts}
+    doubled = {conflict.record.call for conflict in conflicts}
+    return records, {record.trunk_call_id for record in records if record.call in doubled} | {
+        conflict.record.trunk_call_id for conflict in conflicts
+    }
 
 
-def _towns(directory: Path, records: Sequence[CallRecord]) -> list[Town]:
-    names = {t["id"]: t["name"] for t in tomllib.loads(directory.read_text(encoding="utf-8"))["tenants"]}
-    by_tenant: dict[str, list[CallRecord]] = defaultdict(list)
-    for record in records:
-        by_tenant[record.tenant].append(record)
-    ids = [*names, *(tenant for tenant in by_tenant if tenant not in names)]
-    return [Town.of(names.get(tenant, tenant), by_tenant[tenant]) for tenant in ids]
+def _town_names(directory: Path) -> dict[str, str]:
+    return {t["id"]: t["name"] for t in tomllib.loads(directory.read_text(encoding="utf-8"))["tenants"]}
 
 
-def _report(out: Console, found: Findings) -> None:
+def _report(out: Console, found: Findings, names: Mapping[str, str]) -> None:
     table = Table(title="What happened, by town")
     table.add_column("Town", min_width=26)
     for heading in ("Offered", "Answered", "Abandoned", "Service level", "Wait p50", "Wait p99"):
         table.add_column(heading, justify="right")
-    for town in [*found.towns, Town.of("All", found.records)]:
-        if town.name == "All":
-            table.add_section()
-        level = None if town.service_level is None else 100 * town.service_level
-        table.add_row(
-            town.name,
-            str(town.offered),
-            str(town.answered),
-            str(town.abandoned),
-            german(level, "%"),
-            german(town.wait(0.5), "s"),
-            german(town.wait(0.99), "s"),
-        )
+
+    def row(name: str, of: Figures) -> None:
+        counts = (str(of.offered), str(of.answered), str(of.abandoned))
+        level = "–" if of.service_level.percent() is None else str(of.service_level)
+        table.add_row(name, *counts, level, german(of.wait_p50_s, "s"), german(of.wait_p99_s, "s"))
+
+    towns = {str(tenant): of for tenant, of in by_tenant(found.records).items()}
+    for tenant in [*names, *(tenant for tenant in towns if tenant not in names)]:
+        row(names.get(tenant, tenant), towns.get(tenant) or figures([]))
+    table.add_section()
+    row("All", figures(found.records))
     out.print(table)
     out.print(
         f"SIPp's account: {found.trunk.created} calls sent on the trunk, {found.phones['rung']} times a phone "

@@ -159,7 +159,15 @@ async def serve(settings: Settings) -> None:
 
         turning = asyncio.create_task(engine.run(), name="engine")
         stack.push_async_callback(_finish, turning)
-        linking = asyncio.create_task(asterisk.run(), name="switch")
+        ports_ours = asyncio.Event()
+
+        async def keep_link() -> None:
+            # A second start by mistake has to notice before it has a word with Asterisk, or two services would pull
+            # at the same callers.
+            await ports_ours.wait()
+            await asterisk.run()
+
+        linking = asyncio.create_task(keep_link(), name="switch")
         stack.push_async_callback(_finish, linking)
         stack.push_async_callback(link.close)
         await agi.start(settings.agi.host, settings.agi.port)
@@ -181,17 +189,18 @@ async def serve(settings: Settings) -> None:
             "engine": lambda: (not turning.done(), "turning" if not turning.done() else "stopped"),
         }
         api = create_api(engine, RecordReader(database), readiness, registry, token.get_secret_value())
-        await _serve_api(settings.api.host, settings.api.port, api, stack)
+        serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
+        ports_ours.set()
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
 
         stopping = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait(
-            {stopping, turning, linking, writing, remembering}, return_when=asyncio.FIRST_COMPLETED
+            {stopping, turning, linking, writing, remembering, serving}, return_when=asyncio.FIRST_COMPLETED
         )
         stopping.cancel()
         log.info("service.stopping")
         for task in done - {stopping}:
-            task.result()  # ended by itself: only a defect does that, and it must be seen
+            task.result()  # ended by itself: a refused login or a defect, and it must be seen
 
 
 async def _finish(task: asyncio.Task[None]) -> None:
@@ -208,17 +217,22 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) -> None:
-    """Open the port ourselves (uvicorn would end the whole process over a port in use), then serve."""
+async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) -> asyncio.Task[None]:
+    """Open the port ourselves (uvicorn would end the whole process over a port in use), then serve.
+
+    The port takes connections when this returns. Raises ``PortTaken``.
+    """
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # With SO_REUSEADDR two may bind; only the second to listen is told that it is the second.
+        listening.listen()
     except OSError as problem:
         listening.close()
         raise PortTaken(
             f"port {port} for the API on {host} cannot be opened ({problem.strerror}): "
-            "stop what uses it, or set ACD_API__PORT to another one"
+            "stop what uses it, or set ACD_API__PORT (ACD_API__HOST) to another one"
         ) from None
     config = uvicorn.Config(
         api, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=2
@@ -231,3 +245,4 @@ async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) 
         await serving
 
     stack.push_async_callback(stop)
+    return serving

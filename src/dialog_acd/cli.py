@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import dialog_acd
 from dialog_acd import log
-from dialog_acd.app import serve
+from dialog_acd.app import DirectoryEmpty, serve
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.settings import read_secret, read_settings
 from dialog_acd.store.database import migrate, open_database, require_current_schema
@@ -81,7 +81,10 @@ async def _directory(settings: Settings) -> Directory:
     database = await open_database(settings.store.database_url)
     try:
         await require_current_schema(database)
-        return await DirectoryStore(database).load()
+        directories = DirectoryStore(database)
+        if await directories.is_empty():
+            raise DirectoryEmpty
+        return await directories.load()
     finally:
         await database.dispose()
 

@@ -362,7 +362,7 @@ class Scenario:
     def acd_agent(self, agent: str) -> Agent:
         return next(a for a in self.directory.agents if a.id == agent)
 
-    def expect(self, kind: type[_T], **wanted: object) -> _T:
+    def expect(self, kind: type[_T], /, **wanted: object) -> _T:
         """Find the first unread output of this kind with these fields, and use it up."""
         for message in self._unread:
             if isinstance(message, kind) and _fits(message, wanted):
@@ -370,7 +370,7 @@ class Scenario:
                 return message
         raise AssertionError(f"no {_words(kind, wanted)}{self._told()}")
 
-    def expect_no(self, kind: type[object], **unwanted: object) -> None:
+    def expect_no(self, kind: type[object], /, **unwanted: object) -> None:
         """Nothing of this kind has come out since time last moved (deadlines on the way included)."""
         for message in self._this_moment:
             if isinstance(message, kind) and _fits(message, unwanted):

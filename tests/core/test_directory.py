@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dialog_acd.core.directory import Directory
 from dialog_acd.core.errors import DirectoryInvalid
 from dialog_acd.core.model import (
-    AgentId, Entry, EntryKind, FailsafeProfile, Overflow, PartnerId, Phone, QueueId, SkillId, TenantId, Trunk,
-)  # fmt: skip
+    AgentId,
+    Entry,
+    EntryKind,
+    FailsafeProfile,
+    Overflow,
+    PartnerId,
+    Phone,
+    QueueId,
+    SkillId,
+    TenantId,
+    Trunk,
+)
 from dialog_acd.testing import demo_agent, demo_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dialog_acd.core.directory import Directory
 
 GOOD = demo_directory()
 

@@ -110,7 +110,7 @@ def test_no_signal_about_a_call_nobody_knows_is_an_error() -> None:
         if not isinstance(message, get_args(m.Signal)):
             continue
         scenario = Scenario(demo_directory(()))
-        scenario.tell(message)  # type: ignore[arg-type]  # narrowed by isinstance above
+        scenario.tell(message)
         if isinstance(message, m.CallArrived | m.CallerHeld | m.CallTakenByFailsafe):
             assert scenario.state("c1") in ("arrived", "waiting", "failsafe")
         else:

@@ -407,7 +407,7 @@ def test_an_agent_rung_for_a_returned_caller_gets_no_wrap_up_for_it() -> None:
     acd.at("09:00:00").waits("c1").talks("anna").at("09:01:00").transferred("c1", "2001").held("c1")
     acd.expect(Offer, call="c1", agent="bert")
     acd.at("09:01:05").held("c1")  # back without a word how the offer went
-    assert acd.agent_state("bert") == "available"
+    assert acd.agent_state("bert") == "set-aside"
     acd.expect(OfferMissed, agent="bert")
     acd.at("09:01:06").caller_hangs_up("c1")
     assert tried(acd, "c1") == [("anna", "answered"), ("bert", "phone-gone")]
@@ -572,7 +572,9 @@ def test_after_our_restart_waiting_ringing_and_talking_callers_are_taken_over() 
     acd = Scenario(demo_directory(["anna", "bert", "cleo"]), found=False)
     acd.at("09:00:00").switch_found(
         SwitchCall(CallId("w"), "wait", QueueId("langenhagen"), moment("08:59:00"), dialled=LANGENHAGEN),
-        SwitchCall(CallId("r"), "offer", QueueId("langenhagen"), moment("08:59:30"), OfferId("71"), Phone("phone-bert")),
+        SwitchCall(
+            CallId("r"), "offer", QueueId("langenhagen"), moment("08:59:30"), OfferId("71"), Phone("phone-bert")
+        ),
         SwitchCall(CallId("t"), "talk", QueueId("hannover"), moment("08:50:00"), OfferId("70"), Phone("phone-cleo")),
     )
     acd.expect(Offer, call="w", agent="anna")
@@ -655,7 +657,7 @@ def test_asking_for_the_next_deadline_changes_nothing() -> None:
 def test_a_removed_agent_ends_the_conversation_and_gets_no_new_one() -> None:
     acd = Scenario(demo_directory(["anna", "bert"], wrap_up_s=0))
     acd.at("09:00:00").waits("c1").talks("anna")
-    acd.tell(DirectoryChanged(demo_directory(["bert"]))).is_ready("anna")
+    acd.tell(DirectoryChanged(demo_directory(["bert"], wrap_up_s=0))).is_ready("anna")
     acd.expect(Ignored, signal="AgentReady", why="unknown agent")
     acd.at("09:01:00").agent_hangs_up("anna").waits("c2")
     assert acd.record("c1").agent == "anna"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Play = Callable[..., Awaitable[Stage]]
+
+
+# What Asterisk calls an error and a story is about, and a hang-up that crosses its own on the way.
+HARMLESS = re.compile(r"attempted blind transfer to .* but target does not exist|Session already DISCONNECTED")
 
 
 class Theatre:
@@ -111,7 +116,8 @@ async def play(theatre: Theatre, request: pytest.FixtureRequest) -> AsyncIterato
             service, asterisk = theatre.said()
             assert "Traceback" not in service
             assert '"level": "error"' not in service
-            assert " ERROR[" not in asterisk, asterisk
+            errors = [line for line in asterisk.splitlines() if " ERROR[" in line and not HARMLESS.search(line)]
+            assert not errors, errors
     finally:
         for stage in stages:
             await stage.close()

@@ -629,7 +629,8 @@ async def test_a_call_rings_through(toy: ToyAmi) -> None:
         leg = (f"Uniqueid: {CALL}", "Context: acd-offer", *carried)
         toy.now.say(event("DialBegin", *leg) + event("DialEnd", "DialStatus: ANSWER", *leg))
         toy.now.say(event("BridgeEnter", f"Uniqueid: {CALL}", "BridgeNumChannels: 2", *carried))
-        toy.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16", *carried))
+        result = ("UserEvent: AcdOfferResult", f"Call: {CALL}", "Offer: 1", "Talked: 1", "Result: ANSWER")
+        toy.now.say(event("UserEvent", *result) + event("Hangup", f"Uniqueid: {CALL}", "Cause: 16", *carried))
         await asterisk.link.call({"Action": "Ping"})
         async with asyncio.timeout(3):
             while not shelf.records:
@@ -643,3 +644,4 @@ async def test_a_call_rings_through(toy: ToyAmi) -> None:
     (record,) = shelf.records
     assert (record.call, record.agent, record.outcome.result) == (CALL, "anna", "served")
     assert [(o.agent, o.result) for o in record.offers] == [("anna", "answered")]
+    assert record.hung_up_first == "agent"

@@ -91,7 +91,7 @@ def test_number_marked_private_is_not_kept_although_the_trunk_sent_it() -> None:
 
 def test_verdict_is_the_last_word(asterisk: Interpreter) -> None:
     """Whatever is cut off before it leaves the caller in failsafe, not in a queue without a ring time."""
-    said = asterisk.variables(treat(), "+493023125001")
+    said = asterisk.variables(treat(ani="+493023125001"))
 
     assert list(said)[-1] == "ACD_VERDICT"
     assert said["ACD_VERDICT"] == "hold"
@@ -100,9 +100,9 @@ def test_verdict_is_the_last_word(asterisk: Interpreter) -> None:
 
 
 def test_phone_shows_the_town_before_the_name(asterisk: Interpreter) -> None:
-    assert asterisk.variables(treat(caller_name="Erika"), "+4930")["ACD_SHOW"] == "Langenhagen: Erika"
-    assert asterisk.variables(treat(), "+4930")["ACD_SHOW"] == "Langenhagen"
-    assert asterisk.variables(treat(), None)["ACD_SHOW"] == "Langenhagen: Anonym"
+    assert asterisk.variables(treat(caller_name="Erika", ani="+4930"))["ACD_SHOW"] == "Langenhagen: Erika"
+    assert asterisk.variables(treat(ani="+4930"))["ACD_SHOW"] == "Langenhagen"
+    assert asterisk.variables(treat())["ACD_SHOW"] == "Langenhagen: Anonym"
 
 
 @given(st.text(max_size=400))

@@ -86,6 +86,8 @@ class _Call:
     state: CallState = CallState.ARRIVED
     dialled: str = ""
     ani: str | None = None
+    caller_name: str = ""
+    """As at the first arrival. After an offer the channel shows our own word for the caller, town included."""
     trunk: str = ""
     trunk_call_id: str = ""
     emergency: bool = False
@@ -400,7 +402,7 @@ class Acd:
             return
         if call is None:
             call = self._new_call(signal.call, found.entry, self._now)
-            call.dialled, call.ani = signal.dialled[:80], signal.ani
+            call.dialled, call.ani, call.caller_name = signal.dialled[:80], signal.ani, signal.caller_name
             call.trunk, call.trunk_call_id = signal.trunk, signal.trunk_call_id
             call.emergency = found.number.kind is NumberKind.EMERGENCY
             self._out.append(m.CallOffered(call.id, call.entry.tenant, call.queue.id, call.entry.kind))
@@ -415,9 +417,9 @@ class Acd:
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
             call.entry, call.queue = found.entry, self._directory.queue[found.entry.queue]
             call.emergency = found.number.kind is NumberKind.EMERGENCY
-        self._out.append(self._treatment(call, signal.caller_name))
+        self._out.append(self._treatment(call))
 
-    def _treatment(self, call: _Call, caller_name: str) -> m.Treat:
+    def _treatment(self, call: _Call) -> m.Treat:
         tenant = self._directory.tenant[call.entry.tenant]
         return m.Treat(
             call.id,
@@ -431,7 +433,8 @@ class Acd:
             announcement=call.entry.announcement,
             music=call.queue.music,
             label=tenant.label,
-            caller_name=caller_name,
+            caller_name=call.caller_name,
+            ani=call.ani,
             failsafe=call.entry.failsafe,
         )
 
@@ -714,7 +717,7 @@ class Acd:
         rule = call.queue.overflow
         if rule is None or call.state is not CallState.WAITING or not self._switch_up:
             return
-        if (pause := call.deadlines.get(Due.PAUSE_ENDS)) is not None:
+        if (pause := call.deadlines.get(Due.PAUSE_ENDS, self._now)) > self._now:
             self._set_due(call, Due.OVERFLOW, pause)
             return
         partner = self._directory.partner[rule.partner]

@@ -308,6 +308,7 @@ class Treat:
     label: str = ""
     """Town, shown on the agent's phone in front of the caller's name."""
     caller_name: str = ""
+    ani: str | None = None
     failsafe: str = ""
 
 

@@ -150,7 +150,7 @@ class Asterisk:
             arrival = self._interpreter.arrival(request.fields, request.arguments)
             for output in await self._core.ask(arrival):
                 if isinstance(output, m.Treat):
-                    return self._interpreter.variables(output, arrival.ani)
+                    return self._interpreter.variables(output)
         elif request.script == "agent":
             intention = self._interpreter.intention(request.arguments, self._directory())
             outputs = await self._core.ask(intention.signal) if intention else ()

@@ -129,11 +129,11 @@ class Interpreter:
             return {"ACD_ANSWER": "not-an-agent"}
         return {"ACD_ANSWER": "not-possible" if refused else intention.prompt}
 
-    def variables(self, treat: m.Treat, ani: str | None) -> dict[str, str]:
+    def variables(self, treat: m.Treat) -> dict[str, str]:
         """A treatment as channel variables. The verdict comes last: without it the dialplan goes to failsafe."""
         said: dict[str, str] = {}
         if treat.verdict is m.Verdict.HOLD and treat.entered_at and treat.max_wait_at and treat.ring_for:
-            shown = treat.caller_name or ("" if ani else "Anonym")
+            shown = treat.caller_name or ("" if treat.ani else "Anonym")
             said = {
                 "ACD_QUEUE": treat.queue or "",
                 "ACD_ENTERED": str(_epoch_ms(treat.entered_at)),
@@ -144,7 +144,7 @@ class Interpreter:
                 # One underscore: inherited by the agent's leg, where the announcement is played.
                 "_ACD_ANNOUNCE": treat.announcement or "",
                 "ACD_SHOW": f"{treat.label}: {shown}".removesuffix(": ")[:SHOWN],
-                "ACD_SHOW_NUMBER": ani or "",
+                "ACD_SHOW_NUMBER": treat.ani or "",
             }
         return said | {"ACD_VERDICT": str(treat.verdict)}
 

@@ -1,0 +1,431 @@
+"""The command line on a bad day: one sentence that says what to do, exit status 1, and never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from dialog_acd import __version__, cli, log
+from dialog_acd.settings import Settings
+from switch.toy_ami import Action, Connection, ToyAmi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECRET = "tinte-und-feder-und-sand"
+DEMO = Path(__file__).parents[1] / "asterisk" / "demo-directory.toml"
+
+MINIMAL = """
+[[tenants]]
+id = "langenhagen"
+name = "Stadt Langenhagen"
+label = "Langenhagen"
+
+[[queues]]
+id = "langenhagen"
+name = "Langenhagen"
+skill = "citizens"
+
+[[entries]]
+number = "+495117307"
+tenant = "langenhagen"
+queue = "langenhagen"
+kind = "main-number"
+failsafe = "standard"
+block = true
+
+[[entries]]
+tenant = "langenhagen"
+queue = "langenhagen"
+kind = "catch-all"
+failsafe = "standard"
+
+[[agents]]
+id = "anna"
+name = "Anna"
+phone = "phone-anna"
+skills = { citizens = 3 }
+
+[[agents]]
+id = "bert"
+name = "Bert"
+phone = "phone-bert"
+
+[[failsafe_profiles]]
+name = "standard"
+group = "all"
+"""
+
+
+class Desk:
+    """An operator's shell: a folder, an environment, and what a command said."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def set(self, **variables: object) -> None:
+        for name, value in variables.items():
+            self.monkeypatch.setenv(name, str(value))
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, standard output, standard error."""
+        self._capsys.readouterr()
+        self.monkeypatch.setattr(sys, "argv", ["dialog-acd", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = self._capsys.readouterr()
+        status = ended.value.code
+        assert isinstance(status, int)
+        return status, out, err
+
+    def refuses(self, *arguments: str) -> str:
+        """The sentence with which the command refuses; anything but one sentence fails the test."""
+        status, _, err = self.run(*arguments)
+        assert status == 1
+        assert "Traceback" not in err
+        (line,) = err.splitlines()
+        assert line.startswith("dialog-acd: ")
+        # Whoever follows a sentence that names a setting must not be led into the void.
+        assert {name.rstrip("_") for name in re.findall(r"ACD_\w+", line)} <= KNOWN_SETTINGS
+        return line.removeprefix("dialog-acd: ")
+
+    def has_directory(self, text: str = MINIMAL) -> None:
+        (self.folder / "directory.toml").write_text(text)
+        assert self.run("migrate")[0] == 0
+        assert self.run("load", str(self.folder / "directory.toml"))[0] == 0
+
+
+KNOWN_SETTINGS = {f"ACD_{name}".upper() for name in Settings.model_fields} | {
+    f"ACD_{part}__{name}".upper()
+    for part, field in Settings.model_fields.items()
+    for name in getattr(field.annotation, "model_fields", ())
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+    for name in list(os.environ):
+        if name.upper().startswith("ACD_"):
+            monkeypatch.delenv(name)
+    # It would bind loggers, once and for all tests, to a standard error that pytest takes away again.
+    monkeypatch.setattr(log, "set_up", lambda **_: structlog.reset_defaults())
+    monkeypatch.chdir(tmp_path)
+    desk = Desk(tmp_path, monkeypatch, capsys)
+    for name in ("ami.secret", "api.token"):
+        (tmp_path / name).write_text(SECRET + "\n")
+        (tmp_path / name).chmod(0o600)
+    desk.set(
+        ACD_AMI__SECRET_FILE=tmp_path / "ami.secret",
+        ACD_API__TOKEN_FILE=tmp_path / "api.token",
+        ACD_STORE__DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/acd.sqlite",
+        ACD_STORE__JOURNAL_DIR=tmp_path / "journal",
+        ACD_AMI__PORT=unused_port(),
+        ACD_AGI__PORT=unused_port(),
+        ACD_API__PORT=unused_port(),
+    )
+    yield desk
+    structlog.reset_defaults()
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@contextmanager
+def asterisk(secret: str = SECRET) -> Iterator[int]:
+    """A toy Asterisk in a thread of its own: the commands bring their own event loop. Yields its port."""
+    up, over = threading.Event(), threading.Event()
+    ports: list[int] = []
+
+    def login(connection: Connection, action: Action) -> None:
+        if action["Secret"] == secret:
+            connection.reply(action, "Message: Authentication accepted")
+        else:
+            connection.reply(action, "Message: Authentication failed", response="Error")
+            connection.writer.close()
+
+    async def live() -> None:
+        async with ToyAmi() as toy:
+            toy.scripts["Login"] = login
+            ports.append(toy.port)
+            up.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()))
+    thread.start()
+    try:
+        assert up.wait(3)
+        yield ports[0]
+    finally:
+        over.set()
+        thread.join()
+
+
+# ---------------------------------------------------------------- settings and secrets
+
+
+@pytest.mark.parametrize("command", [("serve",), ("check",), ("migrate",), ("route", "115"), ("load", "x.toml")])
+def test_an_unknown_value_of_a_setting(desk: Desk, command: tuple[str, ...]) -> None:
+    desk.set(ACD_API__PORT="abc")
+    assert desk.refuses(*command) == (
+        "ACD_API__PORT: Input should be a valid integer, unable to parse string as an integer"
+    )
+
+
+def test_a_setting_given_in_no_form_we_know(desk: Desk) -> None:
+    desk.set(ACD_AMI="127.0.0.1")
+    assert desk.refuses("serve") == "ACD_AMI: is not JSON; set its parts one by one, as ACD_AMI__..."
+
+
+@pytest.mark.parametrize(("name", "what"), [("ami.secret", "the AMI secret"), ("api.token", "the API token")])
+def test_a_missing_secret_file(desk: Desk, name: str, what: str) -> None:
+    path = desk.folder / name
+    path.unlink()
+    assert desk.refuses("serve") == (
+        f"cannot read {what} from {path} (No such file or directory): "
+        "create the file, mode 600, with the secret in its first line"
+    )
+
+
+def test_a_secret_file_open_to_others(desk: Desk) -> None:
+    path = desk.folder / "ami.secret"
+    path.chmod(0o644)
+    assert desk.refuses("serve") == f"{path} holds the AMI secret and is open to others: chmod 600 {path}"
+
+
+def test_a_secret_too_short(desk: Desk) -> None:
+    path = desk.folder / "api.token"
+    path.write_text("kurz\n")
+    assert desk.refuses("serve") == (
+        f"the API token in {path} is shorter than 16 characters: put a long random one there"
+    )
+
+
+# ---------------------------------------------------------------- database and directory
+
+
+@pytest.mark.parametrize("command", [("serve",), ("migrate",), ("route", "115")])
+def test_a_missing_database_folder(desk: Desk, command: tuple[str, ...]) -> None:
+    folder = desk.folder / "nowhere"
+    desk.set(ACD_STORE__DATABASE_URL=f"sqlite+aiosqlite:///{folder}/acd.sqlite")
+    said = desk.refuses(*command)
+    assert said.startswith(f"The folder {folder} for the database file acd.sqlite does not exist; create it")
+    assert f"mkdir -p {folder}" in said
+
+
+def test_a_database_of_no_kind_we_know(desk: Desk) -> None:
+    desk.set(ACD_STORE__DATABASE_URL="oracle://acd@db/acd")
+    assert "'oracle' is not a database dialog-acd speaks" in desk.refuses("serve")
+
+
+def test_a_file_that_is_no_database(desk: Desk) -> None:
+    (desk.folder / "acd.sqlite").write_text("Lieber Kollege, hier war mal eine Datenbank. " * 50)
+    assert "cannot be used (file is not a database)" in desk.refuses("serve")
+
+
+@pytest.mark.parametrize("command", [("serve",), ("route", "115"), ("load", str(DEMO))])
+def test_a_database_without_schema(desk: Desk, command: tuple[str, ...]) -> None:
+    said = desk.refuses(*command)
+    assert said.startswith("The database has no tables yet")
+    assert "run `dialog-acd migrate`" in said
+
+
+@pytest.mark.parametrize("command", [("serve",), ("route", "115")])
+def test_an_empty_directory(desk: Desk, command: tuple[str, ...]) -> None:
+    assert desk.run("migrate")[0] == 0
+    assert desk.refuses(*command) == ("The database holds no directory yet: load one with `dialog-acd load FILE`.")
+
+
+def test_a_directory_file_that_is_not_there(desk: Desk) -> None:
+    path = desk.folder / "none.toml"
+    said = desk.refuses("load", str(path))
+    assert str(path) in said
+    assert "No such file" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[[tenants]\nid = 1", "line 1"),
+        ("tenants = 7", "tenants"),
+        (MINIMAL.replace("ring_for", "x") + "\n[[partners]]\nid = 'p'\n", "partners"),
+        (MINIMAL.replace('skill = "citizens"', 'skil = "citizens"', 1), "skil"),
+        (MINIMAL.replace('queue = "langenhagen"', 'queue = "hannover"', 1), "'hannover', which does not exist"),
+        ("\xff\xfe\x00", "directory.toml"),
+    ],
+)
+def test_a_bad_directory_file(desk: Desk, text: str, fault: str) -> None:
+    assert desk.run("migrate")[0] == 0
+    path = desk.folder / "directory.toml"
+    path.write_bytes(text.encode("latin-1"))
+    said = desk.refuses("load", str(path))
+    assert str(path) in said or "directory" in said
+    assert fault in said
+
+
+def test_a_bad_file_leaves_the_directory_in_force_alone(desk: Desk) -> None:
+    desk.has_directory()
+    before = desk.run("route", "0511 7307-0")
+    (desk.folder / "bad.toml").write_text("tenants = 7")
+    desk.refuses("load", str(desk.folder / "bad.toml"))
+    assert desk.run("route", "0511 7307-0") == before
+
+
+# ---------------------------------------------------------------- ports
+
+
+@pytest.mark.parametrize("which", ["API", "AGI"])
+def test_a_port_in_use(desk: Desk, which: str) -> None:
+    desk.has_directory()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        desk.set(**{f"ACD_{which}__PORT": port})
+        said = desk.refuses("serve")
+    assert f"ort {port} " in said
+    assert which in said
+    assert f"ACD_{which}__PORT" in said
+    assert "in use" in said
+
+
+@pytest.mark.parametrize("which", ["API", "AGI"])
+def test_an_address_that_is_not_ours(desk: Desk, which: str) -> None:
+    desk.has_directory()
+    desk.set(**{f"ACD_{which}__HOST": "192.0.2.1"})  # for documentation, RFC 5737: nobody's
+    said = desk.refuses("serve")
+    assert "192.0.2.1" in said
+    assert f"ACD_{which}__" in said
+
+
+# ---------------------------------------------------------------- check
+
+
+def test_check_looks_at_everything(desk: Desk) -> None:
+    desk.has_directory()
+    with asterisk() as port:
+        desk.set(ACD_AMI__PORT=port)
+        status, out, err = desk.run("check")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        "ok    secrets: readable, closed to others",
+        "ok    database and directory: 2 entries, 1 queues, 2 agents",
+        "ok    AMI: 11.0.0",
+    ]
+
+
+def test_check_with_a_wrong_ami_secret(desk: Desk) -> None:
+    desk.has_directory()
+    with asterisk(secret="another-one") as port:
+        desk.set(ACD_AMI__PORT=port)
+        status, out, err = desk.run("check")
+    assert (status, err) == (1, "")
+    assert [line[:4] for line in out.splitlines()] == ["ok  ", "ok  ", "FAIL"]
+    assert f"Asterisk at 127.0.0.1:{port} refused the login of 'dialog-acd'" in out
+    assert "ACD_AMI__SECRET_FILE" in out
+
+
+def test_check_without_asterisk(desk: Desk) -> None:
+    desk.has_directory()
+    status, out, _ = desk.run("check")
+    assert status == 1
+    assert "is Asterisk running, and AMI enabled in manager.conf?" in out.splitlines()[2]
+
+
+def test_check_tries_all_even_where_all_fails(desk: Desk) -> None:
+    (desk.folder / "ami.secret").unlink()
+    status, out, err = desk.run("check")
+    assert (status, err) == (1, "")
+    assert [re.split("[:(]", line)[0].strip() for line in out.splitlines()] == [
+        "FAIL  secrets",
+        "FAIL  database and directory",
+        "FAIL  AMI",
+    ]
+    assert "run `dialog-acd migrate`" in out
+
+
+def test_check_finds_an_empty_directory(desk: Desk) -> None:
+    assert desk.run("migrate")[0] == 0
+    assert "FAIL  database and directory: The database holds no directory yet: load one with" in desk.run("check")[1]
+
+
+# ---------------------------------------------------------------- route
+
+
+@pytest.mark.parametrize("dialled", ["0511 7307-0", "+4951173074711", "7307-123"])
+def test_route_says_where_a_number_leads(desk: Desk, dialled: str) -> None:
+    desk.has_directory()
+    status, out, err = desk.run("route", dialled)
+    assert (status, err) == (0, "")
+    said = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert said["tenant"] == "Stadt Langenhagen"
+    assert said["because"] == "block +495117307" if dialled != "7307-123" else said["because"]
+    assert said["queue"] == "Langenhagen: skill citizens >= 1, 1 agents have it"
+    assert said["failsafe"] == "standard"
+
+
+@pytest.mark.parametrize("dialled", ["0999 1", "kein Anschluss", "", "+", "ä" * 300])
+def test_route_knows_a_way_for_every_number(desk: Desk, dialled: str) -> None:
+    desk.has_directory()
+    status, out, _ = desk.run("route", dialled)
+    assert status == 0
+    assert "because   nobody owns this number" in out
+    assert "entry     catch-all" in out
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def test_migrate_twice_is_once(desk: Desk) -> None:
+    first, second = desk.run("migrate"), desk.run("migrate")
+    assert first[0] == second[0] == 0
+    assert re.search(r"^schema: \w+$", first[1], re.MULTILINE)
+    assert first[1].splitlines()[-1] == second[1].splitlines()[-1]
+
+
+def test_the_demo_directory_loads(desk: Desk) -> None:
+    assert desk.run("migrate")[0] == 0
+    status, out, err = desk.run("load", str(DEMO))
+    assert (status, err) == (0, "")
+    assert re.fullmatch(r"loaded \d+ tenants, \d+ entries, \d+ queues, 16 agents\n", out)
+
+
+def test_the_version(desk: Desk) -> None:
+    assert desk.run("--version")[:2] == (0, f"dialog-acd {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("dance",), ("route",), ("load",)])
+def test_wrong_usage_is_another_status(desk: Desk, arguments: tuple[str, ...]) -> None:
+    status, out, err = desk.run(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("usage: dialog-acd")
+
+
+def test_the_log_stays_off_standard_output(desk: Desk) -> None:
+    """Whoever pipes a command's output gets the output."""
+    desk.monkeypatch.undo()
+    done = asyncio.run(_migrate_in_a_process(desk.folder))
+    assert re.fullmatch(rb"schema: \w+\n", done[0])
+    assert all(json.loads(line)["event"] for line in done[1].splitlines())
+
+
+async def _migrate_in_a_process(folder: Path) -> tuple[bytes, bytes]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dialog_acd", "migrate"),
+        env={**os.environ, "ACD_STORE__DATABASE_URL": f"sqlite+aiosqlite:///{folder}/fresh.sqlite"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    return await process.communicate()
