@@ -311,7 +311,7 @@ def test_every_state_is_there_at_zero(board: Board) -> None:
     scrape = board.scrape()
     assert scrape.series("acd_agents") == {
         ("signed-out",), ("not-ready",), ("available",), ("offered",), ("talking",), ("wrap-up",),
-        ("phone-in-use",), ("phone-unreachable",),
+        ("phone-in-use",), ("phone-unreachable",), ("set-aside",),
     }  # fmt: skip
     assert scrape.series("acd_calls_live") == {(state,) for state in CallState if state is not CallState.ENDED}
 
@@ -323,6 +323,8 @@ def test_no_agent_can_be_in_a_state_without_a_series(board: Board) -> None:
         for work in Work
         for phone in PhoneState
     ]
+    # Ready, idle, reachable, and yet kept back for a moment: the phone would not ring.
+    everybody.append(replace(agent(0), available=False))
     assert {one.state for one in everybody} == set(AGENT_STATES)
     board.seen = AcdView(NOON, True, (), tuple(everybody), ())
     scrape = board.scrape()

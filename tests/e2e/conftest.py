@@ -54,6 +54,11 @@ class Theatre:
             assert time.monotonic() < until, "no heartbeat has reached Asterisk"
             time.sleep(0.05)
 
+    def wake(self) -> None:
+        """A service that a story has left frozen goes on; what it then finds out belongs to the story."""
+        if self.serving:
+            self.stack.continue_service()
+
     def begin(self) -> None:
         self.service_log = self.stack.service_log.stat().st_size
         self.asterisk_log = self.stack.asterisk.log.stat().st_size
@@ -111,6 +116,7 @@ async def play(theatre: Theatre, request: pytest.FixtureRequest) -> AsyncIterato
     try:
         for stage in stages:
             await asyncio.gather(*(phone.close() for phone in stage.phones))
+            theatre.wake()
             if theatre.serving:
                 await stage.nothing_is_left()
             service, asterisk = theatre.said()

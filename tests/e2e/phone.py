@@ -423,6 +423,8 @@ class Phone(asyncio.DatagramProtocol):
             return
         call.statuses.append(answer.status)
         if answer.status < 200:
+            if ";tag=" in answer.get("To"):  # an early dialog; a transfer may name it
+                call.remote = answer.get("To")
             call.pulse.beat()
             return
         if answer.status < 300:

@@ -16,7 +16,7 @@ import httpx
 from e2e.phone import Phone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rig.stack import Stack
 
@@ -27,7 +27,8 @@ CALLER = "+493023125001"  # BNetzA reserves 030 23125 000 to 999 for films
 BEAT = 6
 """ACD_HEARTBEAT_MAX of the stage: what tests wait for is proven with ten seconds as with six."""
 AGENTS = 4
-GROUPS = {"demo": ("office01", "office02"), "solo": ("office03",)}
+GROUPS = {"demo": ("office01", "office02"), "solo": ("office03",), "nobody": ("agent04",)}
+"""The failsafe groups. Nobody registers the last one's telephone."""
 
 
 def directory(
@@ -42,8 +43,12 @@ def directory(
     partner: bool = False,
     group: str = "demo",
     hours: Sequence[str] = (),
+    profiles: Mapping[str, Mapping[str, object]] | None = None,
 ) -> str:
-    """A small centre: two towns and the numbers nobody knows, four agents who can do everything alike."""
+    """A small centre: two towns and the numbers nobody knows, four agents who can do everything alike.
+
+    ``profiles``: further numbers, each with a failsafe profile of its own (group, partner, hours).
+    """
     queue = f"ring_for = {ring_for}\nwrap_up_for = {wrap_up_for}\nmax_wait = {max_wait}\n"
     if overflow_after is not None:
         queue += f'overflow = {{ after = {overflow_after}, partner = "oldenburg" }}\n'
@@ -57,6 +62,13 @@ def directory(
         + ('partner = "oldenburg"\n' if partner else ""),
         '[[failsafe_profiles]]\nname = "rest"\ngroup = "demo"\n',
     ]
+    for number, profile_ in (profiles or {}).items():
+        rows = "".join(f"{key} = {json.dumps(value)}\n" for key, value in profile_.items())
+        parts.append(f'[[failsafe_profiles]]\nname = "p{number.lstrip("+")}"\n{rows}')
+        parts.append(
+            f'[[entries]]\nnumber = "{number}"\ntenant = "langenhagen"\nqueue = "langenhagen"\n'
+            f'kind = "main-number"\nfailsafe = "p{number.lstrip("+")}"\n'
+        )
     for name, skill in (("langenhagen", "langenhagen"), ("hannover", "hannover"), ("catchall", "general")):
         parts.append(f'[[queues]]\nid = "{name}"\nname = "{name}"\nskill = "{skill}"\n{queue}')
     for number, tenant, name, kind, profile in (
@@ -149,7 +161,13 @@ class Stage:
         """An agent's telephone, and the agent ready at it."""
         phone = await self.phone(name)
         await self.api.post(f"/api/v1/agents/{name}/ready")
-        await self.agent_is(name, state="available")
+        await self.until(
+            lambda: self.api.agent(name),
+            # Where somebody waits already, the phone rings before we can look.
+            lambda seen: seen["available"] or seen["work"] in ("offered", "talking"),
+            5,
+            f"{name} is available",
+        )
         return phone
 
     async def partner(self) -> Phone:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from e2e.stage import BEAT, HANNOVER, LANGENHAGEN
+from e2e.stage import BEAT, HANNOVER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -48,60 +48,57 @@ async def talk(call: Call, at_phone: Call) -> None:
 
 
 @pytest.mark.parametrize("trouble", [kill, freeze])
-async def test_new_caller_reaches_the_failsafe_group(
+async def test_service_is_gone_and_nobody_is_lost(
     play: Play, theatre: Theatre, trouble: Callable[[Theatre], None]
 ) -> None:
-    stage = await play()
-    office = await stage.phone("office01")
-    trouble(theatre)
-
-    started = asyncio.get_running_loop().time()
-    call = await (await stage.caller()).dial(LANGENHAGEN)
-    await call.answered(limit=5)
-    await call.media.hears_prompt("failsafe-hold", mark=0, limit=5)
-    at_office = await office.rings(limit=6)
-    # A service that accepts the question and says nothing costs three seconds and a half; a dead one nothing.
-    assert asyncio.get_running_loop().time() - started < 3.6 + 4.5
-    await call.media.hears_music()
-    await talk(call, at_office)
-    await at_office.hang_up()
-    await call.is_over()
-
-
-@pytest.mark.parametrize("trouble", [kill, freeze])
-async def test_caller_who_already_waits_reaches_it_too(
-    play: Play, theatre: Theatre, trouble: Callable[[Theatre], None]
-) -> None:
-    stage = await play()
-    office = await stage.phone("office01")
-    call = await stage.dial()
-    await stage.live("waiting")
-    trouble(theatre)
-
-    await call.media.hears_prompt("failsafe-hold", limit=NOTICED + 3)
-    at_office = await office.rings(limit=5)
-    await talk(call, at_office)
-    assert call.media.longest_silence() < 1.5
-    await call.hang_up()
-    await at_office.is_over()
-
-
-@pytest.mark.parametrize("trouble", [kill, freeze])
-async def test_phone_that_rings_when_it_happens_can_still_be_answered(
-    play: Play, theatre: Theatre, trouble: Callable[[Theatre], None]
-) -> None:
-    stage = await play(ring_for=8, whisper=True)
+    """One caller waits, one rings at an agent, one calls a moment later: all three talk to a person."""
+    stage = await play(ring_for=12, whisper=True)
+    one, other = await stage.phone("office01"), await stage.phone("office02")
     phone = await stage.agent("agent01")
-    call = await stage.dial(tone=CALLERS_VOICE)
+    ringing = await stage.dial(tone=CALLERS_VOICE)
     at_phone = await phone.rings()
+    waiting = await stage.dial()
+    await stage.live("waiting")
+    ids = {call["state"]: call["call"] for call in await stage.api.live_calls()}
     trouble(theatre)
+    now = asyncio.get_running_loop().time
 
-    await call.media.hears_music()
+    started = now()
+    new = await (await stage.caller()).dial(HANNOVER)
+    await new.answered(limit=5)
+    # A service that accepts the question and says nothing costs three seconds and a half; a dead one nothing.
+    assert now() - started < (1 if trouble is kill else 4.5)
+    await new.media.hears_prompt("failsafe-hold", mark=0, limit=3)
+    at_office = await one.rings(limit=5)
+    await new.media.hears_music()
+    await talk(new, at_office)
+    # What rang when it happened can still be answered.
+    await ringing.media.hears_music()
     await at_phone.answer(tone=AGENTS_VOICE)
-    await call.media.hears_tone(AGENTS_VOICE)
+    await ringing.media.hears_tone(AGENTS_VOICE)
     await at_phone.media.hears_tone(CALLERS_VOICE)
-    await call.hang_up()
+    await waiting.media.hears_prompt("failsafe-hold", limit=NOTICED - (now() - started) + 2, mark=0)
+    await talk(waiting, await other.rings(limit=5))
+    assert waiting.media.longest_silence() < 1.5
+    await ringing.hang_up()
     await at_phone.is_over()
+    if trouble is kill:
+        await asyncio.to_thread(theatre.stack.start_service)
+    else:
+        theatre.stack.continue_service()
+    # The service is back and learns what has become of them.
+    await stage.live("failsafe", 2, limit=8)
+    await waiting.hang_up()
+    await new.hang_up()
+    record = await stage.record(ids["waiting"])
+    assert record["outcome"]["result"] == "failsafe"
+    assert record["failsafe_answered_by"] == "office02"
+    await stage.until(stage.api.live_calls, lambda calls: not calls, 5, "no call is live")
+    records = await stage.api.records()
+    assert len(records) == len({record["call"] for record in records})
+    if trouble is freeze:  # it has lived through all of it, and had only to catch up
+        assert (await stage.record(ids["offered"]))["outcome"]["result"] == "served"
+        assert record["outcome"]["reason"] == "heartbeat"
 
 
 async def test_conversation_goes_on_and_is_recorded_once_after_the_service_came_back(
@@ -149,38 +146,6 @@ async def test_conversation_goes_on_and_is_recorded_once_after_the_service_came_
     assert all(record["t_in"] <= record["t_ans"] <= record["t_end"] for record in records)
 
 
-async def test_frozen_service_wakes_up_and_knows_what_happened(play: Play, theatre: Theatre) -> None:
-    stage = await play()
-    office = await stage.phone("office01")
-    waiting = await stage.dial()
-    await stage.live("waiting")
-    theatre.stack.stop_service()
-    await waiting.media.hears_prompt("failsafe-hold", limit=NOTICED + 3)
-    await talk(waiting, await office.rings())
-    theatre.stack.continue_service()
-
-    (live,) = await stage.live("failsafe", limit=8)
-    await waiting.hang_up()
-    record = await stage.record(live["call"])
-    assert record["outcome"] == {"result": "failsafe", "reason": "heartbeat", "blame": "us"}
-    assert record["failsafe_answered_by"] == "PJSIP/office01"
-    await theatre_beats(stage)
-    phone = await stage.agent("agent01")
-    call = await stage.dial()
-    at_phone = await phone.rings()
-    await at_phone.answer(tone=AGENTS_VOICE)
-    await call.media.hears_tone(AGENTS_VOICE)
-    await at_phone.hang_up()
-    assert (await stage.record(call))["outcome"]["result"] == "served"
-
-
-async def theatre_beats(stage: Stage) -> None:
-    """The heartbeat is young again."""
-    await stage.until(
-        stage.api.metrics, lambda seen: seen.get("acd_heartbeat_age_seconds", 99) < 3, 5, "a young heartbeat"
-    )
-
-
 async def test_first_caller_after_a_start_meets_the_service(play: Play, theatre: Theatre) -> None:
     """Ready means ready: nobody lands in failsafe because the first heartbeat is still to come."""
     stage = await play()
@@ -197,112 +162,95 @@ async def test_first_caller_after_a_start_meets_the_service(play: Play, theatre:
 # ---------------------------------------------------------------- Asterisk restarted, no service anywhere
 
 
-async def alone(stage: Stage, theatre: Theatre, *, group_rings_for: int = 120) -> None:
-    """Asterisk starts anew and has never heard of a service; what it was told before lies in its database."""
+OWN, CLOSED, SECOND, ALONE, PARTNER, NOBODY = (f"+495117307{n}" for n in range(1, 7))
+"""Numbers of Langenhagen's block, each with a failsafe profile of its own."""
+
+
+async def test_asterisk_was_restarted_and_there_is_no_service(play: Play, theatre: Theatre) -> None:
+    """What the service said when it lived is in force: group, partner or none, and hours of each number.
+
+    All at once, because the sentences take their time.
+    """
+    berlin = datetime.now(UTC).astimezone(ZoneInfo("Europe/Berlin"))
+    opens, closes = (f"{berlin + timedelta(hours=hours):%H:%M}" for hours in (3, 4))
+    later = f"{opens}-{closes},*,*,*"  # closed now, whenever this runs
+    stage = await play(
+        profiles={
+            OWN: {"group": "solo"},
+            CLOSED: {"group": "demo", "hours": [later], "partner": "oldenburg"},
+            SECOND: {"group": "solo", "hours": [later, "*,mon-sun,*,*"]},
+            ALONE: {"group": "nobody"},
+            PARTNER: {"group": "nobody", "partner": "oldenburg"},
+            NOBODY: {"group": "nobody", "partner": "oldenburg"},
+        }
+    )
     theatre.stack.kill_service()
     await asyncio.to_thread(theatre.stack.asterisk.restart)
     theatre.begin()
-    await stage.set_global("ACD_FAILSAFE_WAIT", str(group_rings_for))
+    await stage.set_global("ACD_FAILSAFE_WAIT", "3")
+    solo, office, partner = await stage.phone("office03"), await stage.phone("office01"), await stage.partner()
 
-
-async def test_profile_is_in_force_after_a_restart_of_asterisk(play: Play, theatre: Theatre) -> None:
-    """7307-0 rings its own group, every other number the general one."""
-    stage = await play(group="solo")
-    await alone(stage, theatre)
-    own, general = await stage.phone("office03"), await stage.phone("office01")
-
-    for number in (LANGENHAGEN, "+4951173070", "0049511730712"):
+    async def the_sentence_and_the_end(number: str, sentence: str) -> Call:
         call = await stage.dial(number)
-        await talk(call, await own.rings(limit=8))
+        await call.media.hears_prompt(sentence, limit=20, mark=0)
+        await call.is_over(limit=14)
+        assert not call.ended_by_us
+        assert call.media.longest_silence(until=call.ended_at) < 3
+        # Once round, and never again.
+        assert len(call.media.since(0)) / 8000 < 25
+        return call
+
+    async def own_group() -> None:
+        for number in (OWN, OWN.replace("+49", "0"), SECOND):
+            call = await stage.dial(number)
+            await talk(call, await solo.rings(limit=8))
+            await call.hang_up()
+
+    async def group_of_all_the_rest() -> None:
+        call = await stage.dial(HANNOVER)
+        await talk(call, await office.rings(limit=8))
         await call.hang_up()
-    call = await stage.dial(HANNOVER)
-    await talk(call, await general.rings(limit=8))
-    await call.hang_up()
-    assert not own.incoming
-    assert not general.incoming
+
+    async def partners() -> None:
+        call = await stage.dial(PARTNER)
+        at_partner = await partner.rings(limit=14)
+        assert at_partner.invite.start.startswith("INVITE sip:0441115@")
+        await call.media.hears_music()
+        await talk(call, at_partner)
+        await at_partner.hang_up()
+        await call.is_over()
+        assert not call.media.was_said("failsafe-end")
+        ending = asyncio.create_task(the_sentence_and_the_end(NOBODY, "failsafe-end"))
+        (await partner.rings(limit=14)).refuse(486)
+        await ending
+
+    await asyncio.gather(
+        own_group(),
+        group_of_all_the_rest(),
+        partners(),
+        the_sentence_and_the_end(ALONE, "failsafe-end"),
+        the_sentence_and_the_end(CLOSED, "closed"),
+    )
+    for phone in (solo, office, partner):
+        assert not phone.incoming
+    assert await stage.channels() == 0
 
 
-async def test_nobody_answers_and_there_is_no_partner_a_sentence_and_the_end(play: Play, theatre: Theatre) -> None:
+async def test_group_rings_in_vain_and_the_call_ends_with_a_sentence(play: Play, theatre: Theatre) -> None:
     stage = await play()
-    await alone(stage, theatre, group_rings_for=4)
-    office = await stage.phone("office01")
-    partner = await stage.partner()
+    theatre.stack.kill_service()
+    await stage.set_global("ACD_FAILSAFE_WAIT", "3")
+    office, partner = await stage.phone("office01"), await stage.partner()
 
     call = await stage.dial()
-    await office.rings(limit=8)
+    at_office = await office.rings(limit=BEAT + 8)
     await call.media.hears_music()
-    await call.media.hears_prompt("failsafe-end", limit=14)
-    await call.is_over(limit=14)
-    assert not call.ended_by_us
-    assert call.media.longest_silence(until=call.ended_at) < 3
-    assert not partner.incoming, "a call without partner stays here, always"
-    # Once round, and not again.
-    prompts = call.media.since(0)
-    assert call.media.was_said("failsafe-hold")
-    assert len(prompts) / 8000 < 30
-
-
-async def test_no_phone_at_all_a_sentence_and_the_end(play: Play, theatre: Theatre) -> None:
-    stage = await play()
-    await alone(stage, theatre, group_rings_for=3)
-
-    call = await stage.dial()
-    await call.media.hears_prompt("failsafe-end", limit=14)
-    await call.is_over(limit=14)
-    assert call.media.longest_silence(until=call.ended_at) < 3
-
-
-async def test_nobody_answers_and_the_partner_takes_the_call(play: Play, theatre: Theatre) -> None:
-    stage = await play(partner=True)
-    await alone(stage, theatre, group_rings_for=3)
-    partner = await stage.partner()
-
-    call = await stage.dial()
-    at_partner = await partner.rings(limit=14)
-    assert at_partner.invite.start.startswith("INVITE sip:0441115@")
-    await call.media.hears_music()
-    await talk(call, at_partner)
-    await at_partner.hang_up()
-    await call.is_over()
-    assert not call.media.was_said("failsafe-end")
-
-
-async def test_partner_is_busy_a_sentence_and_the_end(play: Play, theatre: Theatre) -> None:
-    stage = await play(partner=True)
-    await alone(stage, theatre, group_rings_for=3)
-    partner = await stage.partner()
-
-    call = await stage.dial()
-    (await partner.rings(limit=14)).refuse(486)
+    await at_office.is_over(limit=8)
+    assert at_office.cancelled
     await call.media.hears_prompt("failsafe-end")
     await call.is_over(limit=14)
-
-
-async def test_closed_a_sentence_and_the_end(play: Play, theatre: Theatre) -> None:
-    """Open in three hours, for an hour: closed now, whenever this runs."""
-    berlin = datetime.now(UTC).astimezone(ZoneInfo("Europe/Berlin"))
-    opens, closes = (f"{berlin + timedelta(hours=hours):%H:%M}" for hours in (3, 4))
-    stage = await play(hours=[f"{opens}-{closes},*,*,*"])
-    await alone(stage, theatre)
-    office = await stage.phone("office01")
-
-    call = await stage.dial()
-    await call.media.hears_prompt("closed", limit=16, mark=0)
-    await call.is_over(limit=14)
-    assert not call.ended_by_us
-    assert not office.incoming
-
-
-async def test_open_by_the_second_of_two_specifications(play: Play, theatre: Theatre) -> None:
-    berlin = datetime.now(UTC).astimezone(ZoneInfo("Europe/Berlin"))
-    opens, closes = (f"{berlin + timedelta(hours=hours):%H:%M}" for hours in (3, 4))
-    stage = await play(hours=[f"{opens}-{closes},*,*,*", "*,mon-sun,*,*"])
-    await alone(stage, theatre)
-    office = await stage.phone("office01")
-
-    call = await stage.dial()
-    await talk(call, await office.rings(limit=8))
-    await call.hang_up()
+    assert call.media.longest_silence(until=call.ended_at) < 3
+    assert not partner.incoming, "a call without partner stays here, always"
 
 
 # ---------------------------------------------------------------- with the service
@@ -320,7 +268,7 @@ async def test_caller_who_has_waited_the_longest_time_reaches_the_failsafe_group
     record = await stage.record(live["call"])
     assert record["trunk_call_id"] == call.call_id
     assert record["outcome"] == {"result": "failsafe", "reason": "max-wait", "blame": "us"}
-    assert record["failsafe_answered_by"] == "PJSIP/office01"
+    assert record["failsafe_answered_by"] == "office01"
 
 
 async def test_feature_code_without_a_service(play: Play, theatre: Theatre) -> None:

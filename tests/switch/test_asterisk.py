@@ -497,6 +497,7 @@ def treat(verdict: m.Verdict = m.Verdict.HOLD) -> m.Treat:
         announcement="langenhagen",
         label="Langenhagen",
         caller_name="Meier",
+        ani="+4951123559876",
     )
 
 
@@ -628,7 +629,8 @@ async def test_a_call_rings_through(toy: ToyAmi) -> None:
 
         leg = (f"Uniqueid: {CALL}", "Context: acd-offer", *carried)
         toy.now.say(event("DialBegin", *leg) + event("DialEnd", "DialStatus: ANSWER", *leg))
-        toy.now.say(event("BridgeEnter", f"Uniqueid: {CALL}", "BridgeNumChannels: 2", *carried))
+        bridge = ("BridgeNumChannels: 2", "ChanVariable: ACD_TALKED=1", *carried)
+        toy.now.say(event("BridgeEnter", f"Uniqueid: {CALL}", *bridge))
         result = ("UserEvent: AcdOfferResult", f"Call: {CALL}", "Offer: 1", "Talked: 1", "Result: ANSWER")
         toy.now.say(event("UserEvent", *result) + event("Hangup", f"Uniqueid: {CALL}", "Cause: 16", *carried))
         await asterisk.link.call({"Action": "Ping"})

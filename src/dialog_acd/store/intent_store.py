@@ -66,9 +66,15 @@ class IntentStore:
                 await connection.execute(insert(agent_intents), rows)
         except (SQLAlchemyError, OSError, TimeoutError) as problem:
             log.warning("intents.not_written", why=str(problem).partition("\n")[0], agents=len(batch))
-        else:
-            return True
+            self._take_back(batch)
+            return False
+        except BaseException:
+            # Cancelled at the stop of the service, which flushes once more.
+            self._take_back(batch)
+            raise
+        return True
+
+    def _take_back(self, batch: dict[AgentId, RememberIntent]) -> None:
         # What was said meanwhile is younger.
         self._pending = batch | self._pending
         self._wake.set()
-        return False
