@@ -130,7 +130,7 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.switch_up = isinstance(signal, m.SwitchFound)
         elif isinstance(signal, m.AgentSignedOut):
             self.signed_out.add(signal.agent)
-        elif isinstance(signal, m.AgentSignedIn | m.AgentReady):
+        elif isinstance(signal, m.AgentSignedIn | m.AgentReady) and signal.agent in self.directory.agent:
             self.signed_out.discard(signal.agent)
         elif isinstance(signal, m.CallerHeld):
             self.held_callers.add(signal.call)
@@ -342,6 +342,41 @@ class CentreUnderFire(RuleBasedStateMachine):
             if isinstance(order, m.Offer | m.Hold | m.Divert):
                 self.tell(m.OrderFailed(order, "refused", certain))
 
+    @precondition(lambda self: self.in_state(CallState.OFFERED))
+    @rule(n=_ANY, late_s=st.sampled_from((0, 1, 5, 9, 10, 11)))
+    def the_offer_in_force_is_refused(self, n: int, late_s: int) -> None:
+        """And what else is due meanwhile (overflow, the end of the pause) comes due."""
+        ringing = self.in_state(CallState.OFFERED)
+        offer_id = self.acd._calls[ringing[n % len(ringing)]].offer
+        self.tick_until(self.now + timedelta(seconds=late_s))
+        for order in self.offers:
+            if order.offer == offer_id:
+                self.tell(m.OrderFailed(order, "refused", certain=True))
+        self.tick_until(self.now + timedelta(seconds=3))
+
+    @precondition(lambda self: self.in_state(CallState.OFFERED, CallState.CONNECTED))
+    @rule(n=_ANY, how=st.sampled_from(("out", "pause", "removed")), reason=st.sampled_from(m.OfferFailure))
+    def a_busy_agent_wants_away(self, n: int, how: str, reason: m.OfferFailure) -> None:
+        """In the midst of ringing or talking; then the offer fails or the conversation ends."""
+        busy = [c for c in self.acd._calls.values() if c.agent is not None and c.offer is not None]
+        if not busy:
+            return
+        call = busy[n % len(busy)]
+        agent, offer, ringing = call.agent or AgentId(""), call.offer or OfferId(""), call.state is CallState.OFFERED
+        if how == "out":
+            self.tell(m.AgentSignedOut(agent))
+        elif how == "pause":
+            self.tell(m.AgentNotReady(agent, "lunch"))
+        else:
+            rest = tuple(a for a in self.directory.agents if a.id != agent)
+            self.tell(m.DirectoryChanged(replace(self.directory, agents=rest)))
+            self.tell(m.AgentReady(agent))
+        if ringing and n % 3:
+            self.tell(m.OfferFailed(call.id, offer, reason))
+            self.tell(m.CallerHeld(call.id))
+        elif n % 2:
+            self.tell(m.AgentHungUp(call.id, offer))
+
     @rule(n=_ANY)
     def an_order_never_given_fails(self, n: int) -> None:
         call, offer = self.an_offer(n)
@@ -495,6 +530,7 @@ class CentreUnderFire(RuleBasedStateMachine):
             assert due > self.now, "a deadline in the past: the engine would turn for ever"
             self.now = due
             self.tell(m.Tick())
+        self.now = target
 
     # ------------------------------------------------------------ the seven
 

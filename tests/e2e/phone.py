@@ -452,7 +452,9 @@ class Phone(asyncio.DatagramProtocol):
             return
         call._end()
 
-    def respond(self, request: Message, status: int, phrase: str, call: Call | None = None, *, sdp: bool = False) -> None:
+    def respond(
+        self, request: Message, status: int, phrase: str, call: Call | None = None, *, sdp: bool = False
+    ) -> None:
         to = request.get("To")
         if call is not None and not call.outgoing and ";tag=" not in to:
             to = call.local

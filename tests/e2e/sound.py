@@ -173,7 +173,9 @@ class Media(asyncio.DatagramProtocol):
         """The next so many seconds of sound."""
         mark, count = self.mark(), round(seconds * RATE / FRAME)
         await self.pulse.until(
-            lambda: len(self.frames) >= mark + count, limit, lambda: f"heard {len(self.frames) - mark} of {count} frames"
+            lambda: len(self.frames) >= mark + count,
+            limit,
+            lambda: f"heard {len(self.frames) - mark} of {count} frames",
         )
         return self.since(mark)
 

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 # What an operator would have: a trunk known by its address, and one telephone.
 PJSIP = """
+; Trunk and telephone share an address here, so the telephone's name has to count first.
+[global]
+type = global
+endpoint_identifier_order = username,ip
+
 [udp]
 type = transport
 protocol = udp

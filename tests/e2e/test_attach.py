@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from e2e.phone import Phone
 from e2e.stock import StockAsterisk
 from rig.ports import free_port
 from rig.root import provide
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.e2e
 
@@ -87,6 +86,14 @@ class Service:
         self._log = (folder / "service.log").open("wb")
         self.process = subprocess.Popen([PROGRAM, "serve"], env=self.environment, stderr=self._log)
 
+    async def ready(self) -> None:
+        async with asyncio.timeout(20), httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.api_port}") as web:
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    if (await web.get("/health/ready")).status_code == 200:
+                        return
+                await asyncio.sleep(0.05)
+
     def end(self) -> None:
         self.process.terminate()
         self.process.wait(15)
@@ -106,14 +113,12 @@ async def test_call_is_answered_on_debians_stock_asterisk(tmp_path: Path, secret
         with asterisk.attached(phone_port=desk.port):
             service = Service(asterisk, tmp_path)
             try:
-                ready = await desk.dial("*73")
-                # The service connects while we already dial; the code says so until it is there.
-                await ready.answered()
-                await ready.is_over(10)
+                await service.ready()
+                code = await desk.dial("*73")
+                await code.answered()
+                await code.is_over(10)
 
-                call = await citizen.dial(
-                    "0511 7307-0".replace(" ", "").replace("-", ""), shown='"Erika" <sip:+493023125001@127.0.0.1>'
-                )
+                call = await citizen.dial("051173070", shown='"Erika" <sip:+493023125001@127.0.0.1>')
                 offered = await desk.rings(15)
                 await offered.answer(tone=800)
                 await call.answered()

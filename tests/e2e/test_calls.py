@@ -27,7 +27,9 @@ async def test_citizen_dials_the_town_hall_and_talks_to_an_agent(play: Play) -> 
     before = await stage.api.metrics()
     caller = await stage.caller()
 
-    call = await caller.dial("0511 7307-0".replace(" ", "").replace("-", ""), shown=f'"Erika Muster" <sip:{CALLER}@a.b>')
+    call = await caller.dial(
+        "0511 7307-0".replace(" ", "").replace("-", ""), shown=f'"Erika Muster" <sip:{CALLER}@a.b>'
+    )
     at_phone = await phone.rings()
     assert at_phone.invite.display == "Langenhagen: Erika Muster"
     assert at_phone.invite.user == CALLER

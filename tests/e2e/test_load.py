@@ -28,11 +28,15 @@ async def test_forty_calls_four_agents_nothing_is_lost(play: Play, theatre: Thea
             Caller((LANGENHAGEN, HANNOVER)[n % 2], f"+4930231250{n:02d}", f"Muster {n}", 4 if n % 10 == 0 else 60)
             for n in range(CALLS)
         ]
-        with agents_phones(asterisk, port, ring=0.1, talk=0.5) as phones, registered(asterisk, port, asterisk.agents):
-            theatre.stack.make_ready(asterisk.agents)
-            with callers(asterisk, public, rate=20) as outside:
-                counted = outside.wait(60)
-            answered = phones.stop()
+        with agents_phones(asterisk, port, ring=0.1, talk=0.5) as phones:
+            registrations = registered(asterisk, port, asterisk.agents)
+            try:
+                theatre.stack.make_ready(asterisk.agents)
+                with callers(asterisk, public, rate=20) as outside:
+                    counted = outside.wait(60)
+            finally:
+                registrations.stop(0.1)
+            answered = phones.stop(0.1)
         return counted["connected"], counted["out_of_patience"], answered["answered"]
 
     connected, gave_up, answered = await asyncio.to_thread(play_it)
