@@ -21,7 +21,7 @@ setup: .venv/.ready ## everything into .venv (implied by all others)
 	@echo "setting up .venv"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dialog-acd needs Python 3.11 or later; say PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
 demo: setup ## simulated citizens call real numbers, simulated agents answer [CALLS=60] [RATE=2] [TALK=8] [AGENTS=16]

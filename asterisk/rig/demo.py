@@ -148,7 +148,7 @@ class Picture:
 
     queues: list[dict[str, Any]] = field(default_factory=list)
     agents: dict[str, int] = field(default_factory=dict)
-    offered: dict[str, float] = field(default_factory=dict)
+    abandoned: dict[str, float] = field(default_factory=dict)
     answered: dict[str, float] = field(default_factory=dict)
     in_time: dict[str, float] = field(default_factory=dict)
     old: bool = False
@@ -162,16 +162,19 @@ class Picture:
                 for sample in family.samples:
                     counts[sample.name][sample.labels.get("queue", "")] += sample.value
             self.queues, self.agents = live["queues"], live["agents_by_state"]
-            self.offered = dict(counts["acd_calls_offered_total"])
+            self.abandoned = dict(counts["acd_calls_abandoned_total"])
             self.answered = dict(counts["acd_calls_answered_total"])
             self.in_time = dict(counts["acd_calls_answered_in_time_total"])
             self.old = False
 
     def level(self, queue: str | None = None) -> float | None:
-        """Strict, over what has come in so far, so it rises while people wait."""
-        offered = sum(self.offered.values()) if queue is None else self.offered.get(queue, 0)
-        in_time = sum(self.in_time.values()) if queue is None else self.in_time.get(queue, 0)
-        return 100 * in_time / offered if offered else None
+        """Strict, over the calls that are decided: whoever still waits may yet be answered in time."""
+
+        def count(of: dict[str, float]) -> float:
+            return sum(of.values()) if queue is None else of.get(queue, 0)
+
+        decided = count(self.answered) + count(self.abandoned)
+        return 100 * count(self.in_time) / decided if decided else None
 
     def table(self) -> Table:
         table = Table(title="dialog-acd", caption=self.agents_line(), expand=False)

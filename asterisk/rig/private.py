@@ -39,7 +39,9 @@ HOMES = "/run/dialog-acd"
 # Pieces of asterisk-moh-opsound-wav and the seconds of each that are music. Every one of them begins or ends with up to
 # 19 s of nothing, and to somebody who waits, silence means that the line is dead. (Operators: cut yours, too.)
 MUSIC: Mapping[str, tuple[int, int]] = {
-    "macroform-cold_day": (0, 229), "macroform-robot_dity": (2, 184), "manolo_camp-morning_coffee": (1, 69),
+    "macroform-cold_day": (0, 229),
+    "macroform-robot_dity": (2, 184),
+    "manolo_camp-morning_coffee": (1, 69),
 }
 FAILSAFE_GROUPS: Mapping[str, Sequence[str]] = {
     "general": render.OFFICES,
@@ -60,11 +62,23 @@ class PrivateAsterisk:
     qualify   seconds between OPTIONS to registered phones, 0 for never (simulated phones do not answer them).
     """
 
-    def __init__(self, run_dir: Path, *, agents: int = 16, name: str | None = None, dialplans: Path | None = None,
-                 extra: Mapping[str, str] | None = None, failsafe: Mapping[str, Sequence[str]] = FAILSAFE_GROUPS,
-                 ports: Ports | None = None, keep: bool = False, detach: bool = False, qualify: int = 0,
-                 root: Root | None = None, cache: Path | None = None,
-                 progress: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        *,
+        agents: int = 16,
+        name: str | None = None,
+        dialplans: Path | None = None,
+        extra: Mapping[str, str] | None = None,
+        failsafe: Mapping[str, Sequence[str]] = FAILSAFE_GROUPS,
+        ports: Ports | None = None,
+        keep: bool = False,
+        detach: bool = False,
+        qualify: int = 0,
+        root: Root | None = None,
+        cache: Path | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
         if not 0 <= agents < 1000:
             raise RigError("between 0 and 999 agents, please: beyond that the extensions run out")
         self.run_dir = run_dir
@@ -168,9 +182,20 @@ class PrivateAsterisk:
                 raise
         self._ports_given = True  # others know them now: a restart has to come back on the same
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        (self.run_dir / "asterisk.json").write_text(json.dumps({
-            "root": str(self.root.path), "version": self.root.version, "name": self.name, "pid": self.pid,
-            "agents": len(self.agents), "keep": self.keep, "ports": asdict(self.ports)}, indent=1))
+        (self.run_dir / "asterisk.json").write_text(
+            json.dumps(
+                {
+                    "root": str(self.root.path),
+                    "version": self.root.version,
+                    "name": self.name,
+                    "pid": self.pid,
+                    "agents": len(self.agents),
+                    "keep": self.keep,
+                    "ports": asdict(self.ports),
+                },
+                indent=1,
+            )
+        )
         return self
 
     def stop(self) -> None:
@@ -196,8 +221,15 @@ class PrivateAsterisk:
         """The detached instance that another process started with this run_dir, or None if none runs."""
         try:
             found = json.loads((run_dir / "asterisk.json").read_text())
-            adopted = cls(run_dir, agents=int(found["agents"]), name=found["name"], keep=found["keep"], detach=True,
-                          ports=Ports(**found["ports"]), root=Root(Path(found["root"]), found["version"]))
+            adopted = cls(
+                run_dir,
+                agents=int(found["agents"]),
+                name=found["name"],
+                keep=found["keep"],
+                detach=True,
+                ports=Ports(**found["ports"]),
+                root=Root(Path(found["root"]), found["version"]),
+            )
             adopted._pid = int(found["pid"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -226,8 +258,16 @@ class PrivateAsterisk:
     def _remote(self, command: str, limit: float) -> subprocess.CompletedProcess[str] | None:
         argv = self.root.command(["asterisk", "-C", f"{self.home}/etc/asterisk.conf", "-rx", command], uid=UID)
         try:
-            return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                  text=True, errors="replace", timeout=limit, check=False)
+            return subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                errors="replace",
+                timeout=limit,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return None
 
@@ -241,23 +281,44 @@ class PrivateAsterisk:
             owner = re.fullmatch(r"(\d+)-[0-9a-f]{6}", left.name)
             if owner and left != home and not Path("/proc", owner[1]).exists():
                 shutil.rmtree(left, ignore_errors=True)
-        for part in ("", "etc", "etc/dialplans", "db", "run", "log", "spool", "data", "data/moh",
-                     "data/sounds", "data/sounds/de"):
+        for part in (
+            "",
+            "etc",
+            "etc/dialplans",
+            "db",
+            "run",
+            "log",
+            "spool",
+            "data",
+            "data/moh",
+            "data/sounds",
+            "data/sounds/de",
+        ):
             (home / part).mkdir(exist_ok=True)
         values = {
-            "HOME": self.home, "MODULES": self._modules(), "MOH": f"{self.home}/data/moh",
-            "AMI_PORT": self.ports.ami, "AMI_SECRET": self.keys.ami, "TRUNK_PORT": self.ports.trunk,
-            "PHONE_PORT": self.ports.phones, "PARTNER_PORT": self.ports.partner, "QUALIFY": self.qualify,
-            "RTP_START": RTP_FIRST, "RTP_END": RTP_LAST,
+            "HOME": self.home,
+            "MODULES": self._modules(),
+            "MOH": f"{self.home}/data/moh",
+            "AMI_PORT": self.ports.ami,
+            "AMI_SECRET": self.keys.ami,
+            "TRUNK_PORT": self.ports.trunk,
+            "PHONE_PORT": self.ports.phones,
+            "PARTNER_PORT": self.ports.partner,
+            "QUALIFY": self.qualify,
+            "RTP_START": RTP_FIRST,
+            "RTP_END": RTP_LAST,
         }
         files = render.templates(values)
         files["pjsip-phones.conf"] = render.phones(self.keys.phones, [*self.agents, *self.offices])
         files["queues-failsafe.conf"] = render.failsafe_groups(self.failsafe)
-        files["globals.conf"] = render.global_variables({
-            "ACD_AGI": f"{HOST}:{self.ports.agi}",
-            "ACD_HEARTBEAT_MAX": "10",
-            "ACD_FAILSAFE_GROUP": next(iter(self.failsafe), ""),
-            **self.extra})
+        files["globals.conf"] = render.global_variables(
+            {
+                "ACD_AGI": f"{HOST}:{self.ports.agi}",
+                "ACD_HEARTBEAT_MAX": "10",
+                "ACD_FAILSAFE_GROUP": next(iter(self.failsafe), ""),
+                **self.extra,
+            }
+        )
         for name, text in files.items():
             self._put(home / "etc" / name, text)
         self._put_dialplans()
@@ -270,8 +331,16 @@ class PrivateAsterisk:
                 os.chown(Path(directory, name), UID, GID, follow_symlinks=False)
 
     def _modules(self) -> str:
-        at = next(iter(sorted(p for lib in ("lib", "lib64", "local/lib") for p in
-                              self.root.host(f"/usr/{lib}").glob("**/asterisk/modules/chan_pjsip.so"))), None)
+        at = next(
+            iter(
+                sorted(
+                    p
+                    for lib in ("lib", "lib64", "local/lib")
+                    for p in self.root.host(f"/usr/{lib}").glob("**/asterisk/modules/chan_pjsip.so")
+                )
+            ),
+            None,
+        )
         if at is None:
             raise RigError(f"no Asterisk modules below {self.root.host('/usr')}: remove it and start again")
         return "/" + str(at.parent.relative_to(self.root.path))
@@ -294,8 +363,11 @@ class PrivateAsterisk:
         """A data directory of links to the package's, with our prompts as de/acd among the German ones."""
         data, package = self.host_home / "data", Path("/usr/share/asterisk")
         links = {data / "documentation": package / "documentation", data / "sounds" / "en": package / "sounds" / "en"}
-        links |= {data / "sounds" / "de" / german.name: package / "sounds" / "de" / german.name
-                  for german in self.root.host(package / "sounds" / "de").iterdir() if german.name != "acd"}
+        links |= {
+            data / "sounds" / "de" / german.name: package / "sounds" / "de" / german.name
+            for german in self.root.host(package / "sounds" / "de").iterdir()
+            if german.name != "acd"
+        }
         for link, target in links.items():
             if not link.is_symlink():
                 link.symlink_to(target)
@@ -321,17 +393,43 @@ class PrivateAsterisk:
                 (moh / source.name).symlink_to(package / source.name)
 
     def _launch(self) -> subprocess.Popen[str]:
-        asterisk = next((p for p in ("/usr/sbin/asterisk", "/usr/local/sbin/asterisk", "/usr/bin/asterisk")
-                         if self.root.host(p).exists()), None) or shutil.which("asterisk") or "/usr/sbin/asterisk"
-        argv = [sys.executable, "-I", str(Path(__file__).with_name("launch.py")), "free" if self.detach else "watch",
-                str(self.root.path), str(UID), str(GID), "-" if self.keep else str(self.host_home),
-                asterisk, "-f", "-C", f"{self.home}/etc/asterisk.conf"]
+        asterisk = (
+            next(
+                (
+                    p
+                    for p in ("/usr/sbin/asterisk", "/usr/local/sbin/asterisk", "/usr/bin/asterisk")
+                    if self.root.host(p).exists()
+                ),
+                None,
+            )
+            or shutil.which("asterisk")
+            or "/usr/sbin/asterisk"
+        )
+        argv = [
+            sys.executable,
+            "-I",
+            str(Path(__file__).with_name("launch.py")),
+            "free" if self.detach else "watch",
+            str(self.root.path),
+            str(UID),
+            str(GID),
+            "-" if self.keep else str(self.host_home),
+            asterisk,
+            "-f",
+            "-C",
+            f"{self.home}/etc/asterisk.conf",
+        ]
         (self.host_home / "run" / "asterisk.ctl").unlink(missing_ok=True)  # of one that was killed
         with (self.host_home / "log" / "console").open("ab") as said:
             # A session of its own: Ctrl-C is for whoever started us, who then calls stop().
             self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL if self.detach else subprocess.PIPE,
-                stdout=said if self.detach else subprocess.PIPE, stderr=said, start_new_session=True, text=True)
+                argv,
+                stdin=subprocess.DEVNULL if self.detach else subprocess.PIPE,
+                stdout=said if self.detach else subprocess.PIPE,
+                stderr=said,
+                start_new_session=True,
+                text=True,
+            )
         if self.detach:
             self._pid = self._process.pid
         else:

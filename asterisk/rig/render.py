@@ -40,8 +40,10 @@ def fill(template: str, values: Mapping[str, object], source: str) -> str:
 
 
 def templates(values: Mapping[str, object]) -> dict[str, str]:
-    return {file.name: fill(file.read_text(encoding="utf-8"), values, file.name)
-            for file in sorted(TEMPLATES.glob("*.conf"))}
+    return {
+        file.name: fill(file.read_text(encoding="utf-8"), values, file.name)
+        for file in sorted(TEMPLATES.glob("*.conf"))
+    }
 
 
 def phones(passwords: Mapping[str, str], names: Sequence[str]) -> str:
@@ -51,7 +53,8 @@ def phones(passwords: Mapping[str, str], names: Sequence[str]) -> str:
         f'callerid = "{name}" <{extension_of(name)}>\n'
         f"[{name}](phone-aor)\n"
         f"[{name}](phone-auth)\nusername = {name}\npassword = {passwords[name]}\n"
-        for name in names)
+        for name in names
+    )
 
 
 def failsafe_groups(groups: Mapping[str, Sequence[str]]) -> str:
@@ -59,7 +62,8 @@ def failsafe_groups(groups: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(
         f"[acd-failsafe-{group}](failsafe)\n"
         + "".join(f"member = PJSIP/{name},0,{name},PJSIP/{name}\n" for name in names)
-        for group, names in groups.items())
+        for group, names in groups.items()
+    )
 
 
 def global_variables(values: Mapping[str, str]) -> str:

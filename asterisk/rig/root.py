@@ -72,10 +72,18 @@ def provide(cache: Path | None = None, progress: Callable[[str], None] = _to_std
         answer.update(line.rstrip("\n").split("=", 1) for line in lines if "=" in line)  # type: ignore[misc]
 
     # Its own session: a Ctrl-C must reach it through us, after which it removes what it had half made.
-    script_run = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  text=True, start_new_session=True)
-    readers = [threading.Thread(target=reader, args=(pipe,), daemon=True)
-               for reader, pipe in ((relay, script_run.stderr), (understand, script_run.stdout))]
+    script_run = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    readers = [
+        threading.Thread(target=reader, args=(pipe,), daemon=True)
+        for reader, pipe in ((relay, script_run.stderr), (understand, script_run.stdout))
+    ]
     for reader in readers:
         reader.start()
     try:

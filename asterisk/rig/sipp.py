@@ -130,7 +130,7 @@ class Sipp:
     # Life
 
     def __enter__(self) -> Self:
-        return self.start()
+        return self if self.running else self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()

@@ -8,7 +8,7 @@ time, from signals and orders alone, so that the core is not checked against its
 At the end of each run two more questions are put: does the world come to rest when everybody falls silent (nothing
 may stay stuck for ever), and does the same story told to a new ``Acd`` lead to the same orders.
 
-``HYPOTHESIS_PROFILE=long`` searches for minutes instead of seconds.
+``HYPOTHESIS_PROFILE=long`` searches ten times as many days, twice as long each.
 """
 
 from __future__ import annotations

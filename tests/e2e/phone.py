@@ -14,6 +14,7 @@ in what nobody tests (retransmissions are answered, unknown requests get 200) an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
 import re
@@ -178,7 +179,8 @@ class Call:
         if replacing is not None:
             theirs = re.search(r";tag=([^;>\s]+)", replacing.remote)
             ours = re.search(r";tag=([^;>\s]+)", replacing.local)
-            assert theirs and ours
+            assert theirs
+            assert ours
             uri += "?Replaces=" + quote(f"{replacing.call_id};to-tag={theirs[1]};from-tag={ours[1]}", safe="")
         refer_to, by = ("Refer-To", f"<{uri}>"), ("Referred-By", f"<sip:{self.phone.name}@{self.phone.server[0]}>")
         return (await self.phone.request(self, "REFER", [refer_to, by])).status
@@ -254,10 +256,8 @@ class Phone(asyncio.DatagramProtocol):
                 pass
             call.media.close()
         if self._registered:
-            try:
+            with contextlib.suppress(AssertionError):
                 await self.register(expires=0)
-            except AssertionError:
-                pass
         for task in self._opening:
             task.cancel()
         if self._transport is not None:

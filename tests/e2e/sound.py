@@ -16,6 +16,7 @@ import random
 import struct
 from bisect import bisect_left
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -207,7 +208,7 @@ class Media(asyncio.DatagramProtocol):
         assert share(heard, hertz) < 0.2, f"a tone of {hertz} Hz is still heard"
 
     async def hears_music(self, seconds: float = 0.6, limit: float = 6.0) -> None:
-        """From now on: so many seconds in a row that are audible in each tenth of it. Not one of our prompts, not a tone."""
+        """From now on: so many seconds in a row, audible in each tenth; none of our prompts, no tone."""
         mark, window = self.mark(), round(seconds * RATE / FRAME)
 
         def holds() -> bool:
@@ -235,7 +236,9 @@ class Media(asyncio.DatagramProtocol):
         def what() -> str:
             heard = self.since(begin)
             others = [file.stem for file in PROMPTS.glob("*.alaw") if self.was_said(file.stem, begin)]
-            return f"the prompt {prompt}; heard {len(heard) / RATE:.1f} s of loudness {loudness(heard):.0f}, said: {others}"
+            return (
+                f"the prompt {prompt}; heard {len(heard) / RATE:.1f} s, loudness {loudness(heard):.0f}, said: {others}"
+            )
 
         await self.pulse.until(lambda: self.was_said(prompt, begin), limit, what)
 
@@ -245,4 +248,4 @@ class Media(asyncio.DatagramProtocol):
         if not audible:
             return math.inf
         moments: Sequence[float] = [self.frames[mark][0], *audible, *([until] if until is not None else [])]
-        return max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(moments))

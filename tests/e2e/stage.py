@@ -18,16 +18,15 @@ from e2e.phone import Phone
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rig.stack import Stack
-
     from e2e.phone import Call
+    from rig.stack import Stack
 
 LANGENHAGEN, HANNOVER, UNKNOWN = "051173070", "05111680", "040123456"
 CALLER = "+493023125001"  # BNetzA reserves 030 23125 000 to 999 for films
 BEAT = 6
 """ACD_HEARTBEAT_MAX of the stage: what tests wait for is proven with ten seconds as with six."""
 AGENTS = 4
-GROUPS = {"demo": ("office01", "office02"), "solo": ("office03",), "nobody": ("agent04",)}
+GROUPS: Mapping[str, Sequence[str]] = {"demo": ("office01", "office02"), "solo": ("office03",), "nobody": ("agent04",)}
 """The failsafe groups. Nobody registers the last one's telephone."""
 
 
@@ -71,21 +70,21 @@ def directory(
         )
     for name, skill in (("langenhagen", "langenhagen"), ("hannover", "hannover"), ("catchall", "general")):
         parts.append(f'[[queues]]\nid = "{name}"\nname = "{name}"\nskill = "{skill}"\n{queue}')
-    for number, tenant, name, kind, profile in (
+    for prefix, tenant, name, kind, profile in (
         ("+495117307", "langenhagen", "langenhagen", "main-number", "town"),
         ("+49511168", "hannover", "hannover", "main-number", "rest"),
         ("", "center", "catchall", "catch-all", "rest"),
     ):
-        entry = f'[[entries]]\nnumber = "{number}"\ntenant = "{tenant}"\nqueue = "{name}"\nkind = "{kind}"\n'
-        entry += f'failsafe = "{profile}"\n' + ("block = true\n" if number else "")
-        if whisper and number:
+        entry = f'[[entries]]\nnumber = "{prefix}"\ntenant = "{tenant}"\nqueue = "{name}"\nkind = "{kind}"\n'
+        entry += f'failsafe = "{profile}"\n' + ("block = true\n" if prefix else "")
+        if whisper and prefix:
             entry += f'announcement = "acd/town-{tenant}"\n'
-        if greeting and number:
+        if greeting and prefix:
             entry += f'greeting = "{greeting}"\n'
         parts.append(entry)
     skills = "{ langenhagen = 3, hannover = 3, general = 3 }"
-    for number in range(1, AGENTS + 1):
-        name = f"agent{number:02d}"
+    for place in range(1, AGENTS + 1):
+        name = f"agent{place:02d}"
         parts.append(f'[[agents]]\nid = "{name}"\nname = "{name}"\nphone = "{name}"\nskills = {skills}\n')
     return "\n".join(parts)
 

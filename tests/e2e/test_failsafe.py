@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from e2e.conftest import Play, Theatre
     from e2e.phone import Call, Phone
-    from e2e.stage import Stage
 
 pytestmark = pytest.mark.e2e
 CALLERS_VOICE, AGENTS_VOICE, OFFICES_VOICE = 440, 700, 1100

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from rig.ports import free_port
-from rig.sipp import Caller, agents_phones, callers, registered, silent_phones
 
 from e2e.stage import HANNOVER, LANGENHAGEN
+from rig.ports import free_port
+from rig.sipp import Caller, agents_phones, callers, registered, silent_phones
 
 if TYPE_CHECKING:
     from e2e.conftest import Play, Theatre

@@ -101,6 +101,8 @@ class _Call:
     partner: PartnerId | None = None
     transferred_to: str | None = None
     transfer_blind: bool | None = None
+    transfer_landed: bool = False
+    """The target of the transfer was a number of ours: coming back to the queue is what was meant."""
     failsafe_why: str = ""
     failsafe_answered_by: str | None = None
     hung_up_first: str = "unknown"
@@ -417,6 +419,7 @@ class Acd:
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
             call.entry, call.queue = found.entry, self._directory.queue[found.entry.queue]
             call.emergency = found.number.kind is NumberKind.EMERGENCY
+            call.transfer_landed = True
         self._out.append(self._treatment(call))
 
     def _treatment(self, call: _Call) -> m.Treat:
@@ -462,6 +465,9 @@ class Acd:
         call.line.t_q = call.line.t_q or self._now
         self._stand_in_line(call)
         call.hung_up_first = "unknown"  # whoever transferred the caller did not end the call
+        if before is CallState.DIVERTED and not call.transfer_landed:
+            # The target did not take the caller, who therefore went nowhere.
+            call.transferred_to = call.transfer_blind = None
         if first:
             line = self._waiting[call.queue.id]
             self._out.append(m.CallQueued(call.id, call.queue.id, line.index((call.place, call.id)) + 1))
