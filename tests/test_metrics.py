@@ -132,6 +132,8 @@ def sources(**changes: Callable[[], object]) -> Sources:
         records_pending=lambda: 3,
         records_written=lambda: 40,
         records_conflicting=lambda: 0,
+        records_lost=lambda: 2,
+        defects=lambda: 1,
         agi_questions=lambda: {"answered": 41, "too-late": 1},
     )
     return replace(quiet, **changes)  # type: ignore[arg-type]
@@ -375,6 +377,8 @@ def test_the_adapters_numbers_are_read_at_the_scrape(board: Board) -> None:
     assert scrape("acd_records_pending") == 3
     assert scrape("acd_records_written_total") == 40
     assert scrape("acd_records_conflicting_total") == 0
+    assert scrape("acd_records_lost_total") == 2
+    assert scrape("acd_defects_total") == 1
     assert scrape("acd_agi_questions_total", result="answered") == 41
     assert scrape("acd_agi_questions_total", result="too-late") == 1
     up = False

@@ -153,6 +153,8 @@ async def serve(settings: Settings) -> None:
                 records_pending=lambda: writer.depth,
                 records_written=lambda: writer.written,
                 records_conflicting=lambda: writer.conflicts,
+                records_lost=lambda: writer.lost,
+                defects=lambda: engine.failures,
                 agi_questions=questions,
             )
         )

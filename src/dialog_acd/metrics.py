@@ -90,6 +90,10 @@ class Sources:
     records_written: Callable[[], int]
     records_conflicting: Callable[[], int]
     """A second, different record for a call that has one: always worth an alarm."""
+    records_lost: Callable[[], int]
+    """Records no database, no disk and no memory would take: in the log alone. Must stay 0."""
+    defects: Callable[[], int]
+    """Signals the core could not handle. Must stay 0."""
     agi_questions: Callable[[], Mapping[str, int]]
     """Questions of the dialplan by how they ended; the keys must come from a fixed set."""
 
@@ -231,6 +235,8 @@ class Metrics(Collector):
             ("acd_ami_reconnects_total", "Links to Asterisk's manager after the first.", s.ami_reconnects),
             ("acd_records_written_total", "Records in the database since the start.", s.records_written),
             ("acd_records_conflicting_total", "Second, different records for one call.", s.records_conflicting),
+            ("acd_records_lost_total", "Records that are in the log alone.", s.records_lost),
+            ("acd_defects_total", "Signals the core could not handle.", s.defects),
         )
         for name, text, source in gauges:
             if (value := self._value(source)) is not None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
 import time
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,10 +85,6 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     file.write_text(directory(), encoding="utf-8")
     stack = Stack(home / "run", agents=AGENTS, directory=file, phones=False, extra={"ACD_HEARTBEAT_MAX": str(BEAT)})
     stack.asterisk.failsafe = dict(GROUPS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        stack.asterisk.root.host("/")
-        gc.collect()
     with stack:
         theatre = Theatre(stack, file)
         theatre.await_heartbeat()

@@ -236,9 +236,7 @@ class Media(asyncio.DatagramProtocol):
         def what() -> str:
             heard = self.since(begin)
             others = [file.stem for file in PROMPTS.glob("*.alaw") if self.was_said(file.stem, begin)]
-            return (
-                f"the prompt {prompt}; heard {len(heard) / RATE:.1f} s, loudness {loudness(heard):.0f}, said: {others}"
-            )
+            return f"the prompt {prompt}; {len(heard) / RATE:.1f} s of loudness {loudness(heard):.0f}; said: {others}"
 
         await self.pulse.until(lambda: self.was_said(prompt, begin), limit, what)
 

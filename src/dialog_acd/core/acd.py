@@ -586,6 +586,7 @@ class Acd:
             return False
         if call.state is CallState.OFFERED:
             self._move(call, signal)
+            call.transfer_landed = False
             # A second agent, after a transfer came back, does not undo the first answer.
             call.line.t_ans = call.line.t_ans or self._now
             agent = self._serving(call)
