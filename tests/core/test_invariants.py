@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.acd import Acd, Due, _Agent, _Call
+from dialog_acd.core.acd import Acd
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
+from dialog_acd.core.live import Due, LiveAgent, LiveCall
 from dialog_acd.core.model import AgentId, CallId, OfferId, Overflow, PartnerId, Phone, QueueId
 from dialog_acd.core.records import Result
 from dialog_acd.core.routing import serves
@@ -90,7 +91,7 @@ class WatchedAcd(Acd):
         self.deadlines_set = 0
         return super().handle(signal, now)
 
-    def _set_due(self, owner: _Call | _Agent, due: Due, at: datetime) -> None:
+    def _set_due(self, owner: LiveCall | LiveAgent, due: Due, at: datetime) -> None:
         self.deadlines_set += 1
         assert self.deadlines_set < 1000, f"for ever setting {due} to {at}"
         super()._set_due(owner, due, at)
@@ -582,7 +583,7 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     def whatever_can_get_stuck_has_a_deadline(self) -> None:
         """4."""
-        owners: list[_Call | _Agent] = [*self.acd._calls.values(), *self.acd._agents.values()]
+        owners: list[LiveCall | LiveAgent] = [*self.acd._calls.values(), *self.acd._agents.values()]
         dues = [at for owner in owners for at in owner.deadlines.values()]
         assert self.acd.next_deadline() == min(dues, default=None), "a deadline is written down but will not ring"
         assert min(dues, default=self.now + timedelta(1)) > self.now

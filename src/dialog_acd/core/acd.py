@@ -5,9 +5,8 @@ looked at, and answers with orders and notices. ``handle`` always does three thi
 apply the signal through the tables of ``lifecycle.py``, *settle* what can be brought together now, and again
 until nothing changes. Never an idle agent beside a caller that agent could serve.
 
-There are no timers. Whatever can get stuck carries a deadline; ``next_deadline()`` says when to come back.
-Deadlines sit in one heap and are forgotten lazily: an entry counts only while its owner still has that very
-moment written down.
+There are no timers. Whatever can get stuck carries a deadline (``live.py``); ``next_deadline()`` says when to come
+back.
 
 What is known of a call may be wrong at any time: signals come late, twice, or never. The rule is: the dialplan
 holds the caller, so the dialplan is believed. ``CallerHeld`` always wins (somebody *is* waiting there), a
@@ -16,27 +15,25 @@ picture of the switch (``SwitchFound``) settles whatever is older than itself.
 
 from __future__ import annotations
 
-import heapq
 from bisect import insort
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, cast
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work, advance, knows
+from dialog_acd.core.live import AGENTS_DUES, Agenda, Due, LiveAgent, LiveCall, picture
 from dialog_acd.core.model import EntryKind
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, Timeline, blame_for
-from dialog_acd.core.routing import Head, best_match, serves
-from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+from dialog_acd.core.routing import Head, best_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId
+    from dialog_acd.core.model import AgentId, CallId, Entry, OfferId, QueueId
     from dialog_acd.core.routing import Pick
+    from dialog_acd.core.view import AcdView
 
 GRACE = timedelta(seconds=2)
 """Asterisk's ``Dial`` timeout fires first; ours is for the day Asterisk is silent."""
@@ -61,80 +58,7 @@ class IdSource(Protocol):
         ...
 
 
-class Due(StrEnum):
-    """What a deadline is about."""
-
-    OFFER_EXPIRES = "offer-expires"
-    HELD_BY = "held-by"
-    LOST = "lost"
-    OVERFLOW = "overflow"
-    PAUSE_ENDS = "pause-ends"
-    WRAP_UP_ENDS = "wrap-up-ends"
-    ASIDE_ENDS = "aside-ends"
-
-
-@dataclass(slots=True)
-class _Call:
-    id: CallId
-    entry: Entry
-    queue: Queue
-    place: tuple[datetime, int]
-    """Arrival and order of arrival. Never changes, through failed offers, overflow and return."""
-    line: Timeline
-    touched_at: datetime
-    """When we last learnt something of the call."""
-    state: CallState = CallState.ARRIVED
-    dialled: str = ""
-    ani: str | None = None
-    caller_name: str = ""
-    """As at the first arrival. After an offer the channel shows our own word for the caller, town included."""
-    trunk: str = ""
-    trunk_call_id: str = ""
-    emergency: bool = False
-    offer: OfferId | None = None
-    agent: AgentId | None = None
-    """Whom the call occupies now."""
-    served_by: AgentId | None = None
-    talked: bool = False
-    holds_ordered: int = 0
-    overflow_tried: bool = False
-    partner: PartnerId | None = None
-    transferred_to: str | None = None
-    transfer_blind: bool | None = None
-    transfer_landed: bool = False
-    """The target of the transfer was a number of ours: coming back to the queue is what was meant."""
-    failsafe_why: str = ""
-    failsafe_answered_by: str | None = None
-    hung_up_first: str = "unknown"
-    deadlines: dict[Due, datetime] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Agent:
-    agent: Agent
-    idle_since: datetime
-    since: datetime
-    intent: Intent = Intent.SIGNED_OUT
-    reason: str = ""
-    work: Work = Work.IDLE
-    phone: PhoneState = PhoneState.UNREACHABLE
-    call: CallId | None = None
-    deadlines: dict[Due, datetime] = field(default_factory=dict)
-
-    @property
-    def available(self) -> bool:
-        return (
-            self.intent is Intent.READY
-            and self.work is Work.IDLE
-            and self.phone is PhoneState.REACHABLE
-            and Due.ASIDE_ENDS not in self.deadlines
-        )
-
-
 Output = m.Order | m.Notice
-_WAITING_STATES = frozenset(
-    {CallState.ARRIVED, CallState.WAITING, CallState.OFFERED, CallState.RETURNING, CallState.DIVERTING}
-)
 _ABANDONED_WHERE = {
     CallState.ARRIVED: "greeting",
     CallState.WAITING: "waiting",
@@ -161,18 +85,16 @@ class Acd:
         self._pick = pick
         self._ids = ids
         self._switch_up = False
-        self._calls: dict[CallId, _Call] = {}
+        self._calls: dict[CallId, LiveCall] = {}
         self._ended: dict[CallId, None] = {}
-        self._agents: dict[AgentId, _Agent] = {a.id: _Agent(a, now, now) for a in directory.agents}
+        self._agents: dict[AgentId, LiveAgent] = {a.id: LiveAgent(a, now, now) for a in directory.agents}
         for kept in intents:
             if (agent := self._agents.get(kept.agent)) is not None:
                 agent.intent, agent.reason = Intent(kept.intent), kept.reason
         self._waiting: dict[QueueId, list[tuple[tuple[datetime, int], CallId]]] = {}
         """Calls that may be matched now, per queue, in order of their place."""
         self._arrivals = 0
-        self._due: list[tuple[datetime, Due, str]] = []
-        # No running number in it: a forgotten entry may come to count again (same owner, same moment), and then
-        # the order of two deadlines of one moment would depend on who asked ``next_deadline()`` in between.
+        self._agenda = Agenda(self._deadlines_of)
         self._out: list[Output] = []
         self._now = now
         # One method per kind of signal; a test checks that none is missing.
@@ -217,12 +139,7 @@ class Acd:
 
     def next_deadline(self) -> datetime | None:
         """When to call ``handle(Tick(), ...)`` at the latest."""
-        while self._due:
-            at, due, owner = self._due[0]
-            if self._deadlines_of(due, owner).get(due) == at:
-                return at
-            heapq.heappop(self._due)
-        return None
+        return self._agenda.next_at()
 
     @property
     def directory(self) -> Directory:
@@ -231,43 +148,17 @@ class Acd:
 
     def view(self) -> AcdView:
         """An immutable picture, as of the last signal."""
-        calls = sorted(self._calls.values(), key=lambda c: c.place)
-        live = [CallView(c.id, c.entry.tenant, c.queue.id, c.entry.kind, c.state, c.line.t_in, c.agent) for c in calls]
-        agents = [
-            AgentView(
-                a.agent.id, a.agent.name, a.agent.phone, a.agent.team, a.intent, a.reason, a.work, a.phone,
-                a.available, a.since,
-            )
-            for a in self._agents.values()
-        ]  # fmt: skip
-        queues = []
-        for queue in self._directory.queues:
-            mine = [c for c in calls if c.queue.id == queue.id]
-            waiting = [c for c in mine if c.state in _WAITING_STATES]
-            able = [a for a in self._agents.values() if a.intent is not Intent.SIGNED_OUT and serves(a.agent, queue)]
-            queues.append(
-                QueueView(
-                    queue.id,
-                    queue.name,
-                    len(waiting),
-                    self._now - waiting[0].line.t_in if waiting else timedelta(),
-                    sum(c.state is CallState.CONNECTED for c in mine),
-                    len(able),
-                    sum(a.available for a in able),
-                )
-            )
-        return AcdView(self._now, self._switch_up, tuple(queues), tuple(agents), tuple(live))
+        return picture(self._directory, self._calls.values(), self._agents.values(), self._now, self._switch_up)
 
     # ------------------------------------------------------------ deadlines
 
-    def _set_due(self, owner: _Call | _Agent, due: Due, at: datetime) -> None:
+    def _set_due(self, owner: LiveCall | LiveAgent, due: Due, at: datetime) -> None:
         owner.deadlines[due] = at
-        name = owner.id if isinstance(owner, _Call) else owner.agent.id
-        heapq.heappush(self._due, (at, due, name))
+        self._agenda.note(at, due, owner.id if isinstance(owner, LiveCall) else owner.agent.id)
 
     def _deadlines_of(self, due: Due, owner: str) -> dict[Due, datetime]:
-        found: _Call | _Agent | None
-        if due in (Due.WRAP_UP_ENDS, Due.ASIDE_ENDS):
+        found: LiveCall | LiveAgent | None
+        if due in AGENTS_DUES:
             found = self._agents.get(cast("AgentId", owner))
         else:
             found = self._calls.get(cast("CallId", owner))
@@ -276,26 +167,22 @@ class Acd:
     def _expire(self) -> bool:
         """Act on every deadline that has come. Says whether anything did."""
         acted = False
-        while self._due and self._due[0][0] <= self._now:
-            at, due, owner = heapq.heappop(self._due)
-            deadlines = self._deadlines_of(due, owner)
-            if deadlines.get(due) != at:
-                continue
-            del deadlines[due]
+        while (come := self._agenda.take(self._now)) is not None:
+            due, owner = come
             acted = True
-            if due in (Due.WRAP_UP_ENDS, Due.ASIDE_ENDS):
+            if due in AGENTS_DUES:
                 self._agent_due(self._agents[cast("AgentId", owner)], due)
             else:
                 self._call_due(self._calls[cast("CallId", owner)], due)
         return acted
 
-    def _agent_due(self, agent: _Agent, due: Due) -> None:
+    def _agent_due(self, agent: LiveAgent, due: Due) -> None:
         if due is Due.WRAP_UP_ENDS:
             agent.idle_since = self._now
             self._set_work(agent, Work.IDLE, "wrap-up over")
         # ASIDE_ENDS: being gone from the deadlines is all there is to it.
 
-    def _call_due(self, call: _Call, due: Due) -> None:
+    def _call_due(self, call: LiveCall, due: Due) -> None:
         if due is Due.OFFER_EXPIRES:
             self._offer_over(call, m.OfferFailure.PHONE_GONE)
             self._order_hold(call)
@@ -309,7 +196,7 @@ class Acd:
         elif due is Due.LOST:
             self._end(call, Outcome(Result.FAILED, "lost-sight", Blame.SWITCH), 0)
 
-    def _order_hold(self, call: _Call) -> None:
+    def _order_hold(self, call: LiveCall) -> None:
         """Send the caller back to the waiting loop; three times, then only ``LOST`` is left."""
         order = m.Hold(call.id)
         self._move(call, order)
@@ -320,7 +207,7 @@ class Acd:
 
     # ------------------------------------------------------------ calls
 
-    def _move(self, call: _Call, message: m.Signal | m.Order) -> None:
+    def _move(self, call: LiveCall, message: m.Signal | m.Order) -> None:
         """Change a call's state by the table, and whatever depends on the state alone."""
         call.state = advance(call.state, message)
         call.touched_at = self._now
@@ -343,23 +230,23 @@ class Acd:
         self._set_due(call, Due.LOST, lost_at)
         self._arm_overflow(call)
 
-    def _arm_overflow(self, call: _Call) -> None:
+    def _arm_overflow(self, call: LiveCall) -> None:
         """A waiting call has its overflow before it, also after a refused order, a blind link or a new rule."""
         rule = call.queue.overflow
         if call.state is CallState.WAITING and rule is not None and not call.overflow_tried:
             self._set_due(call, Due.OVERFLOW, max(call.line.t_in + rule.after, self._now))
 
-    def _stand_in_line(self, call: _Call) -> None:
+    def _stand_in_line(self, call: LiveCall) -> None:
         line = self._waiting.setdefault(call.queue.id, [])
         if (call.place, call.id) not in line:
             insort(line, (call.place, call.id))
 
-    def _leave_line(self, call: _Call) -> None:
+    def _leave_line(self, call: LiveCall) -> None:
         line = self._waiting.get(call.queue.id)
         if line and (call.place, call.id) in line:
             line.remove((call.place, call.id))
 
-    def _adopt(self, call_id: CallId, dialled: str, queue: QueueId | None, entered_at: datetime | None) -> _Call:
+    def _adopt(self, call_id: CallId, dialled: str, queue: QueueId | None, entered_at: datetime | None) -> LiveCall:
         """Take over a call we have never heard of: the switch outlived us, or a signal was lost."""
         entry = self._directory.entry_for(dialled).entry if dialled else self._directory.catch_all
         if queue is not None and entry.queue != queue:
@@ -371,15 +258,15 @@ class Acd:
         self._out.append(m.PictureDiffered(call_id, "adopted"))
         return call
 
-    def _new_call(self, call_id: CallId, entry: Entry, arrived: datetime) -> _Call:
+    def _new_call(self, call_id: CallId, entry: Entry, arrived: datetime) -> LiveCall:
         self._arrivals += 1
         queue = self._directory.queue[entry.queue]
-        call = _Call(call_id, entry, queue, (arrived, self._arrivals), Timeline(arrived), self._now)
+        call = LiveCall(call_id, entry, queue, (arrived, self._arrivals), Timeline(arrived), self._now)
         self._calls[call_id] = call
         self._set_due(call, Due.LOST, self._now + LOST_AFTER)
         return call
 
-    def _live(self, signal: m.Signal, call_id: CallId) -> _Call | None:
+    def _live(self, signal: m.Signal, call_id: CallId) -> LiveCall | None:
         """The call a signal is about, if the signal means anything to it now; else the signal is ignored."""
         call = self._calls.get(call_id)
         if call is None:
@@ -422,7 +309,7 @@ class Acd:
             call.transfer_landed = True
         self._out.append(self._treatment(call))
 
-    def _treatment(self, call: _Call) -> m.Treat:
+    def _treatment(self, call: LiveCall) -> m.Treat:
         tenant = self._directory.tenant[call.entry.tenant]
         return m.Treat(
             call.id,
@@ -455,7 +342,7 @@ class Acd:
         if call is not None:
             self._held(call, signal)
 
-    def _held(self, call: _Call, signal: m.CallerHeld) -> None:
+    def _held(self, call: LiveCall, signal: m.CallerHeld) -> None:
         before = call.state
         if before in (CallState.OFFERED, CallState.CONNECTED):
             self._let_go(call, m.OfferFailure.NOT_TALKED if before is CallState.CONNECTED else None)
@@ -477,7 +364,7 @@ class Acd:
         if call is not None:
             self._end(call, self._outcome(call, signal.cause), signal.cause)
 
-    def _outcome(self, call: _Call, cause: int) -> Outcome:
+    def _outcome(self, call: LiveCall, cause: int) -> Outcome:
         if call.state is CallState.FAILSAFE:
             return Outcome(Result.FAILSAFE, call.failsafe_why, Blame.US)
         if call.state is CallState.DIVERTED:
@@ -491,7 +378,7 @@ class Acd:
             return Outcome(Result.REFUSED, "emergency", Blame.NOBODY)
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
 
-    def _end(self, call: _Call, outcome: Outcome, cause: int) -> None:
+    def _end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
         """Close a call: free whom it occupies, write its one record."""
         abandoned = outcome.result is Result.ABANDONED
         if call.agent is not None:
@@ -555,7 +442,7 @@ class Acd:
 
     def _of_offer(
         self, signal: m.OfferRinging | m.OfferAnswered | m.PartiesBridged | m.OfferFailed | m.AgentHungUp
-    ) -> _Call | None:
+    ) -> LiveCall | None:
         """The call of an offer signal, if that offer is the one in force."""
         call = self._calls.get(signal.call)
         if call is None:
@@ -579,7 +466,7 @@ class Acd:
         if call is not None and self._answered(call, signal):
             self._talking(call)
 
-    def _answered(self, call: _Call, signal: m.OfferAnswered | m.PartiesBridged) -> bool:
+    def _answered(self, call: LiveCall, signal: m.OfferAnswered | m.PartiesBridged) -> bool:
         """The agent has picked up. Whether the two also talk is another question (the announcement)."""
         if not knows(call.state, signal):
             self._ignore(signal, f"call is {call.state}", call.id)
@@ -593,7 +480,7 @@ class Acd:
             self._set_work(agent, Work.TALKING, "answered")
         return True
 
-    def _talking(self, call: _Call) -> None:
+    def _talking(self, call: LiveCall) -> None:
         if call.agent is None or self._talks(call):
             return
         agent = self._serving(call)
@@ -610,11 +497,11 @@ class Acd:
                 )
             )  # fmt: skip
 
-    def _talks(self, call: _Call) -> bool:
+    def _talks(self, call: LiveCall) -> bool:
         """Whether the caller talks to the agent of *this* offer; ``talked`` remembers earlier ones, too."""
         return call.agent is not None and call.line.offers[-1].result == "answered"
 
-    def _serving(self, call: _Call) -> _Agent:
+    def _serving(self, call: LiveCall) -> LiveAgent:
         if call.agent is None:
             raise AssertionError(f"call {call.id} has no agent")  # invariant 2; a defect of this file
         return self._agents[call.agent]
@@ -634,7 +521,7 @@ class Acd:
         self._move(call, signal)
         self._set_due(call, Due.HELD_BY, self._now + HELD_WITHIN)
 
-    def _offer_over(self, call: _Call, reason: m.OfferFailure) -> None:
+    def _offer_over(self, call: LiveCall, reason: m.OfferFailure) -> None:
         """An offer came to nothing: the agent is freed, and taken out of the round where that was their doing."""
         agent_id = call.agent
         if agent_id is None:
@@ -653,7 +540,7 @@ class Acd:
         elif reason in (m.OfferFailure.PHONE_BUSY, m.OfferFailure.PHONE_GONE):
             self._set_due(agent, Due.ASIDE_ENDS, self._now + SET_ASIDE)
 
-    def _let_go(self, call: _Call, reason: m.OfferFailure | None) -> None:
+    def _let_go(self, call: LiveCall, reason: m.OfferFailure | None) -> None:
         """The caller is back in the waiting loop while we believed an agent had them."""
         if call.agent is None:
             return
@@ -665,12 +552,12 @@ class Acd:
             # How the offer went was never told; the agent is not to blame, but this phone is set aside.
             self._offer_over(call, m.OfferFailure.PHONE_GONE)
 
-    def _note_offer(self, call: _Call, failure: m.OfferFailure | None) -> None:
+    def _note_offer(self, call: LiveCall, failure: m.OfferFailure | None) -> None:
         last = call.line.offers[-1]
         if last.result == "open":
             call.line.offers[-1] = OfferTried(last.offer, last.agent, last.at, str(failure or "answered"))
 
-    def _free(self, call: _Call, why: str) -> None:
+    def _free(self, call: LiveCall, why: str) -> None:
         """Break the tie between a call and the agent it occupies, without wrap-up."""
         if call.agent is not None:
             agent = self._agents[call.agent]
@@ -678,7 +565,7 @@ class Acd:
             self._set_work(agent, Work.IDLE, why)
         call.agent, call.offer = None, None
 
-    def _wrap_up(self, call: _Call) -> None:
+    def _wrap_up(self, call: LiveCall) -> None:
         """The agent's part in a conversation is over."""
         if call.agent is None:
             return
@@ -720,7 +607,7 @@ class Acd:
 
     # ------------------------------------------------------------ partners and failsafe
 
-    def _overflow(self, call: _Call) -> None:
+    def _overflow(self, call: LiveCall) -> None:
         rule = call.queue.overflow
         if rule is None or call.state is not CallState.WAITING or not self._switch_up:
             return
@@ -775,7 +662,7 @@ class Acd:
 
     # ------------------------------------------------------------ agents
 
-    def _set_work(self, agent: _Agent, work: Work, why: str) -> None:
+    def _set_work(self, agent: LiveAgent, work: Work, why: str) -> None:
         if agent.work is not work:
             self._out.append(m.AgentChanged(agent.agent.id, "work", agent.work, work, why))
             agent.work, agent.since = work, self._now
@@ -783,7 +670,7 @@ class Acd:
             # The last conversation of somebody whom the directory no longer knows is over.
             self._agents.pop(agent.agent.id, None)
 
-    def _set_intent(self, agent: _Agent, intent: Intent, reason: str) -> None:
+    def _set_intent(self, agent: LiveAgent, intent: Intent, reason: str) -> None:
         if agent.intent is intent and agent.reason == reason:
             return
         self._out.append(m.AgentChanged(agent.agent.id, "intent", agent.intent, intent, reason))
@@ -815,7 +702,7 @@ class Acd:
         else:
             self._set_phone(self._agents[known.id], PhoneState(signal.state))
 
-    def _set_phone(self, agent: _Agent, state: PhoneState) -> None:
+    def _set_phone(self, agent: LiveAgent, state: PhoneState) -> None:
         if state is PhoneState.REACHABLE:
             agent.deadlines.pop(Due.ASIDE_ENDS, None)
         if agent.phone is not state:
@@ -858,7 +745,7 @@ class Acd:
                     # What was known of the old phone says nothing of the new; the next picture does.
                     self._set_phone(ours, PhoneState.UNREACHABLE)
             else:
-                self._agents[agent.id] = _Agent(agent, self._now, self._now)
+                self._agents[agent.id] = LiveAgent(agent, self._now, self._now)
         for gone in [a for a in self._agents.values() if a.agent.id not in directory.agent]:
             # Whoever is in a conversation ends it; nobody gets a new one.
             self._set_intent(gone, Intent.SIGNED_OUT, "")
@@ -914,7 +801,7 @@ class Acd:
             # At once, not with the next beat: until it is there, every caller goes to failsafe.
             self._out.append(m.Heartbeat())
 
-    def _wind_up(self, call: _Call) -> None:
+    def _wind_up(self, call: LiveCall) -> None:
         """We can see again: deadlines that stood still in the dark run on, whatever the picture said."""
         if call.state is CallState.OFFERED and Due.OFFER_EXPIRES not in call.deadlines:
             self._set_due(call, Due.OFFER_EXPIRES, self._now + call.queue.ring_for + GRACE)
@@ -925,7 +812,7 @@ class Acd:
         elif Due.OVERFLOW not in call.deadlines:
             self._arm_overflow(call)
 
-    def _believe(self, ours: _Call, theirs: m.SwitchCall) -> None:
+    def _believe(self, ours: LiveCall, theirs: m.SwitchCall) -> None:
         """Bring one call into the state the switch shows."""
         state, place = ours.state, theirs.place
         # A call the switch shows is not lost from sight, even where we cannot tell who has it.
@@ -952,7 +839,7 @@ class Acd:
         elif state is CallState.DIVERTING:
             self._set_due(ours, Due.OFFER_EXPIRES, self._now + LOST_AFTER)
 
-    def _believe_offer(self, ours: _Call, theirs: m.SwitchCall) -> None:
+    def _believe_offer(self, ours: LiveCall, theirs: m.SwitchCall) -> None:
         """After a restart of ours: a phone rings, or two people talk, and we did not know."""
         known = self._directory.agent_at.get(theirs.phone) if theirs.phone else None
         agent = self._agents.get(known.id) if known else None

@@ -1,0 +1,173 @@
+"""What is alive: calls and agents with their deadlines, and the picture of them that others may see.
+
+Plain state; every change to it is decided in ``acd.py``. Each live thing writes its deadlines down itself, as absolute
+moments; the ``Agenda`` only knows which comes first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
+from dialog_acd.core.routing import serves
+from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue
+    from dialog_acd.core.records import Timeline
+
+
+class Due(StrEnum):
+    """What a deadline is about."""
+
+    OFFER_EXPIRES = "offer-expires"
+    HELD_BY = "held-by"
+    LOST = "lost"
+    OVERFLOW = "overflow"
+    PAUSE_ENDS = "pause-ends"
+    WRAP_UP_ENDS = "wrap-up-ends"
+    ASIDE_ENDS = "aside-ends"
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A caller's visit, from arrival until its record is written."""
+
+    id: CallId
+    entry: Entry
+    queue: Queue
+    place: tuple[datetime, int]
+    """Arrival and order of arrival. Never changes, through failed offers, overflow and return."""
+    line: Timeline
+    touched_at: datetime
+    """When we last learnt something of the call."""
+    state: CallState = CallState.ARRIVED
+    dialled: str = ""
+    ani: str | None = None
+    caller_name: str = ""
+    """As at the first arrival. After an offer the channel shows our own word for the caller, town included."""
+    trunk: str = ""
+    trunk_call_id: str = ""
+    emergency: bool = False
+    offer: OfferId | None = None
+    agent: AgentId | None = None
+    """Whom the call occupies now."""
+    served_by: AgentId | None = None
+    talked: bool = False
+    holds_ordered: int = 0
+    overflow_tried: bool = False
+    partner: PartnerId | None = None
+    transferred_to: str | None = None
+    transfer_blind: bool | None = None
+    transfer_landed: bool = False
+    """The target of the transfer was a number of ours: coming back to the queue is what was meant."""
+    failsafe_why: str = ""
+    failsafe_answered_by: str | None = None
+    hung_up_first: str = "unknown"
+    deadlines: dict[Due, datetime] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class LiveAgent:
+    """An agent of the directory, on three independent axes: intent, work, phone."""
+
+    agent: Agent
+    idle_since: datetime
+    since: datetime
+    intent: Intent = Intent.SIGNED_OUT
+    reason: str = ""
+    work: Work = Work.IDLE
+    phone: PhoneState = PhoneState.UNREACHABLE
+    call: CallId | None = None
+    deadlines: dict[Due, datetime] = field(default_factory=dict)
+
+    @property
+    def available(self) -> bool:
+        return (
+            self.intent is Intent.READY
+            and self.work is Work.IDLE
+            and self.phone is PhoneState.REACHABLE
+            and Due.ASIDE_ENDS not in self.deadlines
+        )
+
+
+AGENTS_DUES = frozenset({Due.WRAP_UP_ENDS, Due.ASIDE_ENDS})
+"""Deadlines whose owner is an agent; all others are a call's."""
+
+
+class Agenda:
+    """Which deadline comes first.
+
+    One heap for all, forgotten lazily: an entry counts only while its owner still has that very moment written down.
+    No running number in an entry: a forgotten one may come to count again (same owner, same moment), and then the
+    order of two deadlines of one moment would depend on who asked ``next_at()`` in between.
+    """
+
+    def __init__(self, deadlines_of: Callable[[Due, str], dict[Due, datetime]]) -> None:
+        """``deadlines_of``: what an owner has written down; empty for one that is gone."""
+        self._deadlines_of = deadlines_of
+        self._heap: list[tuple[datetime, Due, str]] = []
+
+    def note(self, at: datetime, due: Due, owner: str) -> None:
+        heapq.heappush(self._heap, (at, due, owner))
+
+    def next_at(self) -> datetime | None:
+        while self._heap:
+            at, due, owner = self._heap[0]
+            if self._deadlines_of(due, owner).get(due) == at:
+                return at
+            heapq.heappop(self._heap)
+        return None
+
+    def take(self, now: datetime) -> tuple[Due, str] | None:
+        """The first deadline that has come, struck out at its owner, or ``None``."""
+        at = self.next_at()
+        if at is None or at > now:
+            return None
+        _, due, owner = heapq.heappop(self._heap)
+        del self._deadlines_of(due, owner)[due]
+        return due, owner
+
+
+_WAITING_STATES = frozenset(
+    {CallState.ARRIVED, CallState.WAITING, CallState.OFFERED, CallState.RETURNING, CallState.DIVERTING}
+)
+
+
+def picture(
+    directory: Directory, calls: Collection[LiveCall], agents: Collection[LiveAgent], now: datetime, switch_up: bool
+) -> AcdView:
+    """An immutable copy of what is alive."""
+    ordered = sorted(calls, key=lambda c: c.place)
+    live = [CallView(c.id, c.entry.tenant, c.queue.id, c.entry.kind, c.state, c.line.t_in, c.agent) for c in ordered]
+    people = [
+        AgentView(
+            a.agent.id, a.agent.name, a.agent.phone, a.agent.team, a.intent, a.reason, a.work, a.phone,
+            a.available, a.since,
+        )
+        for a in agents
+    ]  # fmt: skip
+    queues = []
+    for queue in directory.queues:
+        mine = [c for c in calls if c.queue.id == queue.id]
+        waiting = [c for c in mine if c.state in _WAITING_STATES]
+        able = [a for a in agents if a.intent is not Intent.SIGNED_OUT and serves(a.agent, queue)]
+        queues.append(
+            QueueView(
+                queue.id,
+                queue.name,
+                len(waiting),
+                now - waiting[0].line.t_in if waiting else timedelta(),
+                sum(c.state is CallState.CONNECTED for c in mine),
+                len(able),
+                sum(a.available for a in able),
+            )
+        )
+    return AcdView(now, switch_up, tuple(queues), tuple(people), tuple(live))
