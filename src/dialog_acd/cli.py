@@ -40,7 +40,7 @@ def main() -> None:
     load.add_argument("file", type=Path)
     commands.add_parser("check", help="validate settings, secrets, database, directory and AMI login")
     route = commands.add_parser("route", help="say where a dialled number leads")
-    route.add_argument("number")
+    route.add_argument("number", nargs="+", help="as dialled; spaces and dashes do not matter")
     route.add_argument("--trunk", default="trunk", help="trunk it came in on (default: trunk)")
     asked = parser.parse_args()
     try:
@@ -122,7 +122,7 @@ async def _check(settings: Settings, _asked: argparse.Namespace) -> int:
 
 async def _route(settings: Settings, asked: argparse.Namespace) -> int:
     directory = await _directory(settings)
-    found = directory.entry_for(asked.number, asked.trunk)
+    found = directory.entry_for(" ".join(asked.number), asked.trunk)
     queue = directory.queue[found.entry.queue]
     able = sum(agent.skills.get(queue.skill, 0) >= queue.level for agent in directory.agents)
     print(f"number    {found.number.text} ({found.number.kind.value})")
