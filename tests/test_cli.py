@@ -399,7 +399,7 @@ def test_the_demo_directory_loads(desk: Desk) -> None:
     assert desk.run("migrate")[0] == 0
     status, out, err = desk.run("load", str(DEMO))
     assert (status, err) == (0, "")
-    assert re.fullmatch(r"loaded \d+ tenants, \d+ entries, \d+ queues, 16 agents\n", out)
+    assert re.fullmatch(r"loaded \d+ tenants, \d+ entries, \d+ queues, 16 agents\n.*SIGHUP.*\n", out)
 
 
 def test_the_version(desk: Desk) -> None:

@@ -133,6 +133,9 @@ def sources(**changes: Callable[[], object]) -> Sources:
         records_written=lambda: 40,
         records_conflicting=lambda: 0,
         records_lost=lambda: 2,
+        records_rejected=lambda: 3,
+        orders_failed=lambda: 4,
+        messages_failed=lambda: 5,
         defects=lambda: 1,
         agi_questions=lambda: {"answered": 41, "too-late": 1},
     )
@@ -378,6 +381,9 @@ def test_the_adapters_numbers_are_read_at_the_scrape(board: Board) -> None:
     assert scrape("acd_records_written_total") == 40
     assert scrape("acd_records_conflicting_total") == 0
     assert scrape("acd_records_lost_total") == 2
+    assert scrape("acd_records_rejected_total") == 3
+    assert scrape("acd_orders_failed_total") == 4
+    assert scrape("acd_messages_failed_total") == 5
     assert scrape("acd_defects_total") == 1
     assert scrape("acd_agi_questions_total", result="answered") == 41
     assert scrape("acd_agi_questions_total", result="too-late") == 1

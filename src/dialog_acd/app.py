@@ -33,10 +33,12 @@ from dialog_acd.api.app import create_api
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.messages import DirectoryChanged
 from dialog_acd.core.model import OfferId
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
@@ -112,6 +114,9 @@ async def serve(settings: Settings) -> None:
         writing = asyncio.create_task(writer.run(), name="records")
         stack.push_async_callback(_finish, writing)
         stack.push_async_callback(writer.close, STOP_WITHIN)
+        # Behind the writer: its lock on the folder is what makes this file ours.
+        callers = CallMemory(settings.store.journal_dir)
+        stack.callback(callers.close)
 
         def pick(agents: Sequence[Agent]) -> Agent:
             return chance.choice(agents)
@@ -119,10 +124,10 @@ async def serve(settings: Settings) -> None:
         memory = IntentStore(database)
         wanted = await memory.load(since=clock.now() - LONGEST_SHIFT)
         remembering = asyncio.create_task(memory.run(), name="intents")
-        stack.push_async_callback(_finish, remembering)
         stack.push_async_callback(memory.flush)
+        stack.push_async_callback(_finish, remembering)  # first, or its last batch is nobody's
 
-        acd = Acd(directory, clock.now(), pick, RisingIds(clock.now()), wanted)
+        acd = Acd(directory, clock.now(), pick, RisingIds(clock.now()), intents=wanted, calls=callers.calls)
         # A _created series for each counter would be a sixth of all lines, and nobody reads them.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
@@ -131,7 +136,7 @@ async def serve(settings: Settings) -> None:
         GCCollector(registry=registry)
         metrics = Metrics(registry, acd.view)
         metrics.directory_changed(directory)
-        engine = Engine(acd, clock, writer, [metrics.observe, log_setup.tell], memory)
+        engine = Engine(acd, clock, writer, [metrics.observe, log_setup.tell], intents=memory, calls=callers)
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
@@ -148,12 +153,15 @@ async def serve(settings: Settings) -> None:
                 ami_link_up=lambda: link.up,
                 ami_reconnects=lambda: link.reconnects,
                 event_lag_seconds=lambda: link.event_lag,
-                heartbeat_age_seconds=engine.heartbeat_age,
+                heartbeat_age_seconds=asterisk.heartbeat_age,
                 inbox_depth=lambda: engine.inbox_depth,
                 records_pending=lambda: writer.depth,
                 records_written=lambda: writer.written,
                 records_conflicting=lambda: writer.conflicts,
                 records_lost=lambda: writer.lost,
+                records_rejected=lambda: writer.rejected,
+                orders_failed=lambda: asterisk.orders_failed,
+                messages_failed=lambda: link.hear_failures,
                 defects=lambda: engine.failures,
                 agi_questions=questions,
             )
@@ -178,7 +186,7 @@ async def serve(settings: Settings) -> None:
         def switch_ready() -> tuple[bool, str]:
             if not link.up:
                 return False, str(link.last_error or "connecting")
-            age = engine.heartbeat_age()
+            age = asterisk.heartbeat_age()
             # Without a young heartbeat Asterisk takes nobody to us, link or not.
             return (
                 age is not None and age < HEARTBEAT_OLD,
@@ -194,6 +202,26 @@ async def serve(settings: Settings) -> None:
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
+
+        async def reload() -> None:
+            """SIGHUP: the directory as the database has it now. One that contradicts itself changes nothing."""
+            try:
+                changed = await directories.load()
+            except DialogAcdError as problem:
+                log.warning("directory.kept", why=str(problem))
+                return
+            metrics.directory_changed(changed)
+            engine.tell(DirectoryChanged(changed))
+            log.info("directory.changed", entries=len(changed.entries), agents=len(changed.agents))
+
+        reloading: set[asyncio.Task[None]] = set()
+
+        def on_hangup() -> None:
+            task = asyncio.ensure_future(reload())
+            reloading.add(task)
+            task.add_done_callback(reloading.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
 
         stopping = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait(

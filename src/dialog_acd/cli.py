@@ -72,7 +72,8 @@ async def _load(settings: Settings, asked: argparse.Namespace) -> int:
         await database.dispose()
     print(
         f"loaded {len(directory.tenants)} tenants, {len(directory.entries)} entries, "
-        f"{len(directory.queues)} queues, {len(directory.agents)} agents"
+        f"{len(directory.queues)} queues, {len(directory.agents)} agents\n"
+        "a service that runs takes it with SIGHUP (kill -HUP), without disturbing a call"
     )
     return 0
 

@@ -19,11 +19,11 @@ from dialog_acd.core import messages as m
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from dialog_acd.clock import Clock
     from dialog_acd.core.acd import Acd
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.model import CallId
     from dialog_acd.core.records import CallRecord
     from dialog_acd.core.view import AcdView
 
@@ -49,6 +49,16 @@ class IntentMemory(Protocol):
         ...
 
 
+class CallMemory(Protocol):
+    def put(self, call: m.RememberCall) -> None:
+        """Remember who has arrived; returns at once and never raises."""
+        ...
+
+    def forget(self, call: CallId) -> None:
+        """The record of this call has been taken in."""
+        ...
+
+
 class RecordSpool(Protocol):
     def put(self, record: CallRecord) -> None:
         """Take a record in; returns at once and never raises."""
@@ -68,20 +78,21 @@ class Engine:
         clock: Clock,
         records: RecordSpool,
         observe: Sequence[Callable[[m.Notice], None]],
+        *,
         intents: IntentMemory | None = None,
+        calls: CallMemory | None = None,
     ) -> None:
         self._acd = acd
         self._clock = clock
         self._records = records
         self._intents = intents
+        self._calls = calls
         self._observe = observe
         self._switch: Switch | None = None
         self._inbox: asyncio.Queue[tuple[m.Signal, asyncio.Future[list[m.Order | m.Notice]] | None]] = asyncio.Queue()
         self._stopped = False
         self.failures = 0
         """Signals the core could not handle, and orders a port could not take: each is a defect."""
-        self.heartbeat_at: datetime | None = None
-        """When the last heartbeat was handed to the switch."""
 
     def attach(self, switch: Switch) -> None:
         """Introduce the switch. Separate from the constructor because the switch needs ``tell``."""
@@ -122,9 +133,6 @@ class Engine:
     def inbox_depth(self) -> int:
         return self._inbox.qsize()
 
-    def heartbeat_age(self) -> float | None:
-        return None if self.heartbeat_at is None else (self._clock.now() - self.heartbeat_at).total_seconds()
-
     # ------------------------------------------------------------ the loop
 
     async def run(self) -> None:
@@ -142,8 +150,11 @@ class Engine:
             self._stopped = True
             beating.cancel()
             while not self._inbox.empty():
-                _, answer = self._inbox.get_nowait()
-                if answer is not None and not answer.done():
+                signal, answer = self._inbox.get_nowait()
+                if answer is None:
+                    # Already heard: a hang-up among these is a record.
+                    self._handle(signal, None)
+                elif not answer.done():
                     answer.set_exception(Stopped())
 
     async def _beat(self) -> None:
@@ -188,14 +199,17 @@ class Engine:
     def _carry_out(self, order: m.Order) -> None:
         if isinstance(order, m.SaveRecord):
             self._records.put(order.record)
+            if self._calls is not None:
+                self._calls.forget(order.record.call)
+        elif isinstance(order, m.RememberCall):
+            if self._calls is not None:
+                self._calls.put(order)
         elif isinstance(order, m.RememberIntent):
             if self._intents is not None:
                 self._intents.put(order)
         elif isinstance(order, m.Treat):
             pass  # the answer to a question: whoever asked gets it with the outputs
         elif self._switch is not None:
-            if isinstance(order, m.Heartbeat):
-                self.heartbeat_at = self._clock.now()
             self._switch.perform(order)
 
     def _notify(self, notice: m.Notice) -> None:

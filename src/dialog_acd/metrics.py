@@ -92,6 +92,12 @@ class Sources:
     """A second, different record for a call that has one: always worth an alarm."""
     records_lost: Callable[[], int]
     """Records no database, no disk and no memory would take: in the log alone. Must stay 0."""
+    records_rejected: Callable[[], int]
+    """Records put aside because no database would take them. Must stay 0."""
+    orders_failed: Callable[[], int]
+    """Orders Asterisk refused, or of which nothing more was heard."""
+    messages_failed: Callable[[], int]
+    """Messages of Asterisk we stumbled over. Must stay 0."""
     defects: Callable[[], int]
     """Signals the core could not handle. Must stay 0."""
     agi_questions: Callable[[], Mapping[str, int]]
@@ -236,6 +242,9 @@ class Metrics(Collector):
             ("acd_records_written_total", "Records in the database since the start.", s.records_written),
             ("acd_records_conflicting_total", "Second, different records for one call.", s.records_conflicting),
             ("acd_records_lost_total", "Records that are in the log alone.", s.records_lost),
+            ("acd_records_rejected_total", "Records no database would take.", s.records_rejected),
+            ("acd_orders_failed_total", "Orders Asterisk refused or never confirmed.", s.orders_failed),
+            ("acd_messages_failed_total", "Messages of Asterisk we stumbled over.", s.messages_failed),
             ("acd_defects_total", "Signals the core could not handle.", s.defects),
         )
         for name, text, source in gauges:

@@ -39,7 +39,7 @@ from dialog_acd.core.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dialog_acd.core.records import CallRecord
 
@@ -87,72 +87,6 @@ class SequentialIds:
 def pick_first(agents: Sequence[Agent]) -> Agent:
     """Break every tie in favour of who stands first in the directory."""
     return agents[0]
-
-
-class FakeSwitch:
-    """Takes orders, writes them down, and answers with signals where it was told to.
-
-    ``carry_out`` returns the signals that follow from an order at once. Anything that needs time (a phone that
-    rings for twenty seconds) is the test's business.
-    """
-
-    def __init__(self, tell: Callable[[m.Signal], None] | None = None) -> None:
-        """``tell`` is where answers go, an engine's for instance."""
-        self.orders: list[m.Order] = []
-        self._tell = tell
-        self._answers: dict[type[object], Callable[[m.Order], Sequence[m.Signal]]] = {}
-
-    def carry_out(self, order: m.Order) -> list[m.Signal]:
-        self.orders.append(order)
-        answer = self._answers.get(type(order))
-        return list(answer(order)) if answer else []
-
-    def perform(self, order: m.Order) -> None:
-        """Carry out, and tell what follows: the engine's port of a switch."""
-        for signal in self.carry_out(order):
-            if self._tell is not None:
-                self._tell(signal)
-
-    def on(self, kind: type[object], answer: Callable[[m.Order], Sequence[m.Signal]]) -> None:
-        """From now on answer orders of this kind so. A later call for the same kind replaces the earlier."""
-        self._answers[kind] = answer
-
-    def agents_answer(self) -> None:
-        """Every offered phone is picked up at once, and the two talk."""
-
-        def answer(order: m.Order) -> Sequence[m.Signal]:
-            if not isinstance(order, m.Offer):
-                return ()
-            return (
-                m.OfferRinging(order.call, order.offer),
-                m.OfferAnswered(order.call, order.offer),
-                m.PartiesBridged(order.call, order.offer),
-            )
-
-        self.on(m.Offer, answer)
-
-    def phones_refuse(self, reason: m.OfferFailure) -> None:
-        """Every offer fails at once, and the dialplan holds the caller again."""
-
-        def answer(order: m.Order) -> Sequence[m.Signal]:
-            if not isinstance(order, m.Offer):
-                return ()
-            return m.OfferFailed(order.call, order.offer, reason), m.CallerHeld(order.call)
-
-        self.on(m.Offer, answer)
-
-    def refuse(self, kind: type[object], why: str = "no such channel", *, certain: bool = True) -> None:
-        """Orders of this kind fail: ``certain`` is the switch's own no, otherwise nobody knows."""
-
-        def answer(order: m.Order) -> Sequence[m.Signal]:
-            if isinstance(order, m.Offer | m.Hold | m.Withdraw | m.Divert | m.Say | m.Release):
-                return (m.OrderFailed(order, why, certain),)
-            return ()
-
-        self.on(kind, answer)
-
-    def of(self, kind: type[_T]) -> list[_T]:
-        return [order for order in self.orders if isinstance(order, kind)]
 
 
 # ---------------------------------------------------------------- a small directory
@@ -239,16 +173,19 @@ class Scenario:
     the first is the longest idle."""
     found: bool = True
     """Whether the switch has been found, with every phone reachable."""
+    calls: Sequence[m.RememberCall] = ()
+    """Who was there when the service last ran."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.ids = SequentialIds()
-        self.acd = Acd(self.directory, self.clock.now(), pick_first, self.ids)
+        self.acd = Acd(self.directory, self.clock.now(), pick_first, self.ids, calls=self.calls)
         self.records: dict[str, CallRecord] = {}
         self.story: list[tuple[datetime, m.Signal, list[Output]]] = []
         self._unread: list[Output] = []
         self._this_moment: list[Output] = []
         self._last_offer: dict[str, m.Offer] = {}
+        self._offer_on_channel: dict[str, OfferId] = {}
         if self.found:
             self.switch_found()
         names = [a.id for a in self.directory.agents] if self.ready is None else [AgentId(n) for n in self.ready]
@@ -288,6 +225,7 @@ class Scenario:
             for message in out:
                 if isinstance(message, m.Offer):
                     self._last_offer[message.agent] = message
+                    self._offer_on_channel[message.call] = message.offer
                 elif isinstance(message, m.SaveRecord):
                     if message.record.call in self.records:
                         raise AssertionError(f"a second record for {message.record.call}{self._told()}")
@@ -306,7 +244,8 @@ class Scenario:
         return self.tell(m.CallArrived(CallId(call), dialled, ani))
 
     def held(self, call: str) -> Scenario:
-        return self.tell(m.CallerHeld(CallId(call)))
+        """As the dialplan says it: with the offer the channel comes back from, once."""
+        return self.tell(m.CallerHeld(CallId(call), after=self._offer_on_channel.pop(call, None)))
 
     def waits(self, call: str, dialled: str = LANGENHAGEN) -> Scenario:
         """Arrive and be held in one breath."""

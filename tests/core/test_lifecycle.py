@@ -41,13 +41,14 @@ ABOUT_A_CALL: tuple[m.Signal | m.Order, ...] = (
 )
 NOT_ABOUT_A_CALL = {
     m.AgentSignedIn, m.AgentSignedOut, m.AgentReady, m.AgentNotReady, m.PhoneStateChanged, m.DirectoryChanged,
-    m.SwitchLost, m.SwitchFound, m.Tick, m.Beat, m.SaveRecord, m.RememberIntent, m.Heartbeat, m.KeepFailsafe,
+    m.SwitchLost, m.SwitchFound, m.Tick, m.Beat, m.SaveRecord, m.RememberIntent,
+    m.RememberCall, m.Heartbeat, m.KeepFailsafe,
 }  # fmt: skip
 
 # Written down a second time on purpose, state by state, as one would tell it to an operator.
 ALWAYS = {"CallTakenByFailsafe": "failsafe", "CallerHungUp": "ended", "Release": "ended"}
 EXPECTED: dict[str, dict[str, str]] = {
-    "arrived": {"CallerHeld": "waiting"},
+    "arrived": {"CallerHeld": "waiting", "Divert": "diverting", "CallTransferred": "diverted"},
     "waiting": {"Offer": "offered", "Divert": "diverting"},
     "offered": {
         "OfferAnswered": "connected", "PartiesBridged": "connected", "OfferFailed": "returning",

@@ -12,10 +12,12 @@ import pytest
 
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.messages import (
+    AgentSignedOut,
     CallAbandoned,
     CallAnswered,
     CallDiverted,
     CallerHeld,
+    CallerHungUp,
     CallOffered,
     CallQueued,
     CallTakenByFailsafe,
@@ -31,6 +33,7 @@ from dialog_acd.core.messages import (
     KeepFailsafe,
     NumberUnknown,
     Offer,
+    OfferAnswered,
     OfferFailed,
     OfferFailure,
     OfferMissed,
@@ -38,6 +41,7 @@ from dialog_acd.core.messages import (
     OrderFailed,
     PartiesBridged,
     PictureDiffered,
+    RememberCall,
     SaveRecord,
     SwitchCall,
     Tick,
@@ -558,7 +562,9 @@ def test_a_call_that_went_in_the_dark_has_its_record(acd: Scenario) -> None:
     acd.at("09:00:00").waits("c1").at("09:00:05").switch_lost().at("09:00:10").switch_found()
     acd.expect(PictureDiffered, call="c1", what="gone")
     acd.expect(SaveRecord)
-    assert acd.record("c1").outcome.result is Result.ABANDONED
+    assert acd.record("c1").outcome == Outcome(Result.FAILED, "lost-sight", Blame.UNKNOWN)
+    assert acd.record("c1").t_leave is None
+    acd.expect_no(CallAbandoned)
     assert acd.agent_state("anna") == "available"
 
 
@@ -571,7 +577,7 @@ def test_what_is_younger_than_the_picture_wins(acd: Scenario) -> None:
 def test_after_our_restart_waiting_ringing_and_talking_callers_are_taken_over() -> None:
     acd = Scenario(demo_directory(["anna", "bert", "cleo"]), found=False)
     acd.at("09:00:00").switch_found(
-        SwitchCall(CallId("w"), "wait", QueueId("langenhagen"), moment("08:59:00"), dialled=LANGENHAGEN),
+        SwitchCall(CallId("w"), "wait", QueueId("langenhagen"), moment("08:59:00")),
         SwitchCall(
             CallId("r"), "offer", QueueId("langenhagen"), moment("08:59:30"), OfferId("71"), Phone("phone-bert")
         ),
@@ -605,6 +611,80 @@ def test_a_caller_whom_the_switch_still_shows_is_not_lost_from_sight() -> None:
     assert acd.state("c1") == "arrived"
     acd.at("09:12:00").switch_found(audit=True)
     assert acd.state("c1") == "gone"
+
+
+def test_after_a_pause_of_the_machine_nobody_is_torn_apart(acd: Scenario) -> None:
+    """The service stood still while the phone rang and was answered; the news waits in the inbox behind a deadline."""
+    acd.at("09:00:00").waits("c1")
+    offer = acd.offer("anna")
+    acd.clock.advance(timedelta(seconds=40))
+    acd.tell(OfferAnswered(C1, offer.offer), PartiesBridged(C1, offer.offer))
+    acd.expect_no(Hold)
+    assert acd.agent_state("anna") == "talking"
+
+
+def test_a_word_from_before_the_offer_does_not_end_it(acd: Scenario) -> None:
+    acd.at("09:00:00").waits("c1").expect(Offer, agent="anna")
+    acd.tell(CallerHeld(C1)).expect(Ignored, why="from before the offer in force")
+    acd.talks("anna")
+    assert acd.agent_state("anna") == "talking"
+
+
+def test_a_conversation_is_no_waiting_for_the_limits_of_the_wait() -> None:
+    acd = Scenario(demo_directory(["anna"], overflow_s=60))
+    acd.at("09:00:00").waits("c1").talks("anna").at("09:20:00").transferred("c1", "2001")
+    acd.tell(AgentSignedOut(AgentId("anna"))).at("09:20:30").held("c1")
+    acd.expect_no(Divert)
+    assert max(q.longest_wait for q in acd.acd.view().queues) == timedelta()
+    acd.at("09:21:29").expect_no(Divert)
+    acd.at("09:21:31").expect(Divert, call="c1")
+
+
+def test_a_caller_who_left_before_we_heard_of_the_arrival_has_a_record_at_once(acd: Scenario) -> None:
+    acd.at("09:00:00").tell(CallerHungUp(C1, 16)).arrives("c1")
+    assert acd.record("c1").outcome == Outcome(Result.ABANDONED, "greeting", Blame.CALLER)
+    assert acd.state("c1") == "gone"
+
+
+def test_who_was_there_when_we_last_ran_is_not_forgotten() -> None:
+    known = ("0511 7307-0", "+493023125001", "Erika", "trunk", "abc@carrier")
+    kept = [RememberCall(CallId(c), *known, moment("08:55:00")) for c in ("gone", "w", "t", "h", "p")]
+    acd = Scenario(demo_directory(["anna", "bert"]), found=False, calls=kept)
+    acd.at("09:00:00").switch_found(
+        SwitchCall(CallId("w"), "wait", QueueId("langenhagen"), moment("08:55:00")),
+        SwitchCall(
+            CallId("t"), "talk", QueueId("langenhagen"), None, OfferId("7"), Phone("phone-bert"),
+            talked_at=moment("08:55:20"),
+        ),
+        SwitchCall(CallId("h"), "transfer", QueueId("langenhagen"), talked_at=moment("08:55:09")),
+        SwitchCall(CallId("p"), "partner", QueueId("langenhagen"), partner=PartnerId("oldenburg")),
+    )  # fmt: skip
+    acd.expect_no(PictureDiffered, what="adopted")
+    acd.expect(Offer, call="w", agent="anna")
+    acd.expect_no(CallAnswered)
+    gone = acd.record("gone")
+    assert (gone.outcome.result, gone.outcome.reason, gone.outcome.blame) == (
+        Result.FAILED,
+        "lost-sight",
+        Blame.UNKNOWN,
+    )
+    assert (gone.ani, gone.trunk_call_id, gone.dialled) == ("+493023125001", "abc@carrier", "0511 7307-0")
+    for call in "thp":
+        acd.at("09:10:00").caller_hangs_up(call)
+    assert (acd.record("t").t_ans, acd.record("t").in_time) == (moment("08:55:20"), True)
+    assert (acd.record("h").outcome.result, acd.record("h").t_ans) == (Result.SERVED, moment("08:55:09"))
+    assert (acd.record("p").outcome.result, acd.record("p").partner) == (Result.OVERFLOWED, "oldenburg")
+
+
+def test_a_call_is_remembered_from_its_arrival_on(acd: Scenario) -> None:
+    acd.at("09:00:00").arrives("c1", dialled="115")
+    kept = acd.expect(RememberCall, call="c1")
+    assert (kept.dialled, kept.at) == ("115", moment("09:00:00"))
+
+
+def test_nobody_is_given_up_while_we_cannot_see(acd: Scenario) -> None:
+    acd.at("09:00:00").waits("c1").at("09:00:01").switch_lost().at("09:30:00")
+    assert acd.state("c1") == "offered"
 
 
 # ------------------------------------------------------------ doubled and late

@@ -43,10 +43,12 @@ def directory(
     group: str = "demo",
     hours: Sequence[str] = (),
     profiles: Mapping[str, Mapping[str, object]] | None = None,
+    group_115: str | None = None,
 ) -> str:
     """A small centre: two towns and the numbers nobody knows, four agents who can do everything alike.
 
     ``profiles``: further numbers, each with a failsafe profile of its own (group, partner, hours).
+    ``group_115``: there is an entry for 115, and this is the group of its own failsafe profile.
     """
     queue = f"ring_for = {ring_for}\nwrap_up_for = {wrap_up_for}\nmax_wait = {max_wait}\n"
     if overflow_after is not None:
@@ -55,7 +57,7 @@ def directory(
         '[[tenants]]\nid = "langenhagen"\nname = "Stadt Langenhagen"\nlabel = "Langenhagen"\n',
         '[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n',
         '[[tenants]]\nid = "center"\nname = "DialogCenter"\nlabel = "115"\n',
-        '[[trunks]]\nname = "trunk"\n',
+        '[[trunks]]\nname = "trunk"\narea_code = "511"\n',
         f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumber = "0441115"\nring_for = {partner_rings}\n',
         f'[[failsafe_profiles]]\nname = "town"\ngroup = "{group}"\nhours = {json.dumps(list(hours))}\n'
         + ('partner = "oldenburg"\n' if partner else ""),
@@ -67,6 +69,11 @@ def directory(
         parts.append(
             f'[[entries]]\nnumber = "{number}"\ntenant = "langenhagen"\nqueue = "langenhagen"\n'
             f'kind = "main-number"\nfailsafe = "p{number.lstrip("+")}"\n'
+        )
+    if group_115 is not None:
+        parts.append(f'[[failsafe_profiles]]\nname = "p115"\ngroup = "{group_115}"\n')
+        parts.append(
+            '[[entries]]\nnumber = "115"\ntenant = "center"\nqueue = "catchall"\nkind = "115"\nfailsafe = "p115"\n'
         )
     for name, skill in (("langenhagen", "langenhagen"), ("hannover", "hannover"), ("catchall", "general")):
         parts.append(f'[[queues]]\nid = "{name}"\nname = "{name}"\nskill = "{skill}"\n{queue}')
@@ -116,10 +123,6 @@ class Api:
         """Every sample, its name with its labels as they are written."""
         lines = (await self.web.get("/metrics")).raise_for_status().text.splitlines()
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
-
-
-async def awaited(look: Callable[[], Any], holds: Callable[[Any], bool], limit: float, what: str) -> Any:
-    raise NotImplementedError
 
 
 class Stage:

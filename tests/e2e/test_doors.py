@@ -63,7 +63,10 @@ async def test_every_number_is_answered(play: Play, theatre: Theatre) -> None:
     assert records["hundred"]["dialled"].startswith("9" * 79)
 
 
-@pytest.mark.parametrize("dialled", ["+4951173070", "004951173070", "051173070", "+495117307123", "0511-7307-0"])
+@pytest.mark.parametrize(
+    "dialled",
+    ["+4951173070", "004951173070", "051173070", "+495117307123", "0511-7307-0", "+49051173070", "0049(0)51173070"],
+)
 async def test_ways_to_write_the_town_halls_number(play: Play, dialled: str) -> None:
     stage = await play()
     before = await stage.unknown_numbers()

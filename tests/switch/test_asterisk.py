@@ -400,6 +400,8 @@ async def test_the_heartbeat_is_asterisks_own_clock(bench: Bench) -> None:
     (action,) = bench.toy.received("Setvar")
     assert action["Variable"] == "ACD_HEARTBEAT"
     assert abs(int(action["Value"]) - 1700000000) <= 5
+    await bench.asterisk.link.call({"Action": "Ping"})  # the answer before this one has been heard
+    assert bench.asterisk.heartbeat_age() is not None
 
 
 async def test_orders_leave_in_the_order_given(bench: Bench) -> None:
@@ -479,6 +481,7 @@ async def test_a_heartbeat_that_fails_is_counted_and_no_calls_business(bench: Be
     await bench.toy.until(lambda: bool(bench.toy.received("Redirect")))
     await bench.asterisk.link.call({"Action": "Ping"})  # every answer before this one has been heard
     assert bench.asterisk.orders_failed == 1
+    assert bench.asterisk.heartbeat_age() is None, "what Asterisk refused, it has not heard"
     assert not any(isinstance(s, m.OrderFailed) for s in bench.core.signals)
 
 
@@ -515,6 +518,7 @@ async def test_who_arrives_is_told_what_to_do_the_verdict_last(bench: Bench) -> 
     assert said == {
         "ACD_QUEUE": "langenhagen",
         "ACD_ENTERED": "1772438400000",
+        "ACD_PATIENCE": "900",
         "ACD_MAX_WAIT": "1772439300",
         "ACD_RING": "20",
         "ACD_MUSIC": "acd",

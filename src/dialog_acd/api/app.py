@@ -37,7 +37,7 @@ BODY_LIMIT = 64 * 1024
 BODY_WITHIN = 10.0
 """Seconds a body may take to arrive."""
 TOKEN_LEAST = 16
-"""Characters. A shorter token is a placeholder somebody forgot."""
+"""Characters. A shorter token is one somebody meant to replace."""
 
 # Answers hold callers' numbers: no proxy and no browser may keep them.
 _HEADERS = {

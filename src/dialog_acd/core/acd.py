@@ -16,6 +16,7 @@ picture of the switch (``SwitchFound``) settles whatever is older than itself.
 from __future__ import annotations
 
 from bisect import insort
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -30,8 +31,8 @@ from dialog_acd.core.routing import Head, best_match
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dialog_acd.core.directory import Directory
-    from dialog_acd.core.model import AgentId, CallId, Entry, OfferId, QueueId
+    from dialog_acd.core.directory import Directory, Resolution
+    from dialog_acd.core.model import AgentId, CallId, OfferId, QueueId
     from dialog_acd.core.routing import Pick
     from dialog_acd.core.view import AcdView
 
@@ -48,6 +49,8 @@ LOST_AFTER = timedelta(minutes=5)
 LONGEST_TALK = timedelta(hours=4, minutes=5)
 """The dialplan ends every call after four hours (``TIMEOUT(absolute)``)."""
 FAILSAFE_LONGEST = timedelta(hours=1)
+OVERSLEPT = timedelta(seconds=1)
+"""A deadline found this late means that we did not turn (a paused machine): what we missed is still in the inbox."""
 REMEMBERED = 10_000
 """Ended calls whose late signals are still recognised as such."""
 
@@ -59,6 +62,8 @@ class IdSource(Protocol):
 
 
 Output = m.Order | m.Notice
+_MISTRUSTED = frozenset({Due.OFFER_EXPIRES, Due.HELD_BY, Due.LOST})
+"""Deadlines that mean "nothing was heard": worth nothing where we did not listen."""
 _ABANDONED_WHERE = {
     CallState.ARRIVED: "greeting",
     CallState.WAITING: "waiting",
@@ -78,15 +83,19 @@ class Acd:
         now: datetime,
         pick: Pick,
         ids: IdSource,
+        *,
         intents: Iterable[m.RememberIntent] = (),
+        calls: Iterable[m.RememberCall] = (),
     ) -> None:
-        """``intents``: what agents wanted when the service last ran."""
+        """``intents``: what agents wanted, ``calls``: who was there, when the service last ran."""
         self._directory = directory
         self._pick = pick
         self._ids = ids
         self._switch_up = False
         self._calls: dict[CallId, LiveCall] = {}
         self._ended: dict[CallId, None] = {}
+        self._left_early: dict[CallId, int] = {}
+        """Causes of callers who hung up before we heard that they had come (two sockets, no order between them)."""
         self._agents: dict[AgentId, LiveAgent] = {a.id: LiveAgent(a, now, now) for a in directory.agents}
         for kept in intents:
             if (agent := self._agents.get(kept.agent)) is not None:
@@ -97,6 +106,10 @@ class Acd:
         self._agenda = Agenda(self._deadlines_of)
         self._out: list[Output] = []
         self._now = now
+        for known in calls:
+            self._note_arrival(
+                self._new_call(known.call, directory.entry_for(known.dialled, known.trunk), known.at), known
+            )
         # One method per kind of signal; a test checks that none is missing.
         self._apply: dict[type[m.Signal], object] = {
             m.CallArrived: self._on_call_arrived,
@@ -168,9 +181,11 @@ class Acd:
         """Act on every deadline that has come. Says whether anything did."""
         acted = False
         while (come := self._agenda.take(self._now)) is not None:
-            due, owner = come
+            at, due, owner = come
             acted = True
-            if due in AGENTS_DUES:
+            if due in _MISTRUSTED and self._now - at > OVERSLEPT:
+                self._set_due(self._calls[cast("CallId", owner)], due, self._now + GRACE)
+            elif due in AGENTS_DUES:
                 self._agent_due(self._agents[cast("AgentId", owner)], due)
             else:
                 self._call_due(self._calls[cast("CallId", owner)], due)
@@ -193,6 +208,9 @@ class Acd:
                 self._stand_in_line(call)
         elif due is Due.OVERFLOW:
             self._overflow(call)
+        elif due is Due.LOST and not self._switch_up:
+            # We cannot see, so it is not the call that is lost.
+            self._set_due(call, Due.LOST, self._now + LOST_AFTER)
         elif due is Due.LOST:
             self._end(call, Outcome(Result.FAILED, "lost-sight", Blame.SWITCH), 0)
 
@@ -220,7 +238,7 @@ class Acd:
             call.partner = None
         if state is CallState.WAITING:
             # The dialplan itself ends the wait at max_wait; a minute later we stop believing in the call.
-            lost_at = max(call.line.t_in + call.queue.max_wait + timedelta(minutes=1), self._now + LOST_AFTER)
+            lost_at = max(call.waiting_since + call.queue.max_wait + timedelta(minutes=1), self._now + LOST_AFTER)
         elif state in (CallState.CONNECTED, CallState.DIVERTED):
             lost_at = self._now + LONGEST_TALK
         elif state is CallState.FAILSAFE:
@@ -234,7 +252,7 @@ class Acd:
         """A waiting call has its overflow before it, also after a refused order, a blind link or a new rule."""
         rule = call.queue.overflow
         if call.state is CallState.WAITING and rule is not None and not call.overflow_tried:
-            self._set_due(call, Due.OVERFLOW, max(call.line.t_in + rule.after, self._now))
+            self._set_due(call, Due.OVERFLOW, max(call.waiting_since + rule.after, self._now))
 
     def _stand_in_line(self, call: LiveCall) -> None:
         line = self._waiting.setdefault(call.queue.id, [])
@@ -247,24 +265,32 @@ class Acd:
             line.remove((call.place, call.id))
 
     def _adopt(self, call_id: CallId, dialled: str, queue: QueueId | None, entered_at: datetime | None) -> LiveCall:
-        """Take over a call we have never heard of: the switch outlived us, or a signal was lost."""
-        entry = self._directory.entry_for(dialled).entry if dialled else self._directory.catch_all
-        if queue is not None and entry.queue != queue:
-            entry = next((e for e in self._directory.entries if e.queue == queue), entry)
+        """Take over a call we have never heard of: our memory of it is gone, or a signal was lost."""
+        found = self._directory.entry_for(dialled)
+        if queue is not None and found.entry.queue != queue:
+            entry = next((e for e in self._directory.entries if e.queue == queue), found.entry)
+            found = replace(found, entry=entry)
         # A channel's memory of its arrival may be garbage, but never lies in the future.
-        arrived = min(entered_at or self._now, self._now)
-        call = self._new_call(call_id, entry, arrived)
+        call = self._new_call(call_id, found, min(entered_at or self._now, self._now))
         call.dialled = dialled[:80]
         self._out.append(m.PictureDiffered(call_id, "adopted"))
         return call
 
-    def _new_call(self, call_id: CallId, entry: Entry, arrived: datetime) -> LiveCall:
+    def _new_call(self, call_id: CallId, found: Resolution, arrived: datetime) -> LiveCall:
         self._arrivals += 1
-        queue = self._directory.queue[entry.queue]
-        call = LiveCall(call_id, entry, queue, (arrived, self._arrivals), Timeline(arrived), self._now)
+        queue = self._directory.queue[found.entry.queue]
+        line = Timeline(arrived)
+        # Not touched yet: a picture of the switch is younger than what we have read or been told about.
+        call = LiveCall(call_id, found.entry, queue, (arrived, self._arrivals), line, arrived, arrived)
+        call.emergency = found.number.kind is NumberKind.EMERGENCY
         self._calls[call_id] = call
         self._set_due(call, Due.LOST, self._now + LOST_AFTER)
         return call
+
+    @staticmethod
+    def _note_arrival(call: LiveCall, known: m.CallArrived | m.RememberCall) -> None:
+        call.dialled, call.ani, call.caller_name = known.dialled[:80], known.ani, known.caller_name
+        call.trunk, call.trunk_call_id = known.trunk, known.trunk_call_id
 
     def _live(self, signal: m.Signal, call_id: CallId) -> LiveCall | None:
         """The call a signal is about, if the signal means anything to it now; else the signal is ignored."""
@@ -290,13 +316,18 @@ class Acd:
             self._out.append(m.Treat(signal.call, m.Verdict.FAILSAFE, failsafe=found.entry.failsafe))
             return
         if call is None:
-            call = self._new_call(signal.call, found.entry, self._now)
-            call.dialled, call.ani, call.caller_name = signal.dialled[:80], signal.ani, signal.caller_name
-            call.trunk, call.trunk_call_id = signal.trunk, signal.trunk_call_id
-            call.emergency = found.number.kind is NumberKind.EMERGENCY
+            call = self._new_call(signal.call, found, self._now)
+            self._note_arrival(call, signal)
             self._out.append(m.CallOffered(call.id, call.entry.tenant, call.queue.id, call.entry.kind))
             if not found.known and not call.emergency:
-                self._out.append(m.NumberUnknown(call.id, signal.dialled[:80]))
+                self._out.append(m.NumberUnknown(call.id, call.dialled))
+            if call.id in self._left_early:
+                cause = self._left_early.pop(call.id)
+                self._out.append(m.Treat(call.id, m.Verdict.FAILSAFE, failsafe=found.entry.failsafe))
+                self._end(call, self._outcome(call, cause), cause)
+                return
+            known = (call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id)
+            self._out.append(m.RememberCall(call.id, *known, self._now))
         elif call.state is CallState.FAILSAFE:
             # The question was asked before Asterisk gave up on us; failsafe is one-way, nobody is held from there.
             self._ignore(signal, f"call is {call.state}", signal.call)
@@ -306,7 +337,8 @@ class Acd:
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
             call.entry, call.queue = found.entry, self._directory.queue[found.entry.queue]
             call.emergency = found.number.kind is NumberKind.EMERGENCY
-            call.transfer_landed = True
+            call.transfer_landed, call.overflow_tried = True, False
+            call.waiting_since = self._now
         self._out.append(self._treatment(call))
 
     def _treatment(self, call: LiveCall) -> m.Treat:
@@ -317,7 +349,8 @@ class Acd:
             tenant=tenant.id,
             queue=call.queue.id,
             entered_at=call.line.t_in,
-            max_wait_at=call.line.t_in + call.queue.max_wait,
+            max_wait_at=call.waiting_since + call.queue.max_wait,
+            patience=call.queue.max_wait,
             ring_for=call.queue.ring_for,
             greeting=call.entry.greeting,
             announcement=call.entry.announcement,
@@ -339,14 +372,26 @@ class Acd:
         if signal.call not in self._calls and signal.call not in self._ended:
             self._adopt(signal.call, "", signal.queue, signal.entered_at)
         call = self._live(signal, signal.call)
-        if call is not None:
-            self._held(call, signal)
+        if call is None:
+            return
+        occupied = call.state is CallState.OFFERED or (call.state is CallState.CONNECTED and not call.transfer_landed)
+        if occupied and signal.after != call.offer:
+            # Told before the offer that now rings: believing it would chase the caller out of that offer.
+            self._ignore(signal, "from before the offer in force", call.id)
+            return
+        self._held(call, signal)
 
     def _held(self, call: LiveCall, signal: m.CallerHeld) -> None:
         before = call.state
         if before in (CallState.OFFERED, CallState.CONNECTED):
             self._let_go(call, m.OfferFailure.NOT_TALKED if before is CallState.CONNECTED else None)
         first = call.line.t_q is None
+        if before is CallState.DIVERTED or (before is CallState.CONNECTED and call.talked):
+            # A conversation was no waiting: the limits of the wait begin anew, the place does not.
+            call.waiting_since, call.overflow_tried = self._now, False
+        if before is CallState.DIVERTED and signal.queue is not None:
+            # Announced transfer into another queue of ours: the caller stands where the agent stood.
+            call.queue = self._directory.queue.get(signal.queue, call.queue)
         self._move(call, signal)
         call.holds_ordered = 0
         call.line.t_q = call.line.t_q or self._now
@@ -360,6 +405,10 @@ class Acd:
             self._out.append(m.CallQueued(call.id, call.queue.id, line.index((call.place, call.id)) + 1))
 
     def _on_caller_hung_up(self, signal: m.CallerHungUp) -> None:
+        if signal.call not in self._calls and signal.call not in self._ended:
+            self._left_early[signal.call] = signal.cause
+            if len(self._left_early) > REMEMBERED:
+                del self._left_early[next(iter(self._left_early))]
         call = self._live(signal, signal.call)
         if call is not None:
             self._end(call, self._outcome(call, signal.cause), signal.cause)
@@ -480,11 +529,11 @@ class Acd:
             self._set_work(agent, Work.TALKING, "answered")
         return True
 
-    def _talking(self, call: LiveCall) -> None:
+    def _talking(self, call: LiveCall, *, count: bool = True) -> None:
         if call.agent is None or self._talks(call):
             return
         agent = self._serving(call)
-        first = not call.talked
+        first = count and not call.talked
         call.talked, call.served_by = True, agent.agent.id
         self._note_offer(call, None)
         self._out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id))
@@ -764,11 +813,17 @@ class Acd:
     def _keep_failsafe(self) -> None:
         directory = self._directory
         entries = (e for e in directory.entries if e.kind is not EntryKind.CATCH_ALL)
-        numbers = tuple((e.number, e.block, e.failsafe) for e in entries)
+        numbers = []
+        for entry in entries:
+            numbers.append((entry.number, entry.block, entry.failsafe))
+            if entry.kind is EntryKind.SERVICE_115:
+                # As a trunk may write it; the dialplan knows no area codes.
+                codes = {(t.country_code, code) for t in directory.trunks for code in ("", t.area_code)}
+                numbers += [(f"+{country}{code}115", False, entry.failsafe) for country, code in sorted(codes)]
         profiles = tuple((p, directory.partner[p.partner] if p.partner else None) for p in directory.failsafe_profiles)
-        self._out.append(m.KeepFailsafe(profiles, numbers, directory.catch_all.failsafe))
+        self._out.append(m.KeepFailsafe(profiles, tuple(numbers), directory.catch_all.failsafe))
 
-    def _on_switch_lost(self, signal: m.SwitchLost) -> None:  # noqa: ARG002  one switch for now
+    def _on_switch_lost(self, signal: m.SwitchLost) -> None:  # noqa: ARG002  there is one switch
         self._switch_up = False
         for call in self._calls.values():
             # Offers ring on without us; their deadlines stand still until we can see again.
@@ -784,13 +839,17 @@ class Acd:
         seen = {c.call for c in signal.calls}
         for call in [c for c in self._calls.values() if c.id not in seen and c.touched_at <= signal.at]:
             self._out.append(m.PictureDiffered(call.id, "gone"))
-            self._end(call, self._outcome(call, 0), 0)
+            outcome = self._outcome(call, 0)
+            if outcome.result is Result.ABANDONED:
+                # Nobody saw how this ended: perhaps somebody answered. An abandonment would be our invention.
+                outcome = Outcome(Result.FAILED, "lost-sight", Blame.UNKNOWN)
+            self._end(call, outcome, 0)
         for theirs in signal.calls:
             ours = self._calls.get(theirs.call)
             if ours is None:
                 if theirs.call in self._ended:
                     continue
-                ours = self._adopt(theirs.call, theirs.dialled, theirs.queue, theirs.entered_at)
+                ours = self._adopt(theirs.call, "", theirs.queue, theirs.entered_at)
             elif ours.touched_at > signal.at:
                 continue
             self._believe(ours, theirs)
@@ -830,8 +889,12 @@ class Acd:
             self._talking(ours)
         elif place == "failsafe" and state is not CallState.FAILSAFE:
             self._on_taken_by_failsafe(m.CallTakenByFailsafe(ours.id, "found-there"))
-        elif place == "transfer" and state is CallState.CONNECTED:
+        elif place == "transfer" and state in (CallState.ARRIVED, CallState.CONNECTED):
+            ours.talked = True  # or nobody could have handed the caller on
+            ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at)
             self._on_call_transferred(m.CallTransferred(ours.id, "unknown", blind=True))
+        elif place in ("overflow", "partner") and state is CallState.ARRIVED:
+            self._believe_partner(ours, theirs)
         elif place == "arriving" or state in (CallState.WAITING, CallState.CONNECTED, CallState.FAILSAFE):
             pass
         elif state is CallState.RETURNING:
@@ -856,8 +919,22 @@ class Acd:
         self._set_work(agent, Work.OFFERED, "found ringing")
         self._set_due(ours, Due.OFFER_EXPIRES, self._now + ours.queue.ring_for + GRACE)
         if theirs.place == "talk":
+            ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at)
             self._answered(ours, m.PartiesBridged(ours.id, theirs.offer))
-            self._talking(ours)
+            # Counted when it happened, by whoever was there then.
+            self._talking(ours, count=False)
+
+    def _believe_partner(self, ours: LiveCall, theirs: m.SwitchCall) -> None:
+        partner = self._directory.partner.get(theirs.partner) if theirs.partner else None
+        if partner is None:
+            return
+        self._move(ours, m.Divert(ours.id, partner.id, partner.number, partner.ring_for))
+        ours.overflow_tried, ours.partner, ours.line.t_ovf = True, partner.id, ours.line.t_in
+        if theirs.place == "partner":
+            self._on_divert_answered(m.DivertAnswered(ours.id, partner.id))
+        else:
+            self._set_due(ours, Due.OFFER_EXPIRES, self._now + partner.ring_for + GRACE)
+            self._stand_in_line(ours)
 
     def _on_tick(self, signal: m.Tick) -> None:
         """Everything a tick is for happens in ``_expire`` and ``_settle``."""
@@ -865,3 +942,8 @@ class Acd:
     def _on_beat(self, signal: m.Beat) -> None:  # noqa: ARG002
         if self._switch_up:
             self._out.append(m.Heartbeat())
+
+
+def _not_before(arrival: datetime, moment: datetime | None) -> datetime | None:
+    """A channel remembers whole seconds, which may lie before the arrival in the same second."""
+    return None if moment is None else max(arrival, moment)

@@ -72,6 +72,9 @@ Message = type[m.Signal] | type[m.Order]
 _S = CallState
 CALL_TABLE: Mapping[tuple[CallState, type[object]], CallState] = {
     (_S.ARRIVED, m.CallerHeld): _S.WAITING,
+    # Found there after a restart of ours.
+    (_S.ARRIVED, m.Divert): _S.DIVERTING,
+    (_S.ARRIVED, m.CallTransferred): _S.DIVERTED,
     (_S.WAITING, m.Offer): _S.OFFERED,
     (_S.WAITING, m.Divert): _S.DIVERTING,
     (_S.DIVERTING, m.Offer): _S.OFFERED,
@@ -86,7 +89,7 @@ CALL_TABLE: Mapping[tuple[CallState, type[object]], CallState] = {
     (_S.OFFERED, m.Withdraw): _S.RETURNING,
     (_S.OFFERED, m.Hold): _S.RETURNING,
     (_S.OFFERED, m.OrderFailed): _S.WAITING,
-    # The dialplan holds the caller again before it said how the offer went: the offer is over all the same.
+    # The dialplan holds the caller again *after this very offer*, and never said how it went: it is over all the same.
     (_S.OFFERED, m.CallerHeld): _S.WAITING,
     (_S.RETURNING, m.CallerHeld): _S.WAITING,
     (_S.RETURNING, m.Hold): _S.RETURNING,

@@ -48,6 +48,9 @@ class LiveCall:
     line: Timeline
     touched_at: datetime
     """When we last learnt something of the call."""
+    waiting_since: datetime
+    """When the present wait began: arrival, or the end of a conversation. Its limits count from here; the place in
+    the queue, and the record, from the arrival."""
     state: CallState = CallState.ARRIVED
     dialled: str = ""
     ani: str | None = None
@@ -126,14 +129,14 @@ class Agenda:
             heapq.heappop(self._heap)
         return None
 
-    def take(self, now: datetime) -> tuple[Due, str] | None:
+    def take(self, now: datetime) -> tuple[datetime, Due, str] | None:
         """The first deadline that has come, struck out at its owner, or ``None``."""
         at = self.next_at()
         if at is None or at > now:
             return None
         _, due, owner = heapq.heappop(self._heap)
         del self._deadlines_of(due, owner)[due]
-        return due, owner
+        return at, due, owner
 
 
 _WAITING_STATES = frozenset(
@@ -164,7 +167,7 @@ def picture(
                 queue.id,
                 queue.name,
                 len(waiting),
-                now - waiting[0].line.t_in if waiting else timedelta(),
+                max((now - c.waiting_since for c in waiting), default=timedelta()),
                 sum(c.state is CallState.CONNECTED for c in mine),
                 len(able),
                 sum(a.available for a in able),

@@ -10,11 +10,12 @@ All times are aware UTC datetimes. None of these carries a channel, a header or 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import (
@@ -77,6 +78,8 @@ class CallerHeld:
     call: CallId
     queue: QueueId | None = None
     entered_at: datetime | None = None
+    after: OfferId | None = None
+    """The offer the caller comes back from, if any: a word from before an offer must not end that offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +215,16 @@ class SwitchCall:
 
     call: CallId
     place: str
-    """``wait``, ``offer``, ``talk``, ``overflow``, ``failsafe``, ``transfer`` or ``arriving``."""
+    """``wait``, ``offer``, ``talk``, ``overflow``, ``partner``, ``failsafe``, ``transfer`` or ``arriving``."""
     queue: QueueId | None = None
     entered_at: datetime | None = None
     offer: OfferId | None = None
     phone: Phone | None = None
-    dialled: str = ""
+    """Whose phone rings or talks (``offer``, ``talk``)."""
+    partner: PartnerId | None = None
+    """Who rings or talks (``overflow``, ``partner``)."""
+    talked_at: datetime | None = None
+    """When caller and agent were connected, to the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +308,8 @@ class Treat:
     queue: QueueId | None = None
     entered_at: datetime | None = None
     max_wait_at: datetime | None = None
+    patience: timedelta = timedelta(minutes=15)
+    """How long the caller may wait from any beginning of a wait."""
     ring_for: timedelta | None = None
     greeting: str | None = None
     announcement: str | None = None
@@ -379,6 +388,21 @@ class RememberIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class RememberCall:
+    """Keep what is known of a call at its door, until its record is saved: a restart of ours must not forget who is
+    there, and whoever leaves meanwhile still gets a record.
+    """
+
+    call: CallId
+    dialled: str
+    ani: str | None
+    caller_name: str
+    trunk: str
+    trunk_call_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Tell every switch that the engine turns."""
 
@@ -394,7 +418,18 @@ class KeepFailsafe:
 
 
 Order = (
-    Treat | Offer | Withdraw | Hold | Divert | Say | Release | SaveRecord | RememberIntent | Heartbeat | KeepFailsafe
+    Treat
+    | Offer
+    | Withdraw
+    | Hold
+    | Divert
+    | Say
+    | Release
+    | SaveRecord
+    | RememberIntent
+    | RememberCall
+    | Heartbeat
+    | KeepFailsafe
 )
 
 

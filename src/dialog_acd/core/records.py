@@ -111,6 +111,8 @@ _NETWORK_CAUSES = frozenset({27, 34, 38, 41, 42, 43, 44, 47, 58, 63, 79, 88, 102
 
 
 def blame_for(cause: int) -> Blame:
+    if cause == 0:
+        return Blame.UNKNOWN
     return Blame.SWITCH if cause in _NETWORK_CAUSES else Blame.CALLER
 
 

@@ -36,6 +36,7 @@ class IntentStore:
         self._engine = engine
         self._pending: dict[AgentId, RememberIntent] = {}
         self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     async def load(self, since: datetime) -> list[RememberIntent]:
         """The last intent of every agent that is not older than ``since``."""
@@ -55,6 +56,10 @@ class IntentStore:
 
     async def flush(self) -> bool:
         """Write what is pending. Says whether that worked; what did not stays pending."""
+        async with self._turn:
+            return await self._flush()
+
+    async def _flush(self) -> bool:
         self._wake.clear()
         batch, self._pending = self._pending, {}
         if not batch:

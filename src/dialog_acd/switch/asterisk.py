@@ -18,6 +18,7 @@ from dialog_acd.switch.translate import NO_VERDICT, Interpreter, Untranslatable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from dialog_acd.clock import Clock
     from dialog_acd.core.directory import Directory
@@ -59,6 +60,10 @@ class Asterisk:
         self.link = AmiLink(address, greet=self._greet, hear=self._hear, lost=self._lost, random=random)
         self.agi = AgiServer(self._answer, NO_VERDICT, answer_within=agi_answer_within)
         self.orders_failed = 0
+        """Orders Asterisk refused, or of which nothing more was heard."""
+        self._heartbeat_at: datetime | None = None
+        self._failsafe_owed: m.KeepFailsafe | None = None
+        self._keeping: asyncio.Future[None] | None = None
         self._shut_out = asyncio.Event()
 
     async def run(self) -> None:
@@ -103,6 +108,8 @@ class Asterisk:
             await asyncio.sleep(AUDIT_EVERY)
             if not self.link.up:
                 continue
+            if self._failsafe_owed is not None:
+                await self._keep_failsafe(self._failsafe_owed)
             try:
                 await self._take_picture(self.link, audit=True)
             except (AmiError, TimeoutError) as problem:
@@ -120,7 +127,15 @@ class Asterisk:
 
     # ------------------------------------------------------------ orders
 
+    def heartbeat_age(self) -> float | None:
+        """Seconds since Asterisk last confirmed a heartbeat."""
+        return None if self._heartbeat_at is None else (self._clock.now() - self._heartbeat_at).total_seconds()
+
     def perform(self, order: m.Order) -> None:
+        if isinstance(order, m.KeepFailsafe):
+            self._failsafe_owed = order
+            self._keeping = asyncio.ensure_future(self._keep_failsafe(order))
+            return
         try:
             for action in self._interpreter.actions(order, self.link.asterisk_now()):
                 self.link.post(action).add_done_callback(lambda answer: self._performed(order, answer))
@@ -136,6 +151,20 @@ class Asterisk:
             self._failed(order, str(problem), certain=True)
         elif problem is not None:
             self._failed(order, str(problem) or type(problem).__name__, certain=False)
+        elif isinstance(order, m.Heartbeat):
+            self._heartbeat_at = self._clock.now()
+
+    async def _keep_failsafe(self, order: m.KeepFailsafe) -> None:
+        """All rows first; the generation is named only when every one of them is there. Else the audit tries again."""
+        *rows, generation = self._interpreter.actions(order, None)
+        try:
+            await asyncio.gather(*[self.link.post(row) for row in rows])
+            await self.link.post(generation)
+        except (AmiError, TimeoutError) as problem:
+            self._failed(order, str(problem) or type(problem).__name__, certain=False)
+        else:
+            if self._failsafe_owed is order:
+                self._failsafe_owed = None
 
     def _failed(self, order: m.Order, why: str, *, certain: bool) -> None:
         self.orders_failed += 1

@@ -137,6 +137,7 @@ class Interpreter:
             said = {
                 "ACD_QUEUE": treat.queue or "",
                 "ACD_ENTERED": str(_epoch_ms(treat.entered_at)),
+                "ACD_PATIENCE": str(round(treat.patience.total_seconds())),
                 "ACD_MAX_WAIT": str(_epoch_ms(treat.max_wait_at) // 1000),
                 "ACD_RING": str(max(1, round(treat.ring_for.total_seconds()))),
                 "ACD_MUSIC": treat.music,
@@ -179,12 +180,13 @@ class Interpreter:
         if name == "AcdHeld":
             self._channels[call] = _text(message, "Channel")
             queue, entered = _text(message, "Queue"), _moment(_text(message, "Entered"))
-            return [m.CallerHeld(call, QueueId(queue) if queue else None, entered)]
+            after = _text(message, "After")
+            return [m.CallerHeld(call, QueueId(queue) if queue else None, entered, OfferId(after) if after else None)]
         if name == "AcdGreetingEnded":
             return [m.GreetingEnded(call)]
         if name == "AcdOfferResult":
             offer = OfferId(_text(message, "Offer"))
-            if _text(message, "Talked") == "1":
+            if _text(message, "Talked") not in ("", "0"):
                 return [m.AgentHungUp(call, offer)]
             return [m.OfferFailed(call, offer, _failure(_text(message, "Result"), _text(message, "Cause")))]
         if name == "AcdOverflowResult":
@@ -229,7 +231,7 @@ class Interpreter:
             return []
         # An agent who hangs up during the announcement is bridged all the same, for no time at all; only the last
         # line of [acd-announce] proves that two people are about to talk.
-        if known.get("ACD_TALKED") != "1":
+        if known.get("ACD_TALKED", "0") in ("", "0"):
             return []
         return [m.PartiesBridged(call, offer)]
 
@@ -285,8 +287,9 @@ class Interpreter:
             callers[call] = _text(channel, "Channel")
             context, bridged = _text(channel, "Context"), _text(channel, "BridgeId") != ""
             offer = known.get("ACD_OFFER", "")
-            ringing = _text(channel, "Exten").partition("*")[0]
-            place = {OFFER: "talk" if bridged else "offer", OVERFLOW: "overflow"}.get(context)
+            other_end = _text(channel, "Exten").partition("*")[0]
+            talked = known.get("ACD_TALKED", "")
+            place = {OFFER: "talk" if bridged else "offer", OVERFLOW: "partner" if bridged else "overflow"}.get(context)
             calls.append(
                 m.SwitchCall(
                     call,
@@ -294,7 +297,9 @@ class Interpreter:
                     queue=QueueId(known["ACD_QUEUE"]) if known.get("ACD_QUEUE") else None,
                     entered_at=_moment(known.get("ACD_ENTERED", "")),
                     offer=OfferId(offer) if offer and context == OFFER else None,
-                    phone=Phone(ringing) if context == OFFER else None,
+                    phone=Phone(other_end) if context == OFFER else None,
+                    partner=PartnerId(other_end) if context == OVERFLOW else None,
+                    talked_at=_moment(f"{talked}000") if talked else None,
                 )
             )
         younger = self._channels.keys() - (self._channels.keys() if known_before is None else known_before)
@@ -328,7 +333,7 @@ class Interpreter:
                 return [] if asterisk_now is None else [_global("ACD_HEARTBEAT", str(asterisk_now))]
             case m.KeepFailsafe():
                 return _failsafe(order)
-            case m.Treat() | m.SaveRecord() | m.RememberIntent():
+            case m.Treat() | m.SaveRecord() | m.RememberIntent() | m.RememberCall():
                 raise Untranslatable(f"{type(order).__name__} is not for AMI")
 
     def _channel(self, call: CallId) -> str:

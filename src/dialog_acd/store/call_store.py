@@ -1,0 +1,107 @@
+"""Who is there: one line per call from its arrival until its record is saved, in a file beside the journal.
+
+Not in the database, because a call must be remembered while that is away, and not in Asterisk, because the channel may
+be gone when we come back. A line is one ``O_APPEND`` write; kill -9 loses nothing, a power failure ends the calls, too.
+What cannot be written is only remembered in memory: no call is refused for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from dialog_acd.core.messages import RememberCall
+from dialog_acd.core.model import CallId
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = structlog.get_logger()
+
+REWRITE_AFTER = 10_000
+"""Lines before the file is written anew with the living only."""
+
+
+class CallMemory:
+    """Remembers calls by appending, forgets them by appending. Owned by one process, like the journal's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what was left behind; ``calls`` are those without a record."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = folder / "calls.jsonl"
+        self._living = _read(self._file)
+        self._lines = 0
+        self._fd: int | None = None
+        self._failing = False
+        self._rewrite()
+
+    @property
+    def calls(self) -> list[RememberCall]:
+        return list(self._living.values())
+
+    def put(self, call: RememberCall) -> None:
+        """Remember a call. Returns at once and never raises."""
+        self._living[call.call] = call
+        self._append(asdict(call) | {"at": call.at.isoformat()})
+
+    def forget(self, call: CallId) -> None:
+        """Its record is safe."""
+        if self._living.pop(call, None) is not None:
+            self._append({"call": call, "over": True})
+            if self._lines >= REWRITE_AFTER and self._lines > 4 * len(self._living):
+                self._rewrite()
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _append(self, line: dict[str, object]) -> None:
+        self._lines += 1
+        try:
+            if self._fd is None:
+                self._fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.write(self._fd, json.dumps(line).encode() + b"\n")
+            self._failing = False
+        except OSError as problem:
+            if not self._failing:
+                log.warning("calls.not_remembered", why=str(problem), file=str(self._file))
+            self._failing = True
+
+    def _rewrite(self) -> None:
+        """The living only, in a new file that takes the old one's place at once."""
+        self.close()
+        new = self._file.with_suffix(".new")
+        try:
+            lines = [json.dumps(asdict(call) | {"at": call.at.isoformat()}) + "\n" for call in self._living.values()]
+            new.touch(0o600)
+            new.write_text("".join(lines), encoding="utf-8")
+            new.replace(self._file)
+        except OSError as problem:
+            log.warning("calls.not_rewritten", why=str(problem), file=str(self._file))
+        self._lines = len(self._living)
+
+
+def _read(file: Path) -> dict[CallId, RememberCall]:
+    living: dict[CallId, RememberCall] = {}
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return living
+    for line in lines:
+        try:
+            said = json.loads(line)
+            call = CallId(said["call"])
+            if said.get("over"):
+                living.pop(call, None)
+            else:
+                living[call] = RememberCall(**(said | {"at": datetime.fromisoformat(said["at"])}))
+        except (ValueError, KeyError, TypeError):
+            # Torn by a power failure; the call it spoke of is over.
+            log.warning("calls.unreadable_line", file=str(file))
+    return living

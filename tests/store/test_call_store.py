@@ -1,0 +1,74 @@
+"""A restart of ours forgets nobody who is there, and writes a record for whoever left meanwhile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from dialog_acd.core.messages import RememberCall
+from dialog_acd.core.model import CallId
+from dialog_acd.store import call_store
+from dialog_acd.store.call_store import CallMemory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+NINE = datetime(2026, 11, 23, 8, 0, 0, 123456, tzinfo=UTC)
+
+
+def arrival(call: str) -> RememberCall:
+    return RememberCall(CallId(call), "+4951173070", None, 'J"ürgen\n', "trunk", "abc@carrier", NINE)
+
+
+def test_who_has_no_record_yet_is_remembered(tmp_path: Path) -> None:
+    memory = CallMemory(tmp_path)
+    for call in ("a", "b", "c"):
+        memory.put(arrival(call))
+    memory.forget(CallId("b"))
+    memory.close()
+
+    assert CallMemory(tmp_path).calls == [arrival("a"), arrival("c")]
+
+
+def test_killed_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    memory = CallMemory(tmp_path)
+    memory.put(arrival("a"))
+    memory.close()
+    with (tmp_path / "calls.jsonl").open("a") as file:
+        file.write('{"call": "b", "dial')
+
+    again = CallMemory(tmp_path)
+    again.put(arrival("c"))
+
+    assert [c.call for c in CallMemory(tmp_path).calls] == ["a", "c"]
+
+
+def test_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_store, "REWRITE_AFTER", 50)
+    memory = CallMemory(tmp_path)
+    memory.put(arrival("stays"))
+    for number in range(500):
+        memory.put(arrival(str(number)))
+        memory.forget(CallId(str(number)))
+    memory.close()
+
+    assert len((tmp_path / "calls.jsonl").read_text().splitlines()) < 60
+    assert [c.call for c in CallMemory(tmp_path).calls] == ["stays"]
+
+
+def test_file_is_for_us_alone(tmp_path: Path) -> None:
+    CallMemory(tmp_path / "new").put(arrival("a"))
+
+    assert (tmp_path / "new" / "calls.jsonl").stat().st_mode & 0o077 == 0
+
+
+def test_disk_that_takes_nothing_costs_no_call(tmp_path: Path) -> None:
+    memory = CallMemory(tmp_path)
+    (tmp_path / "calls.jsonl").unlink()
+    (tmp_path / "calls.jsonl").mkdir()
+
+    memory.put(arrival("a"))
+
+    assert memory.calls == [arrival("a")]
