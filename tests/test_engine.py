@@ -340,7 +340,7 @@ async def test_an_offer_nobody_answers_is_taken_back_though_nothing_else_happens
 
     def time_passes(order: m.Order) -> None:
         if isinstance(order, m.Offer):
-            bench.clock.advance(60)
+            bench.clock.advance(22.5)  # ring time and grace
 
     async with bench.turning():
         await bench.engine.ask(found(bench))

@@ -19,10 +19,10 @@ CONTEXTS = set(re.findall(r"^\[([a-z-]+)\]", TEXT, re.MULTILINE))
 
 # Set and read by the dialplan alone.
 DIALPLANS_OWN = {
-    "ACD_AFTER", "ACD_AGI", "ACD_ALIVE", "ACD_DIALLED", "ACD_FAILSAFE_GROUP", "ACD_FAILSAFE_NUMBER",
-    "ACD_FAILSAFE_OPEN", "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RUNG", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_TAKEN", "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX",
-    "ACD_IN_FAILSAFE", "ACD_NUMBER", "ACD_PARTNER", "ACD_PHONE", "ACD_RESULT", "ACD_STATE", "ACD_TARGET",
-    "ACD_TICK", "ACD_WHY",
+    "ACD_AFTER", "ACD_AGI", "ACD_ALIVE", "ACD_DIALLED", "ACD_FAILSAFE_FOR", "ACD_FAILSAFE_GROUP", "ACD_FAILSAFE_NUMBER",
+    "ACD_FAILSAFE_OPEN", "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_RUNG", "ACD_FAILSAFE_TAKEN",
+    "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX", "ACD_IN_FAILSAFE", "ACD_NUMBER", "ACD_PARTNER", "ACD_PHONE",
+    "ACD_RESULT", "ACD_STATE", "ACD_TARGET", "ACD_TICK", "ACD_WHY",
 }  # fmt: skip
 
 
@@ -129,3 +129,11 @@ def test_every_prompt_that_can_be_played_lies_in_the_tree() -> None:
     assert played <= set(texts)
     for name in texts:
         assert (sounds / "de" / "acd" / f"{name}.alaw").stat().st_size > 4000, f"{name} is shorter than half a second"
+
+
+def test_local_variables_live_only_inside_a_gosub() -> None:
+    """Outside of one, Set(LOCAL(x)=...) sets nothing and says nothing."""
+    called = names(r"Gosub\((acd-[a-z-]+)", TEXT)
+    using = {context for context in CONTEXTS if re.search(rf"\[{context}\]\n[^\[]*?Set\(LOCAL\(", TEXT)}
+
+    assert using <= called

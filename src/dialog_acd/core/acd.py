@@ -645,8 +645,12 @@ class Acd:
 
     def _on_call_transferred(self, signal: m.CallTransferred) -> None:
         call = self._live(signal, signal.call)
-        if call is None:
-            return
+        if call is not None and call.state is CallState.ARRIVED:
+            self._ignore(signal, "nobody has answered yet", call.id)
+        elif call is not None:
+            self._hand_on(call, signal)
+
+    def _hand_on(self, call: LiveCall, signal: m.CallTransferred) -> None:
         if call.agent is not None and call.offer is not None:
             self._talking(call)
         self._wrap_up(call)
@@ -892,7 +896,7 @@ class Acd:
         elif place == "transfer" and state in (CallState.ARRIVED, CallState.CONNECTED):
             ours.talked = True  # or nobody could have handed the caller on
             ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at)
-            self._on_call_transferred(m.CallTransferred(ours.id, "unknown", blind=True))
+            self._hand_on(ours, m.CallTransferred(ours.id, "unknown", blind=True))
         elif place in ("overflow", "partner") and state is CallState.ARRIVED:
             self._believe_partner(ours, theirs)
         elif place == "arriving" or state in (CallState.WAITING, CallState.CONNECTED, CallState.FAILSAFE):
