@@ -3,9 +3,10 @@
 #
 #   asterisk/attach.sh [ETC] [SOUNDS]        (default: /etc/asterisk /usr/share/asterisk/sounds)
 #
-# Writes files of its own, all named acd*, and adds one #include line to extensions.conf, queues.conf and
-# musiconhold.conf (and to manager.conf where that does not include manager.d). Changes nothing else, may be run again,
-# and never overwrites a secret. At the end it says what is left to do by hand. Settings, by environment:
+# Writes files of its own, all named acd*, and adds #include lines to extensions.conf (two), queues.conf and
+# musiconhold.conf (and to manager.conf where that does not include manager.d). Changes nothing else; may be run again
+# after an update, and then keeps the secret and what you may have edited (acd-globals, -queues, -musiconhold). Your own channelvars of manager.conf are kept. At the end it says what is left to do by
+# hand. Settings, by environment:
 #
 #   ACD_AGI=127.0.0.1:4573          where the service listens for AGI
 #   ACD_AMI_SECRET_FILE=/etc/dialog-acd/ami.secret
@@ -28,12 +29,15 @@ done
 [ -d "$sounds" ] || fail "$sounds does not exist; name the folder of sounds: asterisk/attach.sh $etc SOUNDS"
 [[ $agi =~ ^[0-9a-zA-Z.-]+:[0-9]+$ ]] || fail "ACD_AGI=$agi is not host:port"
 
-# New files belong to whom the configuration belongs to: Asterisk gives up root before it reads them.
-owner=$(stat -c %u:%g "$etc/extensions.conf")
-put() { # FILE MODE: standard input becomes the file
+# A new file is as open as the one that includes it: Asterisk gives up root before it reads them, and a file it cannot
+# read takes the whole including file with it.
+put() { # FILE REFERENCE: standard input becomes the file
     local new; new=$(mktemp "$1.XXXXXX")
-    cat >"$new"; chmod "$2" "$new"; chown "$owner" "$new"; mv "$new" "$1"
+    cat >"$new"; chmod --reference="$2" "$new"; chown --reference="$2" "$new"; mv "$new" "$1"
     echo "wrote    $1"
+}
+first() { # FILE REFERENCE: only where it does not exist yet, because from then on it is yours
+    if [ -e "$1" ]; then echo "kept     $1"; cat >/dev/null; else put "$@"; fi
 }
 include() { # FILE LINE: add the line unless it is there
     grep -qxF "$2" "$1" && return
@@ -42,14 +46,17 @@ include() { # FILE LINE: add the line unless it is there
 }
 
 mkdir -p "$etc/acd" "$etc/manager.d" "$sounds/de/acd"
-chown "$owner" "$etc/acd" "$etc/manager.d"
-for file in "$here"/../dialplans/*.conf; do put "$etc/acd/$(basename "$file")" 640 <"$file"; done
+chown --reference="$etc" "$etc/acd" "$etc/manager.d"
+chmod --reference="$etc" "$etc/acd" "$etc/manager.d"
+for file in acd.conf acd-failsafe.conf acd-agents.conf; do
+    put "$etc/acd/$file" "$etc/extensions.conf" <"$here/../dialplans/$file"
+done
 cp "$here"/../dialplans/sounds/de/acd/*.alaw "$sounds/de/acd/"
 echo "copied   prompts to $sounds/de/acd"
 
 # [globals](+) adds to a section that exists, and is an error where none does.
 globals='[globals]'; grep -q '^\[globals\]' "$etc/extensions.conf" && globals='[globals](+)'
-put "$etc/acd-globals.conf" 640 <<END
+first "$etc/acd-globals.conf" "$etc/extensions.conf" <<END
 ; ACD_HEARTBEAT must never stand here: a reload would reset it and send every waiting caller to failsafe.
 $globals
 ACD_AGI=$agi
@@ -58,7 +65,7 @@ END
 include "$etc/extensions.conf" '#include "acd-globals.conf"'
 include "$etc/extensions.conf" '#include "acd/*.conf"'
 
-put "$etc/acd-queues.conf" 640 < <(
+first "$etc/acd-queues.conf" "$etc/queues.conf" < <(
     echo '; Fixed phones that ring when the service is gone; one queue acd-failsafe-GROUP for each group of the directory.'
     sed -n '/^\[failsafe\](!)/,/^#include/p' "$here/etc/queues.conf" | grep -v '^#include' | sed 's/^\[failsafe\]/[acd-failsafe]/'
     echo '[acd-failsafe-general](acd-failsafe)'
@@ -66,7 +73,7 @@ put "$etc/acd-queues.conf" 640 < <(
 )
 include "$etc/queues.conf" '#include "acd-queues.conf"'
 
-put "$etc/acd-musiconhold.conf" 640 <<END
+first "$etc/acd-musiconhold.conf" "$etc/musiconhold.conf" <<END
 [acd]
 mode = files
 directory = moh
@@ -79,23 +86,38 @@ if [ ! -s "$secret_file" ]; then
     (umask 077; od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$secret_file"; echo >>"$secret_file")
     echo "made     a secret in $secret_file"
 fi
-put "$etc/manager.d/acd.conf" 640 < <(
+# The last channelvars wins, so ours have to name the site's as well.
+ours=$(sed -n 's/^channelvars *= *//p' "$here/etc/manager.conf")
+theirs=$(sed -n 's/^channelvars *=>\{0,1\} *//p' "$etc/manager.conf" $(ls "$etc"/manager.d/*.conf 2>/dev/null | grep -v '/acd.conf$') |
+    tr ',' '\n' | tr -d ' ' | grep -vxF "$(tr ',' '\n' <<<"$ours")" | awk 'NF && !seen[$0]++' | paste -sd, || true)
+account=$(sed -n '/^\[dialog-acd\]/,$p' "$here/etc/manager.conf")
+account=${account//@AMI_SECRET@/$(head -n 1 "$secret_file")} # in the shell: an argument would be in the process list
+account=${account//= PJSIP\/agent/= $phones}
+put "$etc/manager.d/acd.conf" "$etc/manager.conf" < <(
     echo '[general](+)'
-    grep -E '^(timestampevents|channelvars) ' "$here/etc/manager.conf"
-    sed -n '/^\[dialog-acd\]/,$p' "$here/etc/manager.conf" |
-        sed -e "s|@AMI_SECRET@|$(head -n 1 "$secret_file")|" -e "s|= PJSIP/agent$|= $phones|"
+    grep -E '^timestampevents ' "$here/etc/manager.conf"
+    echo "channelvars = $ours${theirs:+,$theirs}"
+    printf '%s\n' "$account"
 )
 grep -qE '^#include "?manager\.d/' "$etc/manager.conf" || include "$etc/manager.conf" '#include "manager.d/acd.conf"'
+
+mode=$(stat -c %A "$etc/manager.d/acd.conf")
+[ "${mode:7:1}" = - ] || echo "WARNING  $etc/manager.d/acd.conf holds a secret and everybody may read it, like manager.conf: chmod o-r both"
+[ -n "$members" ] || echo "WARNING  nobody rings when the service is gone: name phones in ACD_FAILSAFE_MEMBERS, or in $etc/acd-queues.conf"
+datadir=$(dirname "$sounds")
+compgen -G "$datadir/moh/*" >/dev/null || echo "WARNING  $datadir/moh is empty: callers would wait in silence (Debian: asterisk-moh-opsound-wav)"
 
 cat <<END
 
 Left to do by hand:
   1. In pjsip.conf, the endpoint of your trunk:      context = acd-in
      or only for some numbers, in your own context:  exten => _+495117307!,1,Goto(acd-in,\${EXTEN},1)
-  2. The endpoints of your agents' phones:           context = acd-agent
-                                                     device_state_busy_at = 1
-                                                     set_var = TRANSFER_CONTEXT=acd-transfer
-     and their numbering in $etc/acd/acd-agents.conf.
+  2. In the context your agents' phones have:        include => acd-agent-codes
+     (they keep dialling everything else as before, 110 and 112 included)
+     and at their endpoints:                         device_state_busy_at = 1
+     For blind transfers that come back when nobody answers, see the head of $etc/acd/acd-agents.conf.
   3. In asterisk.conf, [options]:                    systemname = a name of its own for each Asterisk
-  4. Then: asterisk -rx 'core reload'
+  4. For every failsafe group of your directory a queue [acd-failsafe-GROUP](acd-failsafe) in $etc/acd-queues.conf;
+     a group without one rings acd-failsafe-general.
+  5. Then: asterisk -rx 'core reload'
 END

@@ -45,13 +45,12 @@ match = 127.0.0.1
 
 [desk]
 type = endpoint
-context = acd-agent
+context = house
 aors = desk
 disallow = all
 allow = alaw
 direct_media = no
 device_state_busy_at = 1
-set_var = TRANSFER_CONTEXT=acd-transfer
 [desk]
 type = aor
 contact = sip:desk@127.0.0.1:{phone}
@@ -90,6 +89,9 @@ class StockAsterisk:
         (self.host_home / "data" / "moh").symlink_to("/usr/share/asterisk/moh")
         (self.host_home / "data" / "documentation").symlink_to("/usr/share/asterisk/documentation")
         self._attach(sounds)
+        # By hand, as the script says: the codes go into the context the telephones have.
+        with (self.etc / "extensions.conf").open("a", encoding="utf-8") as extensions:
+            extensions.write("\n[house]\ninclude => acd-agent-codes\nexten => 100,1,Answer()\n")
         self._keep_apart(phone_port)
         for directory, _, files in os.walk(self.host_home):
             for name in (directory, *(os.path.join(directory, f) for f in files)):  # noqa: PTH118
