@@ -12,6 +12,7 @@ import pytest
 
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.messages import (
+    AgentReady,
     AgentSignedOut,
     CallAbandoned,
     CallAnswered,
@@ -21,6 +22,7 @@ from dialog_acd.core.messages import (
     CallOffered,
     CallQueued,
     CallTakenByFailsafe,
+    CallTransferred,
     DirectoryChanged,
     Divert,
     DivertAnswered,
@@ -785,3 +787,15 @@ def test_a_sheet_that_expects_the_wrong_thing_tells_the_story(acd: Scenario) -> 
     with pytest.raises(ValueError, match="time does not go back"):
         acd.at("08:00:00")
     assert acd.acd_agent("anna").id == AgentId("anna")
+
+
+def test_an_announced_transfer_into_another_towns_queue_lands_there() -> None:
+    """The agent's own call stood in that queue; the caller takes its place and keeps the own one."""
+    acd = Scenario(demo_directory(["anna", "bert"]))
+    acd.at("09:00:00").waits("c1", LANGENHAGEN).talks("anna").tell(AgentSignedOut(AgentId("bert")))
+    acd.at("09:01:00").tell(CallTransferred(C1, "unknown", blind=False))
+    acd.at("09:01:01").tell(CallerHeld(C1, QueueId("hannover")))
+    acd.tell(AgentReady(AgentId("bert"))).talks("bert").at("09:02:00").agent_hangs_up("bert")
+    record = acd.record("c1")
+    assert (record.queue, record.tenant, record.transferred_to) == ("hannover", "hannover", "unknown")
+    assert (record.agent, record.t_in) == ("bert", moment("09:00:00"))

@@ -389,9 +389,8 @@ class Acd:
         if before is CallState.DIVERTED or (before is CallState.CONNECTED and call.talked):
             # A conversation was no waiting: the limits of the wait begin anew, the place does not.
             call.waiting_since, call.overflow_tried = self._now, False
-        if before is CallState.DIVERTED and signal.queue is not None:
-            # Announced transfer into another queue of ours: the caller stands where the agent stood.
-            call.queue = self._directory.queue.get(signal.queue, call.queue)
+        if before is CallState.DIVERTED and signal.queue is not None and signal.queue != call.queue.id:
+            self._land(call, signal.queue)
         self._move(call, signal)
         call.holds_ordered = 0
         call.line.t_q = call.line.t_q or self._now
@@ -403,6 +402,12 @@ class Acd:
         if first:
             line = self._waiting[call.queue.id]
             self._out.append(m.CallQueued(call.id, call.queue.id, line.index((call.place, call.id)) + 1))
+
+    def _land(self, call: LiveCall, queue: QueueId) -> None:
+        """An announced transfer into another queue of ours: the caller stands where the agent stood."""
+        entry = next((e for e in self._directory.entries if e.queue == queue), None)
+        if entry is not None:
+            call.entry, call.queue, call.transfer_landed = entry, self._directory.queue[queue], True
 
     def _on_caller_hung_up(self, signal: m.CallerHungUp) -> None:
         if signal.call not in self._calls and signal.call not in self._ended:

@@ -61,10 +61,11 @@ def normalise(dialled: str, trunk: Trunk) -> Number:
 
 def _international(text: str, trunk: Trunk) -> str | None:
     """Digits with country code and without plus, or ``None`` where this trunk does not write such numbers."""
-    if text.startswith("+"):
-        return text[1:]
-    if text.startswith("00"):
-        return text[2:]
+    if text.startswith(("+", "00")):
+        digits = text[1:] if text.startswith("+") else text[2:]
+        # +49 (0)511 written without its parentheses: no national number begins with 0.
+        doubled = trunk.country_code + "0"
+        return trunk.country_code + digits.removeprefix(doubled) if digits.startswith(doubled) else digits
     if text.startswith("0"):
         return trunk.country_code + text[1:]
     if trunk.number_format == "cc-no-plus" and text.startswith(trunk.country_code):
