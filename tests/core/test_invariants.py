@@ -110,6 +110,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.place: dict[CallId, tuple[datetime, int]] = {}
         self.held_callers: set[CallId] = set()
         self.talking: set[CallId] = set()
+        self.shown_elsewhere: set[CallId] = set()
         self.now_told: m.Signal = m.Tick()
         self.records: dict[CallId, CallRecord] = {}
         self.offers: list[m.Offer] = []
@@ -171,6 +172,7 @@ class CentreUnderFire(RuleBasedStateMachine):
     def who_talks(self, signal: m.Signal, out: list[m.Order | m.Notice]) -> None:
         """By what was said alone: from the bridge on until somebody leaves, or a picture says otherwise."""
         if isinstance(signal, m.SwitchFound):
+            self.shown_elsewhere |= {c.call for c in signal.calls if c.place == "transfer" or c.talked_at}
             self.talking.clear()
         elif any(isinstance(o, m.Ignored) for o in out):
             return
@@ -214,7 +216,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         assert all(o.result != "open" for o in record.offers), record.offers
         answered = [o for o in record.offers if o.result == "answered"]
         # Found already handed on, after a restart: who had answered is not known, when perhaps.
-        found_elsewhere = record.call.startswith(("s", "x"))
+        found_elsewhere = record.call in self.shown_elsewhere
         assert found_elsewhere or (record.t_ans is not None) == bool(answered), record
         assert (record.agent is None) == (not answered)
         if record.t_ans is not None and answered and not found_elsewhere:
@@ -223,7 +225,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         if answered:
             assert record.agent == answered[-1].agent
         if record.outcome.result is Result.SERVED:
-            assert record.t_ans is not None or found_elsewhere
+            assert record.t_ans is not None
         if record.outcome.result is Result.ABANDONED:
             assert record.t_ans is None
             assert not record.in_time

@@ -219,7 +219,7 @@ async def test_asterisk_was_restarted_and_there_is_no_service(play: Play, theatr
     theatre.stack.kill_service()
     await asyncio.to_thread(theatre.stack.asterisk.restart)
     theatre.begin()
-    await stage.set_global("ACD_FAILSAFE_WAIT", "3")
+    await stage.set_global("ACD_FAILSAFE_WAIT", "6")
     solo, office, partner = await stage.phone("office03"), await stage.phone("office01"), await stage.partner()
 
     async def the_sentence_and_the_end(number: str, sentence: str) -> Call:

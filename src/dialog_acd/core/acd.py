@@ -900,7 +900,7 @@ class Acd:
             self._on_taken_by_failsafe(m.CallTakenByFailsafe(ours.id, "found-there"))
         elif place == "transfer" and state in (CallState.ARRIVED, CallState.CONNECTED):
             ours.talked = True  # or nobody could have handed the caller on
-            ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at)
+            ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at) or self._now
             self._hand_on(ours, m.CallTransferred(ours.id, "unknown", blind=True))
         elif place in ("overflow", "partner") and state is CallState.ARRIVED:
             self._believe_partner(ours, theirs)

@@ -105,14 +105,13 @@ def field_names() -> tuple[str, ...]:
     return tuple(f.name for f in fields(CallRecord))
 
 
-# Q.850 cause of the caller's channel to the blame for a call nobody answered. 16, 17, 26 and 31 are what a
+# Q.850 cause of the caller's channel to the blame for a call nobody answered. 0 (Asterisk's word for a plain BYE of a
+# caller who is in no bridge), 16, 17, 26 and 31 are what a
 # caller's own hang-up looks like on SIP trunks; 34, 38, 41, 42, 44 are the network's (ITU-T Q.850, 2.2.7).
 _NETWORK_CAUSES = frozenset({27, 34, 38, 41, 42, 43, 44, 47, 58, 63, 79, 88, 102, 111, 127})
 
 
 def blame_for(cause: int) -> Blame:
-    if cause == 0:
-        return Blame.UNKNOWN
     return Blame.SWITCH if cause in _NETWORK_CAUSES else Blame.CALLER
 
 
