@@ -36,7 +36,6 @@ ARRIVE, WAIT, SAY, OFFER, OVERFLOW, FAILSAFE = (
 )  # fmt: skip
 HANDED_ON = "acd-handed-on"
 IN = "acd-in"
-FEATURE_CODES = "acd-agent-code"
 
 # Where a caller's channel can be, to the place a picture of the switch speaks of.
 _PLACES = {IN: "arriving", ARRIVE: "arriving", WAIT: "wait", SAY: "wait", FAILSAFE: "failsafe", HANDED_ON: "transfer"}
