@@ -5,7 +5,8 @@
 `free`  becomes the program (same process id) and lets it live on.
 `watch` starts it as a child, writes its process id as one line, and waits until the program ends or standard input is
         closed, which is what happens when whoever started us dies, however it dies. Then the program is asked to stop,
-        killed if it does not, and the directory REMOVE (unless `-`) goes with it.
+        killed if it does not, and the directory REMOVE (unless `-`) goes with it. A program that has ended by itself
+        leaves its directory: whoever started us may want to start it again there.
 
 A parent-death signal alone would not do: it comes when the *thread* dies that started the program, and is forgotten
 when the program changes its user. It guards only the program against a killed watcher here.
@@ -50,25 +51,25 @@ def become(root: str, uid: int, gid: int, argv: list[str], *, guarded: bool) -> 
 
 
 def watch(root: str, uid: int, gid: int, remove: str, argv: list[str]) -> int:
-    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)  # the end comes by closing standard input, and by nothing else
     child = os.fork()
     if child == 0:
-        for restored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(restored, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(2, 1)
         become(root, uid, gid, argv, guarded=True)
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(ignored, signal.SIG_IGN)  # the end comes by closing standard input, and by nothing else
     os.write(1, b"%d\n" % child)
     ended = os.pidfd_open(child)
     ready, _, _ = select.select([0, ended], [], [])
-    if ended not in ready:
+    # On a busy machine both can be seen at once: our starter saw the program end, and closed the pipe, before we ran.
+    orphaned = ended not in ready
+    if orphaned:
         os.kill(child, signal.SIGTERM)
         if not select.select([ended], [], [], GRACE)[0]:
             os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    if remove != "-" and 0 in ready:
+    if orphaned and remove != "-":
         shutil.rmtree(remove, ignore_errors=True)
     return os.waitstatus_to_exitcode(status) & 0xFF
 

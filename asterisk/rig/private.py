@@ -17,7 +17,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import wave
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Self
 from rig import render
 from rig.keys import keys_in
 from rig.ports import RTP_FIRST, RTP_LAST, Ports
+from rig.program import start_program
 from rig.root import GID, REPOSITORY, UID, RigError, Root, provide
 
 if TYPE_CHECKING:
@@ -405,36 +405,16 @@ class PrivateAsterisk:
             or shutil.which("asterisk")
             or "/usr/sbin/asterisk"
         )
-        argv = [
-            sys.executable,
-            "-I",
-            str(Path(__file__).with_name("launch.py")),
-            "free" if self.detach else "watch",
-            str(self.root.path),
-            str(UID),
-            str(GID),
-            "-" if self.keep else str(self.host_home),
-            asterisk,
-            "-f",
-            "-C",
-            f"{self.home}/etc/asterisk.conf",
-        ]
         (self.host_home / "run" / "asterisk.ctl").unlink(missing_ok=True)  # of one that was killed
-        with (self.host_home / "log" / "console").open("ab") as said:
-            # A session of its own: Ctrl-C is for whoever started us, who then calls stop().
-            self._process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL if self.detach else subprocess.PIPE,
-                stdout=said if self.detach else subprocess.PIPE,
-                stderr=said,
-                start_new_session=True,
-                text=True,
-            )
-        if self.detach:
-            self._pid = self._process.pid
-        else:
-            told = self._process.stdout.readline() if self._process.stdout else ""
-            self._pid = int(told or 0) or None
+        self._process, self._pid = start_program(
+            [asterisk, "-f", "-C", f"{self.home}/etc/asterisk.conf"],
+            log=self.host_home / "log" / "console",
+            root=self.root.path,
+            uid=UID,
+            gid=GID,
+            detach=self.detach,
+            remove=None if self.keep else self.host_home,
+        )
         return self._process
 
     def _await_boot(self, process: subprocess.Popen[str]) -> None:

@@ -18,13 +18,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rig.ports import free_port
+from rig.program import start_program
 from rig.root import GID, REPOSITORY, UID, RigError
 
 if TYPE_CHECKING:
@@ -148,31 +148,14 @@ class Sipp:
     def start(self) -> Self:
         """Start it, and wait until its port is open. Raises RigError with what it said if it ends before."""
         self._furnish()
-        argv = [
-            sys.executable,
-            "-I",
-            str(Path(__file__).with_name("launch.py")),
-            "free" if self.detach else "watch",
-            str(self.asterisk.root.path),
-            str(UID),
-            str(GID),
-            "-",
-            *self._command(),
-        ]
-        with (self.host_home / "said").open("ab") as said:
-            self._process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL if self.detach else subprocess.PIPE,
-                stdout=said if self.detach else subprocess.PIPE,
-                stderr=said,
-                start_new_session=True,
-                text=True,
-            )
-        if self.detach:
-            self._pid = self._process.pid
-        else:
-            told = self._process.stdout.readline() if self._process.stdout else ""
-            self._pid = int(told or 0) or None
+        self._process, self._pid = start_program(
+            self._command(),
+            log=self.host_home / "said",
+            root=self.asterisk.root.path,
+            uid=UID,
+            gid=GID,
+            detach=self.detach,
+        )
         limit = time.monotonic() + 10
         while not _bound(self.port):
             if self._process.poll() is not None:

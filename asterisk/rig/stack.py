@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rig.ports import free_port
 from rig.private import PrivateAsterisk
+from rig.program import start_program
 from rig.render import agent_names
 from rig.root import REPOSITORY, RigError
 from rig.sipp import Sipp, agents_phones, dial_code, registered
@@ -279,34 +280,9 @@ class Stack:
     def start_service(self, *, ready: bool = True) -> None:
         """Start it, and wait until /health/ready is green unless `ready` is off."""
         settings = [f"{name}={value}" for name, value in self.environment.items()]
-        argv = [
-            sys.executable,
-            "-I",
-            str(Path(__file__).with_name("launch.py")),
-            "free" if self._detach else "watch",
-            "/",
-            "0",
-            "0",
-            "-",
-            "/usr/bin/env",
-            *settings,
-            str(_program()),
-            "serve",
-        ]
-        with self.service_log.open("ab") as said:
-            self._service = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL if self._detach else subprocess.PIPE,
-                stdout=said if self._detach else subprocess.PIPE,
-                stderr=said,
-                start_new_session=True,
-                text=True,
-            )
-        if self._detach:
-            self._service_pid = self._service.pid
-        else:
-            told = self._service.stdout.readline() if self._service.stdout else ""
-            self._service_pid = int(told or 0) or None
+        self._service, self._service_pid = start_program(
+            ["/usr/bin/env", *settings, str(_program()), "serve"], log=self.service_log, detach=self._detach
+        )
         if self._service_pid is None:
             raise RigError(f"the service could not be started\n{self.service_tail()}")
         self._started("service", self._service_pid)

@@ -24,8 +24,7 @@ CALLERS_VOICE, AGENTS_VOICE, OFFICES_VOICE = 440, 700, 1100
 NOTICED = BEAT + 3.0
 """Seconds until a caller who waits is in failsafe: the oldest heartbeat that still counts, and one turn of the loop."""
 RETRY = 15.0
-"""Seconds until a phone of a group rings, on a machine that has other things to do: the queue may miss its first round
-and try again after five."""
+"""Seconds until a phone of a group rings, on a machine that has other things to do; four of them are the sentence."""
 
 
 def kill(theatre: Theatre) -> None:
@@ -220,7 +219,7 @@ async def test_asterisk_was_restarted_and_there_is_no_service(play: Play, theatr
     await asyncio.to_thread(theatre.stack.asterisk.restart)
     theatre.begin()
     await stage.set_global("ACD_FAILSAFE_WAIT", "6")
-    partner = await stage.partner()
+    solo, office, partner = await stage.phone("office03"), await stage.phone("office01"), await stage.partner()
 
     async def the_sentence_and_the_end(number: str, sentence: str) -> Call:
         call = await stage.dial(number)
@@ -231,6 +230,17 @@ async def test_asterisk_was_restarted_and_there_is_no_service(play: Play, theatr
         # Once round, and never again.
         assert len(call.media.since(0)) / 8000 < 25
         return call
+
+    async def own_group() -> None:
+        for number in (OWN, OWN.replace("+49", "0"), SECOND):
+            call = await stage.dial(number)
+            await talk(call, await solo.rings(limit=RETRY))
+            await call.hang_up()
+
+    async def group_of_all_the_rest() -> None:
+        call = await stage.dial(HANNOVER)
+        await talk(call, await office.rings(limit=RETRY))
+        await call.hang_up()
 
     async def partners() -> None:
         call = await stage.dial(PARTNER)
@@ -245,9 +255,12 @@ async def test_asterisk_was_restarted_and_there_is_no_service(play: Play, theatr
         (await partner.rings(limit=20)).refuse(486)
         await ending
 
+    await own_group()
+    await group_of_all_the_rest()
     await partners()
     await asyncio.gather(the_sentence_and_the_end(ALONE, "failsafe-end"), the_sentence_and_the_end(CLOSED, "closed"))
-    assert not partner.incoming
+    for phone in (solo, office, partner):
+        assert not phone.incoming
     assert await stage.channels() == 0
 
 
