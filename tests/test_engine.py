@@ -17,7 +17,7 @@ from dialog_acd.core.acd import Acd
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.model import AgentId, CallId, OfferId, Phone, QueueId, TenantId
 from dialog_acd.engine import Engine, Stopped
-from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory, pick_first
+from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -146,7 +146,7 @@ async def bench() -> Bench:
 @pytest.fixture
 async def centre() -> tuple[Bench, ObservedAcd]:
     """The real core: two agents, three towns, no switch found yet."""
-    acd = ObservedAcd(demo_directory(), ManualClock().now(), pick_first, SequentialIds())
+    acd = ObservedAcd(demo_directory(), ManualClock().now(), SequentialIds())
     acd.awaited = Awaited()
     return Bench(acd), acd
 

@@ -23,7 +23,7 @@ from dialog_acd.core.model import (
     Phone,
     Queue,
     QueueId,
-    SkillId,
+    Step,
     Tenant,
     TenantId,
 )
@@ -41,13 +41,13 @@ ALLOWED_LABELS = {"tenant", "queue", "kind", "result", "reason", "state", "why",
 
 DIRECTORY = Directory(
     tenants=(Tenant(TOWN, "Stadt Langenhagen", "Langenhagen"),),
-    queues=(Queue(HALL, "Rathaus", SkillId("town")),),
+    queues=(Queue(HALL, "Rathaus", (Step(timedelta()),)),),
     entries=(
         Entry("+4951173070", TOWN, HALL, MAIN, "day"),
         Entry("", TOWN, HALL, EntryKind.CATCH_ALL, "day"),
     ),
     agents=(Agent(ANNA, "Anna", Phone("phone-1")),),
-    partners=(Partner(PartnerId("oldenburg"), "Oldenburg", "0441115"),),
+    partners=(Partner(PartnerId("oldenburg"), "Oldenburg", ("0441115",)),),
     failsafe_profiles=(FailsafeProfile("day", "day"),),
 )
 

@@ -47,12 +47,11 @@ from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from fastapi import FastAPI
 
-    from dialog_acd.core.model import Agent
 
 log = structlog.get_logger()
 
@@ -97,9 +96,7 @@ async def serve(settings: Settings) -> None:
     secret = read_secret(settings.ami.secret_file, "the AMI secret")
     token = read_secret(settings.api.token_file, "the API token")
     clock = SystemClock()
-    seed = settings.seed if settings.seed is not None else random.SystemRandom().randrange(2**32)
-    chance = random.Random(seed)  # noqa: S311  breaks ties between agents, guards nothing
-    log.info("service.starting", seed=seed)
+    log.info("service.starting")
 
     async with AsyncExitStack() as stack:
         database = await open_database(settings.store.database_url)
@@ -118,16 +115,13 @@ async def serve(settings: Settings) -> None:
         callers = CallMemory(settings.store.journal_dir)
         stack.callback(callers.close)
 
-        def pick(agents: Sequence[Agent]) -> Agent:
-            return chance.choice(agents)
-
         memory = IntentStore(database)
         wanted = await memory.load(since=clock.now() - LONGEST_SHIFT)
         remembering = asyncio.create_task(memory.run(), name="intents")
         stack.push_async_callback(memory.flush)
         stack.push_async_callback(_finish, remembering)  # first, or its last batch is nobody's
 
-        acd = Acd(directory, clock.now(), pick, RisingIds(clock.now()), intents=wanted, calls=callers.calls)
+        acd = Acd(directory, clock.now(), RisingIds(clock.now()), intents=wanted, calls=callers.calls)
         # A _created series for each counter would be a sixth of all lines, and nobody reads them.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
@@ -140,7 +134,12 @@ async def serve(settings: Settings) -> None:
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
-            address, engine, clock, engine.directory, random=chance.random, agi_answer_within=settings.agi.answer_within
+            address,
+            engine,
+            clock,
+            engine.directory,
+            random=random.SystemRandom().random,
+            agi_answer_within=settings.agi.answer_within,
         )
         engine.attach(asterisk)
         link, agi = asterisk.link, asterisk.agi

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
 
 import dialog_acd
 from dialog_acd import log
 from dialog_acd.app import DirectoryEmpty, serve
+from dialog_acd.clock import SystemClock
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.inquiry import inquire
+from dialog_acd.core.rules import written
 from dialog_acd.settings import read_secret, read_settings
 from dialog_acd.store.database import migrate, open_database, require_current_schema
 from dialog_acd.store.directory_file import read_directory
@@ -26,7 +32,23 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.inquiry import Answer
     from dialog_acd.settings import Settings
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class NoSuchTrunk(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """The directory has no trunk of this name."""
+
+    error_id = "no-such-trunk"
+
+
+class NoSuchMoment(DialogAcdError):  # noqa: N818
+    """A text that is no time."""
+
+    error_id = "no-such-moment"
 
 
 def main() -> None:
@@ -39,9 +61,14 @@ def main() -> None:
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML)")
     load.add_argument("file", type=Path)
     commands.add_parser("check", help="validate settings, secrets, database, directory and AMI login")
-    route = commands.add_parser("route", help="say where a dialled number leads")
-    route.add_argument("number", nargs="+", help="as dialled; spaces and dashes do not matter")
-    route.add_argument("--trunk", default="trunk", help="trunk it came in on (default: trunk)")
+    route = commands.add_parser("route", help="say what would happen to a call, and why")
+    route.add_argument("--called", required=True, metavar="NUMBER", help="as dialled; spaces and dashes do not matter")
+    route.add_argument("--trunk", default="trunk", help="trunk it comes in on (default: trunk)")
+    route.add_argument("--caller", metavar="NUMBER", help="the caller's number; decides nothing yet, is shown as read")
+    route.add_argument("--at", metavar="TIME", help="as 2026-10-30T15:30, in Berlin if no zone is given (default: now)")
+    route.add_argument("--why", action="store_true", help="also say who could answer, and who could not for what")
+    route.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    route.add_argument("--directory", type=Path, metavar="FILE", help="ask this file (TOML) instead of the database")
     asked = parser.parse_args()
     try:
         settings = read_settings()
@@ -122,17 +149,90 @@ async def _check(settings: Settings, _asked: argparse.Namespace) -> int:
 
 
 async def _route(settings: Settings, asked: argparse.Namespace) -> int:
-    directory = await _directory(settings)
-    found = directory.entry_for(" ".join(asked.number), asked.trunk)
-    queue = directory.queue[found.entry.queue]
-    able = sum(agent.skills.get(queue.skill, 0) >= queue.level for agent in directory.agents)
-    print(f"number    {found.number.text} ({found.number.kind.value})")
-    print(f"because   {found.why}")
-    print(f"tenant    {directory.tenant[found.entry.tenant].name}")
-    print(f"entry     {found.entry.kind.value}")
-    print(f"queue     {queue.name}: skill {queue.skill} >= {queue.level}, {able} agents have it")
-    print(f"failsafe  {found.entry.failsafe}")
+    at = _moment(asked.at) if asked.at else SystemClock().now()
+    directory = read_directory(asked.directory) if asked.directory else await _directory(settings)
+    if all(asked.trunk != trunk.name for trunk in directory.trunks):
+        names = ", ".join(trunk.name for trunk in directory.trunks)
+        raise NoSuchTrunk(f"there is no trunk {asked.trunk!r}; there are: {names}")
+    answer = inquire(directory, asked.called, asked.trunk, at)
+    caller = directory.number(asked.caller, asked.trunk).text if asked.caller else None
+    if asked.json:
+        print(json.dumps(_route_json(asked.called, caller, answer, why=asked.why), ensure_ascii=False))
+    else:
+        print(_route_text(directory, caller, answer, why=asked.why))
     return 0
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise NoSuchMoment(f"{text!r} is not a time; write it as 2026-10-30T15:30") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=BERLIN)
+
+
+def _local(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(BERLIN).isoformat(timespec="seconds")
+
+
+def _route_json(called: str, caller: str | None, answer: Answer, *, why: bool) -> dict[str, object]:
+    entry, opening = answer.found.entry, answer.opening
+    said: dict[str, object] = {
+        "called": called,
+        "number": answer.found.number.text,
+        "caller": caller,
+        "at": _local(answer.at),
+        "kind": entry.kind.value,
+        "tenant": entry.tenant,
+        "entry": entry.number or entry.kind.value,
+        "found_by": answer.found.why,
+        "queue": answer.queue.id,
+        "priority": answer.queue.priority,
+        "open": answer.open,
+        "closes_at": _local(opening.closes_at) if opening else None,
+        "opens_at": _local(opening.opens_at) if opening else None,
+        "verdict": answer.verdict,
+        "reason": answer.reason,
+        "steps": [{"step": written(s.step), "able": len(s.able)} for s in answer.steps],
+        "ladder": [{"rung": written(r.rung), "at_arrival": r.at_arrival, "why": r.why} for r in answer.ladder],
+        "failsafe": entry.failsafe,
+    }
+    if why:
+        for row, step in zip(cast("list[dict[str, object]]", said["steps"]), answer.steps, strict=True):
+            row["agents"] = [a.id for a in step.able]
+            row["others"] = {a.id: reason for a, reason in step.unable}
+    return said
+
+
+def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why: bool) -> str:
+    entry, opening = answer.found.entry, answer.opening
+    lines = [
+        f"number    {answer.found.number.text} ({answer.found.number.kind.value}), found by {answer.found.why}",
+        *([f"caller    {caller}"] if caller else []),
+        f"tenant    {directory.tenant[entry.tenant].name}",
+        f"entry     {entry.kind.value}",
+        f"at        {answer.at.astimezone(BERLIN):%a %d.%m.%Y %H:%M:%S}: {answer.reason}",
+    ]
+    if opening is not None and opening.open and opening.closes_at is not None:
+        lines.append(f"closes    {opening.closes_at.astimezone(BERLIN):%a %d.%m.%Y %H:%M}")
+    elif opening is not None and not opening.open and opening.opens_at is not None:
+        lines.append(f"opens     {opening.opens_at.astimezone(BERLIN):%a %d.%m.%Y %H:%M}")
+    lines.append(f"verdict   {answer.verdict}")
+    lines.append(
+        f"queue     {answer.queue.name}" + (f", priority {answer.queue.priority}" if answer.queue.priority else "")
+    )
+    for step in answer.steps:
+        lines.append(f"  {written(step.step)}  ({len(step.able)} agents have it)")
+        if why:
+            lines += [f"      {agent.name}" for agent in step.able]
+            lines += [f"      not {agent.name}: {reason}" for agent, reason in step.unable]
+    lines.append("ladder" if answer.ladder else "ladder    none")
+    for rung in answer.ladder:
+        lines.append(
+            f"  {written(rung.rung)}" + (f"  <- {rung.why}" if rung.at_arrival else f"  ({rung.why})" if why else "")
+        )
+    lines.append(f"failsafe  {entry.failsafe}")
+    return "\n".join(lines)
 
 
 _COMMANDS = {"serve": _serve, "migrate": _migrate, "load": _load, "check": _check, "route": _route}

@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
+from dialog_acd.core.model import Trigger
 from dialog_acd.core.records import Result
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ OUTCOMES: Mapping[Result, tuple[str, ...]] = {
     Result.ABANDONED: ("greeting", "waiting", "ringing", "partner-ringing", "connecting"),
     Result.OVERFLOWED: ("partner",),
     Result.FAILSAFE: (*FAILSAFE_WHYS, OTHER),
-    Result.REFUSED: ("emergency",),
+    Result.CLOSED: ("closed-by-hours", "closed-by-day"),
+    Result.RELEASED: tuple(trigger.value for trigger in Trigger),
+    Result.REFUSED: ("emergency", "loop", "partner-limit", "none-to-spare"),
     Result.FAILED: ("lost-sight",),
 }
 """Reasons the core gives today, so that their series start at 0. One missing here is counted all the same."""

@@ -59,8 +59,6 @@ class Settings(BaseSettings):
     agi: AgiSettings = AgiSettings()
     api: ApiSettings = ApiSettings()
     store: StoreSettings = StoreSettings()
-    seed: int | None = None
-    """Seed of the tie-breaker between equal agents; drawn and logged when not given."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 

@@ -26,17 +26,19 @@ from dialog_acd.core.model import (
     EntryKind,
     FailsafeProfile,
     OfferId,
-    Overflow,
     Partner,
     PartnerId,
     Phone,
     Queue,
     QueueId,
+    Skill,
     SkillId,
+    SkillKind,
     Tenant,
     TenantId,
     Trunk,
 )
+from dialog_acd.core.rules import parse_rung, parse_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -84,11 +86,6 @@ class SequentialIds:
         return OfferId(str(self._next - 1))
 
 
-def pick_first(agents: Sequence[Agent]) -> Agent:
-    """Break every tie in favour of who stands first in the directory."""
-    return agents[0]
-
-
 # ---------------------------------------------------------------- a small directory
 
 LANGENHAGEN = "0511 7307-0"
@@ -112,21 +109,24 @@ def demo_directory(
     max_wait_s: float = 900,
     overflow_s: float | None = None,
     announcement: str | None = None,
+    steps: Sequence[str] = ("from 0 s: citizens>=1",),
+    ladder: Sequence[str] = (),
 ) -> Directory:
     """Langenhagen, Hannover and the Region with a queue each, 115, a catch-all at Hannover; partner Oldenburg.
 
-    ``overflow_s`` gives every queue an overflow step to Oldenburg after so many seconds.
+    ``overflow_s`` gives every queue a rung to Oldenburg after so many seconds; ``steps`` and ``ladder``, as an operator
+    writes them, are those of the towns' queues.
     """
-    step = None if overflow_s is None else Overflow(timedelta(seconds=overflow_s), PartnerId("oldenburg"))
+    rungs = [*ladder] if overflow_s is None else [*ladder, f"waited {overflow_s:g} s: partner oldenburg"]
     queue = Queue(
         QueueId("none"),
         "none",
-        CITIZENS,
+        tuple(parse_step(step) for step in steps),
         ring_for=timedelta(seconds=ring_s),
         wrap_up_for=timedelta(seconds=wrap_up_s),
         max_wait=timedelta(seconds=max_wait_s),
         target=timedelta(seconds=target_s),
-        overflow=step,
+        ladder=tuple(parse_rung(rung) for rung in rungs),
     )
     towns = (
         ("langenhagen", "Langenhagen", "+495117307"),
@@ -142,7 +142,7 @@ def demo_directory(
         tenants=tuple(Tenant(TenantId(id_), name, name) for id_, name, _ in towns),
         queues=(
             *(replace(queue, id=QueueId(id_), name=name) for id_, name, _ in towns),
-            replace(queue, id=QueueId("115"), name="115", skill=SERVICE_115, level=2),
+            replace(queue, id=QueueId("115"), name="115", steps=(parse_step("from 0 s: 115>=2"),)),
         ),
         entries=(
             *main,
@@ -150,9 +150,10 @@ def demo_directory(
             Entry("", hannover, QueueId("hannover"), EntryKind.CATCH_ALL, "standard"),
         ),
         agents=tuple(a if isinstance(a, Agent) else demo_agent(a) for a in agents),
-        partners=(Partner(PartnerId("oldenburg"), "Oldenburg", "+494412350"),),
+        partners=(Partner(PartnerId("oldenburg"), "Oldenburg", ("+494412350",)),),
         failsafe_profiles=(FailsafeProfile("standard", "all"),),
         trunks=(Trunk("trunk"),),
+        skills=(Skill(CITIZENS, "Bürgerfragen"), Skill(SERVICE_115, "115", SkillKind.SERVICE_115)),
     )
 
 
@@ -179,7 +180,7 @@ class Scenario:
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.ids = SequentialIds()
-        self.acd = Acd(self.directory, self.clock.now(), pick_first, self.ids, calls=self.calls)
+        self.acd = Acd(self.directory, self.clock.now(), self.ids, calls=self.calls)
         self.records: dict[str, CallRecord] = {}
         self.story: list[tuple[datetime, m.Signal, list[Output]]] = []
         self._unread: list[Output] = []

@@ -41,7 +41,7 @@ def simulate(calls: int, seed: int) -> tuple[list[float], int]:
     """Waits of all calls in seconds, and how many signals it took."""
     dice = random.Random(seed)
     directory = demo_directory([f"a{n}" for n in range(AGENTS)], wrap_up_s=0, max_wait_s=86_400)
-    acd = Acd(directory, MONDAY, dice.choice, SequentialIds())
+    acd = Acd(directory, MONDAY, SequentialIds())
     phones = tuple((a.phone, "reachable") for a in directory.agents)
     acd.handle(m.SwitchFound("pbx", (), phones, MONDAY), MONDAY)
     for agent in directory.agents:

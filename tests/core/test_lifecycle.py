@@ -37,19 +37,22 @@ ABOUT_A_CALL: tuple[m.Signal | m.Order, ...] = (
     m.Hold(C),
     m.Divert(C, P, "+494412350", timedelta(seconds=30)),
     m.Say(C, "prompt"),
-    m.Release(C, 16),
+    m.Release(C, "acd/nobody"),
 )
 NOT_ABOUT_A_CALL = {
     m.AgentSignedIn, m.AgentSignedOut, m.AgentReady, m.AgentNotReady, m.PhoneStateChanged, m.DirectoryChanged,
-    m.SwitchLost, m.SwitchFound, m.Tick, m.Beat, m.SaveRecord, m.RememberIntent,
+    m.QueueSwitched, m.SwitchLost, m.SwitchFound, m.Tick, m.Beat, m.SaveRecord, m.RememberIntent,
     m.RememberCall, m.Heartbeat, m.KeepFailsafe,
 }  # fmt: skip
 
 # Written down a second time on purpose, state by state, as one would tell it to an operator.
-ALWAYS = {"CallTakenByFailsafe": "failsafe", "CallerHungUp": "ended", "Release": "ended"}
+ALWAYS = {"CallTakenByFailsafe": "failsafe", "CallerHungUp": "ended"}
 EXPECTED: dict[str, dict[str, str]] = {
-    "arrived": {"CallerHeld": "waiting", "Divert": "diverting", "CallTransferred": "diverted"},
-    "waiting": {"Offer": "offered", "Divert": "diverting"},
+    "arrived": {
+        "CallerHeld": "waiting", "Divert": "diverting", "CallTransferred": "diverted", "Release": "released",
+    },
+    "waiting": {"Offer": "offered", "Divert": "diverting", "CallerHeld": "waiting", "Release": "released"},
+    "released": {"OrderFailed": "waiting", "CallerHeld": "waiting"},
     "offered": {
         "OfferAnswered": "connected", "PartiesBridged": "connected", "OfferFailed": "returning",
         "Withdraw": "returning", "Hold": "returning", "OrderFailed": "waiting", "CallerHeld": "waiting",

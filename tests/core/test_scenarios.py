@@ -111,7 +111,8 @@ def test_a_call_is_answered_and_its_record_says_everything(acd: Scenario) -> Non
     )
     assert record.outcome == Outcome(Result.SERVED, "talked", Blame.NOBODY)
     assert (record.agent, record.in_time, record.hung_up_first, record.cause) == ("anna", True, "agent", 16)
-    assert record.offers == (OfferTried("1", "anna", moment("09:00:02.500"), "answered"),)
+    why = "waited 2 s; idle for 3602 s (then bert 3600 s)"
+    assert record.offers == (OfferTried("1", "anna", moment("09:00:02.500"), "answered", why),)
     assert record.waited == timedelta(seconds=8)
     assert acd.state("c1") == "gone"
 
@@ -478,7 +479,8 @@ def test_our_own_agent_is_free_before_the_partner_answers() -> None:
 def test_a_silent_partner_leg_is_called_back() -> None:
     acd = Scenario(demo_directory([], overflow_s=20))
     acd.at("09:00:00").waits("c1").at("09:00:52").expect(Hold, call="c1")
-    acd.held("c1").at("09:10:00").expect_no(Divert)
+    acd.held("c1").at("09:01:51").expect_no(Divert)
+    acd.at("09:01:52").expect(Divert, call="c1")
 
 
 def test_a_refused_divert_waits_on() -> None:

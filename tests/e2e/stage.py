@@ -52,13 +52,13 @@ def directory(
     """
     queue = f"ring_for = {ring_for}\nwrap_up_for = {wrap_up_for}\nmax_wait = {max_wait}\n"
     if overflow_after is not None:
-        queue += f'overflow = {{ after = {overflow_after}, partner = "oldenburg" }}\n'
+        queue += f'ladder = ["waited {overflow_after:g} s: partner oldenburg"]\n'
     parts = [
         '[[tenants]]\nid = "langenhagen"\nname = "Stadt Langenhagen"\nlabel = "Langenhagen"\n',
         '[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n',
         '[[tenants]]\nid = "center"\nname = "DialogCenter"\nlabel = "115"\n',
         '[[trunks]]\nname = "trunk"\narea_code = "511"\n',
-        f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumber = "0441115"\nring_for = {partner_rings}\n',
+        f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumbers = ["0441115"]\nring_for = {partner_rings}\n',
         f'[[failsafe_profiles]]\nname = "town"\ngroup = "{group}"\nhours = {json.dumps(list(hours))}\n'
         + ('partner = "oldenburg"\n' if partner else ""),
         '[[failsafe_profiles]]\nname = "rest"\ngroup = "demo"\n',
@@ -76,7 +76,7 @@ def directory(
             '[[entries]]\nnumber = "115"\ntenant = "center"\nqueue = "catchall"\nkind = "115"\nfailsafe = "p115"\n'
         )
     for name, skill in (("langenhagen", "langenhagen"), ("hannover", "hannover"), ("catchall", "general")):
-        parts.append(f'[[queues]]\nid = "{name}"\nname = "{name}"\nskill = "{skill}"\n{queue}')
+        parts.append(f'[[queues]]\nid = "{name}"\nname = "{name}"\nsteps = ["from 0 s: {skill}>=1"]\n{queue}')
     for prefix, tenant, name, kind, profile in (
         ("+495117307", "langenhagen", "langenhagen", "main-number", "town"),
         ("+49511168", "hannover", "hannover", "main-number", "rest"),
@@ -89,6 +89,7 @@ def directory(
         if greeting and prefix:
             entry += f'greeting = "{greeting}"\n'
         parts.append(entry)
+    parts += [f'[[skills]]\nid = "{skill}"\nname = "{skill}"\n' for skill in ("langenhagen", "hannover", "general")]
     skills = "{ langenhagen = 3, hannover = 3, general = 3 }"
     for place in range(1, AGENTS + 1):
         name = f"agent{place:02d}"

@@ -34,10 +34,14 @@ name = "carrier"
 name = "town"
 group = "general"
 
+[[skills]]
+id = "langenhagen"
+name = "Langenhagen"
+
 [[queues]]
 id = "langenhagen"
 name = "Stadt Langenhagen"
-skill = "langenhagen"
+steps = ["from 0 s: langenhagen>=1"]
 ring_for = 5
 
 [[entries]]

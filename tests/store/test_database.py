@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from dialog_acd.core import rules
+from dialog_acd.core.errors import DirectoryInvalid
+from dialog_acd.core.model import AgentId, QueueId, Skill, SkillId, Team, TeamId
 from dialog_acd.store import database as database_module
 from dialog_acd.store.database import (
     DatabaseUnavailable,
@@ -22,11 +26,11 @@ from dialog_acd.store.database import (
     schema_version,
     writing,
 )
-from dialog_acd.store.tables import metadata
+from dialog_acd.store.directory_file import read_directory
+from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.store.tables import CONFIGURATION, metadata
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -76,8 +80,8 @@ async def test_migrate_makes_the_schema_once_and_changes_nothing_the_second_time
 async def test_an_older_schema_is_refused_and_a_newer_one_accepted(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "_head", lambda scripts: "0002")
-    with pytest.raises(SchemaOutdated, match="schema 0001, this version needs 0002"):
+    monkeypatch.setattr(database_module, "_head", lambda scripts: "0099")
+    with pytest.raises(SchemaOutdated, match="schema 0002, this version needs 0099"):
         await require_current_schema(engine)
     monkeypatch.undo()
     async with writing(engine).begin() as connection:
@@ -114,6 +118,249 @@ async def test_a_failing_migration_leaves_nothing_behind(
     async with engine.connect() as connection:
         assert await connection.run_sync(lambda c: inspect(c).get_table_names()) == []
     await engine.dispose()
+
+
+# -- a database that has lived: what was said in the old form is said in the new, and back
+
+DEMO = Path(__file__).parents[2] / "asterisk" / "demo-directory.toml"
+
+OLD = """
+INSERT INTO tenants VALUES ('town', 0, 'Stadt', 'Stadt');
+INSERT INTO trunks VALUES ('trunk', 0, 'national', '511', '49');
+INSERT INTO partners VALUES ('oldenburg', 0, 'Oldenburg', '115', 30000), ('hamburg', 1, 'Hamburg', '+4940115', 20000);
+INSERT INTO failsafe_profiles VALUES ('main', 0, 'main', 'oldenburg', '["8:00-18:00,mon-fri,*,*"]');
+INSERT INTO queues VALUES
+    ('town', 1, 'Stadt', 'citizens', 3, 20000, 10000, 900000, 30000, 0.75, 90500, 'oldenburg', 'acd'),
+    ('115', 0, '115', '115', 1, 15000, 2000, 900000, 30000, 0.8, NULL, NULL, 'acd'),
+    ('late', 2, 'Spät', 'citizens', 1, 15000, 2000, 900000, 30000, 0.8, 0, 'hamburg', 'acd'),
+    ('long', 3, 'Lang', 'citizens', 1, 15000, 2000, 900000, 30000, 0.8, 600000, 'hamburg', 'acd');
+INSERT INTO entries VALUES
+    ('115', 0, 'town', '115', '115', 'main', FALSE, NULL, NULL),
+    ('+4951173070', 1, 'town', 'town', 'main-number', 'main', TRUE, 'acd/hello', 'acd/town'),
+    ('', 2, 'town', 'late', 'catch-all', 'main', FALSE, NULL, NULL);
+INSERT INTO agents VALUES
+    ('anna', 0, 'Anna', 'phone-1', 'zentrum'), ('bert', 1, 'Bert', 'phone-2', ''),
+    ('cem', 2, 'Cem', 'phone-3', 'aussen'), ('dora', 3, 'Dora', 'phone-4', 'zentrum'),
+    ('emil', 4, 'Emil', 'phone-5', 'abend');
+INSERT INTO agent_skills VALUES ('anna', 'citizens', 4), ('anna', 'tuerkisch', 2), ('bert', '115', 1);
+INSERT INTO agent_intents VALUES ('anna', 'ready', '', '2026-03-02 08:00:00');
+"""
+OLD_RECORD = """
+INSERT INTO records (call, tenant, queue, kind, dialled, trunk, trunk_call_id, t_in, t_end, hung_up_first, cause,
+    result, reason, blame, in_time, offers) VALUES ('{call}', 'town', 'town', 'main-number', '115', 'trunk', 'x',
+    '2026-03-02 08:00:00', '2026-03-02 08:01:00', 'caller', 16, 'served', 'answered', 'nobody', TRUE, '[]')
+"""
+
+
+class Lived:
+    """A database that ``migrate`` of an older version has made."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def change(self, to: str) -> None:
+        """Up to the revision or down to it, as an operator would with alembic: without foreign keys on SQLite."""
+
+        def go(connection: Connection) -> None:
+            config = database_module._alembic_config()
+            config.attributes["connection"] = connection
+            found = database_module._revision(connection)
+            (command.downgrade if found is not None and found > to else command.upgrade)(config, to)
+
+        engine = await database_module._open(
+            database_module._read_url(self.url), busy_for=1, connect_within=5, foreign_keys=False
+        )
+        async with writing(engine).begin() as connection:
+            await connection.run_sync(go)
+        await engine.dispose()
+
+    async def say(self, script: str) -> None:
+        engine = await open_database(self.url)
+        async with writing(engine).begin() as connection:
+            for statement in filter(str.strip, script.split(";")):
+                await connection.execute(text(statement.replace(":", "\\:")))
+        await engine.dispose()
+
+    async def ask(self, question: str) -> list[tuple[Any, ...]]:
+        engine = await open_database(self.url)
+        async with engine.connect() as connection:
+            rows = [tuple(row) for row in await connection.execute(text(question))]
+        await engine.dispose()
+        return rows
+
+    async def everything(self) -> dict[str, list[str]]:
+        """All rows of all tables but the version, in no order, columns by name."""
+
+        def read(connection: Connection) -> dict[str, list[str]]:
+            return {
+                table: sorted(
+                    str(sorted(row.items()))
+                    for row in connection.execute(text(f"SELECT * FROM {table}")).mappings()  # noqa: S608  ours
+                )
+                for table in inspect(connection).get_table_names()
+                if table != "alembic_version"
+            }
+
+        engine = await open_database(self.url)
+        async with engine.connect() as connection:
+            found = await connection.run_sync(read)
+            if engine.dialect.name == "sqlite":
+                assert (await connection.execute(text("PRAGMA foreign_key_check"))).all() == []
+        await engine.dispose()
+        return found
+
+    async def load(self) -> Any:
+        engine = await open_database(self.url)
+        try:
+            await require_current_schema(engine)
+            return await DirectoryStore(engine).load()
+        finally:
+            await engine.dispose()
+
+
+@pytest.fixture
+async def lived(empty_database_url: str) -> Lived:
+    lived = Lived(empty_database_url)
+    await lived.change("0001")
+    await lived.say(OLD + OLD_RECORD.format(call="c1"))
+    return lived
+
+
+async def test_a_directory_of_the_first_form_means_the_same_in_the_second(lived: Lived) -> None:
+    await migrate(lived.url)
+    directory = await lived.load()
+    assert [q.id for q in directory.queues] == ["115", "town", "late", "long"]
+    queue = directory.queue
+    assert {id_: [rules.written(step) for step in q.steps] for id_, q in queue.items()} == {
+        "115": ["from 0 s: 115>=1"],
+        "town": ["from 0 s: citizens>=3"],
+        "late": ["from 0 s: citizens>=1"],
+        "long": ["from 0 s: citizens>=1"],
+    }
+    assert {id_: [rules.written(rung) for rung in q.ladder] for id_, q in queue.items()} == {
+        "115": [],
+        "town": ["waited 90.5 s: partner oldenburg"],
+        "late": ["waited 0 s: partner hamburg"],
+        "long": ["waited 600 s: partner hamburg"],
+    }
+    assert {(q.priority, q.agent_order.value, q.home_first, q.to_partners) for q in directory.queues} == {
+        (0, "longest-idle", False, True)
+    }
+    assert queue[QueueId("town")].ring_for.total_seconds() == 20
+    assert [(p.id, p.numbers, p.channels, p.calls_per_hour, p.calendar) for p in directory.partners] == [
+        ("oldenburg", ("115",), None, None, None),
+        ("hamburg", ("+4940115",), None, None, None),
+    ]
+    assert directory.skills == tuple(Skill(SkillId(id_), id_) for id_ in ("115", "citizens", "tuerkisch"))
+    assert directory.teams == tuple(Team(TeamId(id_), id_) for id_ in ("zentrum", "aussen", "abend"))
+    agents = [(a.id, a.team, a.home, a.lines) for a in directory.agents]
+    assert agents == [
+        ("anna", "zentrum", None, frozenset()),
+        ("bert", None, None, frozenset()),
+        ("cem", "aussen", None, frozenset()),
+        ("dora", "zentrum", None, frozenset()),
+        ("emil", "abend", None, frozenset()),
+    ]
+    assert directory.agent[AgentId("anna")].skills == {"citizens": 4, "tuerkisch": 2}
+    assert [(e.number, e.block, e.greeting, e.calendar, e.closed, e.at_most, e.spare) for e in directory.entries] == [
+        ("115", False, None, None, "acd/closed", None, 0),
+        ("+4951173070", True, "acd/hello", None, "acd/closed", None, 0),
+        ("", False, None, None, "acd/closed", None, 0),
+    ]
+    assert await lived.ask("SELECT call, overflow_trigger, overflow_partner FROM records") == [("c1", "", None)]
+    assert await lived.ask("SELECT agent, intent FROM agent_intents") == [("anna", "ready")]
+
+
+async def test_there_and_back_leaves_everything_as_it_was(lived: Lived) -> None:
+    before = await lived.everything()
+    await migrate(lived.url)
+    assert await lived.everything() != before
+    await lived.change("0001")
+    assert await lived.everything() == before
+    await migrate(lived.url)
+    await lived.load()
+
+
+async def test_the_old_version_goes_on_writing_its_records(lived: Lived) -> None:
+    """It runs until it is stopped, and a record it could not write would wait in the journal for nothing."""
+    await migrate(lived.url)
+    await lived.say(OLD_RECORD.format(call="c2"))
+    assert await lived.ask("SELECT overflow_trigger FROM records WHERE call = 'c2'") == [("",)]
+
+
+async def test_a_word_that_is_none_any_more_is_carried_over_and_told(lived: Lived) -> None:
+    await lived.say("UPDATE agent_skills SET skill = 'Türkisch 2' WHERE skill = 'tuerkisch'")
+    await lived.say(
+        "UPDATE queues SET skill = 'Bürger' WHERE id = 'town'; UPDATE agents SET team = 'Team A' WHERE id = 'cem'"
+    )
+    await migrate(lived.url)
+    with pytest.raises(DirectoryInvalid) as caught:
+        await lived.load()
+    assert [fault.split(": write")[0] for fault in caught.value.faults] == [
+        "queue town: 'from 0 s: Bürger>=3': 'Bürger>=3' is not a need",
+        "skill 'Bürger' is not of the form [0-9a-z-], 1 to 30 characters",
+        "skill 'Türkisch 2' is not of the form [0-9a-z-], 1 to 30 characters",
+        "team 'Team A' is not of the form [0-9a-z-], 1 to 30 characters",
+    ]
+
+
+async def test_an_empty_database_migrates_too(empty_database_url: str) -> None:
+    """Migrated by the first version and never filled."""
+    lived = Lived(empty_database_url)
+    await lived.change("0001")
+    await migrate(lived.url)
+    assert not any((await lived.everything()).values())
+
+
+async def test_the_way_back_keeps_what_the_first_form_can_say(lived: Lived) -> None:
+    await migrate(lived.url)
+    await lived.say(
+        """
+        UPDATE queues SET steps = '["from 0 s: any"]', ladder = '["nobody signed in: release"]' WHERE id = '115';
+        UPDATE queues SET steps = '["from 0 s: citizens>=4 and tuerkisch>=1", "from 15 s: any"]',
+            ladder = '["waited 9 s: widen 1", "waited 1.25 s: partner hamburg", "waited 5 s: partner oldenburg"]'
+            WHERE id = 'town';
+        UPDATE partners SET numbers = '["+4940115", "115"]', channels = 2 WHERE id = 'hamburg';
+        INSERT INTO calendars VALUES ('always', 0, 'x', '["daily 00:00-24:00"]', NULL, '[]', 'Europe/Berlin');
+        UPDATE entries SET calendar = 'always';
+        UPDATE partners SET calendar = 'always';
+        UPDATE agents SET home = 'town', team = NULL;
+        INSERT INTO entries (number, position, tenant, queue, kind, failsafe, block, closed, spare) VALUES
+            ('+49511999', 3, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0),
+            ('+49511998', 4, 'town', 'town', 'internal', 'main', FALSE, 'x', 0),
+            ('4711', 5, 'town', 'town', 'internal', 'main', FALSE, 'x', 0)
+        """
+    )
+    await lived.load()
+    await lived.change("0001")
+    question = "SELECT id, skill, level, overflow_after_ms, overflow_partner FROM queues ORDER BY position"
+    assert await lived.ask(question) == [
+        ("115", "any", 1, None, None),
+        ("town", "citizens", 4, 1250, "hamburg"),
+        ("late", "citizens", 1, 0, "hamburg"),
+        ("long", "citizens", 1, 600_000, "hamburg"),
+    ]
+    assert await lived.ask("SELECT number FROM partners ORDER BY position") == [("115",), ("+4940115",)]
+    assert await lived.ask("SELECT number, kind FROM entries ORDER BY position") == [
+        ("115", "115"),
+        ("+4951173070", "main-number"),
+        ("", "catch-all"),
+        ("+49511999", "main-number"),
+        ("+49511998", "main-number"),
+    ]
+    assert set(await lived.ask("SELECT team FROM agents")) == {("",)}
+    await lived.everything()
+
+
+async def test_a_directory_is_filled_in_and_emptied_in_the_order_of_its_foreign_keys(engine: AsyncEngine) -> None:
+    order = [table.name for table in CONFIGURATION]
+    for table in CONFIGURATION:
+        for key in table.foreign_keys:
+            assert order.index(key.column.table.name) < order.index(table.name)
+    assert set(order) == set(metadata.tables) - {"records", "record_conflicts", "agent_intents"}
+    store = DirectoryStore(engine)
+    await store.replace(read_directory(DEMO))
+    await store.replace(read_directory(DEMO))
 
 
 # -- what an operator reads

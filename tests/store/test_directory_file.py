@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 
-from dialog_acd.core.model import AgentId, EntryKind, QueueId, SkillId
+from dialog_acd.core import calendars, rules
+from dialog_acd.core.calendars import SpecialDay
+from dialog_acd.core.directory import remarks
+from dialog_acd.core.matching import may_serve
+from dialog_acd.core.model import (
+    AgentId,
+    AgentOrder,
+    CalendarId,
+    EntryKind,
+    QueueId,
+    Skill,
+    SkillId,
+    SkillKind,
+    Team,
+    TeamId,
+)
 from dialog_acd.store.directory_file import DirectoryFileInvalid, read_directory
 
 DEMO = Path(__file__).parents[2] / "asterisk" / "demo-directory.toml"
@@ -21,7 +36,7 @@ label = "Stadt"
 [[partners]]
 id = "oldenburg"
 name = "Oldenburg"
-number = "115"
+numbers = ["115"]
 
 [[failsafe_profiles]]
 name = "main"
@@ -31,9 +46,9 @@ hours = ["8:00-18:00,mon-fri,*,*"]
 [[queues]]
 id = "q"
 name = "Q"
-skill = "s"
+steps = ["from 0 s: s>=3", "from  15 s : any"]
 ring_for = 12.5
-overflow = { after = 90, partner = "oldenburg" }
+ladder = ["waited 90 s: partner oldenburg"]
 
 [[entries]]
 number = "+4951173070"
@@ -53,6 +68,98 @@ id = "anna"
 name = "Anna"
 phone = "anna"
 skills = { s = 4 }
+
+[[skills]]
+id = "s"
+name = "S"
+"""
+
+FULL = """
+[[tenants]]
+id = "town"
+name = "Stadt"
+label = "Stadt"
+
+[[skills]]
+id = "tuerkisch"
+name = "Türkisch"
+kind = "language"
+
+[[teams]]
+id = "centre"
+name = "DialogCenter"
+by_target = true
+
+[[calendars]]
+id = "town-hall"
+name = "Rathaus"
+hours = ["mon-thu 07:00-18:00", "Fri 7:00-15:00"]
+special_days = [
+    { day = 2026-12-24, name = "Heiligabend", hours = ["08:00-12:00", "22:00 - 24:00"] },
+    { day = 2026-09-03, name = "Betriebsausflug" },
+]
+
+[[calendars]]
+id = "theirs"
+name = "Partner"
+hours = ["daily 00:00-24:00"]
+land = "none"
+zone = "Europe/London"
+
+[[partners]]
+id = "oldenburg"
+name = "Oldenburg"
+numbers = ["115", "+49441115"]
+ring_for = 25
+calendar = "theirs"
+channels = 4
+calls_per_hour = 60
+min_gain = 45.5
+
+[[failsafe_profiles]]
+name = "stays"
+group = "stays"
+
+[[queues]]
+id = "q"
+name = "Q"
+steps = ["from 0 s: tuerkisch>=2", "from 12.5 s: any"]
+priority = 7
+agent_order = "best-level"
+home_first = true
+ladder = ["closed by hours for 115, internal: partner oldenburg", "queue length 4: widen 1", "all busy: queue d"]
+
+[[queues]]
+id = "d"
+name = "Dispatch"
+steps = ["from 0 s: any"]
+to_partners = false
+
+[[entries]]
+number = "4711"
+tenant = "town"
+queue = "q"
+kind = "internal"
+failsafe = "stays"
+calendar = "town-hall"
+closed = "acd/it-closed"
+at_most = 3
+spare = 2
+
+[[entries]]
+tenant = "town"
+queue = "q"
+kind = "catch-all"
+failsafe = "stays"
+
+[[agents]]
+id = "anna"
+name = "Anna"
+phone = "anna"
+skills = { tuerkisch = 2 }
+team = "centre"
+home = "town"
+lines = ["q", "d"]
 """
 
 
@@ -73,11 +180,57 @@ def test_a_small_file(tmp_path: Path) -> None:
     queue = directory.queue[QueueId("q")]
     assert queue.ring_for == timedelta(seconds=12.5)
     assert queue.max_wait == timedelta(minutes=15)
-    assert queue.overflow is not None
-    assert (queue.overflow.after, queue.overflow.partner) == (timedelta(seconds=90), "oldenburg")
+    assert [rules.written(step) for step in queue.steps] == ["from 0 s: s>=3", "from 15 s: any"]
+    assert [rules.written(rung) for rung in queue.ladder] == ["waited 90 s: partner oldenburg"]
+    assert (queue.priority, queue.agent_order, queue.home_first, queue.to_partners) == (
+        0,
+        AgentOrder.LONGEST_IDLE,
+        False,
+        True,
+    )
+    assert directory.skills == (Skill(SkillId("s"), "S", SkillKind.TOPIC),)
+    anna = directory.agents[0]
+    assert (anna.team, anna.home, anna.lines) == (None, None, frozenset())
+    partner = directory.partners[0]
+    assert (partner.numbers, partner.calendar, partner.channels, partner.calls_per_hour) == (("115",), None, None, None)
     assert directory.agent[AgentId("anna")].skills == {SkillId("s"): 4}
     assert directory.failsafe_profiles[0].hours == ("8:00-18:00,mon-fri,*,*",)
     assert [t.name for t in directory.trunks] == ["trunk"]
+
+
+def test_a_file_that_says_all_there_is_to_say(tmp_path: Path) -> None:
+    path = tmp_path / "directory.toml"
+    path.write_text(FULL)
+    directory = read_directory(path)
+    assert directory.skills == (Skill(SkillId("tuerkisch"), "Türkisch", SkillKind.LANGUAGE),)
+    assert directory.teams == (Team(TeamId("centre"), "DialogCenter", by_target=True, help_debt=False),)
+    ours, theirs = directory.calendars
+    assert [calendars.written(line) for line in ours.hours] == ["mon-thu 07:00-18:00", "fri 07:00-15:00"]
+    assert (ours.land, ours.zone) == ("NI", "Europe/Berlin")
+    assert ours.special_days == (
+        SpecialDay(date(2026, 12, 24), "Heiligabend", ((time(8), time(12)), (time(22), time()))),
+        SpecialDay(date(2026, 9, 3), "Betriebsausflug"),
+    )
+    assert (theirs.land, theirs.zone, theirs.special_days) == (None, "Europe/London", ())
+    (partner,) = directory.partners
+    assert (partner.numbers, partner.ring_for) == (("115", "+49441115"), timedelta(seconds=25))
+    assert (partner.calendar, partner.channels, partner.calls_per_hour) == ("theirs", 4, 60)
+    assert partner.min_gain == timedelta(seconds=45.5)
+    first, dispatch = directory.queues
+    assert [rules.written(step) for step in first.steps] == ["from 0 s: tuerkisch>=2", "from 12.5 s: any"]
+    assert [rules.written(rung) for rung in first.ladder] == [
+        "closed by hours for 115, internal: partner oldenburg",
+        "queue length 4: widen 1",
+        "all busy: queue d",
+    ]
+    assert (first.priority, first.agent_order, first.home_first) == (7, AgentOrder.BEST_LEVEL, True)
+    assert (first.to_partners, dispatch.to_partners) == (True, False)
+    entry, catch_all = directory.entries
+    assert (entry.kind, entry.calendar, entry.closed) == (EntryKind.INTERNAL, "town-hall", "acd/it-closed")
+    assert (entry.at_most, entry.spare) == (3, 2)
+    assert (catch_all.calendar, catch_all.closed, catch_all.at_most, catch_all.spare) == (None, "acd/closed", None, 0)
+    anna = directory.agent[AgentId("anna")]
+    assert (anna.team, anna.home, sorted(anna.lines)) == ("centre", "town", ["d", "q"])
 
 
 @pytest.mark.parametrize(
@@ -107,10 +260,35 @@ def test_the_demo_has_sixteen_agents_who_can_serve_every_queue() -> None:
         assert str(agent.phone) == str(agent.id)
         assert agent.team == "centre"
         for queue in directory.queues:
-            assert agent.skills[queue.skill] >= queue.level
+            assert may_serve(agent, queue, queue.steps[0]), "nobody waits beside a free agent"
     assert len({tuple(a.skills.values()) for a in directory.agents}) > 10
     assert all(q.wrap_up_for == timedelta(seconds=2) for q in directory.queues)
-    assert {e.kind for e in directory.entries} == set(EntryKind)
+    assert {e.kind for e in directory.entries} == {EntryKind.MAIN_NUMBER, EntryKind.SERVICE_115, EntryKind.CATCH_ALL}
+
+
+def test_the_demo_works_at_any_hour_of_any_day_and_nothing_in_it_looks_like_a_mistake() -> None:
+    directory = read_directory(DEMO)
+    used = {e.calendar for e in directory.entries} - {None}
+    assert used == {"always"}, "it shows one off"
+    always = directory.calendar[CalendarId("always")]
+    for day in range(2 * 366):
+        opening = always.opening(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day, minutes=7 * day))
+        assert (opening.open, opening.closes_at) == (True, None)
+    assert not any(q.ladder for q in directory.queues), "nobody plays Oldenburg"
+    assert remarks(directory) == ()
+
+
+def test_what_the_demo_shows_in_comments_can_be_typed(tmp_path: Path) -> None:
+    content = DEMO.read_text()
+    shown = [line.removeprefix("#") for line in content.splitlines() if line.startswith("#   ")]
+    calendar = "\n".join(line for line in shown if "ladder" not in line)
+    (ladder,) = (line for line in shown if "ladder" in line)
+    assert "[[calendars]]" in calendar
+    path = tmp_path / "directory.toml"
+    path.write_text(content.replace('agent_order = "best-level"', ladder.strip()) + calendar)
+    directory = read_directory(path)
+    assert [str(c.id) for c in directory.calendars] == ["always", "town-hall"]
+    assert len(directory.queue[QueueId("langenhagen")].ladder) == 3
 
 
 @pytest.mark.parametrize(
@@ -125,8 +303,11 @@ def test_the_demo_has_sixteen_agents_who_can_serve_every_queue() -> None:
         ("ring_for = 12.5", "ring_for = 0.0001", "queues[0].ring_for: seconds have at most three digits"),
         ("ring_for = 12.5", "ring_for = nan", "queues[0].ring_for: nan: "),
         ("ring_for = 12.5", "ring_for = -1", "queues[0].ring_for: -1: Input should be greater than"),
-        ("after = 90", "afer = 90", "queues[0].overflow.afer: unknown field, did you mean 'after'?"),
-        ('kind = "catch-all"', 'kind = "catchall"', "entries[1].kind: 'catchall' must be 'main-number', '115' or"),
+        (
+            'kind = "catch-all"',
+            'kind = "catchall"',
+            "entries[1].kind: 'catchall' must be 'main-number', '115', 'forwarded', ",
+        ),
         ("skills = { s = 4 }", 'skills = { s = "4" }', "agents[0].skills.s: must be a whole number"),
         ("skills = { s = 4 }", "skills = { s = true }", "agents[0].skills.s: must be a whole number"),
         ('phone = "anna"', "", "agents[0].phone: is missing (in the one with id 'anna')"),
@@ -135,11 +316,125 @@ def test_the_demo_has_sixteen_agents_who_can_serve_every_queue() -> None:
         ("[[partners]]", "[[partner]]", "partner: unknown field, did you mean 'partners'?"),
         ("[[tenants]]", "[tenants]", "tenants: must be a list"),
         ('tenant = "town"', 'tenant = "twn"', "entry +4951173070 names tenant 'twn', which does not exist"),
+        ("s>=3", "t>=3", "queue q: step 0 (from 0 s: t>=3) asks for skill 't', which is not declared"),
+        ("s>=3", "s>3", "queues[0].steps[0]: 'from 0 s: s>3': 's>3' is not a need: write skill>=level with a level"),
+        ("from  15 s :", "15 s:", "queues[0].steps[1]: '15 s: any': write a step as 'from 15 s: "),
+        ('"from 0 s: s>=3"', "3", "queues[0].steps[0]: must be a text in quotes (in the one with id 'q')"),
+        ("steps = [", "stesp = [", "queues[0].steps: is missing (in the one with id 'q')"),
+        ("waited 90 s", "waited 90", "queues[0].ladder[0]: 'waited 90: partner oldenburg': say after how many seconds"),
+        ("waited 90 s", "wartet 90 s", "queues[0].ladder[0]: 'wartet 90 s: partner oldenburg': begin a rung with one"),
+        (
+            'numbers = ["115"]',
+            'numbers = "115"',
+            "partners[0].numbers: must be a list (in the one with id 'oldenburg')",
+        ),
+        # the form of before
+        (
+            'steps = ["from 0 s: s>=3", "from  15 s : any"]',
+            'skill = "s"\nlevel = 3',
+            "queues[0].skill: is written in steps now: steps = [\"from 0 s: s>=3\"] (in the one with id 'q')",
+        ),
+        (
+            'steps = ["from 0 s: s>=3", "from  15 s : any"]',
+            'skill = "s"',
+            'queues[0].skill: is written in steps now: steps = ["from 0 s: s>=1"]',
+        ),
+        (
+            "ring_for = 12.5",
+            "level = 3",
+            'queues[0].level: belongs to the need of a step now: steps = ["from 0 s: SKILL>=3"]',
+        ),
+        (
+            'ladder = ["waited 90 s: partner oldenburg"]',
+            'overflow = { after = 90, partner = "oldenburg" }',
+            'queues[0].overflow: is written in the ladder now: ladder = ["waited 90 s: partner oldenburg"]',
+        ),
+        ('numbers = ["115"]', 'number = "115"', 'partners[0].number: is a list now: numbers = ["115"]'),
+        ("skills = { s = 4 }", 'team = ""', "agents[0].team: must not be empty (in the one with id 'anna')"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: str, fault: str) -> None:
     assert right in SMALL
     found = faults(tmp_path, SMALL.replace(right, wrong))
+    assert any(f.startswith(fault) for f in found), found
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "fault"),
+    [
+        (
+            'kind = "language"',
+            'kind = "speech"',
+            "skills[0].kind: 'speech' must be 'tenant', 'topic', 'language' or '115'",
+        ),
+        (
+            'agent_order = "best-level"',
+            'agent_order = "best"',
+            "queues[0].agent_order: 'best' must be 'longest-idle' or",
+        ),
+        (
+            'kind = "internal"',
+            'kind = "intern"',
+            "entries[0].kind: 'intern' must be 'main-number', '115', 'forwarded', ",
+        ),
+        ("by_target = true", "by_traget = true", "teams[0].by_traget: unknown field, did you mean 'by_target'?"),
+        ("by_target = true", 'by_target = "yes"', "teams[0].by_target: must be true or false, without quotes"),
+        (
+            "mon-thu 07:00-18:00",
+            "mon-thu 7-18",
+            "calendars[0].hours[0]: 'mon-thu 7-18': '7-18' is not a stretch of time",
+        ),
+        (
+            "mon-thu 07:00-18:00",
+            "mo-do 07:00-18:00",
+            "calendars[0].hours[0]: 'mo-do 07:00-18:00': 'mo-do' is not a day",
+        ),
+        (
+            '"mon-thu 07:00-18:00", "Fri 7:00-15:00"',
+            '"mon-fri 07:00-18:00", "fri 7:00-15:00"',
+            "calendar town-hall: hours 'mon-fri 07:00-18:00' and 'fri 07:00-15:00' overlap on fri",
+        ),
+        ('land = "none"', 'land = "NDS"', "calendar theirs: Land 'NDS' is unknown: write one of "),
+        ('zone = "Europe/London"', 'zone = "London"', "calendar theirs: time zone 'London' is unknown"),
+        (
+            "day = 2026-12-24",
+            'day = "2026-12-24"',
+            "calendars[0].special_days[0].day: must be a date without quotes, as 2026-12-24 (in the one with id",
+        ),
+        ("day = 2026-12-24", "day = 2026-12-24T08:00:00", "calendars[0].special_days[0].day: must be a date without "),
+        (
+            "day = 2026-09-03",
+            "dya = 2026-09-03",
+            "calendars[0].special_days[1].dya: unknown field, did you mean 'day'?",
+        ),
+        (
+            '"08:00-12:00"',
+            '"thu 08:00-12:00"',
+            "calendars[0].special_days[0].hours[0]: 'thu 08:00-12:00': write the hours of a special day as '08:00-",
+        ),
+        (
+            '"08:00-12:00"',
+            '"12:00-08:00"',
+            "calendars[0].special_days[0].hours[0]: '12:00-08:00': it must close later than it opens",
+        ),
+        ('"08:00-12:00"', "8", "calendars[0].special_days[0].hours[0]: must be a text in quotes"),
+        ("channels = 4", "channels = 4.5", "partners[0].channels: must be a whole number"),
+        ("channels = 4", "channels = 0", "partner oldenburg: channels 0 would send no call"),
+        ("min_gain = 45.5", "min_gain = -1", "partners[0].min_gain: -1: Input should be greater than or equal to 0"),
+        ("at_most = 3", 'at_most = "3"', "entries[0].at_most: must be a whole number"),
+        ('lines = ["q", "d"]', 'lines = "q"', "agents[0].lines: must be a list (in the one with id 'anna')"),
+        ('lines = ["q", "d"]', 'lines = ["r"]', "agent anna keeps to queue 'r', which does not exist"),
+        (
+            "queue length 4: widen 1",
+            "queue length 4: widen 2",
+            "queue q: rung 'queue length 4: widen 2' widens to a step",
+        ),
+    ],
+)
+def test_a_mistake_in_what_few_need_is_named_with_its_place(tmp_path: Path, right: str, wrong: str, fault: str) -> None:
+    assert right in FULL
+    found = faults(tmp_path, FULL.replace(right, wrong))
+    assert len(found) == (2 if "unknown field" in fault and "dya" in wrong else 1), found
     assert any(f.startswith(fault) for f in found), found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,22 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import StatementError
 
+from dialog_acd.core.calendars import Calendar, SpecialDay, parse_hours
 from dialog_acd.core.errors import DirectoryInvalid
-from dialog_acd.core.model import Overflow, PartnerId, Trunk
+from dialog_acd.core.model import (
+    AgentOrder,
+    CalendarId,
+    EntryKind,
+    QueueId,
+    Skill,
+    SkillId,
+    SkillKind,
+    Team,
+    TeamId,
+    TenantId,
+    Trunk,
+)
+from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.store.directory_store import DirectoryStore
@@ -33,22 +47,90 @@ def directory() -> Directory:
     first, *others = demo.queues
     return replace(
         demo,
+        skills=(*demo.skills, Skill(SkillId("tuerkisch"), "Türkisch", SkillKind.LANGUAGE)),
+        teams=(Team(TeamId("zwei"), "Zwei", by_target=True), Team(TeamId("eins"), "Eins", help_debt=True), *demo.teams),
+        calendars=(
+            Calendar(
+                CalendarId("rathaus"),
+                "Rathaus",
+                (
+                    parse_hours("mon-thu 07:00-12:30"),
+                    parse_hours("mon-thu 13:30-24:00"),
+                    parse_hours("fri 07:00-15:00"),
+                ),
+                special_days=(
+                    SpecialDay(date(2026, 12, 24), "Heiligabend", ((time(8), time(12)), (time(13), time()))),
+                    SpecialDay(date(2026, 9, 3), "Betriebsausflug"),
+                ),
+                zone="Europe/London",
+            ),
+            *demo.calendars,
+        ),
+        partners=(
+            replace(
+                demo.partners[0],
+                numbers=("+49441115", "115"),
+                ring_for=timedelta(seconds=31.5),
+                calendar=CalendarId("rathaus"),
+                channels=4,
+                calls_per_hour=60,
+                min_gain=timedelta(seconds=45),
+            ),
+        ),
         queues=(
             replace(
                 first,
-                level=3,
+                steps=tuple(
+                    parse_step(step)
+                    for step in ("from 0 s: hannover>=4 and tuerkisch>=2", "from 12.5 s: hannover>=2", "from 30 s: any")
+                ),
+                priority=7,
+                agent_order=AgentOrder.BEST_LEVEL,
+                home_first=True,
                 ring_for=timedelta(seconds=12, milliseconds=345),
                 max_wait=timedelta(days=1),
                 target_share=1 / 3,
-                overflow=Overflow(timedelta(minutes=2), PartnerId("oldenburg")),
+                ladder=tuple(
+                    parse_rung(rung)
+                    for rung in (
+                        "closed by hours for 115, main-number: partner oldenburg",
+                        "queue length 4: widen 1",
+                        "expected wait 90.25 s: queue region",
+                        "waited 120 s: announce acd/long-wait",
+                        "nobody signed in: release",
+                    )
+                ),
                 music="bach",
             ),
-            *others,
+            replace(others[0], to_partners=False),
+            *others[1:],
         ),
-        entries=tuple(replace(e, greeting=f"acd/{i}" if i % 2 else None) for i, e in enumerate(demo.entries)),
+        entries=(
+            *(replace(e, greeting=f"acd/{i}" if i % 2 else None, failsafe="stays") for i, e in enumerate(demo.entries)),
+            replace(
+                demo.entries[0],
+                number="4711",
+                block=False,
+                kind=EntryKind.INTERNAL,
+                calendar=CalendarId("rathaus"),
+                closed="acd/it-closed",
+                at_most=3,
+                spare=2,
+            ),
+        ),
+        agents=(
+            replace(
+                demo.agents[0],
+                team=None,
+                home=TenantId("langenhagen"),
+                lines=frozenset({QueueId("region"), QueueId("hannover")}),
+            ),
+            replace(demo.agents[1], skills={}, team=TeamId("eins")),
+            *demo.agents[2:],
+        ),
         failsafe_profiles=(
             replace(demo.failsafe_profiles[0], hours=("8:00-18:00,mon-fri,*,*", "9:00-12:00,sat,*,*")),
-            replace(demo.failsafe_profiles[0], name="dispatch", partner=None),
+            replace(demo.failsafe_profiles[0], name="stays", partner=None),
         ),
         # Not in the order of their names: the first one counts.
         trunks=(Trunk("zebra", "cc-no-plus", "5102", "49"), Trunk("aachen", "subscriber", "241", "49")),
@@ -107,12 +189,45 @@ async def test_two_edits_at_once_leave_one_of_them_whole(engine: AsyncEngine, di
 async def test_a_database_edited_into_nonsense_is_refused_whole(engine: AsyncEngine, directory: Directory) -> None:
     store = DirectoryStore(engine)
     await store.replace(directory)
+    edits = {
+        "queues": """steps = '["from 0 s: region>=9", "from 5 s"]', ladder = '["waited: release"]'
+            WHERE id = 'region'""",
+        "calendars": """hours = '["mon 7-18"]', special_days = '[{"day": "2026-12-24", "name": "x", "hours": ["8"]}]'
+            WHERE id = 'rathaus'""",
+        "agents": "phone = '?' WHERE id = 'agent05'",
+    }
     async with writing(engine).begin() as connection:
         await connection.execute(text("DELETE FROM entries WHERE kind = 'catch-all'"))
-        await connection.execute(text("UPDATE queues SET level = 9 WHERE id = 'region'"))
+        for table, edit in edits.items():
+            # A colon before a word would be a parameter.
+            await connection.execute(text(f"UPDATE {table} SET {edit}".replace(":", "\\:")))  # noqa: S608  ours
     with pytest.raises(DirectoryInvalid) as caught:
         await store.load()
-    assert len(caught.value.faults) == 2
+    told = [
+        "calendar rathaus: 'mon 7-18': ",
+        "calendar rathaus: 'daily 8': ",
+        "queue region: 'from 0 s: region>=9': 'region>=9' is not a need",
+        "queue region: 'from 5 s': write a step as",
+        "queue region: 'waited: release': say after how many seconds",
+        "there must be exactly one catch-all entry",
+        "agent agent05: phone '?' is not of the form",
+    ]
+    assert len(caught.value.faults) == len(told), caught.value.faults
+    for fault, begin in zip(caught.value.faults, told, strict=True):
+        assert fault.startswith(begin)
+
+
+@pytest.mark.parametrize("rows", ["queues", "calendars"])
+async def test_one_line_nobody_can_read_is_enough(engine: AsyncEngine, directory: Directory, rows: str) -> None:
+    """What cannot be read must not be left out: a queue without its rungs would serve otherwise than was said."""
+    store = DirectoryStore(engine)
+    await store.replace(directory)
+    edit = "ladder = '[\"release\"]'" if rows == "queues" else "hours = '[\"mon\"]' WHERE id = 'always'"
+    async with writing(engine).begin() as connection:
+        await connection.execute(text(f"UPDATE {rows} SET {edit}"))  # noqa: S608  ours
+    with pytest.raises(DirectoryInvalid) as caught:
+        await store.load()
+    assert len(caught.value.faults) == (len(directory.queues) if rows == "queues" else 1)
 
 
 async def test_an_empty_database_is_no_directory(engine: AsyncEngine) -> None:

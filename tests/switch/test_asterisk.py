@@ -8,7 +8,7 @@ import asyncio
 import shlex
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from dialog_acd.engine import Engine
 from dialog_acd.switch import asterisk as asterisk_module
 from dialog_acd.switch.ami import AmiAddress, AmiLimits, AmiLink, AmiLoginRefused, LinkState
 from dialog_acd.switch.asterisk import Asterisk
-from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory, pick_first
+from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
 if TYPE_CHECKING:
@@ -387,11 +387,14 @@ async def test_an_order_about_a_call_moves_its_channel(
     assert bench.asterisk.orders_failed == 0
 
 
-async def test_release_hangs_up(bench: Bench) -> None:
-    bench.asterisk.perform(m.Release(CALL, 17))
-    await bench.toy.until(lambda: bool(bench.toy.received("Hangup")))
-    (action,) = bench.toy.received("Hangup")
-    assert (action["Channel"], action["Cause"]) == (CHANNEL, "17")
+@pytest.mark.parametrize(
+    ("opens_at", "extension"),
+    [(None, "closed*"), (datetime(2026, 11, 2, 6, 0, tzinfo=UTC), "closed*1793599200")],
+)
+async def test_release_says_when_we_open_again(bench: Bench, opens_at: datetime | None, extension: str) -> None:
+    bench.asterisk.perform(m.Release(CALL, "acd/closed", opens_at))
+    await bench.toy.until(lambda: bool(bench.toy.received("Redirect")))
+    assert redirects(bench.toy) == [(CHANNEL, "acd-closed", extension)]
 
 
 async def test_the_heartbeat_is_asterisks_own_clock(bench: Bench) -> None:
@@ -613,7 +616,7 @@ class Shelf:
 async def test_a_call_rings_through(toy: ToyAmi) -> None:
     """From the door over the waiting loop to anna's phone, to the record, on real sockets all the way."""
     clock, shelf, directory = ManualClock(), Shelf(), demo_directory(("anna",))
-    engine = Engine(Acd(directory, clock.now(), pick_first, SequentialIds()), clock, shelf, [])
+    engine = Engine(Acd(directory, clock.now(), SequentialIds()), clock, shelf, [])
     address = AmiAddress("127.0.0.1", toy.port, "dialog-acd", SECRET)
     asterisk = Asterisk(address, engine, clock, engine.directory, random=lambda: 0.5)
     engine.attach(asterisk)

@@ -24,7 +24,7 @@ from dialog_acd.core.model import (
     Phone,
     Queue,
     QueueId,
-    SkillId,
+    Step,
     Tenant,
     TenantId,
 )
@@ -45,7 +45,7 @@ def asterisk() -> Interpreter:
 def directory() -> Directory:
     return Directory(
         tenants=(Tenant(TenantId("t"), "Stadt", "Stadt"),),
-        queues=(Queue(QueueId("q"), "Stadt", SkillId("s")),),
+        queues=(Queue(QueueId("q"), "Stadt", (Step(timedelta()),)),),
         entries=(Entry("", TenantId("t"), QueueId("q"), EntryKind.CATCH_ALL, "f"),),
         agents=(Agent(AgentId("anna"), "Anna", Phone("agent01")),),
         failsafe_profiles=(FailsafeProfile("f", "demo"),),
@@ -359,7 +359,7 @@ def test_heartbeat_is_asterisks_own_clock(asterisk: Interpreter) -> None:
 
 
 def test_failsafe_generation_is_named_last_and_changes_with_its_content(asterisk: Interpreter) -> None:
-    oldenburg = Partner(PartnerId("oldenburg"), "Oldenburg", "+49441115")
+    oldenburg = Partner(PartnerId("oldenburg"), "Oldenburg", ("+49441115",))
     hours = ("8:00-18:00,mon-thu,*,*", "8:00-15:00,fri,*,*")
     open_, never_out = FailsafeProfile("town", "town", oldenburg.id, hours), FailsafeProfile("dispatch", "watch")
     order = m.KeepFailsafe(

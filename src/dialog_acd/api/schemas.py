@@ -112,7 +112,10 @@ class LiveCallOut(_Out):
     call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
     tenant: str = Field(examples=["langenhagen"])
     queue: str = Field(examples=["langenhagen"])
-    kind: str = Field(description="Why the number exists: main-number, 115, catch-all.", examples=["main-number"])
+    kind: str = Field(
+        description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
+        examples=["main-number"],
+    )
     state: str = Field(
         description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe.",
         examples=["waiting"],
@@ -200,7 +203,9 @@ class NotReadyIn(BaseModel):
 
 
 class OutcomeOut(_Out):
-    result: str = Field(description="served, abandoned, overflowed, failsafe, refused, failed.", examples=["served"])
+    result: str = Field(
+        description="served, abandoned, overflowed, failsafe, closed, released, refused, failed.", examples=["served"]
+    )
     reason: str = Field(description="A short stable word.", examples=["answered"])
     blame: str = Field(
         description="caller, agent, us, switch, partner, nobody, unknown: whose doing it was.", examples=["nobody"]
@@ -217,6 +222,9 @@ class OfferOut(_Out):
         description="answered, no-answer, declined, phone-busy, phone-gone, caller-gone, not-talked.",
         examples=["no-answer"],
     )
+    why: str = Field(
+        description="How this pair was chosen, in words.", examples=["waited 12 s; idle for 95 s (then bert 40 s)"]
+    )
 
 
 class CallOut(_Out):
@@ -225,7 +233,10 @@ class CallOut(_Out):
     call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
     tenant: str = Field(examples=["langenhagen"])
     queue: str = Field(examples=["langenhagen"])
-    kind: str = Field(description="Why the number exists: main-number, 115, catch-all.", examples=["main-number"])
+    kind: str = Field(
+        description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
+        examples=["main-number"],
+    )
     dialled: str = Field(description="The number dialled, as the record keeps it.", examples=["+4951173070"])
     ani: str | None = Field(description="The caller's number; null when withheld.", examples=["+4930230125001"])
     trunk: str = Field(examples=["trunk"])
@@ -247,7 +258,7 @@ class CallOut(_Out):
     )
     in_time: bool = Field(description="Answered within the queue's target, boundary included.", examples=[True])
     agent: str | None = Field(description="Who answered.", examples=["anna"])
-    partner: str | None = Field(description="Partner centre the call went to.", examples=["oldenburg"])
+    partner: str | None = Field(description="Partner centre that answered.", examples=["oldenburg"])
     transferred_to: str | None = Field(description="Extension or phone the agent sent the caller to.")
     transfer_blind: bool | None = Field(description="Blind (true) or attended (false); null without transfer.")
     failsafe_answered_by: str | None = Field(description="Phone or partner that answered in failsafe.")
@@ -255,6 +266,12 @@ class CallOut(_Out):
     cause: int = Field(description="Q.850 cause of the caller's channel, 0 when unknown.", examples=[16])
     outcome: OutcomeOut
     offers: list[OfferOut] = Field(description="Every attempt to find an agent, in order.")
+    overflow_trigger: str = Field(
+        description="What last sent the call to a partner, whether it answered or not: all-busy, waited, "
+        "closed-by-hours, ...; empty: nothing did.",
+        examples=["waited"],
+    )
+    overflow_partner: str | None = Field(description="Which partner was last asked.", examples=["oldenburg"])
 
     @classmethod
     def of(cls, record: CallRecord) -> CallOut:
@@ -290,9 +307,11 @@ class CallOut(_Out):
                 result=record.outcome.result.value, reason=record.outcome.reason, blame=record.outcome.blame.value
             ),
             offers=[
-                OfferOut(offer=offer.offer, agent=offer.agent, at=offer.at, result=offer.result)
+                OfferOut(offer=offer.offer, agent=offer.agent, at=offer.at, result=offer.result, why=offer.why)
                 for offer in record.offers
             ],
+            overflow_trigger=record.overflow_trigger,
+            overflow_partner=record.overflow_partner,
         )
 
 

@@ -15,25 +15,25 @@ picture of the switch (``SwitchFound``) settles whatever is older than itself.
 
 from __future__ import annotations
 
-from bisect import insort
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, cast
 
 from dialog_acd.core import messages as m
+from dialog_acd.core.ladder import AGAIN, CIRCUIT_OPEN, Obstacle, PartnerBook, Situation, fires
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work, advance, knows
 from dialog_acd.core.live import AGENTS_DUES, Agenda, Due, LiveAgent, LiveCall, picture
-from dialog_acd.core.model import EntryKind
+from dialog_acd.core.model import Action, EntryKind, Trigger
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, Timeline, blame_for
-from dialog_acd.core.routing import Head, best_match
+from dialog_acd.core.roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dialog_acd.core.directory import Directory, Resolution
-    from dialog_acd.core.model import AgentId, CallId, OfferId, QueueId
-    from dialog_acd.core.routing import Pick
+    from dialog_acd.core.matching import Match
+    from dialog_acd.core.model import AgentId, CallId, OfferId, Partner, PartnerId, QueueId, Rung
     from dialog_acd.core.view import AcdView
 
 GRACE = timedelta(seconds=2)
@@ -42,8 +42,6 @@ HELD_WITHIN = timedelta(seconds=5)
 """After a failed offer the dialplan needs milliseconds to hold the caller again."""
 PAUSE = timedelta(seconds=2)
 """After a refused order, before the same call is offered again."""
-SET_ASIDE = timedelta(seconds=5)
-"""A phone that would not ring gets no offer for so long, or until its state changes."""
 LOST_AFTER = timedelta(minutes=5)
 """A call in passing (arriving, returning) of which nothing more is heard."""
 LONGEST_TALK = timedelta(hours=4, minutes=5)
@@ -81,7 +79,6 @@ class Acd:
         self,
         directory: Directory,
         now: datetime,
-        pick: Pick,
         ids: IdSource,
         *,
         intents: Iterable[m.RememberIntent] = (),
@@ -89,22 +86,25 @@ class Acd:
     ) -> None:
         """``intents``: what agents wanted, ``calls``: who was there, when the service last ran."""
         self._directory = directory
-        self._pick = pick
         self._ids = ids
         self._switch_up = False
         self._calls: dict[CallId, LiveCall] = {}
         self._ended: dict[CallId, None] = {}
         self._left_early: dict[CallId, int] = {}
         """Causes of callers who hung up before we heard that they had come (two sockets, no order between them)."""
-        self._agents: dict[AgentId, LiveAgent] = {a.id: LiveAgent(a, now, now) for a in directory.agents}
-        for kept in intents:
-            if (agent := self._agents.get(kept.agent)) is not None:
-                agent.intent, agent.reason = Intent(kept.intent), kept.reason
-        self._waiting: dict[QueueId, list[tuple[tuple[datetime, int], CallId]]] = {}
-        """Calls that may be matched now, per queue, in order of their place."""
+        self._out: list[Output] = []
+        self._roster = Roster(directory, now, self._tell, self._set_due)
+        self._roster.remember(intents)
+        self._partners = PartnerBook()
+        self._blocked: dict[PartnerId, dict[CallId, None]] = {}
+        """Calls that would go to a partner who has no channel left, oldest request first."""
+        self._to_climb: dict[CallId, None] = {}
+        """Waiting calls whose ladder is to be tried, because something may have changed for them."""
+        self._switched: dict[QueueId, datetime] = {}
+        self._overflowing: set[tuple[QueueId, int]] = set()
+        """Rungs for the expected wait that have begun to send calls away (hysteresis)."""
         self._arrivals = 0
         self._agenda = Agenda(self._deadlines_of)
-        self._out: list[Output] = []
         self._now = now
         for known in calls:
             self._note_arrival(
@@ -132,6 +132,7 @@ class Acd:
             m.AgentNotReady: self._on_intent,
             m.PhoneStateChanged: self._on_phone_state,
             m.OrderFailed: self._on_order_failed,
+            m.QueueSwitched: self._on_queue_switched,
             m.DirectoryChanged: self._on_directory_changed,
             m.SwitchLost: self._on_switch_lost,
             m.SwitchFound: self._on_switch_found,
@@ -161,7 +162,10 @@ class Acd:
 
     def view(self) -> AcdView:
         """An immutable picture, as of the last signal."""
-        return picture(self._directory, self._calls.values(), self._agents.values(), self._now, self._switch_up)
+        return picture(self._directory, self._calls.values(), self._roster.everybody(), self._now, self._switch_up)
+
+    def _tell(self, output: Output) -> None:
+        self._out.append(output)
 
     # ------------------------------------------------------------ deadlines
 
@@ -172,7 +176,7 @@ class Acd:
     def _deadlines_of(self, due: Due, owner: str) -> dict[Due, datetime]:
         found: LiveCall | LiveAgent | None
         if due in AGENTS_DUES:
-            found = self._agents.get(cast("AgentId", owner))
+            found = self._roster.get(cast("AgentId", owner))
         else:
             found = self._calls.get(cast("CallId", owner))
         return found.deadlines if found else {}
@@ -186,19 +190,15 @@ class Acd:
             if due in _MISTRUSTED and self._now - at > OVERSLEPT:
                 self._set_due(self._calls[cast("CallId", owner)], due, self._now + GRACE)
             elif due in AGENTS_DUES:
-                self._agent_due(self._agents[cast("AgentId", owner)], due)
+                self._roster.due(self._roster[cast("AgentId", owner)], due, self._now)
             else:
                 self._call_due(self._calls[cast("CallId", owner)], due)
         return acted
 
-    def _agent_due(self, agent: LiveAgent, due: Due) -> None:
-        if due is Due.WRAP_UP_ENDS:
-            agent.idle_since = self._now
-            self._set_work(agent, Work.IDLE, "wrap-up over")
-        # ASIDE_ENDS: being gone from the deadlines is all there is to it.
-
     def _call_due(self, call: LiveCall, due: Due) -> None:
         if due is Due.OFFER_EXPIRES:
+            if call.state is CallState.DIVERTING:
+                self._back_from_partner(call, "silent")
             self._offer_over(call, m.OfferFailure.PHONE_GONE)
             self._order_hold(call)
         elif due is Due.HELD_BY:
@@ -206,8 +206,12 @@ class Acd:
         elif due is Due.PAUSE_ENDS:
             if call.state is CallState.WAITING:
                 self._stand_in_line(call)
-        elif due is Due.OVERFLOW:
-            self._overflow(call)
+        elif due is Due.STEP:
+            self._arm_step(call)
+            if call.id in self._roster.matching:
+                self._stand_in_line(call)
+        elif due in (Due.LADDER, Due.CLOSING):
+            self._to_climb[call.id] = None
         elif due is Due.LOST and not self._switch_up:
             # We cannot see, so it is not the call that is lost.
             self._set_due(call, Due.LOST, self._now + LOST_AFTER)
@@ -233,9 +237,9 @@ class Acd:
         state = call.state
         for due in (Due.OFFER_EXPIRES, Due.HELD_BY, Due.PAUSE_ENDS):
             call.deadlines.pop(due, None)
-        if state in (CallState.WAITING, CallState.OFFERED, CallState.RETURNING):
+        if state in (CallState.WAITING, CallState.OFFERED, CallState.RETURNING, CallState.FAILSAFE):
             # Whoever is back with us is not the partner's: a later transfer must not count as overflow.
-            call.partner = None
+            self._back_from_partner(call)
         if state is CallState.WAITING:
             # The dialplan itself ends the wait at max_wait; a minute later we stop believing in the call.
             lost_at = max(call.waiting_since + call.queue.max_wait + timedelta(minutes=1), self._now + LOST_AFTER)
@@ -246,23 +250,36 @@ class Acd:
         else:
             lost_at = self._now + LOST_AFTER
         self._set_due(call, Due.LOST, lost_at)
-        self._arm_overflow(call)
-
-    def _arm_overflow(self, call: LiveCall) -> None:
-        """A waiting call has its overflow before it, also after a refused order, a blind link or a new rule."""
-        rule = call.queue.overflow
-        if call.state is CallState.WAITING and rule is not None and not call.overflow_tried:
-            self._set_due(call, Due.OVERFLOW, max(call.waiting_since + rule.after, self._now))
 
     def _stand_in_line(self, call: LiveCall) -> None:
-        line = self._waiting.setdefault(call.queue.id, [])
-        if (call.place, call.id) not in line:
-            insort(line, (call.place, call.id))
+        """The call may be matched; whoever finds us closed is only looked after by the ladder."""
+        self._to_climb[call.id] = None
+        if call.closed and call.also is None:
+            return
+        place = (call.place[0].timestamp(), call.place[1])
+        self._roster.matching.waits(call.id, call.queue.id, call.entry.tenant, call.step, place, call.also)
 
     def _leave_line(self, call: LiveCall) -> None:
-        line = self._waiting.get(call.queue.id)
-        if line and (call.place, call.id) in line:
-            line.remove((call.place, call.id))
+        self._roster.matching.leaves(call.id)
+
+    def _begin_wait(self, call: LiveCall) -> None:
+        """A wait begins, the first or one after a conversation: its steps, its ladder and its limits begin anew."""
+        call.climbed, call.rung, call.also, call.numbers_tried = {}, None, None, 0
+        call.deadlines.pop(Due.LADDER, None)
+        call.ahead = self._roster.matching.waiting_in(call.queue.id)
+        self._arm_step(call)
+
+    def _arm_step(self, call: LiveCall) -> None:
+        """Which of the queue's steps the wait has come to, and when the next begins.
+
+        It goes by the wait alone: also while a phone rings that nobody answers.
+        """
+        steps, waited = call.queue.steps, self._now - call.waiting_since
+        while call.step + 1 < len(steps) and steps[call.step + 1].after <= waited:
+            call.step += 1
+        call.deadlines.pop(Due.STEP, None)
+        if call.step + 1 < len(steps):
+            self._set_due(call, Due.STEP, call.waiting_since + steps[call.step + 1].after)
 
     def _adopt(self, call_id: CallId, dialled: str, queue: QueueId | None, entered_at: datetime | None) -> LiveCall:
         """Take over a call we have never heard of: our memory of it is gone, or a signal was lost."""
@@ -321,11 +338,13 @@ class Acd:
             self._out.append(m.CallOffered(call.id, call.entry.tenant, call.queue.id, call.entry.kind))
             if not found.known and not call.emergency:
                 self._out.append(m.NumberUnknown(call.id, call.dialled))
+            self._look_at_the_clock(call)
             if call.id in self._left_early:
                 cause = self._left_early.pop(call.id)
                 self._out.append(m.Treat(call.id, m.Verdict.FAILSAFE, failsafe=found.entry.failsafe))
                 self._end(call, self._outcome(call, cause), cause)
                 return
+            call.refused = self._not_promised(call)
             known = (call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id)
             self._out.append(m.RememberCall(call.id, *known, self._now))
         elif call.state is CallState.FAILSAFE:
@@ -337,28 +356,72 @@ class Acd:
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
             call.entry, call.queue = found.entry, self._directory.queue[found.entry.queue]
             call.emergency = found.number.kind is NumberKind.EMERGENCY
-            call.transfer_landed, call.overflow_tried = True, False
-            call.waiting_since = self._now
+            call.transfer_landed, call.waiting_since, call.step = True, self._now, 0
+            self._look_at_the_clock(call)
+            self._begin_wait(call)
         self._out.append(self._treatment(call))
+
+    def _look_at_the_clock(self, call: LiveCall) -> None:
+        """Whether the number is served now. Asked once, at the door: whoever came in time is served."""
+        calendar = self._directory.calendar.get(call.entry.calendar) if call.entry.calendar is not None else None
+        if calendar is None:
+            call.closed, call.opens_at, call.closes_at = "", None, None
+            return
+        opening = calendar.opening(self._now)
+        call.closed = "" if opening.open else opening.why.value
+        call.opens_at, call.closes_at = opening.opens_at, opening.closes_at
+        if call.closes_at is not None:
+            self._set_due(call, Due.CLOSING, call.closes_at)
+
+    def _not_promised(self, call: LiveCall) -> str:
+        """Why a partner's call is not taken: more than was agreed, too few of us free, or it came from us."""
+        entry = call.entry
+        if entry.kind is not EntryKind.PARTNER_INBOUND:
+            return ""
+        if call.ani is not None and any(c.partner is not None and c.ani == call.ani for c in self._calls.values()):
+            return "loop"
+        if entry.at_most is not None and sum(c.entry is entry for c in self._calls.values()) > entry.at_most:
+            return "partner-limit"
+        if entry.spare and self._roster.matching.free_for(call.queue.id, entry.tenant, 0) <= entry.spare:
+            return "none-to-spare"
+        return ""
+
+    def _verdict(self, call: LiveCall) -> m.Verdict:
+        if call.emergency:
+            return m.Verdict.EMERGENCY
+        if call.refused:
+            return m.Verdict.BUSY
+        if call.closed and not any(r.trigger == call.closed and self._is_for(r, call) for r in call.queue.ladder):
+            return m.Verdict.CLOSED
+        return m.Verdict.HOLD
+
+    @staticmethod
+    def _is_for(rung: Rung, call: LiveCall) -> bool:
+        return not rung.kinds or call.entry.kind in rung.kinds
 
     def _treatment(self, call: LiveCall) -> m.Treat:
         tenant = self._directory.tenant[call.entry.tenant]
+        verdict = self._verdict(call)
+        if verdict is m.Verdict.CLOSED:
+            self._out.append(m.CallReleased(call.id, tenant.id, call.queue.id, call.closed))
         return m.Treat(
             call.id,
-            m.Verdict.EMERGENCY if call.emergency else m.Verdict.HOLD,
+            verdict,
             tenant=tenant.id,
             queue=call.queue.id,
             entered_at=call.line.t_in,
             max_wait_at=call.waiting_since + call.queue.max_wait,
             patience=call.queue.max_wait,
             ring_for=call.queue.ring_for,
-            greeting=call.entry.greeting,
+            greeting=None if call.closed else call.entry.greeting,
             announcement=call.entry.announcement,
             music=call.queue.music,
             label=tenant.label,
             caller_name=call.caller_name,
             ani=call.ani,
             failsafe=call.entry.failsafe,
+            closed=call.entry.closed,
+            opens_at=call.opens_at,
         )
 
     def _on_greeting_ended(self, signal: m.GreetingEnded) -> None:
@@ -383,14 +446,19 @@ class Acd:
 
     def _held(self, call: LiveCall, signal: m.CallerHeld) -> None:
         before = call.state
+        if before is CallState.WAITING:
+            return  # after a prompt
         if before in (CallState.OFFERED, CallState.CONNECTED):
             self._let_go(call, m.OfferFailure.NOT_TALKED if before is CallState.CONNECTED else None)
         first = call.line.t_q is None
-        if before is CallState.DIVERTED or (before is CallState.CONNECTED and call.talked):
+        again = before is CallState.DIVERTED or (before is CallState.CONNECTED and call.talked)
+        if again:
             # A conversation was no waiting: the limits of the wait begin anew, the place does not.
-            call.waiting_since, call.overflow_tried = self._now, False
+            call.waiting_since, call.step = self._now, 0
         if before is CallState.DIVERTED and signal.queue is not None and signal.queue != call.queue.id:
             self._land(call, signal.queue)
+        if first or again:
+            self._begin_wait(call)
         self._move(call, signal)
         call.holds_ordered = 0
         call.line.t_q = call.line.t_q or self._now
@@ -400,8 +468,7 @@ class Acd:
             # The target did not take the caller, who therefore went nowhere.
             call.transferred_to = call.transfer_blind = None
         if first:
-            line = self._waiting[call.queue.id]
-            self._out.append(m.CallQueued(call.id, call.queue.id, line.index((call.place, call.id)) + 1))
+            self._out.append(m.CallQueued(call.id, call.queue.id, call.ahead + 1))
 
     def _land(self, call: LiveCall, queue: QueueId) -> None:
         """An announced transfer into another queue of ours: the caller stands where the agent stood."""
@@ -430,6 +497,12 @@ class Acd:
             return Outcome(Result.SERVED, "talked", Blame.NOBODY)
         if call.emergency:
             return Outcome(Result.REFUSED, "emergency", Blame.NOBODY)
+        if call.refused:
+            return Outcome(Result.REFUSED, call.refused, Blame.US)
+        if call.closed and call.state in (CallState.ARRIVED, CallState.RELEASED):
+            return Outcome(Result.CLOSED, call.closed, Blame.NOBODY)
+        if call.state is CallState.RELEASED:
+            return Outcome(Result.RELEASED, call.trigger, Blame.US)
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
 
     def _end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
@@ -448,6 +521,11 @@ class Acd:
         if abandoned:
             call.hung_up_first = "caller"
         self._leave_line(call)
+        partner = call.partner
+        self._back_from_partner(call)
+        for blocked in self._blocked.values():
+            blocked.pop(call.id, None)
+        self._to_climb.pop(call.id, None)
         call.state = CallState.ENDED
         call.deadlines.clear()
         del self._calls[call.id]
@@ -460,11 +538,12 @@ class Acd:
             dialled=call.dialled, ani=call.ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
             t_in=line.t_in, t_ann_end=line.t_ann_end, t_q=line.t_q, t_ans=line.t_ans, t_end=self._now,
             t_wrap_end=line.t_wrap_end, t_leave=self._now if abandoned else None, t_ovf=line.t_ovf,
-            t_ovf_ans=line.t_ovf_ans, t_failsafe=line.t_failsafe, agent=call.served_by, partner=call.partner,
+            t_ovf_ans=line.t_ovf_ans, t_failsafe=line.t_failsafe, agent=call.served_by, partner=partner,
             transferred_to=call.transferred_to, transfer_blind=call.transfer_blind,
             failsafe_answered_by=call.failsafe_answered_by, hung_up_first=call.hung_up_first, cause=cause,
             outcome=outcome, in_time=line.t_ans is not None and line.t_ans - line.t_in <= call.queue.target,
-            offers=tuple(line.offers),
+            offers=tuple(line.offers), overflow_trigger=call.trigger if call.asked else "",
+            overflow_partner=call.asked,
         )  # fmt: skip
         if abandoned:
             notice = m.CallAbandoned(call.id, record.tenant, record.queue, record.kind, self._now - line.t_in)
@@ -474,25 +553,45 @@ class Acd:
     # ------------------------------------------------------------ offers
 
     def _settle(self) -> bool:
-        """Bring together one caller and one agent, if any pair fits. Says whether one did."""
+        """Bring together one caller and one agent, or take one waiting call up its ladder. Says whether it did."""
         if not self._switch_up:
             return False
-        free = [a for a in self._agents.values() if a.available]
-        heads = (Head(line[0][0], line[0][1], self._calls[line[0][1]].queue) for line in self._waiting.values() if line)
-        match = best_match(heads, free, self._pick)
-        if match is None:
-            return False
-        call, agent = self._calls[match.call], self._agents[match.agent.id]
-        ring_for = call.queue.ring_for
+        match = self._roster.matching.next(self._now.timestamp())
+        if match is not None:
+            self._offer(match)
+            return True
+        while self._to_climb:
+            call = self._calls.get(next(iter(self._to_climb)))
+            del self._to_climb[next(iter(self._to_climb))]
+            if call is not None and call.state is CallState.WAITING and self._climb(call):
+                return True
+        return False
+
+    def _offer(self, match: Match) -> None:
+        call, agent = self._calls[match.call], self._roster[match.agent]
+        ring_for, why = call.queue.ring_for, self._reason(match)
         order = m.Offer(call.id, self._ids.offer(), agent.agent.id, agent.agent.phone, ring_for)
         self._move(call, order)
         call.offer, call.agent = order.offer, agent.agent.id
-        call.line.offers.append(OfferTried(order.offer, agent.agent.id, self._now, "open"))
+        call.line.offers.append(OfferTried(order.offer, agent.agent.id, self._now, "open", why))
         self._set_due(call, Due.OFFER_EXPIRES, self._now + ring_for + GRACE)
         agent.call = call.id
-        self._set_work(agent, Work.OFFERED, match.why)
-        self._out += [order, m.OfferMade(call.id, call.queue.id, agent.agent.id, match.why)]
-        return True
+        self._roster.set_work(agent, Work.OFFERED, "offer", self._now)
+        self._out += [order, m.OfferMade(call.id, call.queue.id, agent.agent.id, why)]
+
+    def _reason(self, match: Match) -> str:
+        """How a pair was chosen, in one line: the rule, the next best, the step, and who was passed over for what."""
+        others = ", ".join(f"{name} {score:.0f} s" for name, score in match.others)
+        if match.chosen == "call":
+            chosen = f"first of {match.rivals} lines with {match.score:.0f} s" + (f" (then {others})" if others else "")
+        else:
+            chosen = f"idle for {match.idle:.0f} s" + (f" (then {others})" if others else "")
+        standing = self._roster.standing
+        passed = ", ".join(
+            f"{count} {word}" for word, count in sorted(standing.items()) if word and word != "idle" and count
+        )
+        step = f"; step {match.step}" if match.step else ""
+        return f"waited {match.waited:.0f} s; {chosen}{step}" + (f"; passed over: {passed}" if passed else "")
 
     def _of_offer(
         self, signal: m.OfferRinging | m.OfferAnswered | m.PartiesBridged | m.OfferFailed | m.AgentHungUp
@@ -530,8 +629,7 @@ class Acd:
             call.transfer_landed = False
             # A second agent, after a transfer came back, does not undo the first answer.
             call.line.t_ans = call.line.t_ans or self._now
-            agent = self._serving(call)
-            self._set_work(agent, Work.TALKING, "answered")
+            self._roster.set_work(self._serving(call), Work.TALKING, "answered", self._now)
         return True
 
     def _talking(self, call: LiveCall, *, count: bool = True) -> None:
@@ -558,7 +656,7 @@ class Acd:
     def _serving(self, call: LiveCall) -> LiveAgent:
         if call.agent is None:
             raise AssertionError(f"call {call.id} has no agent")  # invariant 2; a defect of this file
-        return self._agents[call.agent]
+        return self._roster[call.agent]
 
     def _on_offer_failed(self, signal: m.OfferFailed) -> None:
         call = self._of_offer(signal)
@@ -584,15 +682,15 @@ class Acd:
         if not call.talked:
             call.line.t_ans = None
         self._out.append(m.OfferMissed(call.id, call.queue.id, agent_id, reason))
-        agent = self._agents[agent_id]
+        agent = self._roster[agent_id]
         self._free(call, reason)
         if reason in (m.OfferFailure.NO_ANSWER, m.OfferFailure.DECLINED, m.OfferFailure.NOT_TALKED):
             # Who signed out or paused while it rang has said what they want, and stays so.
             if agent.intent is Intent.READY:
                 why = "rona" if reason is m.OfferFailure.NO_ANSWER else str(reason)
-                self._set_intent(agent, Intent.NOT_READY, why)
+                self._roster.set_intent(agent, Intent.NOT_READY, why, self._now)
         elif reason in (m.OfferFailure.PHONE_BUSY, m.OfferFailure.PHONE_GONE):
-            self._set_due(agent, Due.ASIDE_ENDS, self._now + SET_ASIDE)
+            self._roster.set_aside(agent, self._now)
 
     def _let_go(self, call: LiveCall, reason: m.OfferFailure | None) -> None:
         """The caller is back in the waiting loop while we believed an agent had them."""
@@ -609,29 +707,24 @@ class Acd:
     def _note_offer(self, call: LiveCall, failure: m.OfferFailure | None) -> None:
         last = call.line.offers[-1]
         if last.result == "open":
-            call.line.offers[-1] = OfferTried(last.offer, last.agent, last.at, str(failure or "answered"))
+            call.line.offers[-1] = replace(last, result=str(failure or "answered"))
 
     def _free(self, call: LiveCall, why: str) -> None:
         """Break the tie between a call and the agent it occupies, without wrap-up."""
         if call.agent is not None:
-            agent = self._agents[call.agent]
+            agent = self._roster[call.agent]
             agent.call = None
-            self._set_work(agent, Work.IDLE, why)
+            self._roster.set_work(agent, Work.IDLE, why, self._now)
         call.agent, call.offer = None, None
 
     def _wrap_up(self, call: LiveCall) -> None:
         """The agent's part in a conversation is over."""
         if call.agent is None:
             return
-        agent, length = self._agents[call.agent], call.queue.wrap_up_for
+        agent, length = self._roster[call.agent], call.queue.wrap_up_for
         call.line.t_wrap_end = self._now + length
         agent.call, call.agent, call.offer = None, None, None
-        if length > timedelta():
-            self._set_work(agent, Work.WRAP_UP, "after-call work")
-            self._set_due(agent, Due.WRAP_UP_ENDS, self._now + length)
-        else:
-            agent.idle_since = self._now
-            self._set_work(agent, Work.IDLE, "no wrap-up")
+        self._roster.wrap_up(agent, length, self._now)
 
     def _on_agent_hung_up(self, signal: m.AgentHungUp) -> None:
         call = self._of_offer(signal)
@@ -665,35 +758,165 @@ class Acd:
 
     # ------------------------------------------------------------ partners and failsafe
 
-    def _overflow(self, call: LiveCall) -> None:
-        rule = call.queue.overflow
-        if rule is None or call.state is not CallState.WAITING or not self._switch_up:
-            return
-        if (pause := call.deadlines.get(Due.PAUSE_ENDS, self._now)) > self._now:
-            self._set_due(call, Due.OVERFLOW, pause)
-            return
-        partner = self._directory.partner[rule.partner]
-        order = m.Divert(call.id, partner.id, partner.number, partner.ring_for)
+    def _climb(self, call: LiveCall) -> bool:
+        """Try a waiting call's ladder from the top. Says whether a rung was taken."""
+        if Due.PAUSE_ENDS in call.deadlines:
+            return False  # a refused order a moment ago; it stands in line again after the pause, and comes back here
+        now, again = self._now, None
+        situation = self._situation(call)
+        for place, rung in enumerate(call.queue.ladder):
+            if not self._is_for(rung, call):
+                continue
+            if place in call.climbed and ((wait := call.climbed[place]) is None or wait > now):
+                again = _sooner(again, wait)
+                continue
+            overflowing = (call.queue.id, place) in self._overflowing
+            why, look = fires(rung, now, situation._replace(overflowing=overflowing))
+            if rung.trigger is Trigger.EXPECTED_WAIT:
+                (self._overflowing.add if why else self._overflowing.discard)((call.queue.id, place))
+            if not why:
+                again = _sooner(again, look)
+                continue
+            obstacle = self._take_rung(call, place, rung, why)
+            if obstacle is None:
+                return True
+            again = _sooner(again, obstacle.until)
+        if self._closing_time(call, somebody=situation.somebody):
+            self._release(call, call.closed, call.entry.closed)
+            return True
+        if again is not None:
+            self._set_due(call, Due.LADDER, again)
+        return False
+
+    def _closing_time(self, call: LiveCall, *, somebody: bool) -> bool:
+        """Nobody will answer any more: found closed and no rung helps, or left waiting after everybody went home."""
+        if not call.closed and call.closes_at is not None and self._now >= call.closes_at and not somebody:
+            self._look_at_the_clock(call)
+        return bool(call.closed) and call.also is None
+
+    def _situation(self, call: LiveCall) -> Situation:
+        matching, queue, tenant = self._roster.matching, call.queue.id, call.entry.tenant
+        return Situation(
+            waiting_since=call.waiting_since,
+            closed=call.closed,
+            somebody=matching.anybody(queue, tenant),
+            reachable=matching.reachable(queue, tenant),
+            ahead=call.ahead,
+            switched_until=self._switched.get(queue),
+        )
+
+    def _take_rung(self, call: LiveCall, place: int, rung: Rung, why: str) -> Obstacle | None:
+        """Do what a rung says, unless something is in the way."""
+        if rung.action is Action.PARTNER:
+            partner = self._directory.partner[cast("PartnerId", rung.target)]
+            obstacle = self._in_the_way(call, partner)
+            if obstacle is None:
+                self._divert(call, place, rung, partner, why)
+            return obstacle
+        call.climbed[place], call.rung = None, place
+        if rung.action is Action.WIDEN:
+            call.step = max(call.step, int(rung.target))
+            self._arm_step(call)
+            self._stand_in_line(call)
+            self._out.append(m.CallWidened(call.id, call.queue.id, f"{why}: step {call.step}"))
+        elif rung.action is Action.QUEUE:
+            call.also = (
+                cast("QueueId", rung.target),
+                len(self._directory.queue[cast("QueueId", rung.target)].steps) - 1,
+            )
+            self._stand_in_line(call)
+            self._out.append(m.CallWidened(call.id, call.queue.id, f"{why}: queue {rung.target}"))
+        elif rung.action is Action.ANNOUNCE:
+            self._out.append(m.Say(call.id, rung.target))
+            self._to_climb[call.id] = None
+        else:
+            call.trigger = rung.trigger.value
+            self._release(call, why, call.entry.closed if call.closed else "acd/nobody")
+        return None
+
+    def _in_the_way(self, call: LiveCall, partner: Partner) -> Obstacle | None:
+        if not call.queue.to_partners:
+            return Obstacle("never to a partner")
+        if call.entry.kind is EntryKind.PARTNER_INBOUND:
+            return Obstacle("came from a partner")
+        calendar = self._directory.calendar.get(partner.calendar) if partner.calendar is not None else None
+        obstacle = self._partners.obstacle(partner, calendar.opening(self._now) if calendar else None, self._now)
+        if obstacle is not None and obstacle.until is None:
+            self._blocked.setdefault(partner.id, {})[call.id] = None
+        return obstacle
+
+    def _divert(self, call: LiveCall, place: int, rung: Rung, partner: Partner, why: str) -> None:
+        if call.rung != place:
+            call.rung, call.numbers_tried = place, 0
+        number = partner.numbers[call.numbers_tried]
+        order = m.Divert(call.id, partner.id, number, partner.ring_for)
         self._move(call, order)
-        call.overflow_tried, call.partner = True, partner.id
+        call.trigger, call.partner, call.asked = rung.trigger.value, partner.id, partner.id
+        self._partners.sends(call.id, partner.id, self._now)
         call.line.t_ovf = call.line.t_ovf or self._now
         self._set_due(call, Due.OFFER_EXPIRES, self._now + partner.ring_for + GRACE)
         # The partner may be slower than the next free agent here: the place in the queue is kept.
         self._stand_in_line(call)
-        why = f"waited {rule.after.total_seconds():.0f} s"
-        self._out += [order, m.CallDiverted(call.id, call.entry.tenant, call.queue.id, partner.id, why)]
+        self._out += [
+            order,
+            m.CallDiverted(call.id, call.entry.tenant, call.queue.id, partner.id, why, call.trigger),
+        ]
+
+    def _back_from_partner(self, call: LiveCall, failed: str = "") -> None:
+        """The call is not with a partner any more; the channel there is free, for whoever asked for one first."""
+        partner = call.partner
+        if partner is None:
+            return
+        call.partner = None
+        if not failed:
+            self._partners.ends(call.id)
+        elif self._partners.failed(call.id, self._now):
+            self._out.append(m.PartnerShut(partner, self._now + CIRCUIT_OPEN))
+        if failed:
+            self._out.append(m.DivertMissed(call.id, call.queue.id, partner, failed))
+            call.numbers_tried += 1
+            asked = self._directory.partner.get(partner)
+            if call.rung is not None and (asked is None or call.numbers_tried >= len(asked.numbers)):
+                call.climbed[call.rung], call.rung = self._now + AGAIN, None
+        blocked = self._blocked.get(partner, {})
+        for waiting in [c for c in blocked if c in self._calls and self._calls[c].state is CallState.WAITING][:1]:
+            del blocked[waiting]
+            self._to_climb[waiting] = None
+
+    def _release(self, call: LiveCall, why: str, prompt: str) -> None:
+        order = m.Release(call.id, prompt, call.opens_at)
+        self._move(call, order)
+        self._out += [order, m.CallReleased(call.id, call.entry.tenant, call.queue.id, why)]
+
+    def _on_queue_switched(self, signal: m.QueueSwitched) -> None:
+        if signal.queue not in self._directory.queue:
+            self._ignore(signal, "unknown queue", signal.queue)
+            return
+        if signal.until is None:
+            self._switched.pop(signal.queue, None)
+        else:
+            self._switched[signal.queue] = signal.until
+        self._out.append(m.SwitchedOver(signal.queue, signal.until, signal.by))
+        self._look_again(signal.queue)
+
+    def _look_again(self, queue: QueueId | None = None) -> None:
+        """Something has changed for all who wait (there)."""
+        for call in self._calls.values():
+            if call.state is CallState.WAITING and (queue is None or call.queue.id == queue):
+                self._to_climb[call.id] = None
 
     def _on_divert_answered(self, signal: m.DivertAnswered) -> None:
         call = self._live(signal, signal.call)
         if call is not None:
+            self._partners.answered(call.id)
             self._move(call, signal)
             call.partner, call.line.t_ovf_ans = signal.partner, self._now
 
     def _on_divert_failed(self, signal: m.DivertFailed) -> None:
         call = self._live(signal, signal.call)
         if call is not None:
+            self._back_from_partner(call, signal.reason)
             self._move(call, signal)
-            call.partner = None
             self._set_due(call, Due.HELD_BY, self._now + HELD_WITHIN)
 
     def _on_taken_by_failsafe(self, signal: m.CallTakenByFailsafe) -> None:
@@ -720,52 +943,28 @@ class Acd:
 
     # ------------------------------------------------------------ agents
 
-    def _set_work(self, agent: LiveAgent, work: Work, why: str) -> None:
-        if agent.work is not work:
-            self._out.append(m.AgentChanged(agent.agent.id, "work", agent.work, work, why))
-            agent.work, agent.since = work, self._now
-        if work is Work.IDLE and agent.agent.id not in self._directory.agent:
-            # The last conversation of somebody whom the directory no longer knows is over.
-            self._agents.pop(agent.agent.id, None)
-
-    def _set_intent(self, agent: LiveAgent, intent: Intent, reason: str) -> None:
-        if agent.intent is intent and agent.reason == reason:
-            return
-        self._out.append(m.AgentChanged(agent.agent.id, "intent", agent.intent, intent, reason))
-        if agent.intent is not Intent.READY and intent is Intent.READY:
-            agent.idle_since = self._now
-        agent.intent, agent.reason, agent.since = intent, reason, self._now
-        self._out.append(m.RememberIntent(agent.agent.id, intent.value, reason, self._now))
-
     def _on_intent(self, signal: m.AgentSignedIn | m.AgentSignedOut | m.AgentReady | m.AgentNotReady) -> None:
-        agent = self._agents.get(signal.agent)
+        agent = self._roster.get(signal.agent)
         if agent is None or signal.agent not in self._directory.agent:
             self._ignore(signal, "unknown agent", signal.agent)
         elif isinstance(signal, m.AgentSignedIn):
             if agent.intent is Intent.SIGNED_OUT:
-                self._set_intent(agent, Intent.NOT_READY, "signed-in")
+                self._roster.set_intent(agent, Intent.NOT_READY, "signed-in", self._now)
         elif isinstance(signal, m.AgentSignedOut):
-            self._set_intent(agent, Intent.SIGNED_OUT, "")
+            self._roster.set_intent(agent, Intent.SIGNED_OUT, "", self._now)
         elif isinstance(signal, m.AgentReady):
-            self._set_intent(agent, Intent.READY, "")
+            self._roster.set_intent(agent, Intent.READY, "", self._now)
         elif agent.intent is Intent.SIGNED_OUT:
             self._ignore(signal, "agent is signed out", signal.agent)
         else:
-            self._set_intent(agent, Intent.NOT_READY, signal.why)
+            self._roster.set_intent(agent, Intent.NOT_READY, signal.why, self._now)
 
     def _on_phone_state(self, signal: m.PhoneStateChanged) -> None:
-        known = self._directory.agent_at.get(signal.phone)
-        if known is None or known.id not in self._agents:
+        agent = self._roster.at(signal.phone)
+        if agent is None:
             self._ignore(signal, "nobody's phone", signal.phone)
         else:
-            self._set_phone(self._agents[known.id], PhoneState(signal.state))
-
-    def _set_phone(self, agent: LiveAgent, state: PhoneState) -> None:
-        if state is PhoneState.REACHABLE:
-            agent.deadlines.pop(Due.ASIDE_ENDS, None)
-        if agent.phone is not state:
-            self._out.append(m.AgentChanged(agent.agent.id, "phone", agent.phone, state, "switch"))
-            agent.phone = state
+            self._roster.set_phone(agent, PhoneState(signal.state))
 
     # ------------------------------------------------------------ the world around
 
@@ -775,7 +974,7 @@ class Acd:
         if call is None:
             self._ignore(signal, "unknown or ended call", order.call)
             return
-        if not signal.certain or isinstance(order, m.Hold | m.Withdraw | m.Say | m.Release):
+        if not signal.certain or isinstance(order, m.Hold | m.Withdraw | m.Say):
             # Nobody knows whether it happened, or the caller is about to be gone: a deadline decides.
             self._ignore(signal, f"deadline decides: {signal.why}", order.call)
             return
@@ -785,38 +984,34 @@ class Acd:
                 return
             self._note_offer(call, m.OfferFailure.CALLER_GONE)
             self._free(call, "switch refused")
-        elif call.state is not CallState.DIVERTING:
+        elif isinstance(order, m.Divert) and call.state is CallState.DIVERTING:
+            self._back_from_partner(call)
+        elif not isinstance(order, m.Release) or call.state is not CallState.RELEASED:
             self._ignore(signal, f"call is {call.state}", order.call)
             return
-        else:
-            call.partner = None
         self._move(call, signal)
         self._set_due(call, Due.PAUSE_ENDS, self._now + PAUSE)
 
     def _on_directory_changed(self, signal: m.DirectoryChanged) -> None:
         self._directory = directory = signal.directory
-        for agent in directory.agents:
-            if agent.id in self._agents:
-                ours = self._agents[agent.id]
-                moved, ours.agent = ours.agent.phone != agent.phone, agent
-                if moved:
-                    # What was known of the old phone says nothing of the new; the next picture does.
-                    self._set_phone(ours, PhoneState.UNREACHABLE)
-            else:
-                self._agents[agent.id] = LiveAgent(agent, self._now, self._now)
-        for gone in [a for a in self._agents.values() if a.agent.id not in directory.agent]:
-            # Whoever is in a conversation ends it; nobody gets a new one.
-            self._set_intent(gone, Intent.SIGNED_OUT, "")
-            if gone.work is Work.IDLE:
-                del self._agents[gone.agent.id]
-        in_line = {call_id for line in self._waiting.values() for _, call_id in line}
+        in_line = [call for call in self._calls.values() if call.id in self._roster.matching]
+        self._roster.take(directory, self._now)
+        entries = {entry.number: entry for entry in directory.entries}
         for call in self._calls.values():
-            waits = call.id in in_line
-            self._leave_line(call)
             call.queue = directory.queue.get(call.queue.id) or directory.queue[directory.catch_all.queue]
-            if waits:
-                self._stand_in_line(call)
-            self._arm_overflow(call)
+            call.entry = entries.get(call.entry.number, call.entry)
+            # Other rungs: what was taken of the old ones says nothing.
+            call.climbed, call.rung, call.numbers_tried = {}, None, 0
+            call.step = min(call.step, len(call.queue.steps) - 1)
+            if call.also is not None and call.also[0] not in directory.queue:
+                call.also = None
+            if call.line.t_q is not None:
+                self._arm_step(call)
+        for call in in_line:
+            self._stand_in_line(call)
+        for queue in [q for q in self._switched if q not in directory.queue]:
+            del self._switched[queue]
+        self._look_again()
         self._keep_failsafe()
 
     def _keep_failsafe(self) -> None:
@@ -842,9 +1037,8 @@ class Acd:
     def _on_switch_found(self, signal: m.SwitchFound) -> None:
         self._switch_up = True
         for phone, state in signal.phones:
-            known = self._directory.agent_at.get(phone)
-            if known is not None and known.id in self._agents:
-                self._set_phone(self._agents[known.id], PhoneState(state))
+            if (agent := self._roster.at(phone)) is not None:
+                self._roster.set_phone(agent, PhoneState(state))
         seen = {c.call for c in signal.calls}
         for call in [c for c in self._calls.values() if c.id not in seen and c.touched_at <= signal.at]:
             self._out.append(m.PictureDiffered(call.id, "gone"))
@@ -877,8 +1071,8 @@ class Acd:
             self._set_due(call, Due.OFFER_EXPIRES, self._now + LOST_AFTER)
         elif call.state is CallState.RETURNING and Due.HELD_BY not in call.deadlines:
             self._set_due(call, Due.HELD_BY, self._now + HELD_WITHIN)
-        elif Due.OVERFLOW not in call.deadlines:
-            self._arm_overflow(call)
+        elif call.state is CallState.WAITING:
+            self._to_climb[call.id] = None
 
     def _believe(self, ours: LiveCall, theirs: m.SwitchCall) -> None:
         """Bring one call into the state the switch shows."""
@@ -913,19 +1107,19 @@ class Acd:
 
     def _believe_offer(self, ours: LiveCall, theirs: m.SwitchCall) -> None:
         """After a restart of ours: a phone rings, or two people talk, and we did not know."""
-        known = self._directory.agent_at.get(theirs.phone) if theirs.phone else None
-        agent = self._agents.get(known.id) if known else None
+        agent = self._roster.at(theirs.phone)
         if agent is None or agent.call is not None or theirs.offer is None:
             # Somebody has the caller whom we cannot name. The dialplan will hold them again or they hang up.
             return
         if ours.state is CallState.ARRIVED:
+            self._begin_wait(ours)
             self._move(ours, m.CallerHeld(ours.id))
             ours.line.t_q = ours.line.t_in
         self._move(ours, m.Offer(ours.id, theirs.offer, agent.agent.id, agent.agent.phone, ours.queue.ring_for))
         agent.deadlines.pop(Due.WRAP_UP_ENDS, None)
         ours.offer, ours.agent, agent.call = theirs.offer, agent.agent.id, ours.id
         ours.line.offers.append(OfferTried(theirs.offer, agent.agent.id, self._now, "open"))
-        self._set_work(agent, Work.OFFERED, "found ringing")
+        self._roster.set_work(agent, Work.OFFERED, "found ringing", self._now)
         self._set_due(ours, Due.OFFER_EXPIRES, self._now + ours.queue.ring_for + GRACE)
         if theirs.place == "talk":
             ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at)
@@ -937,8 +1131,10 @@ class Acd:
         partner = self._directory.partner.get(theirs.partner) if theirs.partner else None
         if partner is None:
             return
-        self._move(ours, m.Divert(ours.id, partner.id, partner.number, partner.ring_for))
-        ours.overflow_tried, ours.partner, ours.line.t_ovf = True, partner.id, ours.line.t_in
+        self._begin_wait(ours)
+        self._move(ours, m.Divert(ours.id, partner.id, partner.numbers[0], partner.ring_for))
+        ours.partner, ours.asked, ours.line.t_ovf = partner.id, partner.id, ours.line.t_in
+        self._partners.sends(ours.id, partner.id, self._now)
         if theirs.place == "partner":
             self._on_divert_answered(m.DivertAnswered(ours.id, partner.id))
         else:
@@ -956,3 +1152,7 @@ class Acd:
 def _not_before(arrival: datetime, moment: datetime | None) -> datetime | None:
     """A channel remembers whole seconds, which may lie before the arrival in the same second."""
     return None if moment is None else max(arrival, moment)
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one is not None and other is not None else one or other

@@ -34,3 +34,13 @@ class DirectoryInvalid(DialogAcdError):  # noqa: N818
     def __init__(self, faults: tuple[str, ...]) -> None:
         self.faults = faults
         super().__init__("The directory contradicts itself: " + "; ".join(faults))
+
+
+class RuleInvalid(DialogAcdError):  # noqa: N818
+    """A step or a rung that cannot be read."""
+
+    error_id = "rule-invalid"
+
+    def __init__(self, text: str, expected: str) -> None:
+        self.text, self.expected = text, expected
+        super().__init__(f"{text!r}: {expected}")

@@ -5,6 +5,8 @@ The call. A caller is *held* when the dialplan says so and only then may be offe
 that is still moving. Overflow keeps the place: while a partner rings (DIVERTING) the call stays in the order
 of the queue and may still be matched here; only the partner's answer ends that.
 
+RELEASED callers hear their last words (closed, nobody left) and are hung up by the dialplan.
+
 FAILSAFE is where Asterisk has taken the call out of our hands; we only watch it end.
 
 DIVERTED covers everybody who talks to somebody else than our agent: a partner, or the office an agent
@@ -39,6 +41,7 @@ class CallState(StrEnum):
     DIVERTING = "diverting"
     DIVERTED = "diverted"
     FAILSAFE = "failsafe"
+    RELEASED = "released"
     ENDED = "ended"
 
 
@@ -91,6 +94,13 @@ CALL_TABLE: Mapping[tuple[CallState, type[object]], CallState] = {
     (_S.OFFERED, m.OrderFailed): _S.WAITING,
     # The dialplan holds the caller again *after this very offer*, and never said how it went: it is over all the same.
     (_S.OFFERED, m.CallerHeld): _S.WAITING,
+    # After a prompt (``Say``) the caller is told as held once more.
+    (_S.WAITING, m.CallerHeld): _S.WAITING,
+    (_S.ARRIVED, m.Release): _S.RELEASED,
+    (_S.WAITING, m.Release): _S.RELEASED,
+    # Refused by the switch: the caller is still there, and the dialplan's own limit ends the wait.
+    (_S.RELEASED, m.OrderFailed): _S.WAITING,
+    (_S.RELEASED, m.CallerHeld): _S.WAITING,
     (_S.RETURNING, m.CallerHeld): _S.WAITING,
     (_S.RETURNING, m.Hold): _S.RETURNING,
     (_S.CONNECTED, m.OfferAnswered): _S.CONNECTED,
@@ -104,7 +114,6 @@ CALL_TABLE: Mapping[tuple[CallState, type[object]], CallState] = {
     (_S.DIVERTED, m.CallerHeld): _S.WAITING,
     **{(s, m.CallTakenByFailsafe): _S.FAILSAFE for s in _S if s is not _S.ENDED},
     **{(s, m.CallerHungUp): _S.ENDED for s in _S if s is not _S.ENDED},
-    **{(s, m.Release): _S.ENDED for s in _S if s is not _S.ENDED},
 }
 
 

@@ -13,13 +13,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.routing import serves
+from dialog_acd.core.matching import may_serve
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.matching import Also
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue
     from dialog_acd.core.records import Timeline
 
@@ -30,7 +31,9 @@ class Due(StrEnum):
     OFFER_EXPIRES = "offer-expires"
     HELD_BY = "held-by"
     LOST = "lost"
-    OVERFLOW = "overflow"
+    STEP = "step"
+    LADDER = "ladder"
+    CLOSING = "closing"
     PAUSE_ENDS = "pause-ends"
     WRAP_UP_ENDS = "wrap-up-ends"
     ASIDE_ENDS = "aside-ends"
@@ -65,8 +68,28 @@ class LiveCall:
     served_by: AgentId | None = None
     talked: bool = False
     holds_ordered: int = 0
-    overflow_tried: bool = False
+    step: int = 0
+    """Which of the queue's steps the wait has come to; skipped ones are the matching's business."""
+    also: Also | None = None
+    """Another queue whose people may serve the call since a rung said so."""
+    ahead: int = 0
+    """Callers who waited already when this one began to."""
+    climbed: dict[int, datetime | None] = field(default_factory=dict)
+    """Rungs taken in this wait, and from when on each may be taken again."""
+    rung: int | None = None
+    trigger: str = ""
+    numbers_tried: int = 0
+    """How many of the partner's numbers have been rung for the rung in force."""
     partner: PartnerId | None = None
+    """Whom the call is with now."""
+    asked: PartnerId | None = None
+    """Which partner was last asked."""
+    closed: str = ""
+    """Why nobody serves the number at this hour (a value of ``calendars.Why``); empty: somebody does."""
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    refused: str = ""
+    """Why we did not take the call at all."""
     transferred_to: str | None = None
     transfer_blind: bool | None = None
     transfer_landed: bool = False
@@ -152,7 +175,7 @@ def picture(
     live = [CallView(c.id, c.entry.tenant, c.queue.id, c.entry.kind, c.state, c.line.t_in, c.agent) for c in ordered]
     people = [
         AgentView(
-            a.agent.id, a.agent.name, a.agent.phone, a.agent.team, a.intent, a.reason, a.work, a.phone,
+            a.agent.id, a.agent.name, a.agent.phone, a.agent.team or "", a.intent, a.reason, a.work, a.phone,
             a.available, a.since,
         )
         for a in agents
@@ -161,7 +184,8 @@ def picture(
     for queue in directory.queues:
         mine = [c for c in calls if c.queue.id == queue.id]
         waiting = [c for c in mine if c.state in _WAITING_STATES]
-        able = [a for a in agents if a.intent is not Intent.SIGNED_OUT and serves(a.agent, queue)]
+        widest = queue.steps[-1]
+        able = [a for a in agents if a.intent is not Intent.SIGNED_OUT and may_serve(a.agent, queue, widest)]
         queues.append(
             QueueView(
                 queue.id,

@@ -205,6 +205,15 @@ class OrderFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueSwitched:
+    """A supervisor sends a queue's calls over (rungs ``switched``) until a moment; ``None``: no longer."""
+
+    queue: QueueId
+    until: datetime | None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryChanged:
     directory: Directory
 
@@ -215,7 +224,8 @@ class SwitchCall:
 
     call: CallId
     place: str
-    """``wait``, ``offer``, ``talk``, ``overflow``, ``partner``, ``failsafe``, ``transfer`` or ``arriving``."""
+    """``wait``, ``offer``, ``talk``, ``overflow``, ``partner``, ``failsafe``, ``transfer``, ``closed`` or
+    ``arriving``."""
     queue: QueueId | None = None
     entered_at: datetime | None = None
     offer: OfferId | None = None
@@ -278,6 +288,7 @@ Signal = (
     | AgentNotReady
     | PhoneStateChanged
     | OrderFailed
+    | QueueSwitched
     | DirectoryChanged
     | SwitchLost
     | SwitchFound
@@ -296,6 +307,10 @@ class Verdict(StrEnum):
     EMERGENCY = "emergency"
     """110 or 112 dialled: say where help is, never queue it silently."""
     FAILSAFE = "failsafe"
+    CLOSED = "closed"
+    """Say so, and when it opens again; then hang up."""
+    BUSY = "busy"
+    """A partner's call that we have not promised to take: as busy, unanswered, so that it goes back there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +334,9 @@ class Treat:
     caller_name: str = ""
     ani: str | None = None
     failsafe: str = ""
+    closed: str = ""
+    """Prompt of a caller who finds us closed."""
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +383,11 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Release:
+    """Say a last word to a waiting caller and hang up. ``opens_at`` is spoken after the prompt."""
+
     call: CallId
-    cause: int
+    prompt: str
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,6 +509,54 @@ class CallDiverted:
     queue: QueueId
     partner: PartnerId
     why: str
+    trigger: str = ""
+    """A value of ``model.Trigger``."""
+
+
+@dataclass(frozen=True, slots=True)
+class DivertMissed:
+    """The partner did not take the call, who has the old place again. ``reason``: ``busy``, ``noanswer``, ..."""
+
+    call: CallId
+    queue: QueueId
+    partner: PartnerId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerShut:
+    """A partner took none of several calls in a row; nobody is sent there before ``until``."""
+
+    partner: PartnerId
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallWidened:
+    """More people may serve a waiting call now: a later step, or another queue's."""
+
+    call: CallId
+    queue: QueueId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallReleased:
+    """A caller was told that nobody will answer, and why (``closed-by-hours``, ...)."""
+
+    call: CallId
+    tenant: TenantId
+    queue: QueueId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedOver:
+    """A supervisor switched a queue over, or back (``until`` is ``None``)."""
+
+    queue: QueueId
+    until: datetime | None
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,6 +634,11 @@ Notice = (
     | CallAnswered
     | CallAbandoned
     | CallDiverted
+    | DivertMissed
+    | PartnerShut
+    | CallWidened
+    | CallReleased
+    | SwitchedOver
     | FailsafeEntered
     | OfferMade
     | OfferMissed

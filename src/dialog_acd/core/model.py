@@ -19,6 +19,8 @@ QueueId = NewType("QueueId", str)
 SkillId = NewType("SkillId", str)
 AgentId = NewType("AgentId", str)
 PartnerId = NewType("PartnerId", str)
+TeamId = NewType("TeamId", str)
+CalendarId = NewType("CalendarId", str)
 CallId = NewType("CallId", str)
 """Asterisk's Uniqueid of the caller's channel; ``systemname`` makes it unique across machines."""
 OfferId = NewType("OfferId", str)
@@ -32,7 +34,31 @@ class EntryKind(StrEnum):
 
     MAIN_NUMBER = "main-number"
     SERVICE_115 = "115"
+    FORWARDED = "forwarded"
+    """A town's own switchboard is unstaffed and forwards to us (Salzhausen, Jesteburg): a number of ours, nobody's
+    printed one."""
+    PARTNER_INBOUND = "partner-inbound"
+    """We are somebody's Oldenburg: another centre's overflow. It never goes on to a partner."""
+    INTERNAL = "internal"
+    """Own staff: the IT fault line. Not in the citizens' figures."""
     CATCH_ALL = "catch-all"
+
+
+class SkillKind(StrEnum):
+    TENANT = "tenant"
+    """Knows this town."""
+    TOPIC = "topic"
+    LANGUAGE = "language"
+    """Preferred, never a trap: the last step of a queue must do without."""
+    SERVICE_115 = "115"
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    id: SkillId
+    """``[0-9a-z-]{1,30}``: it is written in steps."""
+    name: str
+    kind: SkillKind = SkillKind.TOPIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +105,87 @@ class Entry:
     """Prompt that must be heard before anybody may answer; it counts as waiting time. ``None``: none."""
     announcement: str | None = None
     """Prompt the agent hears before the two are connected (the town's name)."""
+    calendar: CalendarId | None = None
+    """When this number is served. ``None``: always."""
+    closed: str = "acd/closed"
+    """Prompt a caller hears when it is not; the next opening time is spoken after it."""
+    at_most: int | None = None
+    """Most calls of this entry with us at once: what was promised to a partner who sends us theirs."""
+    spare: int = 0
+    """Calls of this entry are taken only while so many able agents would still be free."""
+
+
+# ---------------------------------------------------------------- what a queue needs, step by step
 
 
 @dataclass(frozen=True, slots=True)
-class Overflow:
-    """The one overflow step of the first form: after so long, try this partner."""
+class Need:
+    """A skill, at least at this level (1 to 5)."""
+
+    skill: SkillId
+    level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From so long a wait on, whoever fulfils all of these needs may answer. No needs: anybody.
+
+    Steps only widen: whoever could answer at one step can at the next. Written ``from 15 s: langenhagen>=2``.
+    """
 
     after: timedelta
-    partner: PartnerId
+    needs: tuple[Need, ...] = ()
+
+
+class AgentOrder(StrEnum):
+    """Whose phone rings first, of several who could answer."""
+
+    LONGEST_IDLE = "longest-idle"
+    """Fair to the agents; the default."""
+    BEST_LEVEL = "best-level"
+    """The highest level of what the queue asks for first, then longest idle."""
+
+
+# ---------------------------------------------------------------- the ladder
+
+
+class Trigger(StrEnum):
+    """What makes a call leave the normal path. The word stands on the record (``overflow by trigger``)."""
+
+    ALL_BUSY = "all-busy"
+    WAITED = "waited"
+    EXPECTED_WAIT = "expected-wait"
+    LENGTH = "queue-length"
+    NOBODY = "nobody-signed-in"
+    CLOSED_HOURS = "closed-by-hours"
+    CLOSED_DAY = "closed-by-day"
+    TECHNICAL = "technical"
+    SWITCHED = "switched"
+    """A supervisor switched the queue over, until a moment."""
+
+
+class Action(StrEnum):
+    WIDEN = "widen"
+    QUEUE = "queue"
+    PARTNER = "partner"
+    ANNOUNCE = "announce"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of a queue's overflow ladder, tried from the top. Written ``waited 60 s: partner oldenburg``."""
+
+    trigger: Trigger
+    action: Action
+    after: timedelta = timedelta()
+    """With ``waited`` and ``expected-wait``."""
+    length: int = 0
+    """With ``queue-length``: so many callers already wait here."""
+    target: str = ""
+    """A queue, a partner or a prompt, as the action demands; ``widen``: the number of the step (from 0)."""
+    kinds: frozenset[EntryKind] = frozenset()
+    """Only for calls of these kinds of entry; empty: for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +194,16 @@ class Queue:
 
     id: QueueId
     name: str
-    skill: SkillId
-    level: int = 1
-    """Least level of the skill that serves, 1 to 5."""
+    steps: tuple[Step, ...]
+    """At least one, the first from 0 s."""
+    priority: int = 0
+    """Class of the queue's calls, 0 to 9: a higher one goes before all lower ones, however long they have waited
+    (dispatch lines). Inside a class the order is the agent's team's."""
+    agent_order: AgentOrder = AgentOrder.LONGEST_IDLE
+    home_first: bool = False
+    """Agents whose home is the caller's town come first (town halls as part of a virtual service centre)."""
+    to_partners: bool = True
+    """Off: never to a partner, failsafe included (a dispatch line)."""
     ring_for: timedelta = timedelta(seconds=20)
     wrap_up_for: timedelta = timedelta(seconds=10)
     max_wait: timedelta = timedelta(minutes=15)
@@ -105,9 +211,21 @@ class Queue:
     target: timedelta = timedelta(seconds=30)
     """Waits up to and including this count as answered in time."""
     target_share: float = 0.75
-    overflow: Overflow | None = None
+    ladder: tuple[Rung, ...] = ()
     music: str = "acd"
     """Music-on-hold class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """People who take calls by the same rules. Without a rule switched on: plain longest waiting."""
+
+    id: TeamId
+    name: str
+    by_target: bool = False
+    """Calls go by waiting time *over target*: ten seconds matter more where 20 s were promised than where 60."""
+    help_debt: bool = False
+    """A town that is below its contract today gets a head start of at most ``MOST_HELP``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +237,11 @@ class Agent:
     phone: Phone
     skills: Mapping[SkillId, int] = field(default_factory=dict)
     """Skill to level, 1 to 5."""
-    team: str = ""
+    team: TeamId | None = None
+    home: TenantId | None = None
+    """The town in whose town hall the agent sits; ``None``: in the centre."""
+    lines: frozenset[QueueId] = frozenset()
+    """The agent keeps to these queues (a dispatch desk); empty: all whose needs they fulfil."""
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -132,9 +254,17 @@ class Partner:
     id: PartnerId
     """Also the name of its PJSIP endpoint, ``[0-9a-z-]{1,30}``."""
     name: str
-    number: str
-    """Number to dial there, digits and plus only."""
+    numbers: tuple[str, ...]
+    """Numbers to dial there, tried in this order; digits and plus only."""
     ring_for: timedelta = timedelta(seconds=30)
+    calendar: CalendarId | None = None
+    """When it takes calls, by its own Land's holidays. ``None``: always."""
+    channels: int | None = None
+    """Calls there at once, as contracted. ``None``: not limited."""
+    calls_per_hour: int | None = None
+    """Calls sent within any sixty minutes. ``None``: not limited."""
+    min_gain: timedelta = timedelta()
+    """Nobody is sent away whom our own people would serve within so long."""
 
 
 @dataclass(frozen=True, slots=True)

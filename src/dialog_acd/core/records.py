@@ -23,8 +23,12 @@ class Result(StrEnum):
     OVERFLOWED = "overflowed"
     """A partner answered."""
     FAILSAFE = "failsafe"
+    CLOSED = "closed"
+    """Nobody serves the number at this hour; the caller was told when it opens. In no service level."""
+    RELEASED = "released"
+    """Waited, and was told that nobody will answer: a rung said so."""
     REFUSED = "refused"
-    """We said something instead of queueing (emergency numbers)."""
+    """We said something instead of queueing (emergency numbers), or a partner sent more than was agreed."""
     FAILED = "failed"
 
 
@@ -55,6 +59,8 @@ class OfferTried:
     agent: str
     at: datetime
     result: str
+    why: str = ""
+    """How this pair was chosen, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,10 @@ class CallRecord:
     in_time: bool
     """Answered within the queue's target, boundary included (30.000 s is in time)."""
     offers: tuple[OfferTried, ...] = ()
+    overflow_trigger: str = ""
+    """A value of ``model.Trigger``: what last sent the caller to a partner, whether it answered or not."""
+    overflow_partner: PartnerId | None = None
+    """Who was last asked. ``partner`` is who answered."""
 
     @property
     def waited(self) -> timedelta:

@@ -3,40 +3,55 @@
 Whoever mistypes a word must be told which one and where, and must be told all faults at once. So unknown fields
 are refused, types are taken at their word (``"20"`` is not 20), and what the file as a whole gets wrong (a queue
 nobody has) is reported in the same list.
+
+Rules are lines of text (``from 15 s: langenhagen>=2``, ``waited 60 s: partner oldenburg``, ``mon-thu 07:00-18:00``),
+read by the core, which also says what is wrong with them. An older form of the file (one skill and one overflow to a
+queue, one number to a partner) is refused with the very lines it has to be written in now.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from datetime import timedelta
+from datetime import date, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path  # noqa: TC003  in a public signature
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic_core import PydanticCustomError
 
+from dialog_acd.core.calendars import Calendar, Hours, SpecialDay, parse_hours
 from dialog_acd.core.directory import Directory
-from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
+from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid, RuleInvalid
 from dialog_acd.core.model import (
     Agent,
     AgentId,
+    AgentOrder,
+    CalendarId,
     Entry,
     EntryKind,
     FailsafeProfile,
-    Overflow,
     Partner,
     PartnerId,
     Phone,
     Queue,
     QueueId,
+    Rung,
+    Skill,
     SkillId,
+    SkillKind,
+    Step,
+    Team,
+    TeamId,
     Tenant,
     TenantId,
     Trunk,
 )
+from dialog_acd.core.rules import parse_rung, parse_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from pydantic_core import ErrorDetails
 
@@ -65,9 +80,43 @@ def _whole_milliseconds(seconds: float) -> float:
     return seconds
 
 
+T = TypeVar("T")
+
+
+def _rule(parse: Callable[[str], T]) -> BeforeValidator:
+    def read(line: object) -> T:
+        if not isinstance(line, str):
+            raise PydanticCustomError("string_type", "not a text")
+        try:
+            return parse(_speakable(line))
+        except RuleInvalid as error:
+            raise ValueError(str(error)) from error
+
+    return BeforeValidator(read)
+
+
+def _parse_stretch(text: str) -> tuple[time, time]:
+    """``08:00-12:00``: what is said of one day has no weekday in front."""
+    if not re.match(r"\s*[0-9]", text):
+        raise RuleInvalid(text, "write the hours of a special day as '08:00-12:00', without a day of the week")
+    try:
+        hours = parse_hours(f"daily {text}")
+    except RuleInvalid as error:
+        raise RuleInvalid(text, error.expected) from error
+    return hours.opens, hours.closes
+
+
+def _no_land(land: str | None) -> str | None:
+    return None if land == "none" else land
+
+
 Words = Annotated[str, AfterValidator(_speakable)]
 Name = Annotated[str, Field(min_length=1), AfterValidator(_speakable)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False), AfterValidator(_whole_milliseconds)]
+StepLine = Annotated[InstanceOf[Step], _rule(parse_step)]
+RungLine = Annotated[InstanceOf[Rung], _rule(parse_rung)]
+HoursLine = Annotated[InstanceOf[Hours], _rule(parse_hours)]
+Stretch = Annotated[tuple[time, time], _rule(_parse_stretch)]
 
 
 class _Table(BaseModel):
@@ -87,11 +136,45 @@ class TrunkTable(_Table):
     country_code: Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")] = "49"
 
 
+class SkillTable(_Table):
+    id: Name
+    name: Name
+    # TOML has no enums: the word is looked up, here and below.
+    kind: Annotated[SkillKind, Field(strict=False)] = SkillKind.TOPIC
+
+
+class TeamTable(_Table):
+    id: Name
+    name: Name
+    by_target: bool = False
+    help_debt: bool = False
+
+
+class SpecialDayTable(_Table):
+    day: date
+    name: Name
+    hours: list[Stretch] = []
+
+
+class CalendarTable(_Table):
+    id: Name
+    name: Name
+    hours: list[HoursLine]
+    # "none" is said, not left out: whoever forgets the Land would serve on Christmas Day.
+    land: Annotated[str | None, AfterValidator(_no_land)] = "NI"
+    special_days: list[SpecialDayTable] = []
+    zone: Name = "Europe/Berlin"
+
+
 class PartnerTable(_Table):
     id: Name
     name: Name
-    number: Name
+    numbers: list[Name]
     ring_for: Annotated[Seconds, Field(ge=1)] = 30
+    calendar: Name | None = None
+    channels: int | None = None
+    calls_per_hour: int | None = None
+    min_gain: Seconds = 0
 
 
 class FailsafeTable(_Table):
@@ -101,22 +184,20 @@ class FailsafeTable(_Table):
     hours: list[Name] = []
 
 
-class OverflowTable(_Table):
-    after: Seconds
-    partner: Name
-
-
 class QueueTable(_Table):
     id: Name
     name: Name
-    skill: Name
-    level: int = 1
+    steps: list[StepLine]
+    priority: int = 0
+    agent_order: Annotated[AgentOrder, Field(strict=False)] = AgentOrder.LONGEST_IDLE
+    home_first: bool = False
+    to_partners: bool = True
     ring_for: Seconds = 20
     wrap_up_for: Seconds = 10
     max_wait: Annotated[Seconds, Field(ge=1)] = 900
     target: Seconds = 30
     target_share: Annotated[float, Field(ge=0, le=1)] = 0.75
-    overflow: OverflowTable | None = None
+    ladder: list[RungLine] = []
     music: Name = "acd"
 
 
@@ -124,20 +205,25 @@ class EntryTable(_Table):
     number: Words = ""
     tenant: Name
     queue: Name
-    # TOML has no enums: the word is looked up.
     kind: Annotated[EntryKind, Field(strict=False)]
     failsafe: Name
     block: bool = False
     greeting: Name | None = None
     announcement: Name | None = None
+    calendar: Name | None = None
+    closed: Name = "acd/closed"
+    at_most: int | None = None
+    spare: int = 0
 
 
 class AgentTable(_Table):
     id: Name
     name: Name
     phone: Name
-    team: Words = ""
     skills: dict[Name, int] = {}
+    team: Name | None = None
+    home: Name | None = None
+    lines: list[Name] = []
 
 
 class DirectoryTable(_Table):
@@ -148,6 +234,9 @@ class DirectoryTable(_Table):
     partners: list[PartnerTable] = []
     failsafe_profiles: list[FailsafeTable] = []
     trunks: list[TrunkTable] = Field(default_factory=lambda: [TrunkTable(name="trunk")])
+    skills: list[SkillTable] = []
+    teams: list[TeamTable] = []
+    calendars: list[CalendarTable] = []
 
 
 def read_directory(path: Path) -> Directory:
@@ -185,6 +274,10 @@ def _directory(table: DirectoryTable) -> Directory:
                 block=e.block,
                 greeting=e.greeting,
                 announcement=e.announcement,
+                calendar=CalendarId(e.calendar) if e.calendar else None,
+                closed=e.closed,
+                at_most=e.at_most,
+                spare=e.spare,
             )
             for e in table.entries
         ),
@@ -194,34 +287,61 @@ def _directory(table: DirectoryTable) -> Directory:
                 name=a.name,
                 phone=Phone(a.phone),
                 skills={SkillId(skill): level for skill, level in a.skills.items()},
-                team=a.team,
+                team=TeamId(a.team) if a.team else None,
+                home=TenantId(a.home) if a.home else None,
+                lines=frozenset(QueueId(line) for line in a.lines),
             )
             for a in table.agents
         ),
         partners=tuple(
-            Partner(PartnerId(p.id), p.name, p.number, ring_for=_duration(p.ring_for)) for p in table.partners
+            Partner(
+                id=PartnerId(p.id),
+                name=p.name,
+                numbers=tuple(p.numbers),
+                ring_for=_duration(p.ring_for),
+                calendar=CalendarId(p.calendar) if p.calendar else None,
+                channels=p.channels,
+                calls_per_hour=p.calls_per_hour,
+                min_gain=_duration(p.min_gain),
+            )
+            for p in table.partners
         ),
         failsafe_profiles=tuple(
             FailsafeProfile(p.name, p.group, PartnerId(p.partner) if p.partner else None, tuple(p.hours))
             for p in table.failsafe_profiles
         ),
         trunks=tuple(Trunk(t.name, t.number_format, t.area_code, t.country_code) for t in table.trunks),
+        skills=tuple(Skill(SkillId(s.id), s.name, s.kind) for s in table.skills),
+        teams=tuple(Team(TeamId(t.id), t.name, t.by_target, t.help_debt) for t in table.teams),
+        calendars=tuple(
+            Calendar(
+                id=CalendarId(c.id),
+                name=c.name,
+                hours=tuple(c.hours),
+                land=c.land,
+                special_days=tuple(SpecialDay(s.day, s.name, tuple(s.hours)) for s in c.special_days),
+                zone=c.zone,
+            )
+            for c in table.calendars
+        ),
     )
 
 
 def _queue(table: QueueTable) -> Queue:
-    overflow = table.overflow
     return Queue(
         id=QueueId(table.id),
         name=table.name,
-        skill=SkillId(table.skill),
-        level=table.level,
+        steps=tuple(table.steps),
+        priority=table.priority,
+        agent_order=table.agent_order,
+        home_first=table.home_first,
+        to_partners=table.to_partners,
         ring_for=_duration(table.ring_for),
         wrap_up_for=_duration(table.wrap_up_for),
         max_wait=_duration(table.max_wait),
         target=_duration(table.target),
         target_share=table.target_share,
-        overflow=Overflow(_duration(overflow.after), PartnerId(overflow.partner)) if overflow else None,
+        ladder=tuple(table.ladder),
         music=table.music,
     )
 
@@ -243,13 +363,17 @@ _SENTENCES = {
     "model_type": "must be a table",
     "model_attributes_type": "must be a table",
     "string_too_short": "must not be empty",
+    "date_type": "must be a date without quotes, as 2026-12-24",
+    "date_from_datetime_inexact": "must be a date without a time, as 2026-12-24",
 }
 
 
 def _fault(details: ErrorDetails, content: dict[str, Any]) -> str:
     kind = details["type"]
     place = details["loc"]
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and (now := _written_now(place, content)):
+        sentence = now
+    elif kind == "extra_forbidden":
         sentence = "unknown field"
         # Of what was meant, the closest: the typing error is nearly always one letter.
         if meant := get_close_matches(str(place[-1]), _fields_at(place[:-1]), n=1):
@@ -273,21 +397,39 @@ def _written(place: tuple[int | str, ...]) -> str:
     return text
 
 
-def _of_which(place: tuple[int | str, ...], content: dict[str, Any]) -> str:
-    """Nobody counts tables in a long file, so say which one it is by its own name."""
-    for name in _names_at(place, content):
-        return f" (in the one with {name})"
+def _written_now(place: tuple[int | str, ...], content: dict[str, Any]) -> str:
+    """What an older form of the file says, as it is said now; empty: it was never a field."""
+    table = _table_at(place, content)
+    match place[0], place[-1]:
+        case "queues", "skill":
+            level = table.get("level", 1)
+            return f'is written in steps now: steps = ["from 0 s: {table.get("skill")}>={level}"]'
+        case "queues", "level":
+            return f'belongs to the need of a step now: steps = ["from 0 s: SKILL>={table.get("level")}"]'
+        case "queues", "overflow":
+            old = table.get("overflow")
+            after, partner = (old.get("after"), old.get("partner")) if isinstance(old, dict) else (60, "NAME")
+            return f'is written in the ladder now: ladder = ["waited {after} s: partner {partner}"]'
+        case "partners", "number":
+            return f'is a list now: numbers = ["{table.get("number")}"]'
     return ""
 
 
-def _names_at(place: tuple[int | str, ...], content: dict[str, Any]) -> Iterator[str]:
-    if len(place) < 2 or not isinstance(place[1], int):
-        return
+def _of_which(place: tuple[int | str, ...], content: dict[str, Any]) -> str:
+    """Nobody counts tables in a long file, so say which one it is by its own name."""
+    table = _table_at(place, content) if len(place) > 1 else {}
+    for key in ("id", "number", "name"):
+        if isinstance(table.get(key), str):
+            return f" (in the one with {key} {table[key]!r})"
+    return ""
+
+
+def _table_at(place: tuple[int | str, ...], content: dict[str, Any]) -> dict[str, Any]:
     try:
         table = content[str(place[0])][place[1]]
-        yield from (f"{key} {table[key]!r}" for key in ("id", "number", "name") if isinstance(table.get(key), str))
-    except (KeyError, IndexError, TypeError, AttributeError):
-        return
+    except (KeyError, IndexError, TypeError):
+        return {}
+    return table if isinstance(table, dict) else {}
 
 
 _TABLES: dict[str, type[_Table]] = {
@@ -298,12 +440,14 @@ _TABLES: dict[str, type[_Table]] = {
     "partners": PartnerTable,
     "failsafe_profiles": FailsafeTable,
     "trunks": TrunkTable,
+    "skills": SkillTable,
+    "teams": TeamTable,
+    "calendars": CalendarTable,
+    "special_days": SpecialDayTable,
 }
 
 
 def _fields_at(place: tuple[int | str, ...]) -> list[str]:
-    if not place:
-        return list(_TABLES)
-    if place[-1] == "overflow":
-        return list(OverflowTable.model_fields)
-    return list(_TABLES[str(place[0])].model_fields)
+    """Of the innermost table that the place lies in."""
+    named = [str(step) for step in place if str(step) in _TABLES]
+    return list(_TABLES[named[-1]].model_fields if named else DirectoryTable.model_fields)

@@ -2,23 +2,35 @@
 
 There is no editing of single rows. An edit builds a new ``Directory``, which refuses contradictions, and only then
 takes the place of the old one, in one transaction: nobody ever reads half of each.
+
+Steps, rungs and hours are stored as the lines an operator writes. A line that cannot be read (a migration carries over
+what an older version had accepted; somebody edits the database by hand) is a fault of the directory like any other,
+told together with the rest.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import RowMapping, func, insert, select, text
 
+from dialog_acd.core import calendars, rules
+from dialog_acd.core.calendars import Calendar, Hours, SpecialDay
 from dialog_acd.core.directory import Directory
+from dialog_acd.core.errors import DirectoryInvalid, RuleInvalid
 from dialog_acd.core.model import (
     Agent,
+    AgentOrder,
     Entry,
     EntryKind,
     FailsafeProfile,
-    Overflow,
     Partner,
     Queue,
+    Skill,
+    SkillKind,
+    Step,
+    Team,
     Tenant,
     Trunk,
 )
@@ -26,12 +38,15 @@ from dialog_acd.store import tables
 from dialog_acd.store.database import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy import Table
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from dialog_acd.core.model import SkillId
+
+T = TypeVar("T")
+_EVERY_DAY = frozenset(range(7))
 
 
 class DirectoryStore:
@@ -44,7 +59,7 @@ class DirectoryStore:
         """The whole directory, as one moment saw it. Raises ``DirectoryInvalid``, also where there is none yet."""
         engine = self._engine
         if engine.dialect.name == "postgresql":
-            # Eight questions, one answer: each SELECT of a plain transaction may see another state.
+            # Many questions, one answer: each SELECT of a plain transaction may see another state.
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         async with engine.connect() as connection:
             skills: dict[str, dict[SkillId, int]] = {}
@@ -97,9 +112,40 @@ def _rows(directory: Directory) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
             for t in directory.trunks
         ],
     )
+    yield tables.skills, [{"id": s.id, "name": s.name, "kind": s.kind.value} for s in directory.skills]
+    yield (
+        tables.teams,
+        [{"id": t.id, "name": t.name, "by_target": t.by_target, "help_debt": t.help_debt} for t in directory.teams],
+    )
+    yield (
+        tables.calendars,
+        [
+            {
+                "id": c.id,
+                "name": c.name,
+                "hours": [calendars.written(hours) for hours in c.hours],
+                "land": c.land,
+                "special_days": [_special_day_row(special) for special in c.special_days],
+                "zone": c.zone,
+            }
+            for c in directory.calendars
+        ],
+    )
     yield (
         tables.partners,
-        [{"id": p.id, "name": p.name, "number": p.number, "ring_for_ms": p.ring_for} for p in directory.partners],
+        [
+            {
+                "id": p.id,
+                "name": p.name,
+                "numbers": list(p.numbers),
+                "ring_for_ms": p.ring_for,
+                "calendar": p.calendar,
+                "channels": p.channels,
+                "calls_per_hour": p.calls_per_hour,
+                "min_gain_ms": p.min_gain,
+            }
+            for p in directory.partners
+        ],
     )
     yield (
         tables.failsafe_profiles,
@@ -114,15 +160,17 @@ def _rows(directory: Directory) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
             {
                 "id": q.id,
                 "name": q.name,
-                "skill": q.skill,
-                "level": q.level,
+                "steps": [rules.written(step) for step in q.steps],
+                "priority": q.priority,
+                "agent_order": q.agent_order.value,
+                "home_first": q.home_first,
+                "to_partners": q.to_partners,
                 "ring_for_ms": q.ring_for,
                 "wrap_up_for_ms": q.wrap_up_for,
                 "max_wait_ms": q.max_wait,
                 "target_ms": q.target,
                 "target_share": q.target_share,
-                "overflow_after_ms": q.overflow.after if q.overflow else None,
-                "overflow_partner": q.overflow.partner if q.overflow else None,
+                "ladder": [rules.written(rung) for rung in q.ladder],
                 "music": q.music,
             }
             for q in directory.queues
@@ -140,13 +188,27 @@ def _rows(directory: Directory) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
                 "block": e.block,
                 "greeting": e.greeting,
                 "announcement": e.announcement,
+                "calendar": e.calendar,
+                "closed": e.closed,
+                "at_most": e.at_most,
+                "spare": e.spare,
             }
             for e in directory.entries
         ],
     )
     yield (
         tables.agents,
-        [{"id": a.id, "name": a.name, "phone": a.phone, "team": a.team} for a in directory.agents],
+        [
+            {
+                "id": a.id,
+                "name": a.name,
+                "phone": a.phone,
+                "team": a.team,
+                "home": a.home,
+                "lines": sorted(a.lines),
+            }
+            for a in directory.agents
+        ],
     )
     yield (
         tables.agent_skills,
@@ -158,40 +220,101 @@ def _rows(directory: Directory) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
     )
 
 
+def _special_day_row(special: SpecialDay) -> dict[str, Any]:
+    stretches = [calendars.written(Hours(_EVERY_DAY, *stretch)) for stretch in special.hours]
+    return {
+        "day": special.day.isoformat(),
+        "name": special.name,
+        "hours": [stretch.removeprefix("daily ") for stretch in stretches],
+    }
+
+
 def _directory(rows: dict[str, Sequence[RowMapping]], skills: dict[str, dict[SkillId, int]]) -> Directory:
     def plain(name: str) -> list[dict[str, Any]]:
         return [{key: value for key, value in row.items() if key != "position"} for row in rows[name]]
 
-    return Directory(
-        tenants=tuple(Tenant(**row) for row in plain("tenants")),
-        trunks=tuple(Trunk(**row) for row in plain("trunks")),
-        partners=tuple(
-            Partner(id=row["id"], name=row["name"], number=row["number"], ring_for=row["ring_for_ms"])
-            for row in plain("partners")
-        ),
-        failsafe_profiles=tuple(
-            FailsafeProfile(**{**row, "hours": tuple(row["hours"])}) for row in plain("failsafe_profiles")
-        ),
-        queues=tuple(_queue(row) for row in plain("queues")),
-        entries=tuple(Entry(**{**row, "kind": EntryKind(row["kind"])}) for row in plain("entries")),
-        agents=tuple(Agent(**row, skills=skills.get(row["id"], {})) for row in plain("agents")),
-    )
+    unreadable: list[str] = []
+    try:
+        directory = Directory(
+            tenants=tuple(Tenant(**row) for row in plain("tenants")),
+            trunks=tuple(Trunk(**row) for row in plain("trunks")),
+            skills=tuple(Skill(**{**row, "kind": SkillKind(row["kind"])}) for row in plain("skills")),
+            teams=tuple(Team(**row) for row in plain("teams")),
+            calendars=tuple(_calendar(row, unreadable) for row in plain("calendars")),
+            partners=tuple(
+                Partner(
+                    id=row["id"],
+                    name=row["name"],
+                    numbers=tuple(row["numbers"]),
+                    ring_for=row["ring_for_ms"],
+                    calendar=row["calendar"],
+                    channels=row["channels"],
+                    calls_per_hour=row["calls_per_hour"],
+                    min_gain=row["min_gain_ms"],
+                )
+                for row in plain("partners")
+            ),
+            failsafe_profiles=tuple(
+                FailsafeProfile(**{**row, "hours": tuple(row["hours"])}) for row in plain("failsafe_profiles")
+            ),
+            queues=tuple(_queue(row, unreadable) for row in plain("queues")),
+            entries=tuple(Entry(**{**row, "kind": EntryKind(row["kind"])}) for row in plain("entries")),
+            agents=tuple(
+                Agent(**{**row, "lines": frozenset(row["lines"])}, skills=skills.get(row["id"], {}))
+                for row in plain("agents")
+            ),
+        )
+    except DirectoryInvalid as error:
+        raise DirectoryInvalid((*unreadable, *error.faults)) from error
+    if unreadable:
+        raise DirectoryInvalid(tuple(unreadable))
+    return directory
 
 
-def _queue(row: dict[str, Any]) -> Queue:
-    overflow = None
-    if row["overflow_after_ms"] is not None and row["overflow_partner"] is not None:
-        overflow = Overflow(after=row["overflow_after_ms"], partner=row["overflow_partner"])
+def _lines(lines: list[str], parse: Callable[[str], T], whose: str, unreadable: list[str]) -> tuple[T, ...]:
+    """What can be read; what cannot be is added to ``unreadable``."""
+    read: list[T] = []
+    for line in lines:
+        try:
+            read.append(parse(line))
+        except RuleInvalid as error:
+            unreadable.append(f"{whose}: {error}")
+    return tuple(read)
+
+
+def _calendar(row: dict[str, Any], unreadable: list[str]) -> Calendar:
+    whose, before = f"calendar {row['id']}", len(unreadable)
+
+    def special_day(row: dict[str, Any]) -> SpecialDay:
+        stretches = _lines([f"daily {stretch}" for stretch in row["hours"]], calendars.parse_hours, whose, unreadable)
+        return SpecialDay(date.fromisoformat(row["day"]), row["name"], tuple((h.opens, h.closes) for h in stretches))
+
+    hours = _lines(row["hours"], calendars.parse_hours, whose, unreadable)
+    special_days = tuple(special_day(special) for special in row["special_days"])
+    if len(unreadable) > before:  # of its hours, enough has been said
+        hours = (calendars.parse_hours("daily 00:00-24:00"),)
+    return Calendar(row["id"], row["name"], hours, row["land"], special_days, row["zone"])
+
+
+def _queue(row: dict[str, Any], unreadable: list[str]) -> Queue:
+    whose = f"queue {row['id']}"
+    steps = _lines(row["steps"], rules.parse_step, whose, unreadable)
+    ladder = _lines(row["ladder"], rules.parse_rung, whose, unreadable)
+    if len(steps) < len(row["steps"]):  # of its steps, and of what widens to them, enough has been said
+        steps, ladder = (Step(timedelta()),), ()
     return Queue(
         id=row["id"],
         name=row["name"],
-        skill=row["skill"],
-        level=row["level"],
+        steps=steps,
+        priority=row["priority"],
+        agent_order=AgentOrder(row["agent_order"]),
+        home_first=row["home_first"],
+        to_partners=row["to_partners"],
         ring_for=row["ring_for_ms"],
         wrap_up_for=row["wrap_up_for_ms"],
         max_wait=row["max_wait_ms"],
         target=row["target_ms"],
         target_share=row["target_share"],
-        overflow=overflow,
+        ladder=ladder,
         music=row["music"],
     )

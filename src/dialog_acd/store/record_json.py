@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NAMES = frozenset(field_names())
+_SINCE_0_2: dict[str, Any] = {"overflow_trigger": "", "overflow_partner": None}
+"""Not in the journal an older version has left."""
 _TEXTS = (
     "call",
     "tenant",
@@ -35,6 +37,8 @@ _TEXTS = (
     "transferred_to",
     "failsafe_answered_by",
     "hung_up_first",
+    "overflow_trigger",
+    "overflow_partner",
 )
 
 
@@ -55,6 +59,7 @@ def storable(record: CallRecord) -> CallRecord:
             agent=_UNSTORABLE.sub("\ufffd", offer.agent),
             at=offer.at,
             result=_UNSTORABLE.sub("\ufffd", offer.result),
+            why=_UNSTORABLE.sub("\ufffd", offer.why),
         )
         for offer in record.offers
     )
@@ -118,11 +123,14 @@ def to_plain(record: CallRecord) -> dict[str, Any]:
         },
         "in_time": record.in_time,
         "offers": offers_to_plain(record.offers),
+        "overflow_trigger": record.overflow_trigger,
+        "overflow_partner": record.overflow_partner,
     }
 
 
 def from_plain(plain: dict[str, Any]) -> CallRecord:
     """Raises what a wrong content raises; ``decode`` makes one error of them."""
+    plain = _SINCE_0_2 | plain
     if plain.keys() != _NAMES:
         raise KeyError(*sorted(plain.keys() ^ _NAMES))
     outcome = plain["outcome"]
@@ -155,19 +163,21 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         outcome=Outcome(Result(outcome["result"]), outcome["reason"], Blame(outcome["blame"])),
         in_time=plain["in_time"],
         offers=offers_from_plain(plain["offers"]),
+        overflow_trigger=plain["overflow_trigger"],
+        overflow_partner=None if plain["overflow_partner"] is None else PartnerId(plain["overflow_partner"]),
     )
 
 
 def offers_to_plain(offers: Iterable[OfferTried]) -> list[dict[str, str]]:
     return [
         # A StrEnum is a str; its plain value keeps the content equal after a round trip.
-        {"offer": o.offer, "agent": o.agent, "at": _written(o.at), "result": str(o.result)}
+        {"offer": o.offer, "agent": o.agent, "at": _written(o.at), "result": str(o.result), "why": o.why}
         for o in offers
     ]
 
 
 def offers_from_plain(plain: Iterable[dict[str, str]]) -> tuple[OfferTried, ...]:
-    return tuple(OfferTried(o["offer"], o["agent"], _read(o["at"]), o["result"]) for o in plain)
+    return tuple(OfferTried(o["offer"], o["agent"], _read(o["at"]), o["result"], o.get("why", "")) for o in plain)
 
 
 def _written(moment: datetime) -> str:

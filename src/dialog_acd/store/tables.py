@@ -3,6 +3,9 @@
 SQLite and PostgreSQL share it. What they do not share is kept in two column types: SQLite has no time zones
 (it hands back naive datetimes), and neither has a duration both agree on, so durations are whole milliseconds.
 
+What a queue needs, its ladder and the hours of a calendar are lists of texts, each as an operator writes it
+(``core/rules.py``, ``core/calendars.py``): a rule is read and replaced whole, and nobody asks the database for one.
+
 Configuration tables refer to each other by foreign keys. ``records`` refers to nothing: a record says what was
 so at the time of the call, and must outlive the tenant, the queue and the agent it names.
 """
@@ -26,6 +29,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 if TYPE_CHECKING:
@@ -105,14 +109,49 @@ trunks = Table(
     Column("country_code", Text, nullable=False),
 )
 
+skills = Table(
+    "skills",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _position(),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _position(),
+    Column("name", Text, nullable=False),
+    Column("by_target", Boolean, nullable=False),
+    Column("help_debt", Boolean, nullable=False),
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _position(),
+    Column("name", Text, nullable=False),
+    Column("hours", JSON, nullable=False),
+    Column("land", Text),
+    Column("special_days", JSON, nullable=False),
+    Column("zone", Text, nullable=False),
+)
+
 partners = Table(
     "partners",
     metadata,
     Column("id", Text, primary_key=True),
     _position(),
     Column("name", Text, nullable=False),
-    Column("number", Text, nullable=False),
+    Column("numbers", JSON, nullable=False),
     Column("ring_for_ms", Milliseconds, nullable=False),
+    Column("calendar", Text, ForeignKey("calendars.id")),
+    Column("channels", Integer),
+    Column("calls_per_hour", Integer),
+    Column("min_gain_ms", Milliseconds, nullable=False),
 )
 
 failsafe_profiles = Table(
@@ -131,15 +170,17 @@ queues = Table(
     Column("id", Text, primary_key=True),
     _position(),
     Column("name", Text, nullable=False),
-    Column("skill", Text, nullable=False),
-    Column("level", Integer, nullable=False),
+    Column("steps", JSON, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("agent_order", Text, nullable=False),
+    Column("home_first", Boolean, nullable=False),
+    Column("to_partners", Boolean, nullable=False),
     Column("ring_for_ms", Milliseconds, nullable=False),
     Column("wrap_up_for_ms", Milliseconds, nullable=False),
     Column("max_wait_ms", Milliseconds, nullable=False),
     Column("target_ms", Milliseconds, nullable=False),
     Column("target_share", Double, nullable=False),
-    Column("overflow_after_ms", Milliseconds),
-    Column("overflow_partner", Text, ForeignKey("partners.id")),
+    Column("ladder", JSON, nullable=False),
     Column("music", Text, nullable=False),
 )
 
@@ -155,6 +196,10 @@ entries = Table(
     Column("block", Boolean, nullable=False),
     Column("greeting", Text),
     Column("announcement", Text),
+    Column("calendar", Text, ForeignKey("calendars.id")),
+    Column("closed", Text, nullable=False),
+    Column("at_most", Integer),
+    Column("spare", Integer, nullable=False),
 )
 
 agents = Table(
@@ -164,18 +209,32 @@ agents = Table(
     _position(),
     Column("name", Text, nullable=False),
     Column("phone", Text, nullable=False, unique=True),
-    Column("team", Text, nullable=False),
+    Column("team", Text, ForeignKey("teams.id")),
+    Column("home", Text, ForeignKey("tenants.id")),
+    Column("lines", JSON, nullable=False),
 )
 
 agent_skills = Table(
     "agent_skills",
     metadata,
     Column("agent", Text, ForeignKey("agents.id"), primary_key=True),
-    Column("skill", Text, primary_key=True),
+    Column("skill", Text, ForeignKey("skills.id"), primary_key=True),
     Column("level", Integer, nullable=False),
 )
 
-CONFIGURATION = (tenants, trunks, partners, failsafe_profiles, queues, entries, agents, agent_skills)
+CONFIGURATION = (
+    tenants,
+    trunks,
+    skills,
+    teams,
+    calendars,
+    partners,
+    failsafe_profiles,
+    queues,
+    entries,
+    agents,
+    agent_skills,
+)
 """Referred to before referring: the order to fill them in, and backwards to empty them."""
 
 records = Table(
@@ -211,6 +270,9 @@ records = Table(
     Column("blame", Text, nullable=False),
     Column("in_time", Boolean, nullable=False),
     Column("offers", JSON, nullable=False),
+    # Also the answer for records written before there were ladders, and for a version that does not know them.
+    Column("overflow_trigger", Text, nullable=False, server_default=text("''")),
+    Column("overflow_partner", Text),
     Index(None, "tenant", "t_in"),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
     Index(None, "trunk_call_id", postgresql_using="hash"),

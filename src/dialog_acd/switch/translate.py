@@ -31,14 +31,22 @@ if TYPE_CHECKING:
 
     Message = Mapping[str, str | list[str]]
 
-ARRIVE, WAIT, SAY, OFFER, OVERFLOW, FAILSAFE = (
-    "acd-arrive", "acd-wait", "acd-say", "acd-offer", "acd-overflow", "acd-failsafe",
+ARRIVE, WAIT, SAY, OFFER, OVERFLOW, FAILSAFE, CLOSED = (
+    "acd-arrive", "acd-wait", "acd-say", "acd-offer", "acd-overflow", "acd-failsafe", "acd-closed",
 )  # fmt: skip
 HANDED_ON = "acd-handed-on"
 IN = "acd-in"
 
 # Where a caller's channel can be, to the place a picture of the switch speaks of.
-_PLACES = {IN: "arriving", ARRIVE: "arriving", WAIT: "wait", SAY: "wait", FAILSAFE: "failsafe", HANDED_ON: "transfer"}
+_PLACES = {
+    IN: "arriving",
+    ARRIVE: "arriving",
+    WAIT: "wait",
+    SAY: "wait",
+    CLOSED: "closed",
+    FAILSAFE: "failsafe",
+    HANDED_ON: "transfer",
+}
 
 # Device states of chan_pjsip (asterisk/main/devicestate.c) to what matters for routing.
 _PHONE_STATES = {
@@ -146,6 +154,8 @@ class Interpreter:
                 "ACD_SHOW": f"{treat.label}: {shown}".removesuffix(": ")[:SHOWN],
                 "ACD_SHOW_NUMBER": treat.ani or "",
             }
+        elif treat.verdict is m.Verdict.CLOSED:
+            said = {"ACD_CLOSED": _prompt(treat.closed), "ACD_OPENS": _epoch(treat.opens_at)}
         return said | {"ACD_VERDICT": str(treat.verdict)}
 
     # ------------------------------------------------------------ AMI: facts
@@ -324,9 +334,9 @@ class Interpreter:
                 number = order.number.lstrip("+")
                 return [self._redirect(order.call, OVERFLOW, f"{order.partner}*{number}*{ring}")]
             case m.Say():
-                return [self._redirect(order.call, SAY, order.prompt)]
+                return [self._redirect(order.call, SAY, _prompt(order.prompt))]
             case m.Release():
-                return [{"Action": "Hangup", "Channel": self._channel(order.call), "Cause": str(order.cause)}]
+                return [self._redirect(order.call, CLOSED, f"{_prompt(order.prompt)}*{_epoch(order.opens_at)}")]
             case m.Heartbeat():
                 # Asterisk's own clock, so that two hosts need not agree on the time.
                 return [] if asterisk_now is None else [_global("ACD_HEARTBEAT", str(asterisk_now))]
@@ -373,12 +383,21 @@ def _failsafe(order: m.KeepFailsafe) -> list[dict[str, str]]:
         rows += [
             (f"{base}/group", profile_.group),
             (f"{base}/partner", partner.id if partner else ""),
-            (f"{base}/number", partner.number.lstrip("+") if partner else ""),
+            (f"{base}/number", partner.numbers[0].lstrip("+") if partner else ""),
             # IFTIME takes a time zone of its own: Asterisk's may be anything.
             (f"{base}/hours", "&".join(f"{hours},Europe/Berlin" for hours in profile_.hours).replace(",", "|")),
         ]
     rows += [(f"acd-profile/{generation}/default", order.default), ("acd/generation", generation)]
     return [_global(f"PRESENCE_STATE(CustomPresence:{key})", f"{_PRESENCE}{value}") for key, value in rows]
+
+
+def _prompt(name: str) -> str:
+    """A prompt as the dialplan's extension has it: without the folder, which it adds itself."""
+    return name.removeprefix("acd/")
+
+
+def _epoch(moment: datetime | None) -> str:
+    return "" if moment is None else str(round(moment.timestamp()))
 
 
 def _global(variable: str, value: str) -> dict[str, str]:

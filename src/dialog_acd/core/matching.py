@@ -1,0 +1,589 @@
+"""Who serves whom: everybody who is idle, every call that waits, and the next pair to bring together.
+
+The rule. A *call* that begins to wait (or widens what it accepts) looks for the best idle agent; an *agent* who
+becomes idle looks for the best waiting call over all queues. Both ways, so nobody is idle beside a caller whom they
+could serve, and nothing has to be scanned: before each signal no pair fits, so only what is *fresh* can make one.
+
+Order of calls, for one agent: priority class first; inside it the largest ``(wait + boost) / target`` (Van Mieghem's
+generalized largest delay, 2003), where each of the two parts counts only if the agent's team has switched it on.
+Without both that is plain longest waiting. The wait counts from the place, which never changes.
+
+Order of agents, for one call: by tiers (home town, best level: whatever the queue asks for), inside a tier the
+longest idle; of two idle for equally long, who signed in first.
+
+The structure. Agents who are alike in all that any rule asks for form a *group*; calls of one queue, tenant and step
+form a *class*. Who may serve what is two families of bit sets (a Python int each): ``Class.groups`` and
+``Group.classes``. A decision looks at the head of each class or group that is not empty and fits, so its cost depends
+on how many kinds of calls and agents there are, not on how many calls and agents. Both lines are heaps with lazy
+deletion: an entry counts only while it is the very one written down for its owner, and a heap of mostly forgotten
+entries is built anew.
+
+A step is skipped while nobody signed in could fulfil it: then the class borrows the groups of the first later step
+that somebody can. That depends on who is signed in and is kept per class, not per call.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from dialog_acd.core.model import AgentOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dialog_acd.core.model import (
+        Agent,
+        AgentId,
+        CallId,
+        Need,
+        Queue,
+        QueueId,
+        SkillId,
+        Step,
+        Team,
+        TeamId,
+        TenantId,
+    )
+
+MOST_HELP = 30.0
+"""Seconds: the most that service-level debt may move a call forward. Unbounded feedback oscillates and takes from
+towns that are fine."""
+HELP_PER_CALL = 5.0
+"""Seconds of head start for each call a town is short of its contract today."""
+FEW = 16
+"""Up to so many groups, their heads are simply compared."""
+SHOWN = 3
+"""How many others a decision names."""
+
+
+class Match(NamedTuple):
+    """A pair, and why it is this one. All times in seconds."""
+
+    call: CallId
+    agent: AgentId
+    chosen: str
+    """``call``: the agent was there and chose among calls; ``agent``: the call chose among agents."""
+    step: int
+    """The step in force: skipped ones are left out."""
+    waited: float
+    score: float
+    """What put the call first: its wait, as the team's rules weigh it."""
+    tier: int
+    """0: the best kind of agent the queue asks for."""
+    idle: float
+    others: tuple[tuple[str, float], ...]
+    """The next best: the first calls of other lines with their score, or agents of the same tier with their idle
+    time."""
+    rivals: int
+    """How many kinds of calls or agents were compared."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """Agents who are alike in all that any rule asks for."""
+
+    number: int
+    sample: Agent
+    by_target: bool
+    help_debt: bool
+    classes: int = 0
+    """Bit set of the classes whose calls these agents may serve."""
+    idle: list[_Idle] = field(default_factory=list)
+    free: int = 0
+    present: int = 0
+    """Members who are signed in."""
+    reached: int = 0
+    """Members who are signed in at a phone that can be reached."""
+
+
+@dataclass(slots=True)
+class _Class:
+    """Calls of one queue and tenant at one step, and of one other queue where they overflowed to it, too."""
+
+    number: int
+    queue: Queue
+    tenant: TenantId
+    step: int
+    also: Also | None
+    pace: float
+    """1 / target."""
+    own: int
+    """Bit set of the groups that fulfil the step."""
+    groups: int = 0
+    """Bit set of the groups that may serve now: those of the step in force."""
+    in_force: int = 0
+    tiers: tuple[int, ...] = ()
+    """``groups``, split by how the queue wants agents ordered, best first."""
+    line: list[_Waiting] = field(default_factory=list)
+    waiting: int = 0
+    boost: float = 0.0
+
+
+Also = tuple["QueueId", int]
+"""Another queue whose agents may serve the call, too, and at which of its steps."""
+_Idle = tuple[float, int, "AgentId", int]
+"""Idle since, order of signing in, agent, number of the group."""
+_Waiting = tuple[float, int, "CallId", int]
+"""Place (arrival and order of arrival), call, number of the class."""
+
+
+def fulfils(agent: Agent, step: Step) -> bool:
+    """Whether the agent's skills are enough for the step. Lines are another question (``may_serve``)."""
+    return all(agent.skills.get(need.skill, 0) >= need.level for need in step.needs)
+
+
+def may_serve(agent: Agent, queue: Queue, step: Step) -> bool:
+    """Whether the agent could take the queue's calls at this step."""
+    return (not agent.lines or queue.id in agent.lines) and fulfils(agent, step)
+
+
+def _mask(numbers: Iterable[int]) -> int:
+    bits = bytearray()
+    for number in numbers:
+        while number >> 3 >= len(bits):
+            bits.extend(bytes(len(bits) or 8))
+        bits[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(bits, "little")
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+class Matching:
+    """Everybody who is idle and every call that waits. Built anew from each directory; see the head of this file."""
+
+    def __init__(self, queues: Iterable[Queue], agents: Iterable[Agent], teams: Iterable[Team] = ()) -> None:
+        self._queues: dict[QueueId, Queue] = {q.id: q for q in queues}
+        self._teams: dict[TeamId, Team] = {t.id: t for t in teams}
+        self._groups: list[_Group] = []
+        self._classes: list[_Class] = []
+        self._class_of: dict[tuple[QueueId, TenantId, int, Also | None], _Class] = {}
+        self._group_of: dict[AgentId, _Group] = {}
+        self._having: dict[Need, int] = {}
+        self._idle: dict[AgentId, _Idle] = {}
+        self._row: list[_Idle] = []
+        """Everybody idle, the longest first, from ``_row_from`` on; forgotten entries included. For where very many
+        groups fit."""
+        self._row_from = 0
+        self._waiting: dict[CallId, _Waiting] = {}
+        self._present: dict[AgentId, int] = {}
+        """Who is signed in, and as the how-manieth."""
+        self._signed_in = 0
+        self._idle_groups = 0
+        self._present_groups = 0
+        self._reached: set[AgentId] = set()
+        self._reached_groups = 0
+        self._filled = 0
+        """Bit set of the classes in which calls wait."""
+        self._of_priority = dict.fromkeys(sorted({q.priority for q in self._queues.values()}, reverse=True), 0)
+        self._help: dict[tuple[QueueId, TenantId], float] = {}
+        self._fresh_agents: list[_Idle] = []
+        self._fresh_calls: list[_Waiting] = []
+        self._form_groups(agents)
+
+    # ---------------------------------------------------------------- who is alike
+
+    def _form_groups(self, agents: Iterable[Agent]) -> None:
+        thresholds: dict[SkillId, set[int]] = {}
+        exact: set[SkillId] = set()
+        for queue in self._queues.values():
+            for step in queue.steps:
+                for need in step.needs:
+                    thresholds.setdefault(need.skill, set()).add(need.level)
+            if queue.agent_order is AgentOrder.BEST_LEVEL and queue.steps[0].needs:
+                exact.add(queue.steps[0].needs[0].skill)
+        homes = any(queue.home_first for queue in self._queues.values())
+        found: dict[object, _Group] = {}
+        for agent in agents:
+            known = frozenset(
+                (skill, level if skill in exact else sum(level >= least for least in thresholds[skill]))
+                for skill, level in agent.skills.items()
+                if skill in thresholds
+            )
+            team = self._teams.get(agent.team) if agent.team is not None else None
+            rules = (team is not None and team.by_target, team is not None and team.help_debt)
+            key = (known, rules, agent.home if homes else None, agent.lines)
+            group = found.get(key)
+            if group is None:
+                group = found[key] = _Group(len(self._groups), agent, *rules)
+                self._groups.append(group)
+            self._group_of[agent.id] = group
+
+    def _groups_having(self, need: Need) -> int:
+        mask = self._having.get(need)
+        if mask is None:
+            mask = _mask(g.number for g in self._groups if g.sample.skills.get(need.skill, 0) >= need.level)
+            self._having[need] = mask
+        return mask
+
+    def _groups_for(self, queue: Queue, step: Step) -> int:
+        mask = _mask(g.number for g in self._groups if not g.sample.lines or queue.id in g.sample.lines)
+        for need in step.needs:
+            mask &= self._groups_having(need)
+        return mask
+
+    def prepare(self, queue: QueueId, tenant: TenantId) -> None:
+        """Calls of this queue and tenant are to be expected: work out now who may serve them."""
+        self._class(queue, tenant, 0)
+
+    def _class(self, queue_id: QueueId, tenant: TenantId, step: int, also: Also | None = None) -> _Class:
+        made = self._class_of.get((queue_id, tenant, step, also))
+        if made is not None:
+            return made
+        queue = self._queues[queue_id]
+        # Later steps first: what a skipped step borrows must be there.
+        if step + 1 < len(queue.steps):
+            self._class(queue_id, tenant, step + 1, also)
+        pace = 1.0 / max(queue.target.total_seconds(), 1.0)
+        own = self._groups_for(queue, queue.steps[step])
+        if also is not None:
+            other = self._queues[also[0]]
+            own |= self._groups_for(other, other.steps[min(also[1], len(other.steps) - 1)])
+        made = _Class(len(self._classes), queue, tenant, step, also, pace, own)
+        made.boost = self._help.get((queue_id, tenant), 0.0)
+        self._classes.append(made)
+        self._class_of[queue_id, tenant, step, also] = made
+        self._of_priority[queue.priority] |= 1 << made.number
+        self._put_in_force(made)
+        return made
+
+    def _put_in_force(self, made: _Class) -> bool:
+        """Find the step in force of a class. Says whether it has changed."""
+        source = made
+        while not source.own & self._present_groups and source.step + 1 < len(made.queue.steps):
+            source = self._class_of[made.queue.id, made.tenant, source.step + 1, made.also]
+        if not source.own & self._present_groups:
+            source = made  # nobody at all: skipping would say what is not so
+        if made.tiers and source.step == made.in_force:
+            return False
+        bit = 1 << made.number
+        for number in _bits(made.groups):
+            self._groups[number].classes &= ~bit
+        for number in _bits(source.own):
+            self._groups[number].classes |= bit
+        made.groups, made.in_force = source.own, source.step
+        made.tiers = self._tiers(made)
+        return True
+
+    def _tiers(self, made: _Class) -> tuple[int, ...]:
+        queue = made.queue
+        tiers: dict[tuple[bool, int], int] = {}
+        needs = queue.steps[0].needs
+        by_level = needs[0].skill if queue.agent_order is AgentOrder.BEST_LEVEL and needs else None
+        if by_level is None and not queue.home_first:
+            return (made.groups,)
+        for number in _bits(made.groups):
+            agent = self._groups[number].sample
+            away = queue.home_first and agent.home != made.tenant
+            rank = (away, -agent.skills.get(by_level, 0) if by_level is not None else 0)
+            tiers[rank] = tiers.get(rank, 0) | 1 << number
+        return tuple(tiers[rank] for rank in sorted(tiers)) or (0,)
+
+    # ---------------------------------------------------------------- what happens
+
+    def signs_in(self, agent: AgentId) -> bool:
+        """Somebody is there now, ready or not. Says whether a step in force has changed."""
+        if agent in self._present:
+            return False
+        self._signed_in += 1
+        self._present[agent] = self._signed_in
+        group = self._group_of[agent]
+        group.present += 1
+        if group.present > 1:
+            return False
+        self._present_groups |= 1 << group.number
+        return self._review()
+
+    def signs_out(self, agent: AgentId) -> bool:
+        """Somebody is gone. Says whether a step in force has changed."""
+        if self._present.pop(agent, None) is None:
+            return False
+        group = self._group_of[agent]
+        group.present -= 1
+        if group.present:
+            return False
+        self._present_groups &= ~(1 << group.number)
+        return self._review()
+
+    def _review(self) -> bool:
+        changed = False
+        for made in self._classes:
+            if self._put_in_force(made):
+                changed = True
+                # Calls that nobody idle could serve until now may have become servable.
+                for number in _bits(made.groups & self._idle_groups if made.waiting else 0):
+                    self._fresh_agents += [e for e in self._groups[number].idle if self._idle.get(e[2]) is e]
+        return changed
+
+    def reaches(self, agent: AgentId, reached: bool) -> None:
+        """Whether the agent's phone can be reached at all (ringing or talking, it can)."""
+        if reached == (agent in self._reached):
+            return
+        group = self._group_of[agent]
+        if reached:
+            self._reached.add(agent)
+        else:
+            self._reached.remove(agent)
+        group.reached += 1 if reached else -1
+        if group.reached == (1 if reached else 0):
+            self._reached_groups ^= 1 << group.number
+
+    def idles(self, agent: AgentId, since: float) -> None:
+        """An agent is available; ``since``: when the idle time began (seconds, any epoch the calls use, too)."""
+        if agent in self._idle:
+            self.busies(agent)
+        group = self._group_of[agent]
+        entry = (since, self._present.get(agent, 0), agent, group.number)
+        self._idle[agent] = entry
+        heapq.heappush(group.idle, entry)
+        group.free += 1
+        self._idle_groups |= 1 << group.number
+        row = self._row
+        if not row or row[-1] <= entry:
+            row.append(entry)
+        else:
+            insort(row, entry, lo=self._row_from)
+        if len(row) > len(self._idle) + len(self._idle) // 4 + 64:
+            self._row, self._row_from = [e for e in row if self._idle.get(e[2]) is e], 0
+        if len(self._fresh_agents) > 2 * len(self._idle) + 64:  # nobody asks, the switch being gone
+            self._fresh_agents = [e for e in self._fresh_agents if self._idle.get(e[2]) is e]
+        self._fresh_agents.append(entry)
+
+    def busies(self, agent: AgentId) -> None:
+        """An agent is no longer available."""
+        entry = self._idle.pop(agent, None)
+        if entry is None:
+            return
+        group = self._groups[entry[3]]
+        group.free -= 1
+        if not group.free:
+            group.idle.clear()
+            self._idle_groups &= ~(1 << group.number)
+        elif len(group.idle) > 2 * group.free + 64:
+            group.idle = [e for e in group.idle if self._idle.get(e[2]) is e]
+            heapq.heapify(group.idle)
+
+    def waits(  # noqa: PLR0917  the hottest call; names would cost a tenth of it
+        self,
+        call: CallId,
+        queue: QueueId,
+        tenant: TenantId,
+        step: int,
+        place: tuple[float, int],
+        also: Also | None = None,
+    ) -> None:
+        """A call may be matched from now on; also said when what it accepts changes."""
+        if call in self._waiting:
+            self.leaves(call)
+        into = self._class(queue, tenant, step, also)
+        entry = (place[0], place[1], call, into.number)
+        self._waiting[call] = entry
+        heapq.heappush(into.line, entry)
+        into.waiting += 1
+        self._filled |= 1 << into.number
+        if len(self._fresh_calls) > 2 * len(self._waiting) + 64:
+            self._fresh_calls = [w for w in self._fresh_calls if self._waiting.get(w[2]) is w]
+        self._fresh_calls.append(entry)
+
+    def leaves(self, call: CallId) -> None:
+        """A call may not be matched any more."""
+        entry = self._waiting.pop(call, None)
+        if entry is None:
+            return
+        left = self._classes[entry[3]]
+        left.waiting -= 1
+        if not left.waiting:
+            left.line.clear()
+            self._filled &= ~(1 << left.number)
+        elif len(left.line) > 2 * left.waiting + 64:
+            left.line = [e for e in left.line if self._waiting.get(e[2]) is e]
+            heapq.heapify(left.line)
+
+    def help_town(self, queue: QueueId, tenant: TenantId, short: float) -> None:
+        """A town is ``short`` calls of its contract today (negative: it has some in hand)."""
+        boost = min(max(short, 0.0) * HELP_PER_CALL, MOST_HELP)
+        if self._help.get((queue, tenant), 0.0) == boost:
+            return
+        self._help[queue, tenant] = boost
+        for made in self._classes:
+            if made.queue.id == queue and made.tenant == tenant:
+                made.boost = boost
+
+    # ---------------------------------------------------------------- what is
+
+    def __contains__(self, call: object) -> bool:
+        return call in self._waiting
+
+    def is_idle(self, agent: AgentId, since: float) -> bool:
+        """Whether the agent is held for idle, since that moment."""
+        entry = self._idle.get(agent)
+        return entry is not None and entry[0] == since
+
+    @property
+    def idle(self) -> int:
+        """Agents available now."""
+        return len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """Calls that may be matched now."""
+        return len(self._waiting)
+
+    def step_in_force(self, queue: QueueId, tenant: TenantId, step: int) -> int:
+        """The step whose needs count for calls at ``step``: a later one where nobody signed in could fulfil it."""
+        return self._class(queue, tenant, step).in_force
+
+    def anybody(self, queue: QueueId, tenant: TenantId) -> bool:
+        """Whether somebody signed in could serve the queue at its widest step."""
+        return bool(self._class(queue, tenant, len(self._queues[queue].steps) - 1).own & self._present_groups)
+
+    def reachable(self, queue: QueueId, tenant: TenantId) -> bool:
+        """Whether one of those (``anybody``) has a phone that can be reached."""
+        widest = self._class(queue, tenant, len(self._queues[queue].steps) - 1)
+        return bool(widest.own & self._present_groups & self._reached_groups)
+
+    def waiting_in(self, queue: QueueId) -> int:
+        """How many calls of the queue may be matched now."""
+        return sum(made.waiting for made in self._classes if made.queue.id == queue)
+
+    def free_for(self, queue: QueueId, tenant: TenantId, step: int) -> int:
+        """How many agents are idle who may take a call of the queue at this step."""
+        return sum(self._groups[n].free for n in _bits(self._class(queue, tenant, step).groups & self._idle_groups))
+
+    # ---------------------------------------------------------------- the next pair
+
+    def next(self, now: float) -> Match | None:
+        """The next pair, taken out of both lines, or ``None`` when nobody who waits can be served by anybody idle.
+
+        Of all idle agents for whom a call waits, the longest idle chooses among calls; the call chosen then takes the
+        best agent for it, who need not be the same. Where only one call came, that is: the call takes its best agent.
+        """
+        agents, calls = self._fresh_agents, self._fresh_calls
+        while agents and not self._may_begin(agents[-1]):
+            agents.pop()
+        while calls and not self._may_be_taken(calls[-1]):
+            calls.pop()
+        if not agents:
+            if not calls:
+                return None
+            if len(calls) == 1:
+                waiting = calls.pop()
+                return self._for_call(self._classes[waiting[3]], waiting, now)
+        if len(agents) == 1 and not calls:
+            group = self._groups[agents[0][3]]
+        else:
+            agents[:] = filter(self._may_begin, agents)
+            calls[:] = filter(self._may_be_taken, calls)
+            fitting = 0
+            for number in {waiting[3] for waiting in calls}:
+                fitting |= self._classes[number].groups & self._idle_groups
+            first = min([*agents, *(self._longest(self._groups[number]) for number in _bits(fitting))])
+            group = self._groups[first[3]]
+        return self._for_agent(group, self._filled & group.classes, now)
+
+    def _may_begin(self, entry: _Idle) -> bool:
+        return self._idle.get(entry[2]) is entry and bool(self._filled & self._groups[entry[3]].classes)
+
+    def _may_be_taken(self, waiting: _Waiting) -> bool:
+        of = self._classes[waiting[3]]
+        return self._waiting.get(waiting[2]) is waiting and bool(of.groups & self._idle_groups)
+
+    def _first(self, of: _Class) -> _Waiting:
+        line, live = of.line, self._waiting
+        while live.get(line[0][2]) is not line[0]:
+            heapq.heappop(line)
+        return line[0]
+
+    def _longest(self, group: _Group) -> _Idle:
+        idle, live = group.idle, self._idle
+        while live.get(idle[0][2]) is not idle[0]:
+            heapq.heappop(idle)
+        return idle[0]
+
+    def _for_agent(self, group: _Group, fitting: int, now: float) -> Match:
+        if len(self._of_priority) > 1:
+            fitting = next(filter(None, (fitting & of_priority for of_priority in self._of_priority.values())))
+        by_target, help_debt = group.by_target, group.help_debt
+        ranked: list[tuple[float, float, int, CallId, int]] = []
+        classes = self._classes
+        while fitting:
+            low = fitting & -fitting
+            fitting ^= low
+            of = classes[low.bit_length() - 1]
+            head = self._first(of)
+            score = now - head[0]
+            if help_debt:
+                score += of.boost
+            if by_target:
+                score *= of.pace
+            ranked.append((-score, *head))
+        rivals = len(ranked)
+        ranked.sort()
+        best = ranked[0]
+        of = classes[best[4]]
+        tier, agent, _, _ = self._best_agent(of)
+        others = tuple((r[3], -r[0]) for r in ranked[1 : SHOWN + 1])
+        self.leaves(best[3])
+        self.busies(agent[2])
+        return Match(
+            best[3], agent[2], "call", of.in_force, now - best[1], -best[0], tier, now - agent[0], others, rivals
+        )
+
+    def _for_call(self, of: _Class, waiting: _Waiting, now: float) -> Match:
+        tier, agent, others, rivals = self._best_agent(of)
+        waited = now - waiting[0]
+        self.leaves(waiting[2])
+        self.busies(agent[2])
+        return Match(
+            waiting[2], agent[2], "agent", of.in_force, waited, waited, tier, now - agent[0],
+            tuple((other[2], now - other[0]) for other in others), rivals,
+        )  # fmt: skip
+
+    def _best_agent(self, of: _Class) -> tuple[int, _Idle, list[_Idle], int]:
+        """Tier, entry, the next best of that tier, and how many groups were compared."""
+        for tier, groups in enumerate(of.tiers):
+            mask = groups & self._idle_groups
+            if mask and len(self._idle) == 1:  # a backlog: whoever is freed is the only one
+                return tier, next(iter(self._idle.values())), [], 1
+            if mask:
+                kinds = mask.bit_count()
+                if found := self._longest_of_many(of, mask, kinds):
+                    return tier, found[0], found[1:], kinds
+                heads = [self._longest(self._groups[number]) for number in _bits(mask)]
+                heads.sort()
+                return tier, heads[0], heads[1 : SHOWN + 1], len(heads)
+        raise AssertionError("asked for an agent where none is idle")  # a defect of this file
+
+    def _longest_of_many(self, of: _Class, mask: int, kinds: int) -> list[_Idle]:
+        """The longest idle of these groups and the next few, by walking down the row of everybody idle.
+
+        Where ``kinds`` groups fit, about one in ``idle / kinds`` agents does, so few have to be looked at, also where
+        hardly two agents are alike; at the worst a few times the square root of all. Empty: not found that soon, and
+        the heads of the groups have to be compared.
+        """
+        row, live, groups = self._row, self._idle, self._groups
+        found: list[_Idle] = []
+        start = self._row_from
+        while live.get(row[start][2]) is not row[start]:  # ends: where groups are idle, somebody is
+            start += 1
+        self._row_from = start
+        one_tier, number = len(of.tiers) == 1, of.number
+        far = FEW if kinds * kinds < len(row) else 8 * FEW + 8 * len(row) // kinds
+        for entry in islice(row, start, start + far):
+            if (
+                live.get(entry[2]) is entry
+                and groups[entry[3]].classes >> number & 1
+                and (one_tier or mask >> entry[3] & 1)
+            ):
+                found.append(entry)
+                if len(found) > SHOWN:
+                    break
+        return found

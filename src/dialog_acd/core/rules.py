@@ -1,0 +1,131 @@
+"""Steps and rungs as an operator writes them: one line each, read aloud without a manual.
+
+A step::
+
+    from 0 s: langenhagen>=4 and tuerkisch>=1
+    from 15 s: langenhagen>=2
+    from 30 s: any
+
+A rung of the overflow ladder, tried from the top::
+
+    closed by hours for 115: partner oldenburg
+    nobody signed in: partner oldenburg
+    waited 20 s: widen 2
+    queue length 4: widen 1
+    expected wait 120 s: queue region
+    waited 300 s: announce acd/long-wait
+    waited 900 s: release
+
+``parse_step`` and ``parse_rung`` raise ``RuleInvalid`` saying what was expected; ``written`` gives the one canonical
+text back, so what an operator reads anywhere is what could have been typed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from dialog_acd.core.errors import RuleInvalid
+from dialog_acd.core.model import Action, EntryKind, Need, Rung, SkillId, Step, Trigger
+
+_STEP = re.compile(r"from\s+(?P<after>\S+)\s*s\s*:\s*(?P<needs>.+)")
+_NEED = re.compile(r"(?P<skill>[0-9a-z][0-9a-z-]{0,29})\s*(?:>=\s*(?P<level>\d+))?")
+_RUNG = re.compile(
+    r"(?P<when>[a-z ]+?)(?:\s+(?P<amount>[0-9.]+)(?P<unit>\s*s)?)?(?:\s+for\s+(?P<kinds>[^:]+))?\s*:\s*(?P<do>.+)"
+)
+_TARGET = re.compile(r"[0-9A-Za-z][0-9A-Za-z_/-]{0,79}")
+_WHEN = {trigger.value.replace("-", " "): trigger for trigger in Trigger}
+_IN_SECONDS = frozenset({Trigger.WAITED, Trigger.EXPECTED_WAIT})
+_WITH_TARGET = frozenset({Action.WIDEN, Action.QUEUE, Action.PARTNER, Action.ANNOUNCE})
+LONGEST = timedelta(days=1)
+
+
+def parse_step(text: str) -> Step:
+    """Read ``from 15 s: langenhagen>=2``."""
+    found = _STEP.fullmatch(text.strip())
+    if found is None:
+        raise RuleInvalid(text, "write a step as 'from 15 s: langenhagen>=2 and tuerkisch>=1' or 'from 30 s: any'")
+    after = _seconds(found["after"], text)
+    if found["needs"].strip() == "any":
+        return Step(after)
+    return Step(after, tuple(_need(part, text) for part in found["needs"].split(" and ")))
+
+
+def parse_rung(text: str) -> Rung:
+    """Read ``waited 60 s for 115: partner oldenburg``."""
+    found = _RUNG.fullmatch(text.strip())
+    trigger = _WHEN.get(found["when"]) if found else None
+    if found is None or trigger is None:
+        raise RuleInvalid(text, f"begin a rung with one of: {', '.join(_WHEN)}, and go on ': partner oldenburg'")
+    after, length = timedelta(), 0
+    if trigger in _IN_SECONDS:
+        if found["amount"] is None or found["unit"] is None:
+            raise RuleInvalid(text, f"say after how many seconds, as '{found['when']} 60 s: ...'")
+        after = _seconds(found["amount"], text)
+    elif trigger is Trigger.LENGTH:
+        if found["unit"] is not None or not re.fullmatch(r"[1-9]\d{0,3}", found["amount"] or ""):
+            raise RuleInvalid(text, "say how many callers already wait, as 'queue length 4: ...'")
+        length = int(found["amount"])
+    elif found["amount"] is not None:
+        raise RuleInvalid(text, f"{found['when']!r} takes no number")
+    word, _, target = found["do"].strip().partition(" ")
+    target = target.strip()
+    if word not in tuple(Action):
+        raise RuleInvalid(text, f"end a rung with one of: {', '.join(Action)}")
+    action = Action(word)
+    if action in _WITH_TARGET and not _TARGET.fullmatch(target):
+        raise RuleInvalid(text, f"say where to, as '{word} {_EXAMPLE[action]}'")
+    if action not in _WITH_TARGET and target:
+        raise RuleInvalid(text, f"{word!r} stands alone")
+    if action is Action.WIDEN and not target.isdecimal():
+        raise RuleInvalid(text, "say to which step, as 'widen 1' (the first step is 0)")
+    return Rung(trigger, action, after, length, target, _kinds(found["kinds"], text))
+
+
+_EXAMPLE = {
+    Action.WIDEN: "1",
+    Action.QUEUE: "region",
+    Action.PARTNER: "oldenburg",
+    Action.ANNOUNCE: "acd/long-wait",
+}
+
+
+def written(rule: Step | Rung | Need) -> str:
+    """The canonical text of a rule."""
+    if isinstance(rule, Need):
+        return f"{rule.skill}>={rule.level}"
+    if isinstance(rule, Step):
+        return f"from {_in_seconds(rule.after)} s: " + (" and ".join(map(written, rule.needs)) or "any")
+    when = rule.trigger.value.replace("-", " ")
+    if rule.trigger in _IN_SECONDS:
+        when += f" {_in_seconds(rule.after)} s"
+    elif rule.trigger is Trigger.LENGTH:
+        when += f" {rule.length}"
+    if rule.kinds:
+        when += f" for {', '.join(sorted(rule.kinds))}"
+    return f"{when}: {rule.action} {rule.target}".rstrip()
+
+
+def _in_seconds(length: timedelta) -> str:
+    return f"{length.total_seconds():.3f}".rstrip("0").rstrip(".")
+
+
+def _seconds(text: str, whole: str) -> timedelta:
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text) or (length := timedelta(seconds=float(text))) > LONGEST:
+        raise RuleInvalid(whole, f"{text!r} is not a number of seconds between 0 and {LONGEST.total_seconds():.0f}")
+    return length
+
+
+def _need(text: str, whole: str) -> Need:
+    found = _NEED.fullmatch(text.strip())
+    if found is None or not 1 <= (level := int(found["level"] or 1)) <= 5:
+        raise RuleInvalid(whole, f"{text.strip()!r} is not a need: write skill>=level with a level from 1 to 5")
+    return Need(SkillId(found["skill"]), level)
+
+
+def _kinds(text: str | None, whole: str) -> frozenset[EntryKind]:
+    words = [word.strip() for word in text.split(",")] if text else []
+    for word in words:
+        if word not in tuple(EntryKind):
+            raise RuleInvalid(whole, f"{word!r} is no kind of entry: {', '.join(EntryKind)}")
+    return frozenset(EntryKind(word) for word in words)
