@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +10,21 @@ import pytest
 from e2e.stage import HANNOVER
 
 if TYPE_CHECKING:
-    from e2e.conftest import Play
+    from collections.abc import AsyncIterator
+
+    from e2e.conftest import Play, Theatre
 
 pytestmark = pytest.mark.e2e
 CALLERS_VOICE, AGENTS_VOICE, PARTNERS_VOICE = 440, 700, 1100
+
+
+@pytest.fixture(autouse=True)
+async def next_story_finds_the_partner_trusted(theatre: Theatre) -> AsyncIterator[None]:
+    """Three partners that did not answer, in three stories, would open the circuit for the fourth."""
+    yield
+    await asyncio.to_thread(theatre.stack.end_service)
+
+
 RULES = {"overflow_after": 2, "partner_rings": 4}
 
 

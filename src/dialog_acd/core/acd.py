@@ -20,11 +20,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, cast
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.ladder import AGAIN, CIRCUIT_OPEN, Obstacle, PartnerBook, Situation, fires
+from dialog_acd.core.ladder import AGAIN, CIRCUIT_OPEN, LOOK_AGAIN, Obstacle, PartnerBook, Situation, fires
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work, advance, knows
 from dialog_acd.core.live import AGENTS_DUES, Agenda, Due, LiveAgent, LiveCall, picture
 from dialog_acd.core.model import Action, EntryKind, Trigger
 from dialog_acd.core.numbers import NumberKind
+from dialog_acd.core.outlook import Debt, Outlook
 from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, Timeline, blame_for
 from dialog_acd.core.roster import Roster
 
@@ -47,6 +48,8 @@ LOST_AFTER = timedelta(minutes=5)
 LONGEST_TALK = timedelta(hours=4, minutes=5)
 """The dialplan ends every call after four hours (``TIMEOUT(absolute)``)."""
 FAILSAFE_LONGEST = timedelta(hours=1)
+CLOSING_SOON = timedelta(minutes=5)
+"""So long before closing, who still waits is looked at once more: will they be served?"""
 OVERSLEPT = timedelta(seconds=1)
 """A deadline found this late means that we did not turn (a paused machine): what we missed is still in the inbox."""
 REMEMBERED = 10_000
@@ -60,6 +63,10 @@ class IdSource(Protocol):
 
 
 Output = m.Order | m.Notice
+POSITION, EXPECTED_WAIT = "position", "expected-wait"
+"""Reserved names of announcements: they are made up from what is known when they are due."""
+_WAIT_PROMPTS = ("acd/wait-under-2", "acd/wait-2-to-5", "acd/wait-5-to-10", "acd/wait-over-10")
+_EXPECTED = Trigger.EXPECTED_WAIT
 _MISTRUSTED = frozenset({Due.OFFER_EXPIRES, Due.HELD_BY, Due.LOST})
 """Deadlines that mean "nothing was heard": worth nothing where we did not listen."""
 _ABANDONED_WHERE = {
@@ -96,6 +103,7 @@ class Acd:
         self._roster = Roster(directory, now, self._tell, self._set_due)
         self._roster.remember(intents)
         self._partners = PartnerBook()
+        self._outlook, self._debt = Outlook(), Debt()
         self._blocked: dict[PartnerId, dict[CallId, None]] = {}
         """Calls that would go to a partner who has no channel left, oldest request first."""
         self._to_climb: dict[CallId, None] = {}
@@ -211,6 +219,8 @@ class Acd:
             if call.id in self._roster.matching:
                 self._stand_in_line(call)
         elif due in (Due.LADDER, Due.CLOSING):
+            if due is Due.CLOSING and call.closes_at is not None and self._now < call.closes_at:
+                self._set_due(call, Due.CLOSING, call.closes_at)
             self._to_climb[call.id] = None
         elif due is Due.LOST and not self._switch_up:
             # We cannot see, so it is not the call that is lost.
@@ -256,15 +266,21 @@ class Acd:
         self._to_climb[call.id] = None
         if call.closed and call.also is None:
             return
+        if call.id not in self._roster.matching:
+            self._outlook.line(call.queue.id, 1, self._now)
         place = (call.place[0].timestamp(), call.place[1])
         self._roster.matching.waits(call.id, call.queue.id, call.entry.tenant, call.step, place, call.also)
 
     def _leave_line(self, call: LiveCall) -> None:
-        self._roster.matching.leaves(call.id)
+        if call.id in self._roster.matching:
+            self._roster.matching.leaves(call.id)
+            self._outlook.line(call.queue.id, -1, self._now)
 
     def _begin_wait(self, call: LiveCall) -> None:
         """A wait begins, the first or one after a conversation: its steps, its ladder and its limits begin anew."""
         call.climbed, call.rung, call.also, call.numbers_tried = {}, None, None, 0
+        call.forecast = call.told = None
+        call.told_closing = False
         call.deadlines.pop(Due.LADDER, None)
         call.ahead = self._roster.matching.waiting_in(call.queue.id)
         self._arm_step(call)
@@ -371,7 +387,8 @@ class Acd:
         call.closed = "" if opening.open else opening.why.value
         call.opens_at, call.closes_at = opening.opens_at, opening.closes_at
         if call.closes_at is not None:
-            self._set_due(call, Due.CLOSING, call.closes_at)
+            soon = call.closes_at - CLOSING_SOON
+            self._set_due(call, Due.CLOSING, soon if soon > self._now else call.closes_at)
 
     def _not_promised(self, call: LiveCall) -> str:
         """Why a partner's call is not taken: more than was agreed, too few of us free, or it came from us."""
@@ -521,6 +538,10 @@ class Acd:
         if abandoned:
             call.hung_up_first = "caller"
         self._leave_line(call)
+        if not call.talked and call.line.t_ovf_ans is None and call.line.t_q is not None:
+            self._outlook.left(call.queue.id, self._now - call.waiting_since, self._now, gave_up=abandoned)
+            if outcome.result in (Result.ABANDONED, Result.RELEASED, Result.FAILSAFE):
+                self._count(call, in_time=False)
         partner = call.partner
         self._back_from_partner(call)
         for blocked in self._blocked.values():
@@ -549,6 +570,12 @@ class Acd:
             notice = m.CallAbandoned(call.id, record.tenant, record.queue, record.kind, self._now - line.t_in)
             self._out.append(notice)
         self._out += [m.SaveRecord(record), m.CallEnded(record)]
+
+    def _count(self, call: LiveCall, *, in_time: bool) -> None:
+        """One call more of the day's service level; its town's head start follows from that."""
+        tenant = call.entry.tenant
+        short = self._debt.count(call.queue, tenant, self._now, in_time=in_time)
+        self._roster.matching.help_town(call.queue.id, tenant, short)
 
     # ------------------------------------------------------------ offers
 
@@ -640,8 +667,14 @@ class Acd:
         call.talked, call.served_by = True, agent.agent.id
         self._note_offer(call, None)
         self._out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id))
+        rung_at = call.line.offers[-1].at
+        errors = self._outlook.served(call.queue.id, rung_at - call.waiting_since, call.forecast, self._now)
+        call.forecast = None
+        if errors:
+            self._out.append(m.WaitsCompared(call.queue.id, errors))
         if first:
             waited = (call.line.t_ans or self._now) - call.line.t_in
+            self._count(call, in_time=waited <= call.queue.target)
             self._out.append(
                 m.CallAnswered(
                     call.id, call.entry.tenant, call.queue.id, call.entry.kind, agent.agent.id, waited,
@@ -723,6 +756,7 @@ class Acd:
             return
         agent, length = self._roster[call.agent], call.queue.wrap_up_for
         call.line.t_wrap_end = self._now + length
+        self._outlook.handled(call.queue.id, self._now + length - call.line.offers[-1].at, self._now)
         agent.call, call.agent, call.offer = None, None, None
         self._roster.wrap_up(agent, length, self._now)
 
@@ -763,6 +797,9 @@ class Acd:
         if Due.PAUSE_ENDS in call.deadlines:
             return False  # a refused order a moment ago; it stands in line again after the pause, and comes back here
         now, again = self._now, None
+        if call.forecast is None and call.id in self._roster.matching:
+            staff = self._roster.matching.staff(call.queue.id)
+            call.forecast = self._outlook.forecast(call.queue.id, call.ahead, staff, now)
         situation = self._situation(call)
         for place, rung in enumerate(call.queue.ladder):
             if not self._is_for(rung, call):
@@ -786,7 +823,24 @@ class Acd:
             return True
         if again is not None:
             self._set_due(call, Due.LADDER, again)
-        return False
+        return self._warn_of_closing(call)
+
+    def _warn_of_closing(self, call: LiveCall) -> bool:
+        """Whoever will probably not be served before closing is told so, once. Says whether."""
+        if call.closed or call.told_closing or call.closes_at is None or self._now >= call.closes_at:
+            return False
+        left = call.closes_at - self._now
+        expected = self._expected(call) if left < timedelta(hours=1) else None
+        if expected is None or expected <= left:
+            return False
+        call.told_closing = True
+        self._out.append(m.Say(call.id, "acd/closing-soon"))
+        return True
+
+    def _expected(self, call: LiveCall) -> timedelta | None:
+        """How much longer this caller will wait, on average; ``None``: nobody works for the queue."""
+        matching, queue = self._roster.matching, call.queue.id
+        return self._outlook.expected(queue, matching.ahead_of(call.id, queue), matching.staff(queue), self._now)
 
     def _closing_time(self, call: LiveCall, *, somebody: bool) -> bool:
         """Nobody will answer any more: found closed and no rung helps, or left waiting after everybody went home."""
@@ -802,6 +856,7 @@ class Acd:
             somebody=matching.anybody(queue, tenant),
             reachable=matching.reachable(queue, tenant),
             ahead=call.ahead,
+            expected=self._expected(call) if any(r.trigger is _EXPECTED for r in call.queue.ladder) else None,
             switched_until=self._switched.get(queue),
         )
 
@@ -827,12 +882,26 @@ class Acd:
             self._stand_in_line(call)
             self._out.append(m.CallWidened(call.id, call.queue.id, f"{why}: queue {rung.target}"))
         elif rung.action is Action.ANNOUNCE:
-            self._out.append(m.Say(call.id, rung.target))
+            self._announce(call, rung.target)
             self._to_climb[call.id] = None
         else:
             call.trigger = rung.trigger.value
             self._release(call, why, call.entry.closed if call.closed else "acd/nobody")
         return None
+
+    def _announce(self, call: LiveCall, what: str) -> None:
+        """A prompt; or, by their reserved names, what is expected of the wait: silent when that is not credible."""
+        if what not in (POSITION, EXPECTED_WAIT):
+            self._out.append(m.Say(call.id, what))
+            return
+        matching, queue = self._roster.matching, call.queue.id
+        ahead = matching.ahead_of(call.id, queue)
+        told = self._outlook.told(queue, ahead, matching.staff(queue), call.told, self._now)
+        if told is None:
+            return
+        call.told = told
+        say = m.Say(call.id, _WAIT_PROMPTS[told.wait]) if what == EXPECTED_WAIT else None
+        self._out.append(say or m.Say(call.id, "acd/position", told.position))
 
     def _in_the_way(self, call: LiveCall, partner: Partner) -> Obstacle | None:
         if not call.queue.to_partners:
@@ -841,6 +910,10 @@ class Acd:
             return Obstacle("came from a partner")
         calendar = self._directory.calendar.get(partner.calendar) if partner.calendar is not None else None
         obstacle = self._partners.obstacle(partner, calendar.opening(self._now) if calendar else None, self._now)
+        if obstacle is None and partner.min_gain and not call.closed:
+            expected = self._expected(call)
+            if expected is not None and expected <= partner.min_gain:
+                return Obstacle("served sooner here", self._now + LOOK_AGAIN)
         if obstacle is not None and obstacle.until is None:
             self._blocked.setdefault(partner.id, {})[call.id] = None
         return obstacle
@@ -911,6 +984,9 @@ class Acd:
             self._partners.answered(call.id)
             self._move(call, signal)
             call.partner, call.line.t_ovf_ans = signal.partner, self._now
+            self._outlook.left(call.queue.id, self._now - call.waiting_since, self._now, gave_up=False)
+            if not call.talked:
+                self._count(call, in_time=self._now - call.line.t_in <= call.queue.target)
 
     def _on_divert_failed(self, signal: m.DivertFailed) -> None:
         call = self._live(signal, signal.call)
@@ -995,7 +1071,12 @@ class Acd:
     def _on_directory_changed(self, signal: m.DirectoryChanged) -> None:
         self._directory = directory = signal.directory
         in_line = [call for call in self._calls.values() if call.id in self._roster.matching]
+        for call in in_line:
+            self._leave_line(call)
         self._roster.take(directory, self._now)
+        for (queue, tenant), short in self._debt.short.items():
+            if queue in directory.queue:
+                self._roster.matching.help_town(queue, tenant, short)
         entries = {entry.number: entry for entry in directory.entries}
         for call in self._calls.values():
             call.queue = directory.queue.get(call.queue.id) or directory.queue[directory.catch_all.queue]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.matching import Also
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue
     from dialog_acd.core.records import Timeline
+    from dialog_acd.core.waiting import Announcement, Forecast
 
 
 class Due(StrEnum):
@@ -74,6 +75,11 @@ class LiveCall:
     """Another queue whose people may serve the call since a rung said so."""
     ahead: int = 0
     """Callers who waited already when this one began to."""
+    forecast: Forecast | None = None
+    """What was expected of this wait when it began."""
+    told: Announcement | None = None
+    """What the caller was last told of it."""
+    told_closing: bool = False
     climbed: dict[int, datetime | None] = field(default_factory=dict)
     """Rungs taken in this wait, and from when on each may be taken again."""
     rung: int | None = None

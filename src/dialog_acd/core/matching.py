@@ -82,6 +82,15 @@ class Match(NamedTuple):
     """How many kinds of calls or agents were compared."""
 
 
+class Staff(NamedTuple):
+    """Who works for a queue: ready, whether free, talking or in wrap-up."""
+
+    servers: float
+    """Each counts one over the number of queues they serve."""
+    dedicated: bool
+    """They serve no other queue."""
+
+
 @dataclass(slots=True)
 class _Group:
     """Agents who are alike in all that any rule asks for."""
@@ -96,6 +105,8 @@ class _Group:
     free: int = 0
     present: int = 0
     """Members who are signed in."""
+    working: int = 0
+    """Members who want calls, whatever they are doing now."""
     reached: int = 0
     """Members who are signed in at a phone that can be reached."""
 
@@ -181,6 +192,11 @@ class Matching:
         self._present_groups = 0
         self._reached: set[AgentId] = set()
         self._reached_groups = 0
+        self._working: set[AgentId] = set()
+        self._serves: list[int] = []
+        """For each group, how many queues it serves; worked out when first asked."""
+        self._staff: dict[QueueId, Staff] = {}
+        """Forgotten whenever somebody begins or ends work."""
         self._filled = 0
         """Bit set of the classes in which calls wait."""
         self._of_priority = dict.fromkeys(sorted({q.priority for q in self._queues.values()}, reverse=True), 0)
@@ -323,6 +339,36 @@ class Matching:
                     self._fresh_agents += [e for e in self._groups[number].idle if self._idle.get(e[2]) is e]
         return changed
 
+    def works(self, agent: AgentId, working: bool) -> None:
+        """Whether the agent wants calls, whatever they are doing now."""
+        if working == (agent in self._working):
+            return
+        self._staff.clear()
+        self._group_of[agent].working += 1 if working else -1
+        if working:
+            self._working.add(agent)
+        else:
+            self._working.remove(agent)
+
+    def staff(self, queue_id: QueueId) -> Staff:
+        """Who works for a queue now, by its widest step."""
+        known = self._staff.get(queue_id)
+        if known is not None:
+            return known
+        if not self._serves:
+            self._serves = [0] * len(self._groups)
+            for queue in self._queues.values():
+                for number in _bits(self._groups_for(queue, queue.steps[-1])):
+                    self._serves[number] += 1
+        queue = self._queues[queue_id]
+        servers, dedicated = 0.0, True
+        for number in _bits(self._groups_for(queue, queue.steps[-1])):
+            working = self._groups[number].working
+            servers += working / self._serves[number]
+            dedicated = dedicated and (not working or self._serves[number] == 1)
+        found = self._staff[queue_id] = Staff(servers, dedicated)
+        return found
+
     def reaches(self, agent: AgentId, reached: bool) -> None:
         """Whether the agent's phone can be reached at all (ringing or talking, it can)."""
         if reached == (agent in self._reached):
@@ -453,6 +499,14 @@ class Matching:
     def waiting_in(self, queue: QueueId) -> int:
         """How many calls of the queue may be matched now."""
         return sum(made.waiting for made in self._classes if made.queue.id == queue)
+
+    def ahead_of(self, call: CallId, queue: QueueId) -> int:
+        """How many calls of the queue have an earlier place. Looks at each of them: for announcements."""
+        entry = self._waiting.get(call)
+        if entry is None:
+            return 0
+        lines = (made.line for made in self._classes if made.queue.id == queue and made.waiting)
+        return sum(w < entry and self._waiting.get(w[2]) is w for line in lines for w in line)
 
     def free_for(self, queue: QueueId, tenant: TenantId, step: int) -> int:
         """How many agents are idle who may take a call of the queue at this step."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TenantId,
     )
     from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.waiting import PredictorError
 
 
 class OfferFailure(StrEnum):
@@ -379,6 +380,8 @@ class Say:
 
     call: CallId
     prompt: str
+    number: int | None = None
+    """Spoken after the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,6 +563,14 @@ class SwitchedOver:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsCompared:
+    """What the queue's predictors of the wait were worth lately."""
+
+    queue: QueueId
+    errors: tuple[PredictorError, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FailsafeEntered:
     call: CallId
     tenant: TenantId
@@ -639,6 +650,7 @@ Notice = (
     | CallWidened
     | CallReleased
     | SwitchedOver
+    | WaitsCompared
     | FailsafeEntered
     | OfferMade
     | OfferMissed

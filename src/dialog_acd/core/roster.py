@@ -138,6 +138,7 @@ class Roster:
             self.standing[before] -= 1
         if not known:
             return
+        matching.works(name, there and agent.intent is Intent.READY)
         matching.reaches(name, agent.phone is not PhoneState.UNREACHABLE)
         if there:
             matching.signs_in(name)

@@ -334,7 +334,8 @@ class Interpreter:
                 number = order.number.lstrip("+")
                 return [self._redirect(order.call, OVERFLOW, f"{order.partner}*{number}*{ring}")]
             case m.Say():
-                return [self._redirect(order.call, SAY, _prompt(order.prompt))]
+                number = "" if order.number is None else f"*{order.number}"
+                return [self._redirect(order.call, SAY, _prompt(order.prompt) + number)]
             case m.Release():
                 return [self._redirect(order.call, CLOSED, f"{_prompt(order.prompt)}*{_epoch(order.opens_at)}")]
             case m.Heartbeat():

@@ -1,0 +1,103 @@
+"""What waits ahead: how long callers of each queue may expect to wait, and which town is behind its contract today.
+
+``Outlook`` keeps one ``QueueWaits`` per queue fed by what happens to its calls. ``Debt`` counts, per queue and town and
+for the local day, the calls that count and those answered in time; a town is *short* of the calls it would still have
+had to answer in time to stand at its contract, were one more to come. The matching turns that into a bounded head
+start where a team has switched it on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from dialog_acd.core.waiting import QueueWaits, announce
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dialog_acd.core.matching import Staff
+    from dialog_acd.core.model import Queue, QueueId, TenantId
+    from dialog_acd.core.waiting import Announcement, Forecast, Prediction, PredictorError
+
+_BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class Outlook:
+    """Expected waits of all queues."""
+
+    def __init__(self) -> None:
+        self._waits: dict[QueueId, QueueWaits] = {}
+        self._lines: Counter[QueueId] = Counter()
+
+    def _of(self, queue: QueueId, now: datetime) -> QueueWaits:
+        waits = self._waits.get(queue)
+        if waits is None:
+            waits = self._waits[queue] = QueueWaits(now)
+        return waits
+
+    def line(self, queue: QueueId, change: int, now: datetime) -> None:
+        """One caller more, or fewer, stands in the queue's line."""
+        self._lines[queue] += change
+        self._of(queue, now).line(now, self._lines[queue])
+
+    def forecast(self, queue: QueueId, ahead: int, staff: Staff, now: datetime) -> Forecast:
+        """What is expected of a wait that begins; to be given back when it ends with an agent."""
+        return self._of(queue, now).forecast(now, ahead, staff.servers)
+
+    def predict(self, queue: QueueId, ahead: int, staff: Staff, now: datetime) -> Prediction:
+        """How much longer a caller with so many before them will wait."""
+        return self._of(queue, now).predict(now, ahead, staff.servers, dedicated=staff.dedicated)
+
+    def expected(self, queue: QueueId, ahead: int, staff: Staff, now: datetime) -> timedelta | None:
+        """The mean of that; ``None`` where nobody works for the queue."""
+        if staff.servers <= 0:
+            return None
+        return timedelta(seconds=self.predict(queue, ahead, staff, now).mean_s)
+
+    def told(
+        self, queue: QueueId, ahead: int, staff: Staff, before: Announcement | None, now: datetime
+    ) -> Announcement | None:
+        """What may be said to a caller who was last told ``before``."""
+        return announce(self.predict(queue, ahead, staff, now), before)
+
+    def served(
+        self, queue: QueueId, waited: timedelta, forecast: Forecast | None, now: datetime
+    ) -> tuple[PredictorError, ...]:
+        """A wait ended with an agent. The predictors' errors so far, where there was a forecast to compare."""
+        waits = self._of(queue, now)
+        waits.service_started(now, max(0.0, waited.total_seconds()), forecast)
+        return waits.errors() if forecast is not None else ()
+
+    def handled(self, queue: QueueId, length: timedelta, now: datetime) -> None:
+        """An agent is done with a call, wrap-up included."""
+        self._of(queue, now).handled(max(0.0, length.total_seconds()))
+
+    def left(self, queue: QueueId, waited: timedelta, now: datetime, *, gave_up: bool) -> None:
+        """A wait ended without one of our agents."""
+        self._of(queue, now).left(max(0.0, waited.total_seconds()), gave_up=gave_up)
+
+
+class Debt:
+    """How far each town is below its contract today. A day is a day in Berlin."""
+
+    def __init__(self) -> None:
+        self._ends = 0.0
+        self.short: dict[tuple[QueueId, TenantId], float] = {}
+        """By queue and town: calls short of the contract today."""
+        self._counts: dict[tuple[QueueId, TenantId], tuple[int, int]] = {}
+
+    def count(self, queue: Queue, tenant: TenantId, now: datetime, *, in_time: bool) -> float:
+        """One call more that counts. How many calls the town is short of its contract (negative: in hand)."""
+        if now.timestamp() >= self._ends:
+            local = now.astimezone(_BERLIN)
+            midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+            self._ends = (midnight + timedelta(days=1)).timestamp()  # wall time: the 25 h day is one day
+            self._counts.clear()
+            self.short.clear()
+        all_, good = self._counts.get((queue.id, tenant), (0, 0))
+        self._counts[queue.id, tenant] = all_, good = all_ + 1, good + in_time
+        short = self.short[queue.id, tenant] = queue.target_share * (all_ + 1) - good
+        return short
