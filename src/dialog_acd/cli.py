@@ -19,6 +19,7 @@ import dialog_acd
 from dialog_acd import log
 from dialog_acd.app import DirectoryEmpty, serve
 from dialog_acd.clock import SystemClock
+from dialog_acd.core.directory import remarks
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.inquiry import inquire
 from dialog_acd.core.rules import written
@@ -60,7 +61,10 @@ def main() -> None:
     commands.add_parser("migrate", help="bring the database to this version's schema")
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML)")
     load.add_argument("file", type=Path)
-    commands.add_parser("check", help="validate settings, secrets, database, directory and AMI login")
+    check = commands.add_parser(
+        "check", help="validate settings, secrets, database, directory and AMI login; remark on rules that cannot work"
+    )
+    check.add_argument("--directory", type=Path, metavar="FILE", help="only this directory file (TOML), offline")
     route = commands.add_parser("route", help="say what would happen to a call, and why")
     route.add_argument("--called", required=True, metavar="NUMBER", help="as dialled; spaces and dashes do not matter")
     route.add_argument("--trunk", default="trunk", help="trunk it comes in on (default: trunk)")
@@ -117,8 +121,12 @@ async def _directory(settings: Settings) -> Directory:
         await database.dispose()
 
 
-async def _check(settings: Settings, _asked: argparse.Namespace) -> int:
-    """Everything ``serve`` needs, one line each; all of it is tried even where something fails."""
+async def _check(settings: Settings, asked: argparse.Namespace) -> int:
+    """Everything ``serve`` needs, one line each; all of it is tried even where something fails.
+
+    What is allowed in a directory and is probably a mistake is remarked on, and fails nothing.
+    """
+    noted: tuple[str, ...] = ()
 
     async def secrets() -> str:
         read_secret(settings.ami.secret_file, "the AMI secret")
@@ -126,7 +134,9 @@ async def _check(settings: Settings, _asked: argparse.Namespace) -> int:
         return "readable, closed to others"
 
     async def directory() -> str:
-        found = await _directory(settings)
+        nonlocal noted
+        found = read_directory(asked.directory) if asked.directory else await _directory(settings)
+        noted = remarks(found)
         return f"{len(found.entries)} entries, {len(found.queues)} queues, {len(found.agents)} agents"
 
     async def ami() -> str:
@@ -138,6 +148,8 @@ async def _check(settings: Settings, _asked: argparse.Namespace) -> int:
         "database and directory": directory,
         "AMI": ami,
     }
+    if asked.directory:
+        looks = {f"directory {asked.directory}": directory}
     wrong = 0
     for name, look in looks.items():
         try:
@@ -145,6 +157,8 @@ async def _check(settings: Settings, _asked: argparse.Namespace) -> int:
         except DialogAcdError as problem:
             wrong += 1
             print(f"FAIL  {name}: {problem}")
+    for remark in noted:
+        print(f"note  {remark}")
     return 1 if wrong else 0
 
 
