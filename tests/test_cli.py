@@ -284,10 +284,10 @@ def test_a_bad_directory_file(desk: Desk, text: str, fault: str) -> None:
 
 def test_a_bad_file_leaves_the_directory_in_force_alone(desk: Desk) -> None:
     desk.has_directory()
-    before = desk.run("route", "--called", "0511 7307-0")
+    before = desk.run("route", "--called", "0511 7307-0", "--at", "2026-03-02T12:00")
     (desk.folder / "bad.toml").write_text("tenants = 7")
     desk.refuses("load", str(desk.folder / "bad.toml"))
-    assert desk.run("route", "--called", "0511 7307-0") == before
+    assert desk.run("route", "--called", "0511 7307-0", "--at", "2026-03-02T12:00") == before
 
 
 # ---------------------------------------------------------------- ports

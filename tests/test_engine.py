@@ -105,9 +105,9 @@ class Shelf:
 
 class Diary:
     def __init__(self) -> None:
-        self.intents: list[m.RememberIntent] = []
+        self.intents: list[m.RememberIntent | m.RememberSwitch] = []
 
-    def put(self, intent: m.RememberIntent) -> None:
+    def put(self, intent: m.RememberIntent | m.RememberSwitch) -> None:
         self.intents.append(intent)
 
 

@@ -96,6 +96,13 @@ def upgrade() -> None:
         sa.Column("zone", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_calendars"),
     )
+    op.create_table(
+        "queue_switches",
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("queue", name="pk_queue_switches"),
+    )
     # With their defaults these two reach all old records at once: neither database touches a row.
     op.add_column("records", sa.Column("overflow_trigger", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("records", sa.Column("overflow_partner", sa.Text(), nullable=True))
@@ -244,7 +251,7 @@ def downgrade() -> None:
     with op.batch_alter_table("records") as batch:
         batch.drop_column("overflow_trigger")
         batch.drop_column("overflow_partner")
-    for table in ("calendars", "teams", "skills"):
+    for table in ("queue_switches", "calendars", "teams", "skills"):
         op.drop_table(table)
 
 

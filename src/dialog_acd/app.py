@@ -121,7 +121,9 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(memory.flush)
         stack.push_async_callback(_finish, remembering)  # first, or its last batch is nobody's
 
-        acd = Acd(directory, clock.now(), RisingIds(clock.now()), intents=wanted, calls=callers.calls)
+        switches = await memory.switches()
+        ids = RisingIds(clock.now())
+        acd = Acd(directory, clock.now(), ids, intents=wanted, calls=callers.calls, switches=switches)
         # A _created series for each counter would be a sixth of all lines, and nobody reads them.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()

@@ -44,8 +44,8 @@ class Switch(Protocol):
 
 
 class IntentMemory(Protocol):
-    def put(self, intent: m.RememberIntent) -> None:
-        """Take an agent's intent in; returns at once and never raises."""
+    def put(self, intent: m.RememberIntent | m.RememberSwitch) -> None:
+        """Take in what an agent or a supervisor wants; returns at once and never raises."""
         ...
 
 
@@ -204,7 +204,7 @@ class Engine:
         elif isinstance(order, m.RememberCall):
             if self._calls is not None:
                 self._calls.put(order)
-        elif isinstance(order, m.RememberIntent):
+        elif isinstance(order, m.RememberIntent | m.RememberSwitch):
             if self._intents is not None:
                 self._intents.put(order)
         elif isinstance(order, m.Treat):

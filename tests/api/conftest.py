@@ -111,6 +111,8 @@ class Centre:
     turns: Callable[[], Awaitable[bool]] | None = None
     silent: Callable[[], Awaitable[None]] | None = None
     broken: Exception | None = None
+    refusals: list[m.Notice] = field(default_factory=list)
+    """What a switch-over is answered with."""
 
     def view(self) -> AcdView:
         if self.broken is not None:
@@ -132,6 +134,8 @@ class Centre:
                 if next(a for a in self.seen.agents if a.id == who).intent is Intent.SIGNED_OUT:
                     return [m.Ignored("AgentNotReady", "agent is signed out", who)]
                 return self._change(who, intent=Intent.NOT_READY, reason=why)
+            case m.QueueSwitched():
+                return self.refusals
         raise AssertionError(signal)
 
     async def turning(self) -> bool:

@@ -19,6 +19,7 @@ async def test_the_whole_picture_in_one_answer(operator: httpx.AsyncClient) -> N
             "talking": 1,
             "agents_able": 2,
             "agents_available": 1,
+            "switched_until": None,
         }
     ]
     assert answer["agents_by_state"] == {"available": 1, "signed-out": 1, "talking": 1}

@@ -357,7 +357,7 @@ async def test_a_directory_is_filled_in_and_emptied_in_the_order_of_its_foreign_
     for table in CONFIGURATION:
         for key in table.foreign_keys:
             assert order.index(key.column.table.name) < order.index(table.name)
-    assert set(order) == set(metadata.tables) - {"records", "record_conflicts", "agent_intents"}
+    assert set(order) == set(metadata.tables) - {"records", "record_conflicts", "agent_intents", "queue_switches"}
     store = DirectoryStore(engine)
     await store.replace(read_directory(DEMO))
     await store.replace(read_directory(DEMO))

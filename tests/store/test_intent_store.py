@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from dialog_acd.core.messages import RememberIntent
-from dialog_acd.core.model import AgentId
+from dialog_acd.core.messages import RememberIntent, RememberSwitch
+from dialog_acd.core.model import AgentId, QueueId
 from dialog_acd.store.intent_store import IntentStore
 
 if TYPE_CHECKING:
@@ -54,3 +54,14 @@ async def test_database_that_is_away_costs_nothing_but_time(engine: AsyncEngine)
 
     assert await store.flush()
     assert [k.intent for k in await store.load(since=NINE)] == ["not-ready"]
+
+
+async def test_a_queue_that_was_switched_over_is_so_after_a_restart_until_switched_back(engine: AsyncEngine) -> None:
+    store, hall, region = IntentStore(engine), QueueId("hall"), QueueId("region")
+    until = NINE + timedelta(hours=2)
+    store.put(RememberSwitch(hall, until, "anna"))
+    store.put(RememberSwitch(region, until, "anna"))
+    await store.flush()
+    store.put(RememberSwitch(region, None, "bert"))
+    await store.flush()
+    assert await IntentStore(engine).switches() == [RememberSwitch(hall, until, "anna")]

@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 import dialog_acd
 from dialog_acd.api import problems
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, calls, health
+from dialog_acd.api.routes import agents, calls, health, queues
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 
@@ -72,7 +72,14 @@ def create_api(
     api.state.wiring = Wiring(live, records, readiness, metrics_registry, token)
     api.include_router(health.router)
     refusals: dict[int | str, dict[str, Any]] = {401: {"model": ProblemOut}, 422: {"model": ProblemOut}}
-    for router in (live_routes.router, agents.router, agents.commands, calls.router):
+    for router in (
+        live_routes.router,
+        queues.router,
+        queues.commands,
+        agents.router,
+        agents.commands,
+        calls.router,
+    ):
         api.include_router(router, prefix="/api/v1", responses=refusals)
     # Starlette types these as taking any exception; each is called only with its own.
     api.add_exception_handler(problems.ApiProblem, cast("ExceptionHandler", problems.on_problem))

@@ -54,6 +54,20 @@ class NoSuchAgent(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchQueue(ApiProblem):
+    """There is no queue with this id."""
+
+    error_id = "no-such-queue"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SwitchRefused(ApiProblem):
+    """The queue cannot be switched over like this."""
+
+    error_id = "switch-refused"
+    status = HTTPStatus.CONFLICT
+
+
 class NoSuchCall(ApiProblem):
     """There is no record of this call; a call gets its record when it has ended."""
 

@@ -10,7 +10,7 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +56,7 @@ class QueueOut(_Out):
     talking: int = Field(description="Callers in conversation with an agent.", examples=[5])
     agents_able: int = Field(description="Agents signed in with the skill, whatever they are doing.", examples=[8])
     agents_available: int = Field(description="Agents who could take a call this second.", examples=[0])
+    switched_until: _Moment = Field(description="A supervisor has switched the queue over until then.")
 
     @classmethod
     def of(cls, queue: QueueView) -> QueueOut:
@@ -67,7 +68,17 @@ class QueueOut(_Out):
             talking=queue.talking,
             agents_able=queue.agents_able,
             agents_available=queue.agents_available,
+            switched_until=queue.switched_until,
         )
+
+
+class SwitchIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    until: AwareDatetime = Field(
+        description="Until when the queue's calls are sent over by the rungs `switched` of its ladder; at most a week.",
+        examples=["2026-11-23T16:00:00+01:00"],
+    )
 
 
 class AgentOut(_Out):
@@ -117,7 +128,7 @@ class LiveCallOut(_Out):
         examples=["main-number"],
     )
     state: str = Field(
-        description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe.",
+        description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe, released.",
         examples=["waiting"],
     )
     arrived_at: _Time

@@ -48,6 +48,8 @@ LOST_AFTER = timedelta(minutes=5)
 LONGEST_TALK = timedelta(hours=4, minutes=5)
 """The dialplan ends every call after four hours (``TIMEOUT(absolute)``)."""
 FAILSAFE_LONGEST = timedelta(hours=1)
+LONGEST_SWITCH = timedelta(days=7)
+"""A supervisor's switch always ends by itself."""
 CLOSING_SOON = timedelta(minutes=5)
 """So long before closing, who still waits is looked at once more: will they be served?"""
 OVERSLEPT = timedelta(seconds=1)
@@ -90,8 +92,12 @@ class Acd:
         *,
         intents: Iterable[m.RememberIntent] = (),
         calls: Iterable[m.RememberCall] = (),
+        switches: Iterable[m.RememberSwitch] = (),
     ) -> None:
-        """``intents``: what agents wanted, ``calls``: who was there, when the service last ran."""
+        """Take up where the service stopped.
+
+        ``intents``: what agents wanted, ``calls``: who was there, ``switches``: queues a supervisor had switched over.
+        """
         self._directory = directory
         self._ids = ids
         self._switch_up = False
@@ -108,7 +114,9 @@ class Acd:
         """Calls that would go to a partner who has no channel left, oldest request first."""
         self._to_climb: dict[CallId, None] = {}
         """Waiting calls whose ladder is to be tried, because something may have changed for them."""
-        self._switched: dict[QueueId, datetime] = {}
+        self._switched: dict[QueueId, datetime] = {
+            s.queue: s.until for s in switches if s.until is not None and s.queue in directory.queue
+        }
         self._overflowing: set[tuple[QueueId, int]] = set()
         """Rungs for the expected wait that have begun to send calls away (hysteresis)."""
         self._arrivals = 0
@@ -170,7 +178,14 @@ class Acd:
 
     def view(self) -> AcdView:
         """An immutable picture, as of the last signal."""
-        return picture(self._directory, self._calls.values(), self._roster.everybody(), self._now, self._switch_up)
+        return picture(
+            self._directory,
+            self._calls.values(),
+            self._roster.everybody(),
+            self._now,
+            switch_up=self._switch_up,
+            switched=self._switched,
+        )
 
     def _tell(self, output: Output) -> None:
         self._out.append(output)
@@ -965,11 +980,20 @@ class Acd:
         if signal.queue not in self._directory.queue:
             self._ignore(signal, "unknown queue", signal.queue)
             return
+        if signal.until is not None:
+            ladder = self._directory.queue[signal.queue].ladder
+            if not any(rung.trigger is Trigger.SWITCHED for rung in ladder):
+                self._ignore(signal, "the queue's ladder has no rung 'switched: ...'", signal.queue)
+                return
+            if not self._now < signal.until <= self._now + LONGEST_SWITCH:
+                self._ignore(signal, "'until' must lie ahead, by at most a week", signal.queue)
+                return
         if signal.until is None:
             self._switched.pop(signal.queue, None)
         else:
             self._switched[signal.queue] = signal.until
         self._out.append(m.SwitchedOver(signal.queue, signal.until, signal.by))
+        self._out.append(m.RememberSwitch(signal.queue, signal.until, signal.by))
         self._look_again(signal.queue)
 
     def _look_again(self, queue: QueueId | None = None) -> None:

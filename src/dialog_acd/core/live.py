@@ -17,11 +17,11 @@ from dialog_acd.core.matching import may_serve
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.matching import Also
-    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue
+    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId
     from dialog_acd.core.records import Timeline
     from dialog_acd.core.waiting import Announcement, Forecast
 
@@ -174,7 +174,13 @@ _WAITING_STATES = frozenset(
 
 
 def picture(
-    directory: Directory, calls: Collection[LiveCall], agents: Collection[LiveAgent], now: datetime, switch_up: bool
+    directory: Directory,
+    calls: Collection[LiveCall],
+    agents: Collection[LiveAgent],
+    now: datetime,
+    *,
+    switch_up: bool,
+    switched: Mapping[QueueId, datetime],
 ) -> AcdView:
     """An immutable copy of what is alive."""
     ordered = sorted(calls, key=lambda c: c.place)
@@ -201,6 +207,7 @@ def picture(
                 sum(c.state is CallState.CONNECTED for c in mine),
                 len(able),
                 sum(a.available for a in able),
+                until if (until := switched.get(queue.id)) is not None and until > now else None,
             )
         )
     return AcdView(now, switch_up, tuple(queues), tuple(people), tuple(live))

@@ -412,6 +412,15 @@ class RememberIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class RememberSwitch:
+    """Keep that a supervisor switched a queue over beyond our own restart; ``until`` is ``None`` when it is over."""
+
+    queue: QueueId
+    until: datetime | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RememberCall:
     """Keep what is known of a call at its door, until its record is saved: a restart of ours must not forget who is
     there, and whoever leaves meanwhile still gets a record.
@@ -451,6 +460,7 @@ Order = (
     | Release
     | SaveRecord
     | RememberIntent
+    | RememberSwitch
     | RememberCall
     | Heartbeat
     | KeepFailsafe

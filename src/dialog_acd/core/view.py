@@ -35,6 +35,8 @@ class QueueView:
     agents_able: int
     """Agents signed in with the skill, whatever they are doing."""
     agents_available: int
+    switched_until: datetime | None = None
+    """A supervisor has switched the queue over until then."""
 
 
 @dataclass(frozen=True, slots=True)

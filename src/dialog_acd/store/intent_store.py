@@ -1,7 +1,7 @@
-"""What agents want, kept beyond a restart of ours. The last word of each agent counts, so no journal is needed.
+"""What agents and supervisors want, kept beyond a restart of ours. The last word of each counts: no journal is needed.
 
 A database that is away loses nothing but time: the words wait in memory and are written when it is back. If the
-service also dies meanwhile, agents dial one code.
+service also dies meanwhile, agents dial one code, and a supervisor switches once more.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from dialog_acd.core.messages import RememberIntent
-from dialog_acd.core.model import AgentId
+from dialog_acd.core.messages import RememberIntent, RememberSwitch
+from dialog_acd.core.model import AgentId, QueueId
 from dialog_acd.store.database import writing
-from dialog_acd.store.tables import agent_intents
+from dialog_acd.store.tables import agent_intents, queue_switches
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,7 +34,8 @@ class IntentStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._pending: dict[AgentId, RememberIntent] = {}
+        self._intents: dict[AgentId, RememberIntent] = {}
+        self._switches: dict[QueueId, RememberSwitch] = {}
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
 
@@ -44,8 +45,17 @@ class IntentStore:
             rows = await connection.execute(select(agent_intents).where(agent_intents.c.at >= since))
             return [RememberIntent(AgentId(r.agent), r.intent, r.reason, r.at) for r in rows]
 
-    def put(self, intent: RememberIntent) -> None:
-        self._pending[intent.agent] = intent
+    async def switches(self) -> list[RememberSwitch]:
+        """Queues that a supervisor has switched over; also such as have ended meanwhile."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(select(queue_switches))
+            return [RememberSwitch(QueueId(r.queue), r.until, r.by) for r in rows]
+
+    def put(self, intent: RememberIntent | RememberSwitch) -> None:
+        if isinstance(intent, RememberIntent):
+            self._intents[intent.agent] = intent
+        else:
+            self._switches[intent.queue] = intent
         self._wake.set()
 
     async def run(self) -> None:
@@ -61,25 +71,35 @@ class IntentStore:
 
     async def _flush(self) -> bool:
         self._wake.clear()
-        batch, self._pending = self._pending, {}
-        if not batch:
+        intents, self._intents = self._intents, {}
+        switches, self._switches = self._switches, {}
+        if not intents and not switches:
             return True
         try:
             async with asyncio.timeout(WRITE_WITHIN), writing(self._engine).begin() as connection:
-                await connection.execute(delete(agent_intents).where(agent_intents.c.agent.in_(batch)))
-                rows = [{"agent": i.agent, "intent": i.intent, "reason": i.reason, "at": i.at} for i in batch.values()]
-                await connection.execute(insert(agent_intents), rows)
+                await connection.execute(delete(agent_intents).where(agent_intents.c.agent.in_(intents)))
+                await connection.execute(delete(queue_switches).where(queue_switches.c.queue.in_(switches)))
+                wanted = [
+                    {"agent": i.agent, "intent": i.intent, "reason": i.reason, "at": i.at} for i in intents.values()
+                ]
+                over = [
+                    {"queue": s.queue, "until": s.until, "by": s.by} for s in switches.values() if s.until is not None
+                ]
+                for table, rows in ((agent_intents, wanted), (queue_switches, over)):
+                    if rows:
+                        await connection.execute(insert(table), rows)
         except (SQLAlchemyError, OSError, TimeoutError) as problem:
-            log.warning("intents.not_written", why=str(problem).partition("\n")[0], agents=len(batch))
-            self._take_back(batch)
+            why = str(problem).partition("\n")[0]
+            log.warning("intents.not_written", why=why, agents=len(intents), queues=len(switches))
+            self._take_back(intents, switches)
             return False
         except BaseException:
             # Cancelled at the stop of the service, which flushes once more.
-            self._take_back(batch)
+            self._take_back(intents, switches)
             raise
         return True
 
-    def _take_back(self, batch: dict[AgentId, RememberIntent]) -> None:
+    def _take_back(self, intents: dict[AgentId, RememberIntent], switches: dict[QueueId, RememberSwitch]) -> None:
         # What was said meanwhile is younger.
-        self._pending = batch | self._pending
+        self._intents, self._switches = intents | self._intents, switches | self._switches
         self._wake.set()

@@ -288,6 +288,15 @@ record_conflicts = Table(
     Column("content", JSON, nullable=False),
 )
 
+# Here and below no foreign key: what a supervisor ordered outlives a directory that is replaced whole.
+queue_switches = Table(
+    "queue_switches",
+    metadata,
+    Column("queue", Text, primary_key=True),
+    Column("until", UtcDateTime, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
 # No foreign key: a directory is replaced whole, and an agent taken out by mistake comes back as they were.
 agent_intents = Table(
     "agent_intents",
