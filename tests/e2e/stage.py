@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from rig.stack import Stack
 
 LANGENHAGEN, HANNOVER, UNKNOWN = "051173070", "05111680", "040123456"
+DISPATCH = "+4951116855555"
 CALLER = "+493023125001"  # BNetzA reserves 030 23125 000 to 999 for films
 BEAT = 6
 """ACD_HEARTBEAT_MAX of the stage: what tests wait for is proven with ten seconds as with six."""
@@ -44,21 +47,32 @@ def directory(
     hours: Sequence[str] = (),
     profiles: Mapping[str, Mapping[str, object]] | None = None,
     group_115: str | None = None,
+    ladder: Sequence[str] = (),
+    steps: Sequence[str] = (),
+    levels: Sequence[int] = (),
+    channels: int | None = None,
+    closed: bool = False,
+    dispatch: bool = False,
 ) -> str:
     """A small centre: two towns and the numbers nobody knows, four agents who can do everything alike.
 
     ``profiles``: further numbers, each with a failsafe profile of its own (group, partner, hours).
     ``group_115``: there is an entry for 115, and this is the group of its own failsafe profile.
+    ``ladder``: rungs of all queues; ``steps``: of Langenhagen's, whose skill the agents have at these ``levels``.
+    ``channels``: as many calls Oldenburg takes at once. ``closed``: it is past the hours of all towns and of 115.
+    ``dispatch``: a line for the Ordnungsdienst, DISPATCH, served before all others, and never by a partner.
     """
     queue = f"ring_for = {ring_for}\nwrap_up_for = {wrap_up_for}\nmax_wait = {max_wait}\n"
-    if overflow_after is not None:
-        queue += f'ladder = ["waited {overflow_after:g} s: partner oldenburg"]\n'
+    rungs = [*ladder] if overflow_after is None else [*ladder, f"waited {overflow_after:g} s: partner oldenburg"]
+    queue += f"ladder = {json.dumps(rungs)}\n"
+    calendar = 'calendar = "shut"\n' if closed else ""
     parts = [
         '[[tenants]]\nid = "langenhagen"\nname = "Stadt Langenhagen"\nlabel = "Langenhagen"\n',
         '[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n',
         '[[tenants]]\nid = "center"\nname = "DialogCenter"\nlabel = "115"\n',
         '[[trunks]]\nname = "trunk"\narea_code = "511"\n',
-        f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumbers = ["0441115"]\nring_for = {partner_rings}\n',
+        f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumbers = ["0441115"]\nring_for = {partner_rings}\n'
+        + (f"channels = {channels}\n" if channels is not None else ""),
         f'[[failsafe_profiles]]\nname = "town"\ngroup = "{group}"\nhours = {json.dumps(list(hours))}\n'
         + ('partner = "oldenburg"\n' if partner else ""),
         '[[failsafe_profiles]]\nname = "rest"\ngroup = "demo"\n',
@@ -74,9 +88,26 @@ def directory(
         parts.append(f'[[failsafe_profiles]]\nname = "p115"\ngroup = "{group_115}"\n')
         parts.append(
             '[[entries]]\nnumber = "115"\ntenant = "center"\nqueue = "catchall"\nkind = "115"\nfailsafe = "p115"\n'
+            + calendar
+        )
+    if closed:
+        # Only on the day after tomorrow for an hour: never now, whenever this runs.
+        days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+        day = days[(datetime.now(ZoneInfo("Europe/Berlin")).weekday() + 2) % 7]
+        parts.append(f'[[calendars]]\nid = "shut"\nname = "shut"\nhours = ["{day} 07:00-08:00"]\nland = "none"\n')
+    if dispatch:
+        parts.append('[[failsafe_profiles]]\nname = "watch"\ngroup = "solo"\n')
+        parts.append(
+            '[[queues]]\nid = "dispatch"\nname = "Ordnungsdienst"\nsteps = ["from 0 s: general>=1"]\npriority = 5\n'
+            f"to_partners = false\nring_for = {ring_for}\nwrap_up_for = 0\nmax_wait = {max_wait}\n"
+        )
+        parts.append(
+            f'[[entries]]\nnumber = "{DISPATCH}"\ntenant = "hannover"\nqueue = "dispatch"\nkind = "main-number"\n'
+            'failsafe = "watch"\n'
         )
     for name, skill in (("langenhagen", "langenhagen"), ("hannover", "hannover"), ("catchall", "general")):
-        parts.append(f'[[queues]]\nid = "{name}"\nname = "{name}"\nsteps = ["from 0 s: {skill}>=1"]\n{queue}')
+        asked = [*steps] if steps and name == "langenhagen" else [f"from 0 s: {skill}>=1"]
+        parts.append(f'[[queues]]\nid = "{name}"\nname = "{name}"\nsteps = {json.dumps(asked)}\n{queue}')
     for prefix, tenant, name, kind, profile in (
         ("+495117307", "langenhagen", "langenhagen", "main-number", "town"),
         ("+49511168", "hannover", "hannover", "main-number", "rest"),
@@ -86,13 +117,16 @@ def directory(
         entry += f'failsafe = "{profile}"\n' + ("block = true\n" if prefix else "")
         if whisper and prefix:
             entry += f'announcement = "acd/town-{tenant}"\n'
+        if prefix:
+            entry += calendar
         if greeting and prefix:
             entry += f'greeting = "{greeting}"\n'
         parts.append(entry)
     parts += [f'[[skills]]\nid = "{skill}"\nname = "{skill}"\n' for skill in ("langenhagen", "hannover", "general")]
-    skills = "{ langenhagen = 3, hannover = 3, general = 3 }"
     for place in range(1, AGENTS + 1):
         name = f"agent{place:02d}"
+        level = levels[place - 1] if place <= len(levels) else 3
+        skills = f"{{ langenhagen = {level}, hannover = 3, general = 3 }}"
         parts.append(f'[[agents]]\nid = "{name}"\nname = "{name}"\nphone = "{name}"\nskills = {skills}\n')
     return "\n".join(parts)
 
