@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: help setup tools demo up down unit test test-store test-e2e check format lint types imports clean
+.PHONY: bench-core help setup tools demo up down unit test test-store test-e2e check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ test-store: tools ## the database cases once more, on a real PostgreSQL
 
 test-e2e: tools ## real SIP calls through a real Asterisk
 	@$(BIN)/pytest -q -m e2e -p no:randomly
+
+bench-core: setup ## how fast the core decides, what a waiting call costs; last line is JSON
+	@PYTHONPATH=tests $(BIN)/python -m bench.core
 
 check: lint types imports ## what must hold of the code itself
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from dialog_acd.core import messages as m
 from dialog_acd.core.ladder import AGAIN, CIRCUIT_OPEN, LOOK_AGAIN, Obstacle, PartnerBook, Situation, fires
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work, advance, knows
-from dialog_acd.core.live import AGENTS_DUES, Agenda, Due, LiveAgent, LiveCall, picture
+from dialog_acd.core.live import UNTRIED, Agenda, Due, LiveAgent, LiveCall, picture
 from dialog_acd.core.model import Action, EntryKind, Trigger
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.outlook import Debt, Outlook
@@ -120,7 +120,7 @@ class Acd:
         self._overflowing: set[tuple[QueueId, int]] = set()
         """Rungs for the expected wait that have begun to send calls away (hysteresis)."""
         self._arrivals = 0
-        self._agenda = Agenda(self._deadlines_of)
+        self._agenda: Agenda[LiveCall | LiveAgent] = Agenda(self._owner)
         self._now = now
         for known in calls:
             self._note_arrival(
@@ -194,15 +194,13 @@ class Acd:
 
     def _set_due(self, owner: LiveCall | LiveAgent, due: Due, at: datetime) -> None:
         owner.deadlines[due] = at
-        self._agenda.note(at, due, owner.id if isinstance(owner, LiveCall) else owner.agent.id)
-
-    def _deadlines_of(self, due: Due, owner: str) -> dict[Due, datetime]:
-        found: LiveCall | LiveAgent | None
-        if due in AGENTS_DUES:
-            found = self._roster.get(cast("AgentId", owner))
+        if isinstance(owner, LiveCall):
+            self._agenda.note(at, agents=False, name=owner.id, owner=owner)
         else:
-            found = self._calls.get(cast("CallId", owner))
-        return found.deadlines if found else {}
+            self._agenda.note(at, agents=True, name=owner.agent.id, owner=owner)
+
+    def _owner(self, agents: bool, name: str) -> LiveCall | LiveAgent | None:
+        return self._roster.get(cast("AgentId", name)) if agents else self._calls.get(cast("CallId", name))
 
     def _expire(self) -> bool:
         """Act on every deadline that has come. Says whether anything did."""
@@ -210,12 +208,12 @@ class Acd:
         while (come := self._agenda.take(self._now)) is not None:
             at, due, owner = come
             acted = True
-            if due in _MISTRUSTED and self._now - at > OVERSLEPT:
-                self._set_due(self._calls[cast("CallId", owner)], due, self._now + GRACE)
-            elif due in AGENTS_DUES:
-                self._roster.due(self._roster[cast("AgentId", owner)], due, self._now)
+            if isinstance(owner, LiveAgent):
+                self._roster.due(owner, due, self._now)
+            elif due in _MISTRUSTED and self._now - at > OVERSLEPT:
+                self._set_due(owner, due, self._now + GRACE)
             else:
-                self._call_due(self._calls[cast("CallId", owner)], due)
+                self._call_due(owner, due)
         return acted
 
     def _call_due(self, call: LiveCall, due: Due) -> None:
@@ -293,7 +291,7 @@ class Acd:
 
     def _begin_wait(self, call: LiveCall) -> None:
         """A wait begins, the first or one after a conversation: its steps, its ladder and its limits begin anew."""
-        call.climbed, call.rung, call.also, call.numbers_tried = {}, None, None, 0
+        call.climbed, call.rung, call.also, call.numbers_tried = UNTRIED, None, None, 0
         call.forecast = call.told = None
         call.told_closing = False
         call.deadlines.pop(Due.LADDER, None)
@@ -883,7 +881,7 @@ class Acd:
             if obstacle is None:
                 self._divert(call, place, rung, partner, why)
             return obstacle
-        call.climbed[place], call.rung = None, place
+        call.climbed, call.rung = {**call.climbed, place: None}, place
         if rung.action is Action.WIDEN:
             call.step = max(call.step, int(rung.target))
             self._arm_step(call)
@@ -965,7 +963,7 @@ class Acd:
             call.numbers_tried += 1
             asked = self._directory.partner.get(partner)
             if call.rung is not None and (asked is None or call.numbers_tried >= len(asked.numbers)):
-                call.climbed[call.rung], call.rung = self._now + AGAIN, None
+                call.climbed, call.rung = {**call.climbed, call.rung: self._now + AGAIN}, None
         blocked = self._blocked.get(partner, {})
         for waiting in [c for c in blocked if c in self._calls and self._calls[c].state is CallState.WAITING][:1]:
             del blocked[waiting]
@@ -1106,7 +1104,7 @@ class Acd:
             call.queue = directory.queue.get(call.queue.id) or directory.queue[directory.catch_all.queue]
             call.entry = entries.get(call.entry.number, call.entry)
             # Other rungs: what was taken of the old ones says nothing.
-            call.climbed, call.rung, call.numbers_tried = {}, None, 0
+            call.climbed, call.rung, call.numbers_tried = UNTRIED, None, 0
             call.step = min(call.step, len(call.queue.steps) - 1)
             if call.also is not None and call.also[0] not in directory.queue:
                 call.also = None

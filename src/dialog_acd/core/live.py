@@ -10,7 +10,8 @@ import heapq
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.matching import may_serve
@@ -38,6 +39,10 @@ class Due(StrEnum):
     PAUSE_ENDS = "pause-ends"
     WRAP_UP_ENDS = "wrap-up-ends"
     ASIDE_ENDS = "aside-ends"
+
+
+UNTRIED: Mapping[int, datetime | None] = MappingProxyType({})
+"""No rung taken yet; one for all calls."""
 
 
 @dataclass(slots=True)
@@ -80,7 +85,7 @@ class LiveCall:
     told: Announcement | None = None
     """What the caller was last told of it."""
     told_closing: bool = False
-    climbed: dict[int, datetime | None] = field(default_factory=dict)
+    climbed: Mapping[int, datetime | None] = field(default_factory=lambda: UNTRIED)
     """Rungs taken in this wait, and from when on each may be taken again."""
     rung: int | None = None
     trigger: str = ""
@@ -104,6 +109,7 @@ class LiveCall:
     failsafe_answered_by: str | None = None
     hung_up_first: str = "unknown"
     deadlines: dict[Due, datetime] = field(default_factory=dict)
+    noted: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -119,6 +125,7 @@ class LiveAgent:
     phone: PhoneState = PhoneState.UNREACHABLE
     call: CallId | None = None
     deadlines: dict[Due, datetime] = field(default_factory=dict)
+    noted: datetime | None = None
 
     @property
     def available(self) -> bool:
@@ -130,41 +137,65 @@ class LiveAgent:
         )
 
 
-AGENTS_DUES = frozenset({Due.WRAP_UP_ENDS, Due.ASIDE_ENDS})
-"""Deadlines whose owner is an agent; all others are a call's."""
+class Owner(Protocol):
+    """What has deadlines: a call or an agent."""
+
+    deadlines: dict[Due, datetime]
+    noted: datetime | None
 
 
-class Agenda:
+OwnerT = TypeVar("OwnerT", bound=Owner)
+
+
+class Agenda(Generic[OwnerT]):
     """Which deadline comes first.
 
-    One heap for all, forgotten lazily: an entry counts only while its owner still has that very moment written down.
-    No running number in an entry: a forgotten one may come to count again (same owner, same moment), and then the
-    order of two deadlines of one moment would depend on who asked ``next_at()`` in between.
+    One heap for all, with no more than one entry that counts per owner: its earliest deadline when it was last looked
+    at, which the owner remembers (``noted``). Most deadlines are moved or struck out long before they come, and cost
+    nothing here then: an entry that comes to the top and is out of date is put back at the owner's earliest.
+    No running number in an entry: the order of two deadlines of one moment must not depend on who asked
+    ``next_at()`` in between.
     """
 
-    def __init__(self, deadlines_of: Callable[[Due, str], dict[Due, datetime]]) -> None:
-        """``deadlines_of``: what an owner has written down; empty for one that is gone."""
-        self._deadlines_of = deadlines_of
-        self._heap: list[tuple[datetime, Due, str]] = []
+    def __init__(self, owner: Callable[[bool, str], OwnerT | None]) -> None:
+        """``owner``: find an agent (or else a call) by its id; ``None`` for one that is gone."""
+        self._owner = owner
+        self._heap: list[tuple[datetime, bool, str]] = []
 
-    def note(self, at: datetime, due: Due, owner: str) -> None:
-        heapq.heappush(self._heap, (at, due, owner))
+    def note(self, at: datetime, *, agents: bool, name: str, owner: Owner) -> None:
+        """An owner has written a deadline down."""
+        if owner.noted is None or at < owner.noted:
+            owner.noted = at
+            heapq.heappush(self._heap, (at, agents, name))
 
     def next_at(self) -> datetime | None:
         while self._heap:
-            at, due, owner = self._heap[0]
-            if self._deadlines_of(due, owner).get(due) == at:
+            at, agents, name = self._heap[0]
+            owner = self._owner(agents, name)
+            if owner is None or owner.noted != at:
+                heapq.heappop(self._heap)
+                continue
+            earliest = min(owner.deadlines.values(), default=None)
+            if earliest == at:
                 return at
-            heapq.heappop(self._heap)
+            owner.noted = earliest
+            if earliest is None:
+                heapq.heappop(self._heap)
+            else:
+                heapq.heapreplace(self._heap, (earliest, agents, name))
         return None
 
-    def take(self, now: datetime) -> tuple[datetime, Due, str] | None:
+    def take(self, now: datetime) -> tuple[datetime, Due, OwnerT] | None:
         """The first deadline that has come, struck out at its owner, or ``None``."""
         at = self.next_at()
         if at is None or at > now:
             return None
-        _, due, owner = heapq.heappop(self._heap)
-        del self._deadlines_of(due, owner)[due]
+        _, agents, name = self._heap[0]
+        owner = self._owner(agents, name)
+        if owner is None:
+            raise AssertionError(f"{name} is gone and has a deadline")  # next_at() has just looked
+        due = min(due for due, when in owner.deadlines.items() if when == at)
+        del owner.deadlines[due]
         return at, due, owner
 
 
