@@ -194,6 +194,8 @@ class Acd:
 
     def _set_due(self, owner: LiveCall | LiveAgent, due: Due, at: datetime) -> None:
         owner.deadlines[due] = at
+        if owner.noted is not None and owner.noted <= at:
+            return
         if isinstance(owner, LiveCall):
             self._agenda.note(at, agents=False, name=owner.id, owner=owner)
         else:
@@ -204,6 +206,8 @@ class Acd:
 
     def _expire(self) -> bool:
         """Act on every deadline that has come. Says whether anything did."""
+        if self._agenda.quiet(self._now):
+            return False
         acted = False
         while (come := self._agenda.take(self._now)) is not None:
             at, due, owner = come

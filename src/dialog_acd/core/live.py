@@ -124,6 +124,8 @@ class LiveAgent:
     work: Work = Work.IDLE
     phone: PhoneState = PhoneState.UNREACHABLE
     call: CallId | None = None
+    presence: tuple[bool, bool, bool] | None = None
+    """What the matching was last told: signed in, wants calls, phone within reach."""
     deadlines: dict[Due, datetime] = field(default_factory=dict)
     noted: datetime | None = None
 
@@ -167,6 +169,10 @@ class Agenda(Generic[OwnerT]):
         if owner.noted is None or at < owner.noted:
             owner.noted = at
             heapq.heappush(self._heap, (at, agents, name))
+
+    def quiet(self, now: datetime) -> bool:
+        """Nothing can be due: the quick look, for every signal."""
+        return not self._heap or self._heap[0][0] > now
 
     def next_at(self) -> datetime | None:
         while self._heap:

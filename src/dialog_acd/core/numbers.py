@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +39,16 @@ class Number:
 
 def normalise(dialled: str, trunk: Trunk) -> Number:
     """Read a dialled number by its trunk's profile. Never raises: what cannot be read is UNKNOWN."""
+    # The same few numbers are dialled all day; what is longer than any number may be a page of hostile text.
+    return _known(dialled, trunk) if len(dialled) <= 40 else _read(dialled, trunk)
+
+
+@lru_cache(maxsize=4096)
+def _known(dialled: str, trunk: Trunk) -> Number:
+    return _read(dialled, trunk)
+
+
+def _read(dialled: str, trunk: Trunk) -> Number:
     unknown = Number(NumberKind.UNKNOWN, dialled[:80])
     uri = _URI.match(dialled)
     text = _DRESSING.sub("", (uri.group(1) if uri else dialled).replace("(0)", ""))

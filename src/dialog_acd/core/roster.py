@@ -138,14 +138,17 @@ class Roster:
             self.standing[before] -= 1
         if not known:
             return
-        matching.works(name, there and agent.intent is Intent.READY)
-        matching.reaches(name, agent.phone is not PhoneState.UNREACHABLE)
-        if there:
-            matching.signs_in(name)
+        presence = (there, agent.intent is Intent.READY, agent.phone is not PhoneState.UNREACHABLE)
+        if agent.presence != presence:  # seldom; work changes with every offer
+            agent.presence = presence
+            matching.works(name, there and presence[1])
+            matching.reaches(name, presence[2])
+            if there:
+                matching.signs_in(name)
         if standing == "idle":
             if before != "idle" or not matching.is_idle(name, agent.idle_since.timestamp()):
                 matching.idles(name, agent.idle_since.timestamp())
-        else:
+        elif before == "idle":
             matching.busies(name)
         if not there:
             matching.signs_out(name)
@@ -161,6 +164,8 @@ class Roster:
         """A new directory. Whoever is gone ends their conversation; nobody gets a new one."""
         self._directory = directory
         self.matching = self._new_matching()
+        self.standing.clear()
+        self._standing.clear()
         for agent in directory.agents:
             ours = self._agents.get(agent.id)
             if ours is None:
@@ -175,6 +180,7 @@ class Roster:
                 self.set_intent(ours, Intent.SIGNED_OUT, "", now)
                 if ours.work is Work.IDLE:
                     del self._agents[ours.agent.id]
+            ours.presence = None  # the new matching knows nobody yet
             self._stand(ours)
 
 
