@@ -378,7 +378,7 @@ def test_route_says_where_a_number_leads(desk: Desk, dialled: str) -> None:
     assert said["tenant"] == "Stadt Langenhagen"
     assert "found by block +495117307" in said["number"]
     assert said["queue"] == "Langenhagen"
-    assert "  from 0 s: citizens>=1  (1 agents have it)" in out.splitlines()
+    assert "  from 0 s: citizens>=1  (1 agent can)" in out.splitlines()
     assert said["failsafe"] == "standard"
 
 

@@ -103,9 +103,10 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("queue", name="pk_queue_switches"),
     )
-    # With their defaults these two reach all old records at once: neither database touches a row.
+    # With their defaults these three reach all old records at once: neither database touches a row.
     op.add_column("records", sa.Column("overflow_trigger", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("records", sa.Column("overflow_partner", sa.Text(), nullable=True))
+    op.add_column("records", sa.Column("rungs", sa.JSON(), server_default=sa.text("'[]'"), nullable=False))
 
     # Of the directory's tables each is changed twice: what is new comes empty, is filled, and only then must be there.
     with op.batch_alter_table("partners") as batch:
@@ -251,6 +252,7 @@ def downgrade() -> None:
     with op.batch_alter_table("records") as batch:
         batch.drop_column("overflow_trigger")
         batch.drop_column("overflow_partner")
+        batch.drop_column("rungs")
     for table in ("queue_switches", "calendars", "teams", "skills"):
         op.drop_table(table)
 

@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import json
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
@@ -163,7 +163,7 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 async def _route(settings: Settings, asked: argparse.Namespace) -> int:
-    at = _moment(asked.at) if asked.at else SystemClock().now()
+    at = _moment(asked.at) if asked.at is not None else SystemClock().now()
     directory = read_directory(asked.directory) if asked.directory else await _directory(settings)
     if all(asked.trunk != trunk.name for trunk in directory.trunks):
         names = ", ".join(trunk.name for trunk in directory.trunks)
@@ -182,7 +182,14 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise NoSuchMoment(f"{text!r} is not a time; write it as 2026-10-30T15:30") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=BERLIN)
+    if not 2000 <= moment.year <= 2099:  # the library of holidays knows no more
+        raise NoSuchMoment(f"{text!r} lies outside the years 2000 to 2099")
+    if moment.tzinfo is not None:
+        return moment
+    local = moment.replace(tzinfo=BERLIN)
+    if local.astimezone(UTC).astimezone(BERLIN).replace(tzinfo=None) != moment:
+        raise NoSuchMoment(f"{text!r} does not exist in Berlin: that night the clocks are set forward")
+    return local
 
 
 def _local(moment: datetime | None) -> str | None:
@@ -236,7 +243,7 @@ def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why
         f"queue     {answer.queue.name}" + (f", priority {answer.queue.priority}" if answer.queue.priority else "")
     )
     for step in answer.steps:
-        lines.append(f"  {written(step.step)}  ({len(step.able)} agents have it)")
+        lines.append(f"  {written(step.step)}  ({len(step.able)} {'agent' if len(step.able) == 1 else 'agents'} can)")
         if why:
             lines += [f"      {agent.name}" for agent in step.able]
             lines += [f"      not {agent.name}: {reason}" for agent, reason in step.unable]

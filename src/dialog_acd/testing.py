@@ -15,7 +15,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.acd import Acd
+from dialog_acd.core.acd import FROM_OVERFLOW, Acd
 from dialog_acd.core.directory import Directory
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.model import (
@@ -227,6 +227,8 @@ class Scenario:
                 if isinstance(message, m.Offer):
                     self._last_offer[message.agent] = message
                     self._offer_on_channel[message.call] = message.offer
+                elif isinstance(message, m.Divert):
+                    self._offer_on_channel[message.call] = FROM_OVERFLOW
                 elif isinstance(message, m.SaveRecord):
                     if message.record.call in self.records:
                         raise AssertionError(f"a second record for {message.record.call}{self._told()}")

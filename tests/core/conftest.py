@@ -10,7 +10,7 @@ _PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 _CHECKS = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
 settings.register_profile(
     "unit",
-    max_examples=450,
+    max_examples=300,
     stateful_step_count=60,
     deadline=None,
     report_multiple_bugs=False,

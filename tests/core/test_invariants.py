@@ -752,7 +752,8 @@ class CentreUnderFire(RuleBasedStateMachine):
                 for place, rung in enumerate(call.queue.ladder):
                     at = call.waiting_since + rung.after
                     if rung.trigger is Trigger.WAITED and place not in call.climbed and at > self.now:
-                        assert due[Due.LADDER] <= at, f"{call.id} will miss a rung"
+                        most = max(at, call.saying_until or at)
+                        assert due[Due.LADDER] <= most, f"{call.id} will miss a rung"
             if call.state is CallState.WAITING and call.step + 1 < len(call.queue.steps):
                 assert due[Due.STEP] <= call.waiting_since + call.queue.steps[call.step + 1].after
         for agent in self.acd.agents.values():

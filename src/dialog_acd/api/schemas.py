@@ -238,6 +238,14 @@ class OfferOut(_Out):
     )
 
 
+class RungOut(_Out):
+    """One rung of the overflow ladder that was taken."""
+
+    at: _Time
+    rung: str = Field(description="As the directory has it.", examples=["waited 60 s: partner oldenburg"])
+    why: str = Field(examples=["waited 60 s"])
+
+
 class CallOut(_Out):
     """The record of a finished call."""
 
@@ -283,6 +291,7 @@ class CallOut(_Out):
         examples=["waited"],
     )
     overflow_partner: str | None = Field(description="Which partner was last asked.", examples=["oldenburg"])
+    rungs: list[RungOut] = Field(description="What the overflow ladder did, in order; at most the last twelve.")
 
     @classmethod
     def of(cls, record: CallRecord) -> CallOut:
@@ -323,6 +332,7 @@ class CallOut(_Out):
             ],
             overflow_trigger=record.overflow_trigger,
             overflow_partner=record.overflow_partner,
+            rungs=[RungOut(at=rung.at, rung=rung.rung, why=rung.why) for rung in record.rungs],
         )
 
 

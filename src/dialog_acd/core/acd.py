@@ -23,18 +23,29 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.ladder import AGAIN, CIRCUIT_OPEN, LOOK_AGAIN, Obstacle, PartnerBook, Situation, fires
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work, advance, knows
 from dialog_acd.core.live import UNTRIED, Agenda, Due, LiveAgent, LiveCall, picture
-from dialog_acd.core.model import Action, EntryKind, Trigger
+from dialog_acd.core.model import Action, EntryKind, OfferId, Trigger
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.outlook import Debt, Outlook
-from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, Timeline, blame_for
+from dialog_acd.core.records import (
+    MOST_RUNGS,
+    Blame,
+    CallRecord,
+    OfferTried,
+    Outcome,
+    Result,
+    RungTaken,
+    Timeline,
+    blame_for,
+)
 from dialog_acd.core.roster import Roster
+from dialog_acd.core.rules import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.matching import Match
-    from dialog_acd.core.model import AgentId, CallId, OfferId, Partner, PartnerId, QueueId, Rung
+    from dialog_acd.core.model import AgentId, CallId, Partner, PartnerId, QueueId, Rung
     from dialog_acd.core.view import AcdView
 
 GRACE = timedelta(seconds=2)
@@ -52,6 +63,10 @@ LONGEST_SWITCH = timedelta(days=7)
 """A supervisor's switch always ends by itself."""
 CLOSING_SOON = timedelta(minutes=5)
 """So long before closing, who still waits is looked at once more: will they be served?"""
+SAID_WITHIN = timedelta(seconds=20)
+"""No prompt is longer; usually the dialplan tells sooner that it is over."""
+FROM_OVERFLOW = OfferId("overflow")
+"""What a caller who comes back from a partner comes back from."""
 OVERSLEPT = timedelta(seconds=1)
 """A deadline found this late means that we did not turn (a paused machine): what we missed is still in the inbox."""
 REMEMBERED = 10_000
@@ -69,6 +84,8 @@ POSITION, EXPECTED_WAIT = "position", "expected-wait"
 """Reserved names of announcements: they are made up from what is known when they are due."""
 _WAIT_PROMPTS = ("acd/wait-under-2", "acd/wait-2-to-5", "acd/wait-5-to-10", "acd/wait-over-10")
 _EXPECTED = Trigger.EXPECTED_WAIT
+_OF_WAITING = frozenset({Trigger.ALL_BUSY, Trigger.WAITED, Trigger.EXPECTED_WAIT, Trigger.LENGTH})
+"""Triggers that mean "it takes long here": for the others there is nobody here to compare a partner with."""
 _MISTRUSTED = frozenset({Due.OFFER_EXPIRES, Due.HELD_BY, Due.LOST})
 """Deadlines that mean "nothing was heard": worth nothing where we did not listen."""
 _ABANDONED_WHERE = {
@@ -123,9 +140,9 @@ class Acd:
         self._agenda: Agenda[LiveCall | LiveAgent] = Agenda(self._owner)
         self._now = now
         for known in calls:
-            self._note_arrival(
-                self._new_call(known.call, directory.entry_for(known.dialled, known.trunk), known.at), known
-            )
+            call = self._new_call(known.call, directory.entry_for(known.dialled, known.trunk), known.at)
+            self._note_arrival(call, known)
+            self._at_the_door(call)
         # One method per kind of signal; a test checks that none is missing.
         self._apply: dict[type[m.Signal], object] = {
             m.CallArrived: self._on_call_arrived,
@@ -229,7 +246,7 @@ class Acd:
         elif due is Due.HELD_BY:
             self._order_hold(call)
         elif due is Due.PAUSE_ENDS:
-            if call.state is CallState.WAITING:
+            if call.state in (CallState.WAITING, CallState.DIVERTING):
                 self._stand_in_line(call)
         elif due is Due.STEP:
             self._arm_step(call)
@@ -323,6 +340,7 @@ class Acd:
         # A channel's memory of its arrival may be garbage, but never lies in the future.
         call = self._new_call(call_id, found, min(entered_at or self._now, self._now))
         call.dialled = dialled[:80]
+        self._at_the_door(call)
         self._out.append(m.PictureDiffered(call_id, "adopted"))
         return call
 
@@ -371,12 +389,13 @@ class Acd:
             self._out.append(m.CallOffered(call.id, call.entry.tenant, call.queue.id, call.entry.kind))
             if not found.known and not call.emergency:
                 self._out.append(m.NumberUnknown(call.id, call.dialled))
-            self._look_at_the_clock(call)
+            self._at_the_door(call)
             if call.id in self._left_early:
                 cause = self._left_early.pop(call.id)
                 self._out.append(m.Treat(call.id, m.Verdict.FAILSAFE, failsafe=found.entry.failsafe))
                 self._end(call, self._outcome(call, cause), cause)
                 return
+            call.from_partner = call.entry.kind is EntryKind.PARTNER_INBOUND
             call.refused = self._not_promised(call)
             known = (call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id)
             self._out.append(m.RememberCall(call.id, *known, self._now))
@@ -390,33 +409,44 @@ class Acd:
             call.entry, call.queue = found.entry, self._directory.queue[found.entry.queue]
             call.emergency = found.number.kind is NumberKind.EMERGENCY
             call.transfer_landed, call.waiting_since, call.step = True, self._now, 0
-            self._look_at_the_clock(call)
+            self._at_the_door(call)
             self._begin_wait(call)
         self._out.append(self._treatment(call))
 
-    def _look_at_the_clock(self, call: LiveCall) -> None:
-        """Whether the number is served now. Asked once, at the door: whoever came in time is served."""
+    def _look_at_the_clock(self, call: LiveCall, at: datetime) -> None:
+        """Whether the number is served at this moment: the arrival, as a rule. Whoever came in time is served."""
         calendar = self._directory.calendar.get(call.entry.calendar) if call.entry.calendar is not None else None
         if calendar is None:
             call.closed, call.opens_at, call.closes_at = "", None, None
+            call.deadlines.pop(Due.CLOSING, None)
             return
-        opening = calendar.opening(self._now)
+        opening = calendar.opening(at)
         call.closed = "" if opening.open else opening.why.value
         call.opens_at, call.closes_at = opening.opens_at, opening.closes_at
         if call.closes_at is not None:
             soon = call.closes_at - CLOSING_SOON
             self._set_due(call, Due.CLOSING, soon if soon > self._now else call.closes_at)
 
+    def _at_the_door(self, call: LiveCall) -> None:
+        self._look_at_the_clock(call, max(call.waiting_since, call.line.t_in))
+        call.came_in_time = not call.closed
+
     def _not_promised(self, call: LiveCall) -> str:
         """Why a partner's call is not taken: more than was agreed, too few of us free, or it came from us."""
         entry = call.entry
         if entry.kind is not EntryKind.PARTNER_INBOUND:
             return ""
-        if call.ani is not None and any(c.partner is not None and c.ani == call.ani for c in self._calls.values()):
-            return "loop"
-        if entry.at_most is not None and sum(c.entry is entry for c in self._calls.values()) > entry.at_most:
+        others = [c for c in self._calls.values() if c is not call and not c.refused]
+        if call.ani is not None:
+            read = self._directory.number
+            ani = read(call.ani, call.trunk)
+            if any(c.partner is not None and c.ani is not None and read(c.ani, c.trunk) == ani for c in others):
+                return "loop"
+        here = [c for c in others if c.entry is entry]
+        if entry.at_most is not None and len(here) >= entry.at_most:
             return "partner-limit"
-        if entry.spare and self._roster.matching.free_for(call.queue.id, entry.tenant, 0) <= entry.spare:
+        coming = sum(c.state is CallState.ARRIVED for c in here)
+        if entry.spare and self._roster.matching.free_for(call.queue.id, entry.tenant, 0) - coming <= entry.spare:
             return "none-to-spare"
         return ""
 
@@ -434,14 +464,15 @@ class Acd:
         return not rung.kinds or call.entry.kind in rung.kinds
 
     def _treatment(self, call: LiveCall) -> m.Treat:
-        tenant = self._directory.tenant[call.entry.tenant]
+        tenant = self._directory.tenant.get(call.entry.tenant)  # gone with a new directory, perhaps
         verdict = self._verdict(call)
-        if verdict is m.Verdict.CLOSED:
-            self._out.append(m.CallReleased(call.id, tenant.id, call.queue.id, call.closed))
+        if verdict is m.Verdict.CLOSED and not call.trigger:
+            call.trigger = call.closed
+            self._out.append(m.CallReleased(call.id, call.entry.tenant, call.queue.id, call.closed))
         return m.Treat(
             call.id,
             verdict,
-            tenant=tenant.id,
+            tenant=call.entry.tenant,
             queue=call.queue.id,
             entered_at=call.line.t_in,
             max_wait_at=call.waiting_since + call.queue.max_wait,
@@ -450,7 +481,7 @@ class Acd:
             greeting=None if call.closed else call.entry.greeting,
             announcement=call.entry.announcement,
             music=call.queue.music,
-            label=tenant.label,
+            label=tenant.label if tenant else "",
             caller_name=call.caller_name,
             ani=call.ani,
             failsafe=call.entry.failsafe,
@@ -471,6 +502,9 @@ class Acd:
         call = self._live(signal, signal.call)
         if call is None:
             return
+        if call.state is CallState.RELEASED or (call.state is CallState.DIVERTING and signal.after != FROM_OVERFLOW):
+            self._ignore(signal, "from before the last order", call.id)
+            return
         occupied = call.state is CallState.OFFERED or (call.state is CallState.CONNECTED and not call.transfer_landed)
         if occupied and signal.after != call.offer:
             # Told before the offer that now rings: believing it would chase the caller out of that offer.
@@ -481,7 +515,9 @@ class Acd:
     def _held(self, call: LiveCall, signal: m.CallerHeld) -> None:
         before = call.state
         if before is CallState.WAITING:
-            return  # after a prompt
+            call.saying_until = None  # after a prompt
+            self._to_climb[call.id] = None
+            return
         if before in (CallState.OFFERED, CallState.CONNECTED):
             self._let_go(call, m.OfferFailure.NOT_TALKED if before is CallState.CONNECTED else None)
         first = call.line.t_q is None
@@ -533,10 +569,10 @@ class Acd:
             return Outcome(Result.REFUSED, "emergency", Blame.NOBODY)
         if call.refused:
             return Outcome(Result.REFUSED, call.refused, Blame.US)
-        if call.closed and call.state in (CallState.ARRIVED, CallState.RELEASED):
+        if call.closed and not call.came_in_time and call.state in (CallState.ARRIVED, CallState.RELEASED):
             return Outcome(Result.CLOSED, call.closed, Blame.NOBODY)
         if call.state is CallState.RELEASED:
-            return Outcome(Result.RELEASED, call.trigger, Blame.US)
+            return Outcome(Result.RELEASED, call.released_for, Blame.US)
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
 
     def _end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
@@ -559,7 +595,7 @@ class Acd:
             self._outlook.left(call.queue.id, self._now - call.waiting_since, self._now, gave_up=abandoned)
             if outcome.result in (Result.ABANDONED, Result.RELEASED, Result.FAILSAFE):
                 self._count(call, in_time=False)
-        partner = call.partner
+        partner = call.partner if call.line.t_ovf_ans is not None else None
         self._back_from_partner(call)
         for blocked in self._blocked.values():
             blocked.pop(call.id, None)
@@ -581,7 +617,7 @@ class Acd:
             failsafe_answered_by=call.failsafe_answered_by, hung_up_first=call.hung_up_first, cause=cause,
             outcome=outcome, in_time=line.t_ans is not None and line.t_ans - line.t_in <= call.queue.target,
             offers=tuple(line.offers), overflow_trigger=call.trigger if call.asked else "",
-            overflow_partner=call.asked,
+            overflow_partner=call.asked, rungs=call.rungs,
         )  # fmt: skip
         if abandoned:
             notice = m.CallAbandoned(call.id, record.tenant, record.queue, record.kind, self._now - line.t_in)
@@ -604,6 +640,10 @@ class Acd:
         if match is not None:
             self._offer(match)
             return True
+        if len(self._to_climb) > 1:
+            # Whoever came first is the first to get what has become free.
+            there = [self._calls[c] for c in self._to_climb if c in self._calls]
+            self._to_climb = dict.fromkeys(c.id for c in sorted(there, key=lambda c: c.place))
         while self._to_climb:
             call = self._calls.get(next(iter(self._to_climb)))
             del self._to_climb[next(iter(self._to_climb))]
@@ -613,8 +653,10 @@ class Acd:
 
     def _offer(self, match: Match) -> None:
         call, agent = self._calls[match.call], self._roster[match.agent]
-        ring_for, why = call.queue.ring_for, self._reason(match)
+        ring_for, why = call.queue.ring_for, self._reason(call, match)
+        self._outlook.line(call.queue.id, -1, self._now)  # the matching has taken the call out already
         order = m.Offer(call.id, self._ids.offer(), agent.agent.id, agent.agent.phone, ring_for)
+        call.offered_from = call.partner
         self._move(call, order)
         call.offer, call.agent = order.offer, agent.agent.id
         call.line.offers.append(OfferTried(order.offer, agent.agent.id, self._now, "open", why))
@@ -623,19 +665,31 @@ class Acd:
         self._roster.set_work(agent, Work.OFFERED, "offer", self._now)
         self._out += [order, m.OfferMade(call.id, call.queue.id, agent.agent.id, why)]
 
-    def _reason(self, match: Match) -> str:
-        """How a pair was chosen, in one line: the rule, the next best, the step, and who was passed over for what."""
-        others = ", ".join(f"{name} {score:.0f} s" for name, score in match.others)
+    def _reason(self, call: LiveCall, match: Match) -> str:
+        """How a pair was chosen, in one line: the rule, the next best, step and ladder, who was passed over for what.
+
+        What it says of others is what was compared; the full list is ``dialog-acd route --why``.
+        """
+        said = [f"waited {match.waited:.0f} s"]
         if match.chosen == "call":
-            chosen = f"first of {match.rivals} lines with {match.score:.0f} s" + (f" (then {others})" if others else "")
+            weighed = abs(match.score - match.waited) > 0.5
+            rule = f"first of {match.rivals} lines" + (f" by {match.score:.2f}" if weighed else "")
+            said.append(rule + _then(match.others, ".2f" if weighed else ".0f"))
         else:
-            chosen = f"idle for {match.idle:.0f} s" + (f" (then {others})" if others else "")
-        standing = self._roster.standing
-        passed = ", ".join(
-            f"{count} {word}" for word, count in sorted(standing.items()) if word and word != "idle" and count
-        )
-        step = f"; step {match.step}" if match.step else ""
-        return f"waited {match.waited:.0f} s; {chosen}{step}" + (f"; passed over: {passed}" if passed else "")
+            said.append(f"idle for {match.idle:.0f} s" + _then(match.others, ".0f"))
+        if match.step:
+            said.append(f"step {match.step}")
+        if call.rungs:
+            said.append(f"after '{call.rungs[-1].rung}'")
+        matching = self._roster.matching
+        passed = {
+            word: count for word, count in self._roster.standing.items() if count > 0 and word not in ("", "idle")
+        }
+        if matching.idle and (unable := matching.idle_elsewhere(call.queue.id, call.entry.tenant, call.step)):
+            passed["idle without what is asked"] = unable
+        if passed:
+            said.append("passed over: " + ", ".join(f"{count} {word}" for word, count in sorted(passed.items())))
+        return "; ".join(said)
 
     def _of_offer(
         self, signal: m.OfferRinging | m.OfferAnswered | m.PartiesBridged | m.OfferFailed | m.AgentHungUp
@@ -813,10 +867,17 @@ class Acd:
         """Try a waiting call's ladder from the top. Says whether a rung was taken."""
         if Due.PAUSE_ENDS in call.deadlines:
             return False  # a refused order a moment ago; it stands in line again after the pause, and comes back here
-        now, again = self._now, None
-        if call.forecast is None and call.id in self._roster.matching:
+        now, again, somebody_later = self._now, None, False
+        if call.saying_until is not None and now < call.saying_until:
+            self._set_due(
+                call, Due.LADDER, call.saying_until
+            )  # let the prompt be heard; an agent would not wait for it
+            return False
+        first_look = call.forecast is None and call.id in self._roster.matching
+        if first_look:
             staff = self._roster.matching.staff(call.queue.id)
             call.forecast = self._outlook.forecast(call.queue.id, call.ahead, staff, now)
+        self._closing_time(call)
         situation = self._situation(call)
         for place, rung in enumerate(call.queue.ladder):
             if not self._is_for(rung, call):
@@ -826,7 +887,8 @@ class Acd:
                 continue
             overflowing = (call.queue.id, place) in self._overflowing
             why, look = fires(rung, now, situation._replace(overflowing=overflowing))
-            if rung.trigger is Trigger.EXPECTED_WAIT:
+            if rung.trigger is Trigger.EXPECTED_WAIT and first_look:
+                # Whoever joins says how the queue is; those in front of them expect less, of course.
                 (self._overflowing.add if why else self._overflowing.discard)((call.queue.id, place))
             if not why:
                 again = _sooner(again, look)
@@ -834,13 +896,25 @@ class Acd:
             obstacle = self._take_rung(call, place, rung, why)
             if obstacle is None:
                 return True
-            again = _sooner(again, obstacle.until)
-        if self._closing_time(call, somebody=situation.somebody):
+            again, somebody_later = _sooner(again, obstacle.until), somebody_later or obstacle.passes
+        if call.closed and not somebody_later and not self._served_elsewhere(call):
             self._release(call, call.closed, call.entry.closed)
             return True
         if again is not None:
             self._set_due(call, Due.LADDER, again)
         return self._warn_of_closing(call)
+
+    def _closing_time(self, call: LiveCall) -> None:
+        """Who is left waiting after closing, and everybody has gone home, has found us closed after all."""
+        if call.closed or call.closes_at is None or self._now < call.closes_at:
+            return
+        if not self._roster.matching.anybody(call.queue.id, call.entry.tenant):
+            self._look_at_the_clock(call, self._now)
+            self._leave_line(call)
+            self._stand_in_line(call)
+
+    def _served_elsewhere(self, call: LiveCall) -> bool:
+        return call.also is not None and self._roster.matching.anybody(call.also[0], call.entry.tenant)
 
     def _warn_of_closing(self, call: LiveCall) -> bool:
         """Whoever will probably not be served before closing is told so, once. Says whether."""
@@ -851,19 +925,19 @@ class Acd:
         if expected is None or expected <= left:
             return False
         call.told_closing = True
-        self._out.append(m.Say(call.id, "acd/closing-soon"))
+        self._say(call, m.Say(call.id, "acd/closing-soon"))
         return True
+
+    def _say(self, call: LiveCall, say: m.Say) -> None:
+        """The caller is told as held once more when the prompt is over."""
+        call.saying_until = self._now + SAID_WITHIN
+        self._set_due(call, Due.LADDER, call.saying_until)
+        self._out.append(say)
 
     def _expected(self, call: LiveCall) -> timedelta | None:
         """How much longer this caller will wait, on average; ``None``: nobody works for the queue."""
         matching, queue = self._roster.matching, call.queue.id
         return self._outlook.expected(queue, matching.ahead_of(call.id, queue), matching.staff(queue), self._now)
-
-    def _closing_time(self, call: LiveCall, *, somebody: bool) -> bool:
-        """Nobody will answer any more: found closed and no rung helps, or left waiting after everybody went home."""
-        if not call.closed and call.closes_at is not None and self._now >= call.closes_at and not somebody:
-            self._look_at_the_clock(call)
-        return bool(call.closed) and call.also is None
 
     def _situation(self, call: LiveCall) -> Situation:
         matching, queue, tenant = self._roster.matching, call.queue.id, call.entry.tenant
@@ -872,20 +946,25 @@ class Acd:
             closed=call.closed,
             somebody=matching.anybody(queue, tenant),
             reachable=matching.reachable(queue, tenant),
-            ahead=call.ahead,
+            ahead=self._still_ahead(call) if any(r.trigger is Trigger.LENGTH for r in call.queue.ladder) else 0,
             expected=self._expected(call) if any(r.trigger is _EXPECTED for r in call.queue.ladder) else None,
             switched_until=self._switched.get(queue),
         )
+
+    def _still_ahead(self, call: LiveCall) -> int:
+        return min(call.ahead, self._roster.matching.ahead_of(call.id, call.queue.id))
 
     def _take_rung(self, call: LiveCall, place: int, rung: Rung, why: str) -> Obstacle | None:
         """Do what a rung says, unless something is in the way."""
         if rung.action is Action.PARTNER:
             partner = self._directory.partner[cast("PartnerId", rung.target)]
-            obstacle = self._in_the_way(call, partner)
+            obstacle = self._in_the_way(call, partner, rung.trigger)
             if obstacle is None:
+                self._note_rung(call, rung, why)
                 self._divert(call, place, rung, partner, why)
             return obstacle
-        call.climbed, call.rung = {**call.climbed, place: None}, place
+        self._note_rung(call, rung, why)
+        call.climbed = {**call.climbed, place: None}
         if rung.action is Action.WIDEN:
             call.step = max(call.step, int(rung.target))
             self._arm_step(call)
@@ -900,34 +979,36 @@ class Acd:
             self._out.append(m.CallWidened(call.id, call.queue.id, f"{why}: queue {rung.target}"))
         elif rung.action is Action.ANNOUNCE:
             self._announce(call, rung.target)
-            self._to_climb[call.id] = None
         else:
-            call.trigger = rung.trigger.value
-            self._release(call, why, call.entry.closed if call.closed else "acd/nobody")
+            self._release(call, rung.trigger.value, call.entry.closed if call.closed else "acd/nobody")
         return None
+
+    def _note_rung(self, call: LiveCall, rung: Rung, why: str) -> None:
+        call.rungs = (*call.rungs[1 - MOST_RUNGS :], RungTaken(self._now, written(rung), why))
 
     def _announce(self, call: LiveCall, what: str) -> None:
         """A prompt; or, by their reserved names, what is expected of the wait: silent when that is not credible."""
         if what not in (POSITION, EXPECTED_WAIT):
-            self._out.append(m.Say(call.id, what))
+            self._say(call, m.Say(call.id, what))
             return
         matching, queue = self._roster.matching, call.queue.id
         ahead = matching.ahead_of(call.id, queue)
         told = self._outlook.told(queue, ahead, matching.staff(queue), call.told, self._now)
         if told is None:
+            self._to_climb[call.id] = None
             return
         call.told = told
         say = m.Say(call.id, _WAIT_PROMPTS[told.wait]) if what == EXPECTED_WAIT else None
-        self._out.append(say or m.Say(call.id, "acd/position", told.position))
+        self._say(call, say or m.Say(call.id, "acd/position", told.position))
 
-    def _in_the_way(self, call: LiveCall, partner: Partner) -> Obstacle | None:
+    def _in_the_way(self, call: LiveCall, partner: Partner, trigger: Trigger) -> Obstacle | None:
         if not call.queue.to_partners:
             return Obstacle("never to a partner")
-        if call.entry.kind is EntryKind.PARTNER_INBOUND:
+        if call.from_partner or call.entry.kind is EntryKind.PARTNER_INBOUND:
             return Obstacle("came from a partner")
         calendar = self._directory.calendar.get(partner.calendar) if partner.calendar is not None else None
         obstacle = self._partners.obstacle(partner, calendar.opening(self._now) if calendar else None, self._now)
-        if obstacle is None and partner.min_gain and not call.closed:
+        if obstacle is None and partner.min_gain and trigger in _OF_WAITING:
             expected = self._expected(call)
             if expected is not None and expected <= partner.min_gain:
                 return Obstacle("served sooner here", self._now + LOOK_AGAIN)
@@ -941,7 +1022,9 @@ class Acd:
         number = partner.numbers[call.numbers_tried]
         order = m.Divert(call.id, partner.id, number, partner.ring_for)
         self._move(call, order)
+        self._set_due(call, Due.LOST, self._now + partner.ring_for + LOST_AFTER)
         call.trigger, call.partner, call.asked = rung.trigger.value, partner.id, partner.id
+        self._blocked.get(partner.id, {}).pop(call.id, None)
         self._partners.sends(call.id, partner.id, self._now)
         call.line.t_ovf = call.line.t_ovf or self._now
         self._set_due(call, Due.OFFER_EXPIRES, self._now + partner.ring_for + GRACE)
@@ -968,14 +1051,16 @@ class Acd:
             asked = self._directory.partner.get(partner)
             if call.rung is not None and (asked is None or call.numbers_tried >= len(asked.numbers)):
                 call.climbed, call.rung = {**call.climbed, call.rung: self._now + AGAIN}, None
-        blocked = self._blocked.get(partner, {})
-        for waiting in [c for c in blocked if c in self._calls and self._calls[c].state is CallState.WAITING][:1]:
-            del blocked[waiting]
-            self._to_climb[waiting] = None
+        self._wake(partner)
+
+    def _wake(self, partner: PartnerId) -> None:
+        """Something has changed at a partner: whoever waits for it asks again, who asked first the first."""
+        self._to_climb.update(self._blocked.get(partner, {}))
 
     def _release(self, call: LiveCall, why: str, prompt: str) -> None:
         order = m.Release(call.id, prompt, call.opens_at)
         self._move(call, order)
+        call.released_for = why
         self._out += [order, m.CallReleased(call.id, call.entry.tenant, call.queue.id, why)]
 
     def _on_queue_switched(self, signal: m.QueueSwitched) -> None:
@@ -1008,6 +1093,7 @@ class Acd:
         call = self._live(signal, signal.call)
         if call is not None:
             self._partners.answered(call.id)
+            self._wake(signal.partner)
             self._move(call, signal)
             call.partner, call.line.t_ovf_ans = signal.partner, self._now
             self._outlook.left(call.queue.id, self._now - call.waiting_since, self._now, gave_up=False)
@@ -1016,7 +1102,9 @@ class Acd:
 
     def _on_divert_failed(self, signal: m.DivertFailed) -> None:
         call = self._live(signal, signal.call)
-        if call is not None:
+        if call is not None and signal.partner != call.partner:
+            self._ignore(signal, "not the partner that is rung", call.id)
+        elif call is not None:
             self._back_from_partner(call, signal.reason)
             self._move(call, signal)
             self._set_due(call, Due.HELD_BY, self._now + HELD_WITHIN)
@@ -1054,6 +1142,7 @@ class Acd:
                 self._roster.set_intent(agent, Intent.NOT_READY, "signed-in", self._now)
         elif isinstance(signal, m.AgentSignedOut):
             self._roster.set_intent(agent, Intent.SIGNED_OUT, "", self._now)
+            self._look_again()  # perhaps the last one
         elif isinstance(signal, m.AgentReady):
             self._roster.set_intent(agent, Intent.READY, "", self._now)
         elif agent.intent is Intent.SIGNED_OUT:
@@ -1067,6 +1156,8 @@ class Acd:
             self._ignore(signal, "nobody's phone", signal.phone)
         else:
             self._roster.set_phone(agent, PhoneState(signal.state))
+            if agent.phone is PhoneState.UNREACHABLE:
+                self._look_again()
 
     # ------------------------------------------------------------ the world around
 
@@ -1086,12 +1177,30 @@ class Acd:
                 return
             self._note_offer(call, m.OfferFailure.CALLER_GONE)
             self._free(call, "switch refused")
-        elif isinstance(order, m.Divert) and call.state is CallState.DIVERTING:
+        elif isinstance(order, m.Divert) and call.state is CallState.DIVERTING and order.partner == call.partner:
+            self._partners.never_went(call.id)
             self._back_from_partner(call)
+            if call.rung is not None:
+                # Not at once again, or the rungs below would never have their turn.
+                call.climbed, call.rung = {**call.climbed, call.rung: self._now + AGAIN}, None
         elif not isinstance(order, m.Release) or call.state is not CallState.RELEASED:
             self._ignore(signal, f"call is {call.state}", order.call)
             return
         self._move(call, signal)
+        self._set_due(call, Due.PAUSE_ENDS, self._now + PAUSE)
+        if isinstance(order, m.Offer) and call.offered_from is not None:
+            self._still_with(call, call.offered_from)
+
+    def _still_with(self, call: LiveCall, partner: PartnerId) -> None:
+        """An offer was to fetch the caller from a ringing partner, and the switch refused: nobody moved."""
+        asked = self._directory.partner.get(partner)
+        if asked is None:
+            return
+        self._move(call, m.Divert(call.id, partner, asked.numbers[0], asked.ring_for))
+        call.partner = partner
+        self._partners.sends(call.id, partner, self._now)
+        self._set_due(call, Due.LOST, self._now + asked.ring_for + LOST_AFTER)
+        self._set_due(call, Due.OFFER_EXPIRES, self._now + asked.ring_for + GRACE)
         self._set_due(call, Due.PAUSE_ENDS, self._now + PAUSE)
 
     def _on_directory_changed(self, signal: m.DirectoryChanged) -> None:
@@ -1105,21 +1214,32 @@ class Acd:
                 self._roster.matching.help_town(queue, tenant, short)
         entries = {entry.number: entry for entry in directory.entries}
         for call in self._calls.values():
+            before = call.queue
             call.queue = directory.queue.get(call.queue.id) or directory.queue[directory.catch_all.queue]
             call.entry = entries.get(call.entry.number, call.entry)
-            # Other rungs: what was taken of the old ones says nothing.
-            call.climbed, call.rung, call.numbers_tried = UNTRIED, None, 0
-            call.step = min(call.step, len(call.queue.steps) - 1)
+            if call.queue.ladder != before.ladder:
+                # Other rungs: what was taken of the old ones says nothing.
+                call.climbed, call.rung, call.numbers_tried = UNTRIED, None, 0
+            if call.queue.steps != before.steps:
+                call.step = 0
             if call.also is not None and call.also[0] not in directory.queue:
                 call.also = None
             if call.line.t_q is not None:
                 self._arm_step(call)
+            if not call.closed:
+                self._other_hours(call)
         for call in in_line:
             self._stand_in_line(call)
         for queue in [q for q in self._switched if q not in directory.queue]:
             del self._switched[queue]
         self._look_again()
         self._keep_failsafe()
+
+    def _other_hours(self, call: LiveCall) -> None:
+        """A new directory, perhaps other hours: whoever is there is served as long as somebody is."""
+        self._look_at_the_clock(call, self._now)
+        if call.closed:
+            call.closed, call.closes_at = "", self._now
 
     def _keep_failsafe(self) -> None:
         directory = self._directory
@@ -1205,6 +1325,9 @@ class Acd:
             self._hand_on(ours, m.CallTransferred(ours.id, "unknown", blind=True))
         elif place in ("overflow", "partner") and state is CallState.ARRIVED:
             self._believe_partner(ours, theirs)
+        elif place == "partner" and state is CallState.DIVERTING and ours.partner is not None:
+            # Answered while we could not see. In the line no longer, or an offer would tear the two apart.
+            self._on_divert_answered(m.DivertAnswered(ours.id, ours.partner))
         elif place == "arriving" or state in (CallState.WAITING, CallState.CONNECTED, CallState.FAILSAFE):
             pass
         elif state is CallState.RETURNING:
@@ -1263,3 +1386,7 @@ def _not_before(arrival: datetime, moment: datetime | None) -> datetime | None:
 
 def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
     return min(one, other) if one is not None and other is not None else one or other
+
+
+def _then(others: tuple[tuple[str, float], ...], form: str) -> str:
+    return f" (then {', '.join(f'{name} {score:{form}} s' for name, score in others)})" if others else ""

@@ -41,7 +41,7 @@ class RungAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Where a call goes. ``verdict``: ``wait``, ``partner``, ``closed``, ``emergency``."""
+    """Where a call goes. ``verdict``: ``wait``, ``partner``, ``closed``, ``released``, ``emergency``."""
 
     at: datetime
     found: Resolution
@@ -74,18 +74,27 @@ def inquire(directory: Directory, called: str, trunk: str, at: datetime) -> Answ
 def _verdict(found: Resolution, opening: Opening | None, ladder: tuple[RungAnswer, ...]) -> tuple[str, str]:
     if found.number.kind is NumberKind.EMERGENCY:
         return "emergency", "an emergency number: the caller is told where help is, never queued"
+    closed = "" if opening is None or opening.open else opening.why.value
     if opening is None:
         reason = "always open: the number has no calendar"
     elif opening.open:
         reason = "open"
     else:
-        reason = f"{opening.why.value.replace('-', ' ')}" + (f" ({opening.name})" if opening.name else "")
-    first = next((rung for rung in ladder if rung.at_arrival), None)
-    if first is not None and first.rung.action is Action.PARTNER:
-        return "partner", f"{reason}; {first.why}"
-    if opening is not None and not opening.open and first is None:
-        return "closed", reason
-    return "wait", reason
+        reason = closed.replace("-", " ") + (f" ({opening.name})" if opening.name else "")
+    if closed and not any(
+        r.rung.trigger == closed and (not r.rung.kinds or found.entry.kind in r.rung.kinds) for r in ladder
+    ):
+        return "closed", reason  # told so at the door: no rung is for this
+    for rung in ladder:
+        if not rung.at_arrival or rung.rung.action is Action.ANNOUNCE:
+            continue
+        if rung.rung.action is Action.PARTNER:
+            return "partner", reason if rung.why in reason else f"{reason}; {rung.why}"
+        if rung.rung.action is Action.RELEASE:
+            return "closed" if closed else "released", reason
+        if rung.rung.action is Action.QUEUE:
+            return "wait", reason
+    return ("closed" if closed else "wait"), reason
 
 
 def _rung(directory: Directory, found: Resolution, rung: Rung, closed: str, at: datetime) -> RungAnswer:

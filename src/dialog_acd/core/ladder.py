@@ -94,7 +94,10 @@ class _Account:
     """Ringing there, or talking."""
     sent: deque[datetime] = field(default_factory=deque)
     failures: int = 0
+    failed_last: CallId | None = None
     open_until: datetime | None = None
+    trial: CallId | None = None
+    """The one call that finds out whether a partner whose circuit was open takes calls again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Obstacle:
 
     why: str
     until: datetime | None = None
+    passes: bool = False
+    """It is a matter of minutes: whoever has nobody else waits for it."""
 
 
 class PartnerBook:
@@ -118,14 +123,16 @@ class PartnerBook:
         if opening is not None and not opening.open:
             return Obstacle("partner closed", opening.opens_at)
         if account.open_until is not None and now < account.open_until:
-            return Obstacle("partner does not take calls", account.open_until)
+            return Obstacle("partner does not take calls", account.open_until, passes=True)
+        if account.trial is not None:
+            return Obstacle("one call tries the partner again", passes=True)
         if partner.channels is not None and len(account.calls) >= partner.channels:
-            return Obstacle("partner's channels are full")
+            return Obstacle("partner's channels are full", passes=True)
         if partner.calls_per_hour is not None:
             while account.sent and account.sent[0] <= now - HOUR:
                 account.sent.popleft()
             if len(account.sent) >= partner.calls_per_hour:
-                return Obstacle("partner's calls per hour are used up", account.sent[0] + HOUR)
+                return Obstacle("partner's calls per hour are used up", account.sent[0] + HOUR, passes=True)
         return None
 
     def sends(self, call: CallId, partner: PartnerId, now: datetime) -> None:
@@ -134,6 +141,8 @@ class PartnerBook:
         account = self._accounts.setdefault(partner, _Account())
         account.calls.add(call)
         account.sent.append(now)
+        if account.open_until is not None:
+            account.trial = call
         if len(account.sent) > 10_000:
             account.sent.popleft()
         self._where[call] = partner
@@ -143,26 +152,40 @@ class PartnerBook:
         partner = self._where.get(call)
         if partner is not None:
             account = self._accounts[partner]
-            account.failures, account.open_until = 0, None
+            account.failures, account.failed_last, account.open_until, account.trial = 0, None, None, None
 
     def failed(self, call: CallId, now: datetime) -> bool:
-        """The partner was busy, refused, or silent. Says whether its circuit opens with this one."""
+        """The partner was busy, refused, or silent. Says whether its circuit opens with this one.
+
+        A caller counts once, however many of the partner's numbers were tried for them.
+        """
         partner = self.ends(call)
         if partner is None:
             return False
         account = self._accounts[partner]
-        account.failures += 1
+        if account.failed_last == call and account.open_until is None:
+            return False
+        account.failures, account.failed_last = account.failures + 1, call
         if account.failures < FAILURES:
             return False
         # The first call after the minute is the trial: one more failure opens the circuit again.
         account.failures, account.open_until = FAILURES - 1, now + CIRCUIT_OPEN
         return True
 
+    def never_went(self, call: CallId) -> None:
+        """The switch refused to send it: it is none of the hour's calls."""
+        partner = self._where.get(call)
+        if partner is not None and self._accounts[partner].sent:
+            self._accounts[partner].sent.pop()
+
     def ends(self, call: CallId) -> PartnerId | None:
         """The call is not there any more, and the partner is not to blame. Says where it was."""
         partner = self._where.pop(call, None)
         if partner is not None:
-            self._accounts[partner].calls.discard(call)
+            account = self._accounts[partner]
+            account.calls.discard(call)
+            if account.trial == call:
+                account.trial = None
         return partner
 
     def at(self, partner: PartnerId) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.matching import Also
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId
-    from dialog_acd.core.records import Timeline
+    from dialog_acd.core.records import RungTaken, Timeline
     from dialog_acd.core.waiting import Announcement, Forecast
 
 
@@ -85,9 +85,13 @@ class LiveCall:
     told: Announcement | None = None
     """What the caller was last told of it."""
     told_closing: bool = False
+    saying_until: datetime | None = None
+    """A prompt is being played, until its end is told, or so long at the most."""
     climbed: Mapping[int, datetime | None] = field(default_factory=lambda: UNTRIED)
     """Rungs taken in this wait, and from when on each may be taken again."""
     rung: int | None = None
+    """The rung whose partner's numbers are being tried."""
+    rungs: tuple[RungTaken, ...] = ()
     trigger: str = ""
     numbers_tried: int = 0
     """How many of the partner's numbers have been rung for the rung in force."""
@@ -99,6 +103,13 @@ class LiveCall:
     """Why nobody serves the number at this hour (a value of ``calendars.Why``); empty: somebody does."""
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+    came_in_time: bool = False
+    """The number was served when the call came."""
+    from_partner: bool = False
+    """A partner's overflow, wherever it has been transferred since: it is never sent on to one."""
+    offered_from: PartnerId | None = None
+    """Who rang when the offer in force was made; if the switch refuses the offer, they still do."""
+    released_for: str = ""
     refused: str = ""
     """Why we did not take the call at all."""
     transferred_to: str | None = None

@@ -500,6 +500,12 @@ class Matching:
         """How many calls of the queue may be matched now."""
         return sum(made.waiting for made in self._classes if made.queue.id == queue)
 
+    def idle_elsewhere(self, queue: QueueId, tenant: TenantId, step: int) -> int | None:
+        """How many idle agents may not take a call of the queue at this step; ``None``: too many kinds to count now."""
+        if self._idle_groups.bit_count() > 4 * FEW:
+            return None
+        return len(self._idle) - self.free_for(queue, tenant, step)
+
     def ahead_of(self, call: CallId, queue: QueueId) -> int:
         """How many calls of the queue have an earlier place. Looks at each of them: for announcements."""
         entry = self._waiting.get(call)

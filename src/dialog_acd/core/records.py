@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
 
 
+MOST_RUNGS = 12
+
+
 class Result(StrEnum):
     SERVED = "served"
     ABANDONED = "abandoned"
@@ -64,6 +67,16 @@ class OfferTried:
 
 
 @dataclass(frozen=True, slots=True)
+class RungTaken:
+    """One rung of the overflow ladder in the life of a call."""
+
+    at: datetime
+    rung: str
+    """As an operator writes it."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """One row per call. Times are aware UTC, milliseconds count; ``None`` means it did not happen."""
 
@@ -104,6 +117,8 @@ class CallRecord:
     """A value of ``model.Trigger``: what last sent the caller to a partner, whether it answered or not."""
     overflow_partner: PartnerId | None = None
     """Who was last asked. ``partner`` is who answered."""
+    rungs: tuple[RungTaken, ...] = ()
+    """What the ladder did, the last ``MOST_RUNGS``."""
 
     @property
     def waited(self) -> timedelta:

@@ -142,7 +142,7 @@ class Roster:
         if agent.presence != presence:  # seldom; work changes with every offer
             agent.presence = presence
             matching.works(name, there and presence[1])
-            matching.reaches(name, presence[2])
+            matching.reaches(name, there and presence[2])
             if there:
                 matching.signs_in(name)
         if standing == "idle":

@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
-from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, field_names
+from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, RungTaken, field_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NAMES = frozenset(field_names())
-_SINCE_0_2: dict[str, Any] = {"overflow_trigger": "", "overflow_partner": None}
+_SINCE_0_2: dict[str, Any] = {"overflow_trigger": "", "overflow_partner": None, "rungs": []}
 """Not in the journal an older version has left."""
 _TEXTS = (
     "call",
@@ -65,6 +65,12 @@ def storable(record: CallRecord) -> CallRecord:
     )
     if offers != record.offers:
         changes["offers"] = offers
+    rungs = tuple(
+        replace(rung, rung=_UNSTORABLE.sub("\ufffd", rung.rung), why=_UNSTORABLE.sub("\ufffd", rung.why))
+        for rung in record.rungs
+    )
+    if rungs != record.rungs:
+        changes["rungs"] = rungs
     reason = _UNSTORABLE.sub("\ufffd", record.outcome.reason)
     if reason != record.outcome.reason:
         changes["outcome"] = replace(record.outcome, reason=reason)
@@ -125,6 +131,7 @@ def to_plain(record: CallRecord) -> dict[str, Any]:
         "offers": offers_to_plain(record.offers),
         "overflow_trigger": record.overflow_trigger,
         "overflow_partner": record.overflow_partner,
+        "rungs": rungs_to_plain(record.rungs),
     }
 
 
@@ -165,6 +172,7 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         offers=offers_from_plain(plain["offers"]),
         overflow_trigger=plain["overflow_trigger"],
         overflow_partner=None if plain["overflow_partner"] is None else PartnerId(plain["overflow_partner"]),
+        rungs=rungs_from_plain(plain["rungs"]),
     )
 
 
@@ -178,6 +186,14 @@ def offers_to_plain(offers: Iterable[OfferTried]) -> list[dict[str, str]]:
 
 def offers_from_plain(plain: Iterable[dict[str, str]]) -> tuple[OfferTried, ...]:
     return tuple(OfferTried(o["offer"], o["agent"], _read(o["at"]), o["result"], o.get("why", "")) for o in plain)
+
+
+def rungs_to_plain(rungs: Iterable[RungTaken]) -> list[dict[str, str]]:
+    return [{"at": _written(r.at), "rung": r.rung, "why": r.why} for r in rungs]
+
+
+def rungs_from_plain(plain: Iterable[dict[str, str]]) -> tuple[RungTaken, ...]:
+    return tuple(RungTaken(_read(r["at"]), r["rung"], r["why"]) for r in plain)
 
 
 def _written(moment: datetime) -> str:

@@ -38,6 +38,8 @@ from dialog_acd.store.record_json import (
     from_plain,
     offers_from_plain,
     offers_to_plain,
+    rungs_from_plain,
+    rungs_to_plain,
     storable,
     to_plain,
 )
@@ -59,7 +61,7 @@ Place = tuple["datetime", CallId]
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
-_SAME_NAME = tuple(name for name in field_names() if name not in {"kind", "outcome", "offers"})
+_SAME_NAME = tuple(name for name in field_names() if name not in {"kind", "outcome", "offers", "rungs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +404,7 @@ def _row(record: CallRecord) -> dict[str, Any]:
     row["reason"] = record.outcome.reason
     row["blame"] = record.outcome.blame.value
     row["offers"] = offers_to_plain(record.offers)
+    row["rungs"] = rungs_to_plain(record.rungs)
     return row
 
 
@@ -411,6 +414,7 @@ def _record(row: RowMapping) -> CallRecord:
         kind=EntryKind(row["kind"]),
         outcome=Outcome(Result(row["result"]), row["reason"], Blame(row["blame"])),
         offers=offers_from_plain(row["offers"]),
+        rungs=rungs_from_plain(row["rungs"]),
     )
 
 

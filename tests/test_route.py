@@ -1,0 +1,343 @@
+"""``dialog-acd route``: an operator asks what would happen to a call, and no call is needed for it.
+
+A small county by Harburg's hours, in a file: neither a database nor a switch has to be there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from dialog_acd import cli, log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HARBURG = """
+[[tenants]]
+id = "harburg"
+name = "Landkreis Harburg"
+label = "Harburg"
+
+[[skills]]
+id = "harburg"
+name = "Landkreis Harburg"
+kind = "tenant"
+
+[[calendars]]
+id = "house"
+name = "Landkreis Harburg"
+hours = ["mon-thu 07:00-18:00", "fri 07:00-15:00"]
+special_days = [{ day = 2026-05-12, name = "Betriebsausflug" }]
+
+[[calendars]]
+id = "oldenburg"
+name = "Oldenburg"
+hours = ["mon-fri 07:00-20:00"]
+
+[[partners]]
+id = "oldenburg"
+name = "Servicecenter Oldenburg"
+numbers = ["+494412350"]
+calendar = "oldenburg"
+
+[[failsafe_profiles]]
+name = "standard"
+group = "all"
+
+[[trunks]]
+name = "trunk"
+area_code = "4171"
+
+[[trunks]]
+name = "pbx"
+number_format = "subscriber"
+area_code = "4171"
+
+[[queues]]
+id = "service"
+name = "Servicezentrum"
+priority = 2
+steps = ["from 0 s: harburg>=4", "from 20 s: harburg>=2", "from 40.5 s: any"]
+ladder = ["closed by hours for 115: partner oldenburg", "waited 60 s: partner oldenburg"]
+
+[[queues]]
+id = "dispatch"
+name = "Ordnungsdienst"
+steps = ["from 0 s: any"]
+to_partners = false
+
+[[entries]]
+number = "+494171693"
+tenant = "harburg"
+queue = "service"
+kind = "main-number"
+failsafe = "standard"
+block = true
+calendar = "house"
+
+[[entries]]
+number = "115"
+tenant = "harburg"
+queue = "service"
+kind = "115"
+failsafe = "standard"
+calendar = "house"
+
+[[entries]]
+tenant = "harburg"
+queue = "dispatch"
+kind = "catch-all"
+failsafe = "standard"
+
+[[agents]]
+id = "anna"
+name = "Anna"
+phone = "phone-anna"
+skills = { harburg = 5 }
+
+[[agents]]
+id = "bert"
+name = "Bert"
+phone = "phone-bert"
+skills = { harburg = 2 }
+
+[[agents]]
+id = "dora"
+name = "Dora"
+phone = "phone-dora"
+lines = ["dispatch"]
+"""
+
+
+class Operator:
+    """Somebody with a directory file, who asks."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.file = folder / "harburg.toml"
+        self.file.write_text(HARBURG)
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def runs(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, standard output, standard error."""
+        self._capsys.readouterr()
+        self._monkeypatch.setattr(sys, "argv", ["dialog-acd", "route", "--directory", str(self.file), *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = self._capsys.readouterr()
+        status = ended.value.code
+        assert isinstance(status, int)
+        return status, out, err
+
+    def reads(self, called: str, at: str, *more: str) -> list[str]:
+        status, out, err = self.runs(f"--called={called}", "--at", at, *more)
+        assert (status, err) == (0, "")
+        return out.splitlines()
+
+    def json(self, called: str, at: str, *more: str) -> Any:
+        (line,) = self.reads(called, at, "--json", *more)
+        return json.loads(line)
+
+    def is_refused(self, *arguments: str) -> str:
+        status, out, err = self.runs(*arguments)
+        assert (status, out) == (1, "")
+        (line,) = err.splitlines()
+        return line.removeprefix("dialog-acd: ")
+
+
+@pytest.fixture
+def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Operator]:
+    for name in [name for name in os.environ if name.upper().startswith("ACD_")]:
+        monkeypatch.delenv(name)
+    # It would bind loggers, once and for all tests, to a standard error that pytest takes away again.
+    monkeypatch.setattr(log, "set_up", lambda **_: structlog.reset_defaults())
+    monkeypatch.chdir(tmp_path)
+    yield Operator(tmp_path, monkeypatch, capsys)
+    structlog.reset_defaults()
+
+
+# ---------------------------------------------------------------- read by people
+
+
+def test_friday_afternoon_at_the_main_number(operator: Operator) -> None:
+    assert operator.reads("04171 693-0", "2026-03-06T15:00") == [
+        "number    +4941716930 (e164), found by block +494171693",
+        "tenant    Landkreis Harburg",
+        "entry     main-number",
+        "at        Fri 06.03.2026 15:00:00: closed by hours",
+        "opens     Mon 09.03.2026 07:00",
+        "verdict   closed",
+        "queue     Servicezentrum, priority 2",
+        "  from 0 s: harburg>=4  (1 agent can)",
+        "  from 20 s: harburg>=2  (2 agents can)",
+        "  from 40.5 s: any  (2 agents can)",
+        "ladder",
+        "  closed by hours for 115: partner oldenburg",
+        "  waited 60 s: partner oldenburg",
+        "failsafe  standard",
+    ]
+
+
+def test_friday_afternoon_at_115(operator: Operator) -> None:
+    read = operator.reads("115", "2026-03-06T15:30")
+    assert "verdict   partner" in read
+    assert "  closed by hours for 115: partner oldenburg  <- closed by hours" in read
+
+
+def test_friday_a_second_before_three(operator: Operator) -> None:
+    read = operator.reads("115", "2026-03-06T14:59:59")
+    assert "at        Fri 06.03.2026 14:59:59: open" in read
+    assert "closes    Fri 06.03.2026 15:00" in read
+    assert "verdict   wait" in read
+
+
+def test_on_a_special_day_its_name_is_read(operator: Operator) -> None:
+    assert "at        Tue 12.05.2026 10:00:00: closed by day (Betriebsausflug)" in operator.reads(
+        "115", "2026-05-12T10:00"
+    )
+
+
+def test_why_names_everybody(operator: Operator) -> None:
+    read = operator.reads("04171 693-0", "2026-03-06T10:00", "--why")
+    first = read.index("  from 0 s: harburg>=4  (1 agent can)")
+    assert read[first + 1 : first + 4] == [
+        "      Anna",
+        "      not Bert: has harburg at 2, not 4",
+        "      not Dora: keeps to dispatch",
+    ]
+    assert "  closed by hours for 115: partner oldenburg  (not for main-number)" in read
+    assert "  waited 60 s: partner oldenburg  (not at arrival)" in read
+
+
+def test_without_why_nobody_is_named(operator: Operator) -> None:
+    assert not [line for line in operator.reads("04171 693-0", "2026-03-06T10:00") if "Bert" in line or "not" in line]
+
+
+def test_a_queue_without_a_ladder_says_so(operator: Operator) -> None:
+    read = operator.reads("0999 1", "2026-03-08T03:00")
+    assert "ladder    none" in read
+    assert "at        Sun 08.03.2026 03:00:00: always open: the number has no calendar" in read
+
+
+def test_the_caller_is_read_as_the_trunk_writes_it(operator: Operator) -> None:
+    at = "2026-03-06T10:00"
+    assert "caller    +49417155501" in operator.reads("115", at, "--caller", "04171 55501")
+    assert "caller    +49417155501" in operator.reads("115", at, "--caller", "55501", "--trunk", "pbx")
+    assert not [line for line in operator.reads("115", at) if line.startswith("caller")]
+
+
+# ---------------------------------------------------------------- read by programs
+
+
+def test_json_says_all_there_is(operator: Operator) -> None:
+    told = operator.json("115", "2026-03-06T15:30", "--caller", "04171 55501")
+    assert told.pop("reason").startswith("closed by hours")
+    assert told == {
+        "called": "115",
+        "number": "115",
+        "caller": "+49417155501",
+        "at": "2026-03-06T15:30:00+01:00",
+        "kind": "115",
+        "tenant": "harburg",
+        "entry": "115",
+        "found_by": "number 115",
+        "queue": "service",
+        "priority": 2,
+        "open": False,
+        "closes_at": None,
+        "opens_at": "2026-03-09T07:00:00+01:00",
+        "verdict": "partner",
+        "steps": [
+            {"step": "from 0 s: harburg>=4", "able": 1},
+            {"step": "from 20 s: harburg>=2", "able": 2},
+            {"step": "from 40.5 s: any", "able": 2},
+        ],
+        "ladder": [
+            {"rung": "closed by hours for 115: partner oldenburg", "at_arrival": True, "why": "closed by hours"},
+            {"rung": "waited 60 s: partner oldenburg", "at_arrival": False, "why": "not at arrival"},
+        ],
+        "failsafe": "standard",
+    }
+
+
+@pytest.mark.parametrize("called", ["115", "04171 693-0", "0999 1", "112", "kein Anschluss", "", "ä" * 300])
+def test_json_has_the_same_keys_for_every_number(operator: Operator, called: str) -> None:
+    told = operator.json(called, "2026-03-06T10:00")
+    keys = {"called", "kind", "tenant", "entry", "queue", "open", "reason", "steps", "ladder"}
+    assert keys <= told.keys()
+    assert told.keys() == operator.json("115", "2026-03-06T10:00").keys()
+    assert told["called"] == called
+
+
+def test_json_with_why_names_everybody(operator: Operator) -> None:
+    assert operator.json("115", "2026-03-06T10:00", "--why")["steps"][0] == {
+        "step": "from 0 s: harburg>=4",
+        "able": 1,
+        "agents": ["anna"],
+        "others": {"bert": "has harburg at 2, not 4", "dora": "keeps to dispatch"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("at", "read"),
+    [
+        ("2026-07-03T10:00", "2026-07-03T10:00:00+02:00"),
+        ("2026-07-03T10:00Z", "2026-07-03T12:00:00+02:00"),
+        ("2026-07-03T10:00-04:00", "2026-07-03T16:00:00+02:00"),
+        ("2026-07-03", "2026-07-03T00:00:00+02:00"),
+        ("2026-10-25T02:30", "2026-10-25T02:30:00+02:00"),  # there are two: the first
+    ],
+)
+def test_a_time_without_a_zone_is_berlins(operator: Operator, at: str, read: str) -> None:
+    assert operator.json("115", at)["at"] == read
+
+
+def test_without_a_time_it_is_now(operator: Operator) -> None:
+    status, out, _ = operator.runs("--called=115", "--json")
+    assert status == 0
+    assert json.loads(out)["at"] > "2025"
+
+
+# ---------------------------------------------------------------- asked wrongly
+
+
+@pytest.mark.parametrize("at", ["tomorrow", "2026-13-01T10:00", "2026-03-06T24:30", "15:00"])
+def test_a_text_that_is_no_time(operator: Operator, at: str) -> None:
+    assert operator.is_refused("--called=115", f"--at={at}") == (f"{at!r} is not a time; write it as 2026-10-30T15:30")
+
+
+def test_an_empty_time_is_no_time(operator: Operator) -> None:
+    """A script's variable was empty; the answer for now would be believed."""
+    assert operator.is_refused("--called=115", "--at=") == "'' is not a time; write it as 2026-10-30T15:30"
+
+
+def test_a_time_no_clock_in_berlin_ever_shows(operator: Operator) -> None:
+    said = operator.is_refused("--called=115", "--at=2026-03-29T02:30")
+    assert said == "'2026-03-29T02:30' does not exist in Berlin: that night the clocks are set forward"
+
+
+def test_a_trunk_nobody_knows(operator: Operator) -> None:
+    assert operator.is_refused("--called=115", "--trunk", "fax") == "there is no trunk 'fax'; there are: trunk, pbx"
+
+
+def test_a_directory_file_that_is_not_there(operator: Operator) -> None:
+    operator.file.unlink()
+    said = operator.is_refused("--called=115")
+    assert str(operator.file) in said
+    assert "No such file" in said
+
+
+def test_a_ladder_that_leads_nowhere_is_refused_with_its_place(operator: Operator) -> None:
+    operator.file.write_text(HARBURG.replace("waited 60 s: partner oldenburg", "waited 60 s: partner oldenbourg"))
+    said = operator.is_refused("--called=115")
+    assert "'oldenbourg', which does not exist, did you mean 'oldenburg'?" in said
+
+
+def test_a_moment_at_the_end_of_time_is_refused_in_a_sentence(operator: Operator) -> None:
+    assert "9999" in operator.is_refused("--called=115", "--at", "9999-12-31T23:59")
