@@ -103,10 +103,10 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("queue", name="pk_queue_switches"),
     )
-    # With their defaults these three reach all old records at once: neither database touches a row.
+    # With their defaults these reach all old records at once: neither database touches a row.
     op.add_column("records", sa.Column("overflow_trigger", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("records", sa.Column("overflow_partner", sa.Text(), nullable=True))
-    op.add_column("records", sa.Column("rungs", sa.JSON(), server_default=sa.text("'[]'"), nullable=False))
+    op.add_column("records", sa.Column("rungs", sa.JSON(), nullable=True))
 
     # Of the directory's tables each is changed twice: what is new comes empty, is filled, and only then must be there.
     with op.batch_alter_table("partners") as batch:

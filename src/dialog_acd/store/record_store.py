@@ -414,7 +414,7 @@ def _record(row: RowMapping) -> CallRecord:
         kind=EntryKind(row["kind"]),
         outcome=Outcome(Result(row["result"]), row["reason"], Blame(row["blame"])),
         offers=offers_from_plain(row["offers"]),
-        rungs=rungs_from_plain(row["rungs"]),
+        rungs=rungs_from_plain(row["rungs"] or ()),
     )
 
 

@@ -273,7 +273,7 @@ records = Table(
     # Also the answer for records written before there were ladders, and for a version that does not know them.
     Column("overflow_trigger", Text, nullable=False, server_default=text("''")),
     Column("overflow_partner", Text),
-    Column("rungs", JSON, nullable=False, server_default=text("'[]'")),
+    Column("rungs", JSON),  # NULL on records of a version that had no ladder
     Index(None, "tenant", "t_in"),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
     Index(None, "trunk_call_id", postgresql_using="hash"),
