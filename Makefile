@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: bench-core help setup tools demo up down unit test test-store test-e2e check format lint types imports clean
+.PHONY: bench-core help setup tools demo up down unit test test-simulation test-store test-e2e check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,12 +34,15 @@ down: setup ## end what `make up` started
 	@$(RIG) down
 
 unit: setup ## the tests that need nothing but Python (under a minute)
-	@$(BIN)/pytest -q -m "not e2e and not postgres"
+	@$(BIN)/pytest -q -m "not e2e and not postgres and not simulation"
 
 tools: setup
 	@bash tests/tools.sh
 
-test: tools unit test-store test-e2e ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
+test: tools unit test-simulation test-store test-e2e ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
+
+test-simulation: setup ## the simulator against queueing theory, a tenth of its length (all of it: ACD_SIMULATION=full)
+	@$(BIN)/pytest -q -m simulation
 
 test-store: tools ## the database cases once more, on a real PostgreSQL
 	@$(BIN)/pytest -q -m postgres

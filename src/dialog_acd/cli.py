@@ -1,4 +1,4 @@
-"""The command line: ``serve``, ``migrate``, ``load``, ``check``, ``route``.
+"""The command line: ``serve``, ``migrate``, ``load``, ``check``, ``route``, ``simulate``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -24,6 +24,7 @@ from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.inquiry import inquire
 from dialog_acd.core.rules import written
 from dialog_acd.settings import read_secret, read_settings
+from dialog_acd.simulation import run_command
 from dialog_acd.store.database import migrate, open_database, require_current_schema
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.store.directory_store import DirectoryStore
@@ -73,6 +74,11 @@ def main() -> None:
     route.add_argument("--why", action="store_true", help="also say who could answer, and who could not for what")
     route.add_argument("--json", action="store_true", help="one JSON object instead of text")
     route.add_argument("--directory", type=Path, metavar="FILE", help="ask this file (TOML) instead of the database")
+    simulate = commands.add_parser("simulate", help="play a scenario's days through this very core, in no time")
+    simulate.add_argument("file", type=Path, metavar="SCENARIO.yaml")
+    simulate.add_argument("--seed", type=int, default=1, help="same seed, same callers (default: 1)")
+    simulate.add_argument("--runs", type=int, help="how many days (default: what the scenario says)")
+    simulate.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     asked = parser.parse_args()
     try:
         settings = read_settings()
@@ -256,4 +262,15 @@ def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why
     return "\n".join(lines)
 
 
-_COMMANDS = {"serve": _serve, "migrate": _migrate, "load": _load, "check": _check, "route": _route}
+async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
+    return run_command(asked.file, asked.seed, asked.runs, asked.json)
+
+
+_COMMANDS = {
+    "serve": _serve,
+    "migrate": _migrate,
+    "load": _load,
+    "check": _check,
+    "route": _route,
+    "simulate": _simulate,
+}

@@ -22,6 +22,7 @@ import tracemalloc
 from collections import deque
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dialog_acd.core import messages as m
@@ -44,12 +45,15 @@ from dialog_acd.core.model import (
     TenantId,
 )
 from dialog_acd.core.rules import parse_rung, parse_step
+from dialog_acd.simulation.run import Run
+from dialog_acd.simulation.scenario import read_scenario
 from dialog_acd.testing import MONDAY, SequentialIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 TOWN = TenantId("town")
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 ROUNDS, SECONDS = 3, 1.0
 PER_AGENT = 5
 
@@ -228,8 +232,22 @@ def measure(what: str, build: Callable[[], Index | Whole], regime: str) -> tuple
     return rate, p99
 
 
+def a_year() -> tuple[int, float]:
+    """200,000 calls of Hannover's days through the simulator and this very core, records and reasons on; seconds."""
+    scenario = read_scenario(SCENARIOS / "hannover-2021.yaml")
+    calls = days = 0
+    began = time.perf_counter()
+    while calls < 200_000:
+        calls += Run(scenario, 115, days).outcome().calls
+        days += 1
+    return calls, time.perf_counter() - began
+
+
 def main() -> None:
     said: dict[str, float] = {}
+    calls, seconds = a_year()
+    said["sim_calls_per_s"], said["year_of_200000_calls_s"] = calls / seconds, 200_000 * seconds / calls
+    print(f"simulated: {calls:,} calls of Hannover in {seconds:.1f} s, {calls / seconds:,.0f}/s", flush=True)
     sizes = ((10, 20), (1000, 100), (10_000, 100))
     for agents, queues in sizes:
         directory = centre(agents, queues, 50 if agents > 50 else 10)

@@ -279,8 +279,9 @@ class Acd:
         call.touched_at = self._now
         self._leave_line(call)
         state = call.state
-        for due in (Due.OFFER_EXPIRES, Due.HELD_BY, Due.PAUSE_ENDS):
-            call.deadlines.pop(due, None)
+        if len(call.deadlines) > 1:  # one of them is LOST
+            for due in (Due.OFFER_EXPIRES, Due.HELD_BY, Due.PAUSE_ENDS):
+                call.deadlines.pop(due, None)
         if state in (CallState.WAITING, CallState.OFFERED, CallState.RETURNING, CallState.FAILSAFE):
             # Whoever is back with us is not the partner's: a later transfer must not count as overflow.
             self._back_from_partner(call)
@@ -636,8 +637,8 @@ class Acd:
         """Bring together one caller and one agent, or take one waiting call up its ladder. Says whether it did."""
         if not self._switch_up:
             return False
-        match = self._roster.matching.next(self._now.timestamp())
-        if match is not None:
+        matching = self._roster.matching
+        if matching.stirred and (match := matching.next(self._now.timestamp())) is not None:
             self._offer(match)
             return True
         if len(self._to_climb) > 1:

@@ -2,26 +2,32 @@
 
 The definitions are those of the 115 network and of the towns' contracts:
 
-- **offered** (O): every call that wanted a person. A call to an emergency number was told where help is and wanted
-  nobody here, so refused calls are counted apart and are in no denominator.
+- **offered** (O): every call that wanted a person, and came when the number is served. A call to an emergency number
+  was told where help is and wanted nobody here (refused); a call that found the number closed was told when it opens
+  (closed). Both are counted apart and are in no denominator. A call that came out of hours and was sent to a partner
+  all the same (115 on a Friday afternoon) was promised a person, so it is offered.
 - **answered** (own A): a person of ours answered, whatever became of the call later. **overflowed**: nobody of ours
   did, a partner's person did. **failsafe**: Asterisk took the call out of our hands and neither of the two had
-  answered it before; whether the failsafe group then answered is reported with it where known. **abandoned** and
-  **failed** are the rest. Each offered call is in exactly one of these five.
+  answered it before; whether the failsafe group then answered is reported with it where known. **released**: the
+  caller waited and was told that nobody will answer. **abandoned** and **failed** (technical losses) are the rest.
+  Each offered call is in exactly one of these six.
+- **sent** (V): handed to a partner at least once, whoever answered in the end.
 - **wait** of a call: from the first signalling at our door until a person answers, announcements included; a
   partner's person counts.
 - **service level, strict**: answered within the queue's target (boundary included: 30.000 s is in time) by ours or by
-  a partner, out of *all* offered. The kinder formulas are left out here on purpose: the same day can "meet" 75/30 by
-  one of them and miss it by the strict one.
+  a partner, out of *all* offered. The kinder formulas stand beside it under names of their own: the same day can
+  "meet" 75/30 by one of them and miss it by the strict one, so none of them is ever printed without its name.
 
-A value over a period is made of pooled counts, never a mean of percentages, so a ``Ratio`` keeps both numbers, and
-nothing divided by nothing is ``None`` ("keine Daten"), never 0 % and never 100 %.
+A value over a period is made of pooled counts, never a mean of percentages, so a ``Ratio`` keeps both numbers,
+``Figures`` of two days or towns add up, and nothing divided by nothing is ``None`` ("keine Daten"), never 0 % and
+never 100 %.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TARGET = timedelta(seconds=30)
 """115: 75 per cent within 30 seconds."""
+SHORT = timedelta(seconds=5)
+"""Who leaves within so long was hardly there: a *short* abandon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +70,233 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What a table says about a town, or about all of them. Waits are seconds; ``None``: nobody was answered."""
+class Mean:
+    """A sum over so many."""
 
-    offered: int
-    answered: int
-    abandoned: int
-    overflowed: int
-    failsafe: int
-    failed: int
-    refused: int
-    """Emergency numbers: not offered."""
-    service_level: Ratio
-    """Strict."""
-    asa_s: float | None
-    """Average speed of answer, over calls a person answered."""
-    wait_p50_s: float | None
-    wait_p99_s: float | None
+    total: float
+    of: int
+
+    def value(self) -> float | None:
+        """``None`` where there is nothing to divide by."""
+        return self.total / self.of if self.of else None
+
+    def __add__(self, other: Mean) -> Mean:
+        return Mean(self.total + other.total, self.of + other.of)
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a table says about a town, or about all of them: finished calls, counted one by one with ``add``.
+
+    Waits are seconds; ``None``: nobody was answered. German names are those of the reports.
+    """
+
+    offered: int = 0
+    answered: int = 0
+    abandoned: int = 0
+    overflowed: int = 0
+    failsafe: int = 0
+    failed: int = 0
+    released: int = 0
+    refused: int = 0
+    """Emergency numbers, and calls of a partner beyond what was agreed: not offered."""
+    closed: int = 0
+    """Came when nobody serves the number: not offered."""
+    sent: Counter[str] = field(default_factory=Counter)
+    """V, by what sent them: values of ``model.Trigger``."""
+    answered_here: int = 0
+    """Of ``answered``, those never sent to a partner."""
+    in_time: int = 0
+    abandoned_in_time: int = 0
+    """Left within the target."""
+    abandoned_short: int = 0
+    had_to_wait: int = 0
+    """Answered or abandoned, and not in the very moment they came."""
+    waits: list[float] = field(default_factory=list)
+    """Of whoever a person answered."""
+    waits_in_line: list[float] = field(default_factory=list)
+    """The same, without the announcement that had to be heard."""
+    waits_of_abandoned: list[float] = field(default_factory=list)
+    handling: list[float] = field(default_factory=list)
+    """Conversation and wrap-up, of calls answered by ours."""
+
+    def add(self, record: CallRecord, target: timedelta | None = None) -> None:
+        """Count a finished call. ``target``: how long may be waited in its queue; without it, thirty seconds.
+
+        A record itself says whether *our* answer was in time; the target is for partners and for who abandoned.
+        """
+        result = record.outcome.result
+        if result is Result.REFUSED:
+            self.refused += 1
+            return
+        if result is Result.CLOSED and record.t_ovf is None:
+            self.closed += 1
+            return
+        self.offered += 1
+        if record.t_ovf is not None:
+            self.sent[record.overflow_trigger] += 1
+        answer = record.t_ans or record.t_ovf_ans
+        if answer is not None:
+            wait = answer - record.t_in
+            self.waits.append(wait.total_seconds())
+            self.waits_in_line.append((answer - (record.t_ann_end or record.t_in)).total_seconds())
+            self.had_to_wait += wait > timedelta()
+            if record.t_ans is not None:
+                self.answered += 1
+                self.answered_here += record.t_ovf is None
+                self.in_time += record.in_time
+                self.handling.append(((record.t_wrap_end or record.t_end) - answer).total_seconds())
+            else:
+                self.overflowed += 1
+                self.in_time += wait <= (target or DEFAULT_TARGET)
+        elif result is Result.FAILSAFE:
+            self.failsafe += 1
+        elif result is Result.ABANDONED:
+            wait = record.waited
+            self.abandoned += 1
+            self.abandoned_in_time += wait <= (target or DEFAULT_TARGET)
+            self.abandoned_short += wait <= SHORT
+            self.had_to_wait += wait > timedelta()
+            self.waits_of_abandoned.append(wait.total_seconds())
+        elif result in (Result.RELEASED, Result.CLOSED):
+            self.released += 1
+        else:
+            self.failed += 1
+
+    def join(self, other: Figures) -> None:
+        """Pool the counts of other calls with these."""
+        self.offered += other.offered
+        self.answered += other.answered
+        self.abandoned += other.abandoned
+        self.overflowed += other.overflowed
+        self.failsafe += other.failsafe
+        self.failed += other.failed
+        self.released += other.released
+        self.refused += other.refused
+        self.closed += other.closed
+        self.sent.update(other.sent)
+        self.answered_here += other.answered_here
+        self.in_time += other.in_time
+        self.abandoned_in_time += other.abandoned_in_time
+        self.abandoned_short += other.abandoned_short
+        self.had_to_wait += other.had_to_wait
+        self.waits += other.waits
+        self.waits_in_line += other.waits_in_line
+        self.waits_of_abandoned += other.waits_of_abandoned
+        self.handling += other.handling
+
+    # ---------------------------------------------------------------- reachability
 
     @property
     def accepted(self) -> Ratio:
         """Annahmequote (Netz): ours and the partners' answers out of all offered."""
         return Ratio(self.answered + self.overflowed, self.offered)
+
+    @property
+    def accepted_own(self) -> Ratio:
+        """Annahmequote (eigen): what our own people made of the calls that were left to them.
+
+        A call that was sent and came back is in neither number: with it above and not below, a partner who is down
+        would lift the share beyond 100 %.
+        """
+        return Ratio(self.answered_here, self.offered - self.sent.total())
+
+    @property
+    def accepted_adjusted(self) -> Ratio:
+        """Annahmequote bereinigt: short abandons are not offered. Never printed without their count."""
+        return Ratio(self.answered + self.overflowed, self.offered - self.abandoned_short)
+
+    @property
+    def abandon_rate(self) -> Ratio:
+        """Abbruchquote."""
+        return Ratio(self.abandoned, self.offered)
+
+    @property
+    def sent_rate(self) -> Ratio:
+        """Überlaufquote."""
+        return Ratio(self.sent.total(), self.offered)
+
+    def sent_by(self, trigger: str) -> Ratio:
+        """Überlaufquote by what sent the call."""
+        return Ratio(self.sent[trigger], self.offered)
+
+    @property
+    def sent_accepted(self) -> Ratio:
+        """Überlauf-Annahmequote: how many of those sent the partner answered."""
+        return Ratio(self.overflowed, self.sent.total())
+
+    # ---------------------------------------------------------------- speed
+
+    @property
+    def service_level(self) -> Ratio:
+        """Servicelevel X/T strict."""
+        return Ratio(self.in_time, self.offered)
+
+    @property
+    def service_level_late_abandons_only(self) -> Ratio:
+        """Servicelevel ohne Frühabbrecher: who left within the target is not offered."""
+        return Ratio(self.in_time, self.offered - self.abandoned_in_time)
+
+    @property
+    def service_level_served_only(self) -> Ratio:
+        """Servicelevel der Angenommenen: hides who gave up."""
+        return Ratio(self.in_time, self.answered + self.overflowed)
+
+    @property
+    def service_level_abandons_count(self) -> Ratio:
+        """Servicelevel "Abbruch<=T zählt positiv"."""
+        return Ratio(self.in_time + self.abandoned_in_time, self.offered)
+
+    @property
+    def service_level_short_excluded(self) -> Ratio:
+        """Strict, but short abandons are not offered: the wording of some contracts."""
+        return Ratio(self.in_time, self.offered - self.abandoned_short)
+
+    @property
+    def asa(self) -> Mean:
+        """Durchschnittliche Wartezeit (ASA), of whoever a person answered."""
+        return Mean(math.fsum(self.waits), len(self.waits))
+
+    @property
+    def asa_in_line(self) -> Mean:
+        """The same from the end of the announcement on."""
+        return Mean(math.fsum(self.waits_in_line), len(self.waits_in_line))
+
+    @property
+    def wait_of_abandoned(self) -> Mean:
+        """Wartezeit der Abbrecher."""
+        return Mean(math.fsum(self.waits_of_abandoned), len(self.waits_of_abandoned))
+
+    @property
+    def wait_of_all(self) -> Mean:
+        """Both together: what queueing formulas call the mean wait."""
+        return self.asa + self.wait_of_abandoned
+
+    @property
+    def aht(self) -> Mean:
+        """AHT: conversation and wrap-up of the calls our own people answered."""
+        return Mean(math.fsum(self.handling), len(self.handling))
+
+    @property
+    def asa_s(self) -> float | None:
+        """Average speed of answer, over calls a person answered."""
+        return self.asa.value()
+
+    @property
+    def wait_p50_s(self) -> float | None:
+        return percentile(self.waits, 0.5)
+
+    @property
+    def wait_p90_s(self) -> float | None:
+        return percentile(self.waits, 0.9)
+
+    @property
+    def wait_p99_s(self) -> float | None:
+        return percentile(self.waits, 0.99)
+
+    @property
+    def wait_max_s(self) -> float | None:
+        return max(self.waits, default=None)
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -100,47 +313,11 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 
 def figures(records: Iterable[CallRecord], targets: Mapping[QueueId, timedelta] | None = None) -> Figures:
-    """Count finished calls.
-
-    ``targets``: how long may be waited, by queue; it is needed only for calls a partner answered, because a record
-    itself says whether *our* answer was in time. Without it, thirty seconds.
-    """
-    offered = answered = abandoned = overflowed = failsafe = failed = refused = in_time = 0
-    waits: list[float] = []
+    """Count finished calls. ``targets``: how long may be waited, by queue; without it, thirty seconds."""
+    found, targets = Figures(), targets or {}
     for record in records:
-        result = record.outcome.result
-        if result is Result.REFUSED:
-            refused += 1
-            continue
-        offered += 1
-        if record.t_ans is not None:
-            answered += 1
-            in_time += record.in_time
-            waits.append((record.t_ans - record.t_in).total_seconds())
-        elif record.t_ovf_ans is not None:
-            overflowed += 1
-            wait = record.t_ovf_ans - record.t_in
-            in_time += wait <= (targets or {}).get(record.queue, DEFAULT_TARGET)
-            waits.append(wait.total_seconds())
-        elif result is Result.FAILSAFE:
-            failsafe += 1
-        elif result is Result.ABANDONED:
-            abandoned += 1
-        else:
-            failed += 1
-    return Figures(
-        offered=offered,
-        answered=answered,
-        abandoned=abandoned,
-        overflowed=overflowed,
-        failsafe=failsafe,
-        failed=failed,
-        refused=refused,
-        service_level=Ratio(in_time, offered),
-        asa_s=math.fsum(waits) / len(waits) if waits else None,
-        wait_p50_s=percentile(waits, 0.5),
-        wait_p99_s=percentile(waits, 0.99),
-    )
+        found.add(record, targets.get(record.queue))
+    return found
 
 
 def by_tenant(

@@ -465,6 +465,11 @@ class Matching:
 
     # ---------------------------------------------------------------- what is
 
+    @property
+    def stirred(self) -> bool:
+        """Somebody has become idle, or some call has come, since ``next`` last found nothing."""
+        return bool(self._fresh_agents or self._fresh_calls)
+
     def __contains__(self, call: object) -> bool:
         return call in self._waiting
 

@@ -7,6 +7,9 @@ nobody has) is reported in the same list.
 Rules are lines of text (``from 15 s: langenhagen>=2``, ``waited 60 s: partner oldenburg``, ``mon-thu 07:00-18:00``),
 read by the core, which also says what is wrong with them. An older form of the file (one skill and one overflow to a
 queue, one number to a partner) is refused with the very lines it has to be written in now.
+
+Other files of an operator (a scenario of the simulator) are read with the same parts: the kinds of lines and
+lengths, and ``told``, which says what is wrong with a table of whatever form.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ from dialog_acd.core.model import (
 from dialog_acd.core.rules import parse_rung, parse_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic_core import ErrorDetails
 
@@ -83,7 +86,9 @@ def _whole_milliseconds(seconds: float) -> float:
 T = TypeVar("T")
 
 
-def _rule(parse: Callable[[str], T]) -> BeforeValidator:
+def rule_line(parse: Callable[[str], T]) -> BeforeValidator:
+    """A value written as one line of text; ``parse`` raises ``RuleInvalid``."""
+
     def read(line: object) -> T:
         if not isinstance(line, str):
             raise PydanticCustomError("string_type", "not a text")
@@ -113,50 +118,52 @@ def _no_land(land: str | None) -> str | None:
 Words = Annotated[str, AfterValidator(_speakable)]
 Name = Annotated[str, Field(min_length=1), AfterValidator(_speakable)]
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False), AfterValidator(_whole_milliseconds)]
-StepLine = Annotated[InstanceOf[Step], _rule(parse_step)]
-RungLine = Annotated[InstanceOf[Rung], _rule(parse_rung)]
-HoursLine = Annotated[InstanceOf[Hours], _rule(parse_hours)]
-Stretch = Annotated[tuple[time, time], _rule(_parse_stretch)]
+StepLine = Annotated[InstanceOf[Step], rule_line(parse_step)]
+RungLine = Annotated[InstanceOf[Rung], rule_line(parse_rung)]
+HoursLine = Annotated[InstanceOf[Hours], rule_line(parse_hours)]
+Stretch = Annotated[tuple[time, time], rule_line(_parse_stretch)]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """What is written in it is all there may be, and is taken at its word."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class TenantTable(_Table):
+class TenantTable(Table):
     id: Name
     name: Name
     label: Name
 
 
-class TrunkTable(_Table):
+class TrunkTable(Table):
     name: Name
     number_format: Annotated[str, Field(pattern="^(national|cc-no-plus|subscriber)$")] = "national"
     area_code: Annotated[str, Field(pattern="^[1-9][0-9]{1,4}$")] = "511"
     country_code: Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")] = "49"
 
 
-class SkillTable(_Table):
+class SkillTable(Table):
     id: Name
     name: Name
     # TOML has no enums: the word is looked up, here and below.
     kind: Annotated[SkillKind, Field(strict=False)] = SkillKind.TOPIC
 
 
-class TeamTable(_Table):
+class TeamTable(Table):
     id: Name
     name: Name
     by_target: bool = False
     help_debt: bool = False
 
 
-class SpecialDayTable(_Table):
+class SpecialDayTable(Table):
     day: date
     name: Name
     hours: list[Stretch] = []
 
 
-class CalendarTable(_Table):
+class CalendarTable(Table):
     id: Name
     name: Name
     hours: list[HoursLine]
@@ -166,7 +173,7 @@ class CalendarTable(_Table):
     zone: Name = "Europe/Berlin"
 
 
-class PartnerTable(_Table):
+class PartnerTable(Table):
     id: Name
     name: Name
     numbers: list[Name]
@@ -177,14 +184,14 @@ class PartnerTable(_Table):
     min_gain: Seconds = 0
 
 
-class FailsafeTable(_Table):
+class FailsafeTable(Table):
     name: Name
     group: Name
     partner: Name | None = None
     hours: list[Name] = []
 
 
-class QueueTable(_Table):
+class QueueTable(Table):
     id: Name
     name: Name
     steps: list[StepLine]
@@ -201,7 +208,7 @@ class QueueTable(_Table):
     music: Name = "acd"
 
 
-class EntryTable(_Table):
+class EntryTable(Table):
     number: Words = ""
     tenant: Name
     queue: Name
@@ -216,7 +223,7 @@ class EntryTable(_Table):
     spare: int = 0
 
 
-class AgentTable(_Table):
+class AgentTable(Table):
     id: Name
     name: Name
     phone: Name
@@ -226,7 +233,7 @@ class AgentTable(_Table):
     lines: list[Name] = []
 
 
-class DirectoryTable(_Table):
+class DirectoryTable(Table):
     tenants: list[TenantTable]
     queues: list[QueueTable]
     entries: list[EntryTable]
@@ -249,15 +256,22 @@ def read_directory(path: Path) -> Directory:
         raise DirectoryFileInvalid(path, ("it is not UTF-8 text; save it as UTF-8",)) from error
     except tomllib.TOMLDecodeError as error:
         raise DirectoryFileInvalid(path, (f"it is not TOML: {error}",)) from error
+    return directory_from_plain(content, path)
+
+
+def directory_from_plain(content: dict[str, Any], source: Path) -> Directory:
+    """Check and build what a file of this form says, once it is read into plain values (TOML's, or YAML's).
+
+    Raises ``DirectoryFileInvalid`` naming ``source``, every fault and its place.
+    """
     try:
         table = DirectoryTable.model_validate(content)
     except ValidationError as error:
-        faults = tuple(_fault(details, content) for details in error.errors(include_url=False))
-        raise DirectoryFileInvalid(path, faults) from error
+        raise DirectoryFileInvalid(source, told(error, content, DirectoryTable, _TABLES, _written_now)) from error
     try:
         return _directory(table)
     except DirectoryInvalid as error:
-        raise DirectoryFileInvalid(path, error.faults) from error
+        raise DirectoryFileInvalid(source, error.faults) from error
 
 
 def _directory(table: DirectoryTable) -> Directory:
@@ -368,15 +382,39 @@ _SENTENCES = {
 }
 
 
-def _fault(details: ErrorDetails, content: dict[str, Any]) -> str:
+Place = tuple[int | str, ...]
+
+
+def told(
+    error: ValidationError,
+    content: dict[str, Any],
+    form: type[Table],
+    tables: Mapping[str, type[Table]],
+    older: Callable[[Place, dict[str, Any]], str] = lambda _place, _content: "",
+) -> tuple[str, ...]:
+    """Every fault with its place, in an operator's words.
+
+    ``form`` is the table as a whole, ``tables`` those inside it by the name they stand under; ``older`` says how a
+    field of an older form is written now (empty: it never was one).
+    """
+    return tuple(_fault(d, content, form, tables, older) for d in error.errors(include_url=False))
+
+
+def _fault(
+    details: ErrorDetails,
+    content: dict[str, Any],
+    form: type[Table],
+    tables: Mapping[str, type[Table]],
+    older: Callable[[Place, dict[str, Any]], str],
+) -> str:
     kind = details["type"]
     place = details["loc"]
-    if kind == "extra_forbidden" and (now := _written_now(place, content)):
+    if kind == "extra_forbidden" and (now := older(place, content)):
         sentence = now
     elif kind == "extra_forbidden":
         sentence = "unknown field"
         # Of what was meant, the closest: the typing error is nearly always one letter.
-        if meant := get_close_matches(str(place[-1]), _fields_at(place[:-1]), n=1):
+        if meant := get_close_matches(str(place[-1]), _fields_at(place[:-1], form, tables), n=1):
             sentence += f", did you mean {meant[0]!r}?"
     elif kind in {"enum", "literal_error"}:
         sentence = f"{details['input']!r} must be {details.get('ctx', {}).get('expected', 'another word')}"
@@ -389,7 +427,7 @@ def _fault(details: ErrorDetails, content: dict[str, Any]) -> str:
     return f"{_written(place)}: {sentence}{_of_which(place, content)}"
 
 
-def _written(place: tuple[int | str, ...]) -> str:
+def _written(place: Place) -> str:
     """``entries[2].number``; the first is 0."""
     text = ""
     for step in place:
@@ -397,7 +435,7 @@ def _written(place: tuple[int | str, ...]) -> str:
     return text
 
 
-def _written_now(place: tuple[int | str, ...], content: dict[str, Any]) -> str:
+def _written_now(place: Place, content: dict[str, Any]) -> str:
     """What an older form of the file says, as it is said now; empty: it was never a field."""
     table = _table_at(place, content)
     match place[0], place[-1]:
@@ -415,7 +453,7 @@ def _written_now(place: tuple[int | str, ...], content: dict[str, Any]) -> str:
     return ""
 
 
-def _of_which(place: tuple[int | str, ...], content: dict[str, Any]) -> str:
+def _of_which(place: Place, content: dict[str, Any]) -> str:
     """Nobody counts tables in a long file, so say which one it is by its own name."""
     table = _table_at(place, content) if len(place) > 1 else {}
     for key in ("id", "number", "name"):
@@ -424,7 +462,7 @@ def _of_which(place: tuple[int | str, ...], content: dict[str, Any]) -> str:
     return ""
 
 
-def _table_at(place: tuple[int | str, ...], content: dict[str, Any]) -> dict[str, Any]:
+def _table_at(place: Place, content: dict[str, Any]) -> dict[str, Any]:
     try:
         table = content[str(place[0])][place[1]]
     except (KeyError, IndexError, TypeError):
@@ -432,7 +470,7 @@ def _table_at(place: tuple[int | str, ...], content: dict[str, Any]) -> dict[str
     return table if isinstance(table, dict) else {}
 
 
-_TABLES: dict[str, type[_Table]] = {
+_TABLES: dict[str, type[Table]] = {
     "tenants": TenantTable,
     "queues": QueueTable,
     "entries": EntryTable,
@@ -447,7 +485,8 @@ _TABLES: dict[str, type[_Table]] = {
 }
 
 
-def _fields_at(place: tuple[int | str, ...]) -> list[str]:
-    """Of the innermost table that the place lies in."""
-    named = [str(step) for step in place if str(step) in _TABLES]
-    return list(_TABLES[named[-1]].model_fields if named else DirectoryTable.model_fields)
+def _fields_at(place: Place, form: type[Table], tables: Mapping[str, type[Table]]) -> list[str]:
+    """Of the innermost table that the place lies in, as they are written."""
+    named = [str(step) for step in place if str(step) in tables]
+    fields = (tables[named[-1]] if named else form).model_fields
+    return [field.alias or name for name, field in fields.items()]

@@ -1,0 +1,303 @@
+"""What the runs say, for people and for programs, and whether it is what was expected.
+
+*What is expected.* Either bounds, or the figure somebody has worked out (``about``). The latter is met when it lies
+within four standard errors, its own included: with thirty figures to a file, an interval of 95 % would be missed by
+one or two of them although nothing is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from dialog_acd.simulation.figures import LOAD, SERVICE_LEVEL, Seen, as_pair, estimate, named_kpis
+from dialog_acd.simulation.scenario import BERLIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from dialog_acd.simulation.figures import Cell, Estimate, Pair, Unit
+    from dialog_acd.simulation.run import Outcome
+    from dialog_acd.simulation.scenario import Expectation, Scenario
+
+SIGMAS = 4
+_COLUMNS = 4
+"""Of figures beside each other; more do not fit a terminal."""
+
+Scope = tuple[str, str | None]
+"""Of whom (``all``, ``kind 115``, ``queue langenhagen``, ``number 115``, ``group home``), and in which window."""
+
+
+@dataclass
+class Findings:
+    """Everything the runs have found so far. Of each run only numerators and denominators are kept."""
+
+    scenario: Scenario
+    seed: int
+    calls: int = 0
+    runs: int = 0
+    pairs: dict[Scope, dict[str, list[Pair]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        scenario = self.scenario
+        self.kpis = named_kpis(group.name for group in scenario.groups)
+        entries = scenario.directory.entries
+        # Only what can come: of a large directory a scenario may call a single number.
+        self.words = list(
+            dict.fromkeys(
+                [
+                    "all",
+                    *(f"kind {entry.kind.value}" for entry in entries),
+                    *(f"queue {queue.id}" for queue in scenario.directory.queues),
+                    *(f"number {source.entry}" for source in scenario.sources),
+                ]
+            )
+        )
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in one more run."""
+        self.calls += outcome.calls
+        self.runs += 1
+        made: dict[frozenset[Cell], dict[str, Pair]] = {}
+        for position, window in enumerate((None, *self.scenario.windows)):
+            of: dict[str, list[Cell]] = {word: [] for word in self.words}
+            for cell in outcome.cells:
+                if window is None or cell.windows >> (position - 1) & 1:
+                    for word in (f"kind {cell.kind.value}", f"queue {cell.queue}", f"number {cell.entry}", "all"):
+                        of[word].append(cell)
+            for word, cells in of.items():
+                # A centre with one queue has the same calls under four names.
+                known = frozenset(cells)
+                if known not in made:
+                    seen = _joined(outcome.cells[cell] for cell in cells)
+                    made[known] = {name: as_pair(kpi.of(seen)) for name, kpi in self.kpis.items()}
+                self._note((word, window), made[known])
+        for (group, window), load in outcome.loads.items():
+            self._note((f"group {group}", window), {LOAD: (load.handling_s, load.there_s)})
+
+    def _note(self, scope: Scope, found: Mapping[str, Pair]) -> None:
+        kept = self.pairs.setdefault(scope, {})
+        for name, pair in found.items():
+            kept.setdefault(name, []).append(pair)
+
+    def figure(self, kpi: str, of: str = "all", within: str | None = None) -> Estimate | None:
+        """One figure; ``None`` where there is nothing to divide by."""
+        return estimate(self.pairs[of, within][kpi], self.unit(kpi))
+
+    def unit(self, kpi: str) -> Unit:
+        return "%" if kpi == LOAD else self.kpis[kpi].unit
+
+    def verdict(self, expected: Expectation) -> tuple[Estimate | None, bool | None]:
+        """The figure, and whether it is what was expected. ``None``: one run is too little to say."""
+        found = self.figure(expected.kpi, expected.of, expected.within)
+        if found is None:
+            return None, False
+        if expected.about is not None:
+            if found.se is None:
+                return found, None
+            # What is the same in every run has no spread; then only the last digit may differ.
+            allowed = SIGMAS * math.hypot(found.se, expected.se) + 1e-9
+            return found, abs(found.value - expected.about) <= allowed
+        least, most = expected.at_least, expected.at_most
+        return found, (least is None or found.value >= least) and (most is None or found.value <= most)
+
+    @property
+    def as_expected(self) -> bool:
+        """Nothing that was expected is missed."""
+        return all(self.verdict(expected)[1] is not False for expected in self.scenario.expect)
+
+    def shown(self, kpi: str, words: Iterable[str]) -> str:
+        """The name with X and T filled in, where all calls in question were promised the same."""
+        if kpi != SERVICE_LEVEL:
+            return kpi
+        directory = self.scenario.directory
+        called = [directory.entry_for(s.dialled, s.trunk).entry for s in self.scenario.sources]
+        asked = [*words]
+        queues = {
+            entry.queue
+            for entry in called
+            if {"all", f"kind {entry.kind.value}", f"queue {entry.queue}", f"number {entry.number}"} & {*asked}
+        }
+        promised = {(directory.queue[q].target_share, directory.queue[q].target.total_seconds()) for q in queues}
+        if len(promised) != 1:
+            return kpi
+        share, target = promised.pop()
+        return kpi.replace("X/T", f"{100 * share:g}/{target:g}")
+
+
+def _joined(seen: Iterable[Seen]) -> Seen:
+    whole = Seen()
+    for one in seen:
+        whole.join(one)
+    return whole
+
+
+# ---------------------------------------------------------------- for programs
+
+
+def to_json(findings: Findings) -> str:
+    """One JSON object, on one line. Figures in per cent, seconds, or counts per run; ``null``: keine Daten."""
+    scenario = findings.scenario
+    said = {
+        "scenario": scenario.name,
+        "seed": findings.seed,
+        "runs": findings.runs,
+        "calls": findings.calls,
+        "start": _wall(scenario.start),
+        "counted_from": _wall(scenario.counted_from),
+        "end": _wall(scenario.end),
+        "figures": [
+            {
+                "of": of,
+                "in": window,
+                "kpis": {name: _number(findings, name, of, window) for name in kpis},
+            }
+            for (of, window), kpis in findings.pairs.items()
+        ],
+        "expect": [_expected(findings, expected) for expected in scenario.expect],
+        "as_expected": findings.as_expected,
+    }
+    return json.dumps(said, ensure_ascii=False)
+
+
+def _number(findings: Findings, kpi: str, of: str, window: str | None) -> dict[str, object]:
+    found = findings.figure(kpi, of, window)
+    half = None if found is None or found.half is None else round(found.half, 6)
+    said: dict[str, object] = {
+        "value": None if found is None else round(found.value, 6),
+        "half_width": half,
+        "unit": findings.unit(kpi) or "1",
+    }
+    if kpi == SERVICE_LEVEL:
+        said["shown"] = findings.shown(kpi, [of])
+    return said
+
+
+def _expected(findings: Findings, expected: Expectation) -> dict[str, object]:
+    found, met = findings.verdict(expected)
+    bounds = (("from", expected.at_least), ("to", expected.at_most), ("about", expected.about))
+    return {
+        "kpi": expected.kpi,
+        "of": expected.of,
+        "in": expected.within,
+        **{word: value for word, value in bounds if value is not None},
+        "found": None if found is None else round(found.value, 6),
+        "met": met,
+    }
+
+
+# ---------------------------------------------------------------- for people
+
+
+def print_report(findings: Findings, console: Console) -> None:
+    """Tables: the figures of each window, the groups, and what was expected."""
+    scenario = findings.scenario
+    console.print(scenario.name, style="bold", highlight=False)
+    if scenario.text:
+        console.print(scenario.text, highlight=False)
+    runs = "1 run" if findings.runs == 1 else f"{findings.runs} runs"
+    period = f"{_wall_words(scenario.counted_from)} to {_wall_words(scenario.end)}"
+    console.print(f"{runs}, seed {findings.seed}, {findings.calls} calls; counted {period}", highlight=False)
+    if findings.runs > 1:
+        console.print("± half the width of the 95 % interval; counts are per run", highlight=False)
+    words = _worth_a_column(findings)
+    for window in (None, *scenario.windows):
+        for first in range(0, len(words), _COLUMNS):
+            console.print(_figures(findings, words[first : first + _COLUMNS], window))
+    if scenario.groups:
+        console.print(_groups(findings))
+    if scenario.expect:
+        console.print(_expectations(findings))
+
+
+def _worth_a_column(findings: Findings) -> list[str]:
+    """``all``, and whatever differs from it and from what stands before it."""
+    columns: dict[str, str] = {}
+    for word in findings.words:
+        pairs = findings.pairs.get((word, None), {})
+        if any(pair[0] for name in ("Angeboten", "Geschlossen", "Blockiert") for pair in pairs.get(name, ())):
+            columns.setdefault(repr(pairs), word)
+    return [*columns.values()] or ["all"]
+
+
+def _figures(findings: Findings, words: Sequence[str], window: str | None) -> Table:
+    table = Table(title=window, title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for word in words:
+        table.add_column(word, justify="right")
+    # One group answers everything: nothing to be told apart.
+    alone = len(findings.scenario.groups) < 2
+    kpis = [name for name in findings.kpis if not (alone and name.startswith("Anteil ") and " an An" in name)]
+    for name in kpis:
+        found = [findings.figure(name, word, window) for word in words]
+        # What never happens needs no line, but for the headline figures.
+        if any(f is not None and f.value for f in found) or name in ("Angeboten", "Annahmequote (Netz)", SERVICE_LEVEL):
+            unit = findings.unit(name)
+            table.add_row(findings.shown(name, words), *(_words(f, unit) for f in found))
+    return table
+
+
+def _groups(findings: Findings) -> Table:
+    windows = (None, *findings.scenario.windows)
+    table = Table(show_edge=False, pad_edge=False)
+    for heading in ("group", "people"):
+        table.add_column(heading, justify="left" if heading == "group" else "right")
+    for window in windows:
+        table.add_column(LOAD if window is None else window, justify="right")
+    for group in findings.scenario.groups:
+        loads = [_words(findings.figure(LOAD, f"group {group.name}", window), "%") for window in windows]
+        table.add_row(group.name, str(len(group.agents)), *loads)
+    return table
+
+
+def _expectations(findings: Findings) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    for heading in ("expected", "of", "in", "value", "found", ""):
+        table.add_column(heading, justify="right" if heading in ("value", "found") else "left")
+    for expected in findings.scenario.expect:
+        found, met = findings.verdict(expected)
+        unit = findings.unit(expected.kpi)
+        said = "needs two runs" if met is None else "met" if met else "NOT MET"
+        style = "green" if met else "yellow" if met is None else "bold red"
+        table.add_row(
+            findings.shown(expected.kpi, [expected.of]), expected.of, expected.within or "", _wanted(expected, unit),
+            _words(found, unit, digits=2), f"[{style}]{said}[/]",
+        )  # fmt: skip
+    return table
+
+
+def _wanted(expected: Expectation, unit: Unit) -> str:
+    sign = f" {unit}".rstrip()
+    if expected.about is not None:
+        return f"about {_german(expected.about, 2)}{sign}"
+    least = "" if expected.at_least is None else f"from {_german(expected.at_least, 2)}"
+    most = "" if expected.at_most is None else f"to {_german(expected.at_most, 2)}"
+    return " ".join(filter(None, (least, most))) + sign
+
+
+def _words(found: Estimate | None, unit: Unit, digits: int = 1) -> str:
+    if found is None:
+        return "–"
+    if not unit and found.half is None:
+        return f"{found.value:g}"
+    half = "" if found.half is None else f" ± {_german(found.half, digits)}"
+    return f"{_german(found.value, digits)}{half} {unit}".rstrip()
+
+
+def _german(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace(".", ",")
+
+
+def _wall(moment: datetime) -> str:
+    return moment.astimezone(BERLIN).isoformat(timespec="seconds")
+
+
+def _wall_words(moment: datetime) -> str:
+    return f"{moment.astimezone(BERLIN):%a %d.%m.%Y %H:%M}"
