@@ -10,6 +10,7 @@ import math
 import os
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ from dialog_acd.core.kpi import Mean, Ratio
 from dialog_acd.core.records import Result
 from dialog_acd.simulation import ScenarioInvalid, find, run_command
 from dialog_acd.simulation import run as run_module
+from dialog_acd.simulation import scenario as scenario_module
 from dialog_acd.simulation.chance import Length, parse_length, parse_patience, stream
 from dialog_acd.simulation.figures import Estimate, as_pair, estimate, named_kpis, t_975
 from dialog_acd.simulation.run import Run
@@ -209,6 +211,8 @@ def test_each_source_of_chance_has_its_own_dice() -> None:
         ({"runs": 0}, "runs: 0: Input should be greater than or equal to 1"),
         ({"end": "2026-03-02T07:00"}, "end: must lie after start"),
         ({"warm_up": 7200}, "warm_up: must be over before the end, or no call is counted"),
+        ({"end": "2029-03-02T08:00"}, "end: a run is at most 400 days long"),
+        ({"start": "0001-01-01T00:00"}, "start: 1 is not a year anybody simulates"),
         ({"start": "tomorrow"}, "start: 'tomorrow' is not a moment, write it as 2026-03-02T08:00"),
         ({"start": "2026-03-02T08:00+01:00"}, "start: write the moment in local time, without a zone"),
         ({"patient": "none"}, "patient: unknown field, did you mean 'patience'?"),
@@ -262,7 +266,7 @@ def test_each_source_of_chance_has_its_own_dice() -> None:
             {"agents": [{"name": "centre", "shifts": ["tue 08:00-12:00"]}]},
             "agents[0].shifts: lie wholly outside of the time from start to end",
         ),
-        ({"agents": [{"name": "centre", "no_answer": 1}]}, "agents[0].no_answer: a share lies between 0 and 1"),
+        ({"agents": [{"name": "centre", "no_answer": 1}]}, "agents[0].no_answer: must be less than 1"),
         ({"agents": [{"name": "centre", "agents": ["anna"]}]}, "agents[0].agents[0]: there is no agent 'anna'"),
         (
             {"agents": [{"name": "centre", "agents": ["anna"], "count": 3}]},
@@ -358,6 +362,22 @@ def test_a_directory_file_with_its_own_people(tmp_path: Path) -> None:
     assert sorted(scenario.directory.agent) == ["anna", "new-1", "new-2"]
     content["agents"][1] = {"name": "late", "agents": ["anna"]}
     assert faults(tmp_path, content) == ["agents[1]: agent 'anna' works in agents[0] already"]
+
+
+def test_the_example_at_the_head_of_the_reader_can_be_used(tmp_path: Path) -> None:
+    """With a directory that has what it names."""
+    (_, _, example) = (scenario_module.__doc__ or "").partition("::\n\n")
+    content = yaml.safe_load(textwrap.dedent(example.partition("\nWhoever")[0]))
+    directory = changed()["directory"]
+    directory["queues"][0]["id"] = "hannover"
+    for entry in directory["entries"]:
+        entry["queue"] = "hannover"
+    directory["entries"].append({**directory["entries"][1], "number": "115", "kind": "115"})
+    directory["agents"] = [{"id": name, "name": name, "phone": name} for name in ("anna", "bert")]
+    scenario = read_scenario(written(tmp_path, {**content, "directory": directory}))
+    assert [len(group.agents) for group in scenario.groups] == [7, 2]
+    assert scenario.sources[0].patience != scenario.sources[1].patience
+    assert scenario.prompts == {"acd/closed": timedelta(seconds=12)}
 
 
 def test_shares_of_a_day_by_the_clock_on_the_wall(tmp_path: Path) -> None:
@@ -604,6 +624,16 @@ def test_a_closed_number_says_so_and_hangs_up(sheet: Any) -> None:
     assert run.story() == [(10.0, "CallArrived"), (17.0, "CallerHungUp")]
     (seen,) = run.outcome.cells.values()
     assert (seen.figures.closed, seen.figures.offered) == (1, 0)
+
+
+def test_what_a_partner_was_not_promised_is_busy_and_in_no_figure(sheet: Any) -> None:
+    run = sheet(
+        entry_kind="partner-inbound", entry_at_most=1, arrivals=[{"number": TOWN, "at": at("08:00:10", "08:00:20")}]
+    )
+    assert run.story(2) == [(20.0, "CallArrived"), (20.0, "CallerHungUp")]
+    assert run.record(2).cause == 17
+    (seen,) = run.outcome.cells.values()
+    assert (seen.figures.refused, seen.figures.offered) == (1, 1)
 
 
 # ---------------------------------------------------------------- partners

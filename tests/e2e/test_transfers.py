@@ -174,6 +174,7 @@ async def test_attended_transfer_while_the_office_still_rings(play: Play) -> Non
     at_office = await office.rings()
     await asking.pulse.until(lambda: 180 in asking.statuses, 5, "ringing at the office")
     assert await at_phone.refer("2001", replacing=asking) == 202
+    await at_phone.transferred()
     await at_office.answer(tone=OFFICES_VOICE)
     await call.media.hears_tone(OFFICES_VOICE)
     await at_office.media.hears_tone(CALLERS_VOICE)

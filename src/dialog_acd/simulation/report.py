@@ -203,8 +203,9 @@ def print_report(findings: Findings, console: Console) -> None:
     if scenario.text:
         console.print(scenario.text, highlight=False)
     runs = "1 run" if findings.runs == 1 else f"{findings.runs} runs"
+    calls = "1 call" if findings.calls == 1 else f"{findings.calls} calls"
     period = f"{_wall_words(scenario.counted_from)} to {_wall_words(scenario.end)}"
-    console.print(f"{runs}, seed {findings.seed}, {findings.calls} calls; counted {period}", highlight=False)
+    console.print(f"{runs}, seed {findings.seed}, {calls}; counted {period}", highlight=False)
     if findings.runs > 1:
         console.print("± half the width of the 95 % interval; counts are per run", highlight=False)
     words = _worth_a_column(findings)

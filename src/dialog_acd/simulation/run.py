@@ -51,8 +51,8 @@ LONGEST_TALK = timedelta(hours=4)
 """The dialplan ends every call then (``TIMEOUT(absolute)``)."""
 FAILSAFE_FOR = timedelta(seconds=120)
 """How long Asterisk tries on its own, when a caller has waited too long. Nobody answers there in a simulation."""
-NO_CIRCUIT, CALLER_ENDED, BUSY = 34, 16, 17
-"""Q.850."""
+NO_CIRCUIT, ENDED, BUSY = 34, 16, 17
+"""Q.850: blocked by the network, the ordinary end, and a partner's call that we have not promised to take."""
 _NO_TIME = timedelta()
 _DIAL_STATUS = {"busy": "busy", "refused": "congestion", "silent": "noanswer"}
 
@@ -154,7 +154,7 @@ class Run:
             window: [edge for stretch in stretches for edge in stretch]
             for window, stretches in scenario.windows.items()
         }
-        # What an order, and what two notices, make happen outside.
+        # What the switch does with each order; all others are for somebody else.
         self._outside: dict[type[m.Order | m.Notice], Callable[..., None]] = {
             m.Treat: self._treat,
             m.Offer: self._ring,
@@ -289,8 +289,10 @@ class Run:
             self._failsafe(caller, "verdict")
         else:
             self._place(caller, Place.LEAVING)
-            busy = treat.verdict is m.Verdict.BUSY
-            self._after(_NO_TIME if busy else self._prompt(treat.closed), self._hangs_up, caller)
+            if treat.verdict is m.Verdict.BUSY:
+                self._soon.append(m.CallerHungUp(caller.call, BUSY))
+            else:
+                self._after(self._prompt(treat.closed), self._hangs_up, caller)
 
     def _greeted(self, caller: Caller, order: int) -> None:
         if caller.order == order:
@@ -343,7 +345,7 @@ class Run:
     def _hangs_up(self, caller: Caller, order: int) -> None:
         if caller.order == order:
             self._place(caller, Place.GONE)
-            self._soon.append(m.CallerHungUp(caller.call, CALLER_ENDED))
+            self._soon.append(m.CallerHungUp(caller.call, ENDED))
 
     def _waited_too_long(self, caller: Caller, order: int) -> None:
         if caller.order == order:

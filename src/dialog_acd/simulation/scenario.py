@@ -2,7 +2,33 @@
 
 Who calls, who answers, and what is expected of the two. The centre itself is a directory like any other, either the
 operator's own (a path to the TOML file) or one written into the scenario. Times of day are those of the clock on the
-wall in Berlin.
+wall in Berlin::
+
+    name: A Monday with seven people
+    directory: hannover.toml             # or a table of the same form
+    start: "2026-03-02T08:00"
+    end: "2026-03-02T18:00"
+    warm_up: 0                           # so many seconds of each run are not counted
+    runs: 30
+    room: 20                             # so many may wait at once, the network blocks others (left out: any number)
+    arrivals:                            # each line: per_hour, or calls of a day over hours and shares, or moments at
+      - {number: "0511 168-0", calls: 972, hours: mon-thu 08:00-18:00, shares: [6, 8, 9.5], day_cv: 0.1, hour_cv: 0.08}
+      - {number: "115", per_hour: 4, patience: exponential 60 s, handling: fixed 120 s}
+    handling: lognormal 85 s cv 1        # the conversation; the queue's wrap-up comes on top
+    patience: exponential 180 s          # in line, from the end of a greeting on
+    redial: {share: 0.1, after: uniform 60-300 s}
+    prompts: {acd/closed: 12}            # seconds; others take as long as `prompt` says (5)
+    agents:
+      - {name: centre, count: 7, skills: {citizens: 3}, shifts: ["mon-fri 08:00-18:00"], breaks: ["daily 12:00-12:30"],
+         answers: exponential 4 s, no_answer: 0.02, back_after: fixed 60 s}
+      - {name: town-hall, agents: [anna, bert], handling: fixed 90 s}    # people of the directory
+    partners:
+      oldenburg: {people: 3, answers: fixed 8 s, handling: exponential 150 s, busy: 0.05, refused: 0, silent: 0.01,
+                  down: ["mon 10:00-10:30"], while_down: silent}
+    windows: {busiest hour: ["daily 09:00-10:00"]}      # by the arrival; reported besides the whole
+    expect:                              # per cent, seconds or calls per run, as they are reported
+      - {kpi: Servicelevel X/T strict, of: queue hannover, in: busiest hour, from: 75}
+      - {kpi: Auslastung, of: group centre, about: 62.8}               # within four standard errors
 
 Whoever mistypes a word is told which one and where, and all faults at once, as with the directory's file and by the
 same code. YAML has traps of its own: a key written twice counts once and silently, ``115`` is no text and ``8:30`` is
@@ -49,6 +75,7 @@ if TYPE_CHECKING:
 BERLIN = ZoneInfo("Europe/Berlin")
 AFTERWARDS = timedelta(days=2)
 """So long after the end shifts go on, for callers who are still there: nobody may wait longer than a day."""
+LONGEST = timedelta(days=400)
 MOST_CALLS = 20_000_000
 """Expected in all runs together: a slip of the finger is refused, not simulated for a week."""
 
@@ -77,12 +104,14 @@ def _moment(value: object) -> datetime:
         raise PydanticCustomError("string_type", "not a moment")
     if value.tzinfo is not None:
         raise ValueError("write the moment in local time, without a zone")
+    if not 1990 <= value.year <= 2190:
+        raise ValueError(f"{value.year} is not a year anybody simulates")
     return _local(value)
 
 
-def _not_none(share: float) -> float:
+def _below_one(share: float) -> float:
     if share >= 1:
-        raise ValueError("a share lies between 0 and 1, and 1 would be always")
+        raise ValueError("must be less than 1, or it would never end")
     return share
 
 
@@ -127,7 +156,7 @@ class AgentsTable(Table):
     breaks: list[HoursLine] = Field(default_factory=list)
     answers: LengthLine = AT_ONCE
     """How long the phone rings until it is picked up."""
-    no_answer: Annotated[Share, AfterValidator(_not_none)] = 0
+    no_answer: Annotated[Share, AfterValidator(_below_one)] = 0
     """Share of the offers that ring out. Who did not answer is ready again ``back_after``."""
     back_after: LengthLine = Length("fixed", 30.0)
     handling: LengthLine | None = None
@@ -147,7 +176,7 @@ class PartnerTable(Table):
 
 
 class RedialTable(Table):
-    share: Annotated[Share, AfterValidator(_not_none)]
+    share: Annotated[Share, AfterValidator(_below_one)]
     after: LengthLine
 
 
@@ -376,6 +405,9 @@ class _Reader:
         if self.end <= self.start:
             self._fault("end", "must lie after start")
             self.end = self.start + timedelta(seconds=1)  # so that the rest can be looked at
+        elif self.end - self.start > LONGEST:
+            self._fault("end", f"a run is at most {LONGEST.days} days long")
+            self.end = self.start + LONGEST
         elif self.counted_from >= self.end:
             self._fault("warm_up", "must be over before the end, or no call is counted")
         sources = tuple(self._sources())
