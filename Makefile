@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: bench-core help setup tools demo up down unit test test-simulation test-store test-e2e check format lint types imports clean
+.PHONY: bench-core help setup tools demo up down unit test test-simulation test-simulation-full test-store test-e2e check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,8 +41,11 @@ tools: setup
 
 test: tools unit test-simulation test-store test-e2e ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
 
-test-simulation: setup ## the simulator against queueing theory, a tenth of its length (all of it: ACD_SIMULATION=full)
-	@$(BIN)/pytest -q -m simulation
+test-simulation: setup ## the simulator against queueing theory, at a tenth of the references' length
+	@ACD_SIMULATION=tenth $(BIN)/pytest -q -m simulation
+
+test-simulation-full: setup ## the same at full length (half an hour)
+	@ACD_SIMULATION=full $(BIN)/pytest -q -m simulation
 
 test-store: tools ## the database cases once more, on a real PostgreSQL
 	@$(BIN)/pytest -q -m postgres
