@@ -126,6 +126,13 @@ async def play(theatre: Theatre, request: pytest.FixtureRequest) -> AsyncIterato
             await stage.close()
 
 
+@pytest.fixture
+async def partner_trusted_again(theatre: Theatre) -> AsyncIterator[None]:
+    """Three calls a partner did not take, in three stories, would open the circuit for the fourth."""
+    yield
+    await asyncio.to_thread(theatre.stack.end_service)
+
+
 SAID = pytest.StashKey["Callable[[], tuple[str, str]]"]()
 
 

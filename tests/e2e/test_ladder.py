@@ -12,19 +12,10 @@ import pytest
 from e2e.stage import DISPATCH, HANNOVER, LANGENHAGEN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from e2e.conftest import Play, Theatre
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("partner_trusted_again")]
 CALLERS_VOICE, AGENTS_VOICE, PARTNERS_VOICE = 440, 700, 1100
-
-
-@pytest.fixture(autouse=True)
-async def next_story_finds_the_partner_trusted(theatre: Theatre) -> AsyncIterator[None]:
-    """Three calls a partner did not take, in three stories, would open the circuit for the fourth."""
-    yield
-    await asyncio.to_thread(theatre.stack.end_service)
 
 
 async def test_main_number_after_hours_says_when_it_opens_again(play: Play) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,19 +9,10 @@ import pytest
 from e2e.stage import HANNOVER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from e2e.conftest import Play
 
-    from e2e.conftest import Play, Theatre
-
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("partner_trusted_again")]
 CALLERS_VOICE, AGENTS_VOICE, PARTNERS_VOICE = 440, 700, 1100
-
-
-@pytest.fixture(autouse=True)
-async def next_story_finds_the_partner_trusted(theatre: Theatre) -> AsyncIterator[None]:
-    """Three partners that did not answer, in three stories, would open the circuit for the fourth."""
-    yield
-    await asyncio.to_thread(theatre.stack.end_service)
 
 
 RULES = {"overflow_after": 2, "partner_rings": 4}

@@ -870,9 +870,8 @@ class Acd:
             return False  # a refused order a moment ago; it stands in line again after the pause, and comes back here
         now, again, somebody_later = self._now, None, False
         if call.saying_until is not None and now < call.saying_until:
-            self._set_due(
-                call, Due.LADDER, call.saying_until
-            )  # let the prompt be heard; an agent would not wait for it
+            # Let the prompt be heard. (An agent who is free does not wait for it.)
+            self._set_due(call, Due.LADDER, call.saying_until)
             return False
         first_look = call.forecast is None and call.id in self._roster.matching
         if first_look:
@@ -1023,18 +1022,23 @@ class Acd:
         number = partner.numbers[call.numbers_tried]
         order = m.Divert(call.id, partner.id, number, partner.ring_for)
         self._move(call, order)
-        self._set_due(call, Due.LOST, self._now + partner.ring_for + LOST_AFTER)
-        call.trigger, call.partner, call.asked = rung.trigger.value, partner.id, partner.id
+        self._rings_at(call, partner)
+        call.trigger, call.asked = rung.trigger.value, partner.id
         self._blocked.get(partner.id, {}).pop(call.id, None)
-        self._partners.sends(call.id, partner.id, self._now)
         call.line.t_ovf = call.line.t_ovf or self._now
-        self._set_due(call, Due.OFFER_EXPIRES, self._now + partner.ring_for + GRACE)
         # The partner may be slower than the next free agent here: the place in the queue is kept.
         self._stand_in_line(call)
         self._out += [
             order,
             m.CallDiverted(call.id, call.entry.tenant, call.queue.id, partner.id, why, call.trigger),
         ]
+
+    def _rings_at(self, call: LiveCall, partner: Partner) -> None:
+        """The call is with a partner, who may ring for a long time: nobody has lost sight of it meanwhile."""
+        call.partner = partner.id
+        self._partners.sends(call.id, partner.id, self._now)
+        self._set_due(call, Due.LOST, self._now + partner.ring_for + LOST_AFTER)
+        self._set_due(call, Due.OFFER_EXPIRES, self._now + partner.ring_for + GRACE)
 
     def _back_from_partner(self, call: LiveCall, failed: str = "") -> None:
         """The call is not with a partner any more; the channel there is free, for whoever asked for one first."""
@@ -1198,10 +1202,7 @@ class Acd:
         if asked is None:
             return
         self._move(call, m.Divert(call.id, partner, asked.numbers[0], asked.ring_for))
-        call.partner = partner
-        self._partners.sends(call.id, partner, self._now)
-        self._set_due(call, Due.LOST, self._now + asked.ring_for + LOST_AFTER)
-        self._set_due(call, Due.OFFER_EXPIRES, self._now + asked.ring_for + GRACE)
+        self._rings_at(call, asked)
         self._set_due(call, Due.PAUSE_ENDS, self._now + PAUSE)
 
     def _on_directory_changed(self, signal: m.DirectoryChanged) -> None:

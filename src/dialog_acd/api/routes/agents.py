@@ -5,25 +5,22 @@ An agent made ready here and one made ready by the phone's feature code are the 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
 from fastapi import APIRouter, Path
 
 from dialog_acd.api.ports import Authorised, Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import AgentRefused, EngineSilent, NoSuchAgent
+from dialog_acd.api.problems import AgentRefused, NoSuchAgent
 from dialog_acd.api.schemas import AgentOut, AgentsOut, NotReadyIn, ProblemOut
-from dialog_acd.core.messages import AgentNotReady, AgentReady, AgentSignedIn, AgentSignedOut, Ignored
+from dialog_acd.api.telling import ANSWER_WITHIN, tell
+from dialog_acd.core.messages import AgentNotReady, AgentReady, AgentSignedIn, AgentSignedOut
 from dialog_acd.core.model import AgentId
 
 if TYPE_CHECKING:
     from dialog_acd.api.ports import Live, Principal
     from dialog_acd.core.messages import Signal
     from dialog_acd.core.view import AgentView
-
-ANSWER_WITHIN = 3.0
-"""Seconds the core may take to handle a signal; it needs microseconds unless something is very wrong."""
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/agents", tags=["agents"], responses={404: {"model": ProblemOut}})
@@ -76,13 +73,8 @@ def _find(live: Live, who: str) -> AgentView:
 async def _tell(live: Live, by: Principal, who: str, signal: Signal) -> AgentOut:
     """Tell the core, and answer with the agent as the core sees it afterwards."""
     _find(live, who)
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN):
-            answer = await live.ask(signal)
-    except TimeoutError:
-        raise EngineSilent(agent=who) from None
+    refused = await tell(live, signal, ANSWER_WITHIN, agent=who)
     log.info("api.agent-told", by=by.name, role=by.role, agent=who, signal=type(signal).__name__)
-    for part in answer:
-        if isinstance(part, Ignored) and part.signal == type(signal).__name__:
-            raise AgentRefused(f"Not possible for this agent now: {part.why}.", agent=who, why=part.why)
+    if refused is not None:
+        raise AgentRefused(f"Not possible for this agent now: {refused}.", agent=who, why=refused)
     return AgentOut.of(_find(live, who))

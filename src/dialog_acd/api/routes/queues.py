@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
 from fastapi import APIRouter, Path
 
 from dialog_acd.api.ports import Authorised, Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import EngineSilent, NoSuchQueue, SwitchRefused
+from dialog_acd.api.problems import NoSuchQueue, SwitchRefused
 from dialog_acd.api.schemas import ProblemOut, QueueOut, QueuesOut, SwitchIn
-from dialog_acd.core.messages import Ignored, QueueSwitched
+from dialog_acd.api.telling import ANSWER_WITHIN, tell
+from dialog_acd.core.messages import QueueSwitched
 from dialog_acd.core.model import QueueId
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from dialog_acd.api.ports import Live, Principal
     from dialog_acd.core.view import QueueView
-
-ANSWER_WITHIN = 3.0
-"""Seconds, as for agents."""
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/queues", tags=["queues"])
@@ -57,13 +54,8 @@ def _find(live: Live, which: str) -> QueueView:
 
 async def _switch(live: Live, by: Principal, which: str, until: datetime | None) -> QueueOut:
     _find(live, which)
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN):
-            answer = await live.ask(QueueSwitched(QueueId(which), until, by.name))
-    except TimeoutError:
-        raise EngineSilent(queue=which) from None
-    for part in answer:
-        if isinstance(part, Ignored) and part.signal == QueueSwitched.__name__:
-            raise SwitchRefused(f"Not possible for this queue: {part.why}.", queue=which, why=part.why)
+    refused = await tell(live, QueueSwitched(QueueId(which), until, by.name), ANSWER_WITHIN, queue=which)
+    if refused is not None:
+        raise SwitchRefused(f"Not possible for this queue: {refused}.", queue=which, why=refused)
     log.info("api.queue-switched", by=by.name, role=by.role, queue=which, until=until)
     return QueueOut.of(_find(live, which))
