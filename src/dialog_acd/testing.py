@@ -15,7 +15,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.acd import FROM_OVERFLOW, Acd
+from dialog_acd.core.acd import Acd
 from dialog_acd.core.directory import Directory
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.model import (
@@ -39,6 +39,7 @@ from dialog_acd.core.model import (
     Trunk,
 )
 from dialog_acd.core.rules import parse_rung, parse_step
+from dialog_acd.core.visits import FROM_OVERFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

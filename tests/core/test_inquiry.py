@@ -232,7 +232,7 @@ def lived(directory: Directory, called: str, at: datetime) -> str:
     if any(isinstance(output, m.Say) for _, _, out in acd.story for output in out):
         acd.held("c1")  # the prompt is over
     if acd.state("c1") == "released":
-        return "closed" if acd.acd._calls[CallId("c1")].closed else "released"
+        return "closed" if acd.acd._floor.calls[CallId("c1")].closed else "released"
     return {"waiting": "wait", "diverting": "partner"}[acd.state("c1")]
 
 

@@ -200,11 +200,11 @@ class CentreUnderFire(RuleBasedStateMachine):
     # ------------------------------------------------------------ telling
 
     def tell(self, signal: m.Signal) -> list[m.Order | m.Notice]:
-        known, self.sound, self.now_told = set(self.acd._calls), False, signal
+        known, self.sound, self.now_told = set(self.acd._floor.calls), False, signal
         out = self.acd.handle(signal, self.now)
         self.told.append((signal, self.now, list(out)))
         if isinstance(signal, m.DirectoryChanged):
-            self.moved |= {c.id for c in self.acd._calls.values() if c.partner is not None}
+            self.moved |= {c.id for c in self.acd._floor.calls.values() if c.partner is not None}
             self.most_channels = max(self.most_channels, self.directory.partners[0].channels or 9)
             self.directory = signal.directory
         elif isinstance(signal, m.SwitchFound | m.SwitchLost):
@@ -230,9 +230,9 @@ class CentreUnderFire(RuleBasedStateMachine):
         for name in _NAMES:
             if name not in self.directory.agent:
                 self.signed_out.add(name)
-        for call_id in set(self.acd._calls) - known:
+        for call_id in set(self.acd._floor.calls) - known:
             assert call_id not in self.records, "a call came back from the dead"
-            self.place[call_id] = self.acd._calls[call_id].place
+            self.place[call_id] = self.acd._floor.calls[call_id].place
             if isinstance(signal, m.CallArrived):
                 self.t_in[call_id] = self.now
         for message in out:
@@ -316,7 +316,7 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     def check_offers_of_this_moment(self, out: list[m.Order | m.Notice]) -> None:
         """Every decision has a reason; and nobody is overtaken by somebody for whom none of the rules speaks."""
-        calls = self.acd._calls
+        calls = self.acd._floor.calls
         reasons = {o.call: o.why for o in out if isinstance(o, m.OfferMade)}
         for offer in out:
             if not isinstance(offer, m.Offer):
@@ -349,7 +349,7 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     def call(self, n: int) -> CallId:
         """Live calls mostly, ended ones and ghosts now and then."""
-        live = list(self.acd._calls)
+        live = list(self.acd._floor.calls)
         if live and n % 10 < 8:
             return live[n % len(live)]
         pool = [*self.calls, _GHOST]
@@ -357,7 +357,7 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     def an_offer(self, n: int) -> tuple[CallId, OfferId]:
         """Offers in force mostly; stale ones, and such as never were."""
-        live = [c for c in self.acd._calls.values() if c.offer is not None]
+        live = [c for c in self.acd._floor.calls.values() if c.offer is not None]
         if live and n % 10 < 7:
             chosen = live[n % len(live)]
             return chosen.id, chosen.offer or OfferId("")
@@ -367,7 +367,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         return self.call(n), OfferId("999999")
 
     def in_state(self, *states: CallState) -> list[CallId]:
-        return [c.id for c in self.acd._calls.values() if c.state in states]
+        return [c.id for c in self.acd._floor.calls.values() if c.state in states]
 
     # ------------------------------------------------------------ rules: callers
 
@@ -384,7 +384,7 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     @rule(n=_ANY, greeted=st.booleans(), held=st.sampled_from((True, True, True, False)))
     def a_call_comes_in(self, n: int, greeted: bool, held: bool) -> None:
-        if len(self.acd._calls) > 7:
+        if len(self.acd._floor.calls) > 7:
             return
         call = CallId(f"c{len(self.calls) + 1}")
         self.calls.append(call)
@@ -410,18 +410,18 @@ class CentreUnderFire(RuleBasedStateMachine):
     def held_after_an_offer(self, n: int, stale: bool) -> None:
         """The dialplan comes back from the offer in force without a word about it, or its word is from before."""
         rung = self.in_state(CallState.OFFERED, CallState.CONNECTED)
-        call = self.acd._calls[rung[n % len(rung)]]
+        call = self.acd._floor.calls[rung[n % len(rung)]]
         before, old = call.state, OfferId("1") if call.offer != OfferId("1") else None
         self.tell(m.CallerHeld(call.id, after=old if stale else call.offer))
         if stale and before is CallState.OFFERED:
-            assert self.acd._calls[call.id].state is CallState.OFFERED, "an old word ended a new offer"
+            assert self.acd._floor.calls[call.id].state is CallState.OFFERED, "an old word ended a new offer"
 
     held_again = held  # a rule twice is drawn twice as often
 
     @rule(n=_ANY)
     def held_and_never_heard_of(self, n: int) -> None:
         call = CallId(f"x{n % 4}")
-        if call not in self.calls and len(self.acd._calls) < 8:
+        if call not in self.calls and len(self.acd._floor.calls) < 8:
             self.calls.append(call)
         queue = (None, QueueId("langenhagen"), QueueId("115"), QueueId("nowhere"))[n % 4]
         entered = (None, self.now - timedelta(seconds=n), self.now + timedelta(hours=1))[n % 3]
@@ -487,7 +487,7 @@ class CentreUnderFire(RuleBasedStateMachine):
     def the_offer_in_force_is_refused(self, n: int, late_s: int) -> None:
         """And what else is due meanwhile (overflow, the end of the pause) comes due."""
         ringing = self.in_state(CallState.OFFERED)
-        offer_id = self.acd._calls[ringing[n % len(ringing)]].offer
+        offer_id = self.acd._floor.calls[ringing[n % len(ringing)]].offer
         self.tick_until(self.now + timedelta(seconds=late_s))
         for order in self.offers:
             if order.offer == offer_id:
@@ -498,7 +498,7 @@ class CentreUnderFire(RuleBasedStateMachine):
     @rule(n=_ANY, how=st.sampled_from(("out", "pause", "removed")), reason=st.sampled_from(m.OfferFailure))
     def a_busy_agent_wants_away(self, n: int, how: str, reason: m.OfferFailure) -> None:
         """In the midst of ringing or talking; then the offer fails or the conversation ends."""
-        busy = [c for c in self.acd._calls.values() if c.agent is not None and c.offer is not None]
+        busy = [c for c in self.acd._floor.calls.values() if c.agent is not None and c.offer is not None]
         if not busy:
             return
         call = busy[n % len(busy)]
@@ -548,7 +548,7 @@ class CentreUnderFire(RuleBasedStateMachine):
     def failsafe(self, n: int, why: str, known: bool) -> None:
         if n % 3:
             return
-        call = self.call(n // 3) if known or len(self.acd._calls) > 6 else CallId(f"f{n % 5}")
+        call = self.call(n // 3) if known or len(self.acd._floor.calls) > 6 else CallId(f"f{n % 5}")
         if call not in self.calls:
             self.calls.append(call)
         self.tell(m.CallTakenByFailsafe(call, why, LANGENHAGEN))
@@ -608,7 +608,7 @@ class CentreUnderFire(RuleBasedStateMachine):
             CallState.RELEASED: "closed",
         }
         seen = []
-        for call in self.acd._calls.values():
+        for call in self.acd._floor.calls.values():
             agent = self.acd.agents.get(call.agent) if call.agent else None
             phone = agent.agent.phone if agent else None
             seen.append(m.SwitchCall(call.id, places[call.state], call.queue.id, call.line.t_in, call.offer, phone))
@@ -642,7 +642,7 @@ class CentreUnderFire(RuleBasedStateMachine):
             calls.append(changed)
         for k in range(dice.randint(0, 2)):
             call = CallId(f"s{(n + k) % 6}")
-            if len(self.acd._calls) + k < 8:
+            if len(self.acd._floor.calls) + k < 8:
                 if call not in self.calls:
                     self.calls.append(call)
                 place = dice.choice(
@@ -685,13 +685,13 @@ class CentreUnderFire(RuleBasedStateMachine):
     # ------------------------------------------------------------ the seven
 
     def stands_in_line(self, call_id: CallId) -> bool:
-        call = self.acd._calls[call_id]
+        call = self.acd._floor.calls[call_id]
         out = bool(call.closed) and call.also is None
         return call.state in _OVERFLOWING and Due.PAUSE_ENDS not in call.deadlines and not out
 
     def one_agent_one_call_and_each_knows_the_other(self) -> None:
         """1 and 2."""
-        calls, agents = self.acd._calls, self.acd.agents
+        calls, agents = self.acd._floor.calls, self.acd.agents
         served = [c.agent for c in calls.values() if c.agent is not None]
         assert len(served) == len(set(served))
         offers = [c.offer for c in calls.values() if c.offer is not None]
@@ -727,18 +727,18 @@ class CentreUnderFire(RuleBasedStateMachine):
             if able and not aside:
                 assert name in self.directory.agent, "an agent who is gone is not available"
                 free.append(self.directory.agent[name])
-        for call in self.acd._calls.values():
+        for call in self.acd._floor.calls.values():
             if self.stands_in_line(call.id):
                 assert not any(self.accepts(call, agent) for agent in free), f"{call.id} waits beside a free agent"
 
     def whatever_can_get_stuck_has_a_deadline(self) -> None:
         """4."""
-        owners: list[LiveCall | LiveAgent] = [*self.acd._calls.values(), *self.acd.agents.values()]
+        owners: list[LiveCall | LiveAgent] = [*self.acd._floor.calls.values(), *self.acd.agents.values()]
         dues = [at for owner in owners for at in owner.deadlines.values()]
         assert self.acd.next_deadline() == min(dues, default=None), "a deadline is written down but will not ring"
         assert min(dues, default=self.now + timedelta(1)) > self.now
         ring, grace = timedelta(seconds=10), timedelta(seconds=2)
-        for call in self.acd._calls.values():
+        for call in self.acd._floor.calls.values():
             due = call.deadlines
             assert Due.LOST in due
             assert due[Due.LOST] <= self.now + timedelta(hours=6)
@@ -763,7 +763,7 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     def every_ended_call_has_one_record_every_live_one_none(self) -> None:
         """5. A second record is caught in ``hear_record``."""
-        live = set(self.acd._calls)
+        live = set(self.acd._floor.calls)
         assert not live & set(self.records)
         assert set(self.t_in) <= live | set(self.records), "a call vanished without a record"
         assert set(self.place) == live | set(self.records)
@@ -772,20 +772,20 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     def a_place_never_worsens(self) -> None:
         """6."""
-        for call in self.acd._calls.values():
+        for call in self.acd._floor.calls.values():
             assert call.place == self.place[call.id]
             if call.id in self.t_in:
                 assert call.place[0] == self.t_in[call.id] == call.line.t_in
-        matching = self.acd._roster.matching
-        for call_id in self.acd._calls:
+        matching = self.acd._floor.roster.matching
+        for call_id in self.acd._floor.calls:
             assert (call_id in matching) == self.stands_in_line(call_id), call_id
-        assert matching.waiting == sum(map(self.stands_in_line, self.acd._calls))
+        assert matching.waiting == sum(map(self.stands_in_line, self.acd._floor.calls))
         assert matching.idle == sum(a.available for a in self.acd.agents.values())
 
     def a_partner_never_has_more_than_agreed(self) -> None:
         """8. Whoever is found there after a restart was sent by somebody else."""
         partner = self.directory.partners[0]
-        book, there = self.acd._partners, [c for c in self.acd._calls.values() if c.partner == partner.id]
+        book, there = self.acd._floor.partners, [c for c in self.acd._floor.calls.values() if c.partner == partner.id]
         assert book.at(partner.id) == len(there)
         if partner.channels is not None and not self.shown_at_partner:
             assert len(there) <= max(partner.channels, self.most_channels)
@@ -822,13 +822,13 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.tell(m.AgentReady(agent.id))
         waiting = {
             c.id
-            for c in self.acd._calls.values()
+            for c in self.acd._floor.calls.values()
             if c.state in (CallState.WAITING, CallState.OFFERED) and not c.closed  # who found us closed is told so
         }
         for _ in range(200):
             busy = (CallState.OFFERED, CallState.CONNECTED, CallState.RETURNING)
             while moving := self.in_state(*busy):
-                call = self.acd._calls[moving[0]]
+                call = self.acd._floor.calls[moving[0]]
                 if call.state is CallState.RETURNING:
                     self.tell(m.CallerHeld(call.id))
                     continue
@@ -852,7 +852,7 @@ class CentreUnderFire(RuleBasedStateMachine):
                 break
             self.now = due
             self.tell(m.Tick())
-        assert not self.acd._calls
+        assert not self.acd._floor.calls
         assert all(a.work is Work.IDLE and not a.deadlines for a in self.acd.agents.values())
         assert set(self.records) == set(self.place)
 

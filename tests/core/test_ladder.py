@@ -522,7 +522,7 @@ def test_who_finds_the_channels_full_waits_on_and_gets_the_next_longest_request_
     assert sent(acd) == ["c4", "c3"]
     partner_answers(acd, "c3").at("09:01:00").caller_hangs_up("c3").expect(m.Divert, call="c2")
     acd.at("09:01:10").caller_hangs_up("c4").expect(m.Divert, call="c1")
-    assert acd.acd._partners.at(PartnerId("oldenburg")) == 2
+    assert acd.acd._floor.partners.at(PartnerId("oldenburg")) == 2
 
 
 def test_a_channel_is_free_again_when_an_own_agent_takes_the_ringing_caller() -> None:
@@ -785,7 +785,7 @@ def test_a_caller_who_was_with_the_partner_before_and_is_sent_to_us_now_is_no_lo
 def test_the_line_of_which_waits_are_learnt_is_as_long_as_the_line() -> None:
     acd = overflowing(agents=["anna"]).at("09:00:00").waits("c1").talks("anna").waits("c2").at("09:01:00")
     acd.agent_hangs_up("anna").talks("anna")
-    assert acd.acd._outlook._lines[QueueId("langenhagen")] == acd.acd._roster.matching.waiting == 0
+    assert acd.acd._floor.outlook._lines[QueueId("langenhagen")] == acd.acd._floor.roster.matching.waiting == 0
 
 
 # ------------------------------------------------------------ orders the switch refuses
@@ -796,10 +796,10 @@ def test_a_refused_order_to_the_partner_is_given_again_and_is_nobodys_failure() 
     acd = overflowing("all busy: partner oldenburg", channels=1).at("09:00:00").waits("c1")
     for minute in (1, 2, 3, 4):
         acd.tell(m.OrderFailed(acd.expect(m.Divert, call="c1"), "refused", certain=True))
-        assert acd.acd._partners.at(PartnerId("oldenburg")) == 0
+        assert acd.acd._floor.partners.at(PartnerId("oldenburg")) == 0
         acd.at(f"09:0{minute}:00")
     acd.expect(m.Divert, call="c1")
-    assert not acd.acd._partners.circuit_open(PartnerId("oldenburg"), moment("09:04:00"))
+    assert not acd.acd._floor.partners.circuit_open(PartnerId("oldenburg"), moment("09:04:00"))
 
 
 def test_an_order_to_the_partner_of_which_nobody_knows_is_left_to_its_deadline() -> None:
@@ -868,7 +868,7 @@ def test_more_channels_are_used_at_once() -> None:
     acd = overflowing("all busy: partner oldenburg", channels=1).at("09:00:00").waits("c1").waits("c2")
     acd.tell(m.DirectoryChanged(laddered("all busy: partner oldenburg", channels=2)))
     assert sent(acd) == ["c1", "c2"]
-    assert acd.acd._partners.at(PartnerId("oldenburg")) == 2
+    assert acd.acd._floor.partners.at(PartnerId("oldenburg")) == 2
 
 
 def test_fewer_channels_tear_nobody_away() -> None:

@@ -222,7 +222,7 @@ def test_an_asterisk_that_finds_its_tongue_gets_a_fresh_count() -> None:
     acd.at("09:00:00").waits("c1").at("09:00:28").held("c1")
     acd.expect(Offer, offer="2")
     acd.at("09:00:50").expect(Hold)
-    assert acd.acd._calls[C1].holds_ordered == 1
+    assert acd.acd._floor.calls[C1].holds_ordered == 1
 
 
 def test_signing_out_while_it_rings_is_not_undone_by_the_missed_offer() -> None:
@@ -711,7 +711,7 @@ def test_everything_twice_changes_nothing(acd: Scenario) -> None:
 def test_an_answer_to_an_offer_long_over(acd: Scenario) -> None:
     acd.at("09:00:00").waits("c1").at("09:00:20").offer_failed("anna").held("c1")
     acd.answers("anna").expect(Ignored, signal="OfferAnswered", why="offer not in force")
-    assert acd.acd._calls[C1].agent == "bert"
+    assert acd.acd._floor.calls[C1].agent == "bert"
 
 
 def test_the_end_of_a_conversation_of_which_the_beginning_was_never_told(acd: Scenario) -> None:

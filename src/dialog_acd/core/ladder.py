@@ -25,7 +25,7 @@ from dialog_acd.core.model import Trigger
 
 if TYPE_CHECKING:
     from dialog_acd.core.calendars import Opening
-    from dialog_acd.core.model import CallId, Partner, PartnerId, Rung
+    from dialog_acd.core.model import CallId, EntryKind, Partner, PartnerId, Rung
 
 FAILURES = 3
 """So many calls in a row not taken open a partner's circuit ..."""
@@ -57,6 +57,11 @@ class Situation(NamedTuple):
     overflowing: bool = False
     """The queue overflows for its expected wait already."""
     switched_until: datetime | None = None
+
+
+def is_for(rung: Rung, kind: EntryKind) -> bool:
+    """Whether the rung concerns calls of this kind of entry at all."""
+    return not rung.kinds or kind in rung.kinds
 
 
 def fires(rung: Rung, now: datetime, s: Situation) -> tuple[str, datetime | None]:

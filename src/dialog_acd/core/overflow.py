@@ -1,0 +1,268 @@
+"""What becomes of a caller who waits: up the ladder, to a partner and back, told something, released.
+
+``ladder.py`` says of one rung whether it fires and of one partner whether it may be asked; here that is looked at for
+a living call, and done.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+from dialog_acd.core import messages as m
+from dialog_acd.core.floor import HELD_WITHIN
+from dialog_acd.core.ladder import LOOK_AGAIN, Obstacle, Situation, fires, is_for
+from dialog_acd.core.live import Due
+from dialog_acd.core.model import Action, EntryKind, Trigger
+from dialog_acd.core.records import MOST_RUNGS, RungTaken
+from dialog_acd.core.rules import written
+
+if TYPE_CHECKING:
+    from dialog_acd.core.floor import Floor
+    from dialog_acd.core.live import LiveCall
+    from dialog_acd.core.model import Partner, PartnerId, QueueId, Rung
+
+LONGEST_SWITCH = timedelta(days=7)
+"""A supervisor's switch always ends by itself."""
+SAID_WITHIN = timedelta(seconds=20)
+"""No prompt is longer; usually the dialplan tells sooner that it is over."""
+POSITION, EXPECTED_WAIT = "position", "expected-wait"
+"""Reserved names of announcements: they are made up from what is known when they are due."""
+_WAIT_PROMPTS = ("acd/wait-under-2", "acd/wait-2-to-5", "acd/wait-5-to-10", "acd/wait-over-10")
+_EXPECTED = Trigger.EXPECTED_WAIT
+_OF_WAITING = frozenset({Trigger.ALL_BUSY, Trigger.WAITED, Trigger.EXPECTED_WAIT, Trigger.LENGTH})
+"""Triggers that mean "it takes long here": for the others there is nobody here to compare a partner with."""
+
+
+class Overflow:
+    """Ladders and partners of the living calls. See the head of this file."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._overflowing: set[tuple[QueueId, int]] = set()
+        """Rungs for the expected wait that have begun to send calls away (hysteresis)."""
+
+    def climb(self, call: LiveCall) -> bool:
+        """Try a waiting call's ladder from the top. Says whether a rung was taken."""
+        if Due.PAUSE_ENDS in call.deadlines:
+            return False  # a refused order a moment ago; it stands in line again after the pause, and comes back here
+        now, again, somebody_later = self._floor.now, None, False
+        if call.saying_until is not None and now < call.saying_until:
+            # Let the prompt be heard. (An agent who is free does not wait for it.)
+            self._floor.set_due(call, Due.LADDER, call.saying_until)
+            return False
+        first_look = call.forecast is None and call.id in self._floor.roster.matching
+        if first_look:
+            staff = self._floor.roster.matching.staff(call.queue.id)
+            call.forecast = self._floor.outlook.forecast(call.queue.id, call.ahead, staff, now)
+        self._closing_time(call)
+        situation = self._situation(call)
+        for place, rung in enumerate(call.queue.ladder):
+            if not is_for(rung, call.entry.kind):
+                continue
+            if place in call.climbed and ((wait := call.climbed[place]) is None or wait > now):
+                again = _sooner(again, wait)
+                continue
+            overflowing = (call.queue.id, place) in self._overflowing
+            why, look = fires(rung, now, situation._replace(overflowing=overflowing))
+            if rung.trigger is Trigger.EXPECTED_WAIT and first_look:
+                # Whoever joins says how the queue is; those in front of them expect less, of course.
+                (self._overflowing.add if why else self._overflowing.discard)((call.queue.id, place))
+            if not why:
+                again = _sooner(again, look)
+                continue
+            obstacle = self._take_rung(call, place, rung, why)
+            if obstacle is None:
+                return True
+            again, somebody_later = _sooner(again, obstacle.until), somebody_later or obstacle.passes
+        if call.closed and not somebody_later and not self._served_elsewhere(call):
+            self._release(call, call.closed, call.entry.closed)
+            return True
+        if again is not None:
+            self._floor.set_due(call, Due.LADDER, again)
+        return self._warn_of_closing(call)
+
+    def _closing_time(self, call: LiveCall) -> None:
+        """Who is left waiting after closing, and everybody has gone home, has found us closed after all."""
+        if call.closed or call.closes_at is None or self._floor.now < call.closes_at:
+            return
+        if not self._floor.roster.matching.anybody(call.queue.id, call.entry.tenant):
+            self._floor.look_at_the_clock(call, self._floor.now)
+            self._floor.leave_line(call)
+            self._floor.stand_in_line(call)
+
+    def _served_elsewhere(self, call: LiveCall) -> bool:
+        return call.also is not None and self._floor.roster.matching.anybody(call.also[0], call.entry.tenant)
+
+    def _warn_of_closing(self, call: LiveCall) -> bool:
+        """Whoever will probably not be served before closing is told so, once. Says whether."""
+        if call.closed or call.told_closing or call.closes_at is None or self._floor.now >= call.closes_at:
+            return False
+        left = call.closes_at - self._floor.now
+        expected = self._expected(call) if left < timedelta(hours=1) else None
+        if expected is None or expected <= left:
+            return False
+        call.told_closing = True
+        self._say(call, m.Say(call.id, "acd/closing-soon"))
+        return True
+
+    def _say(self, call: LiveCall, say: m.Say) -> None:
+        """The caller is told as held once more when the prompt is over."""
+        call.saying_until = self._floor.now + SAID_WITHIN
+        self._floor.set_due(call, Due.LADDER, call.saying_until)
+        self._floor.out.append(say)
+
+    def _expected(self, call: LiveCall) -> timedelta | None:
+        """How much longer this caller will wait, on average; ``None``: nobody works for the queue."""
+        matching, queue = self._floor.roster.matching, call.queue.id
+        return self._floor.outlook.expected(
+            queue, matching.ahead_of(call.id, queue), matching.staff(queue), self._floor.now
+        )
+
+    def _situation(self, call: LiveCall) -> Situation:
+        matching, queue, tenant = self._floor.roster.matching, call.queue.id, call.entry.tenant
+        return Situation(
+            waiting_since=call.waiting_since,
+            closed=call.closed,
+            somebody=matching.anybody(queue, tenant),
+            reachable=matching.reachable(queue, tenant),
+            ahead=self._still_ahead(call) if any(r.trigger is Trigger.LENGTH for r in call.queue.ladder) else 0,
+            expected=self._expected(call) if any(r.trigger is _EXPECTED for r in call.queue.ladder) else None,
+            switched_until=self._floor.switched.get(queue),
+        )
+
+    def _still_ahead(self, call: LiveCall) -> int:
+        return min(call.ahead, self._floor.roster.matching.ahead_of(call.id, call.queue.id))
+
+    def _take_rung(self, call: LiveCall, place: int, rung: Rung, why: str) -> Obstacle | None:
+        """Do what a rung says, unless something is in the way."""
+        if rung.action is Action.PARTNER:
+            partner = self._floor.directory.partner[cast("PartnerId", rung.target)]
+            obstacle = self._in_the_way(call, partner, rung.trigger)
+            if obstacle is None:
+                self._note_rung(call, rung, why)
+                self._divert(call, place, rung, partner, why)
+            return obstacle
+        self._note_rung(call, rung, why)
+        call.climbed = {**call.climbed, place: None}
+        if rung.action is Action.WIDEN:
+            call.step = max(call.step, int(rung.target))
+            self._floor.arm_step(call)
+            self._floor.stand_in_line(call)
+            self._floor.out.append(m.CallWidened(call.id, call.queue.id, f"{why}: step {call.step}"))
+        elif rung.action is Action.QUEUE:
+            call.also = (
+                cast("QueueId", rung.target),
+                len(self._floor.directory.queue[cast("QueueId", rung.target)].steps) - 1,
+            )
+            self._floor.stand_in_line(call)
+            self._floor.out.append(m.CallWidened(call.id, call.queue.id, f"{why}: queue {rung.target}"))
+        elif rung.action is Action.ANNOUNCE:
+            self._announce(call, rung.target)
+        else:
+            self._release(call, rung.trigger.value, call.entry.closed if call.closed else "acd/nobody")
+        return None
+
+    def _note_rung(self, call: LiveCall, rung: Rung, why: str) -> None:
+        call.rungs = (*call.rungs[1 - MOST_RUNGS :], RungTaken(self._floor.now, written(rung), why))
+
+    def _announce(self, call: LiveCall, what: str) -> None:
+        """A prompt; or, by their reserved names, what is expected of the wait: silent when that is not credible."""
+        if what not in (POSITION, EXPECTED_WAIT):
+            self._say(call, m.Say(call.id, what))
+            return
+        matching, queue = self._floor.roster.matching, call.queue.id
+        ahead = matching.ahead_of(call.id, queue)
+        told = self._floor.outlook.told(queue, ahead, matching.staff(queue), call.told, self._floor.now)
+        if told is None:
+            self._floor.to_climb[call.id] = None
+            return
+        call.told = told
+        say = m.Say(call.id, _WAIT_PROMPTS[told.wait]) if what == EXPECTED_WAIT else None
+        self._say(call, say or m.Say(call.id, "acd/position", told.position))
+
+    def _in_the_way(self, call: LiveCall, partner: Partner, trigger: Trigger) -> Obstacle | None:
+        if not call.queue.to_partners:
+            return Obstacle("never to a partner")
+        if call.from_partner or call.entry.kind is EntryKind.PARTNER_INBOUND:
+            return Obstacle("came from a partner")
+        calendar = self._floor.directory.calendar.get(partner.calendar) if partner.calendar is not None else None
+        obstacle = self._floor.partners.obstacle(
+            partner, calendar.opening(self._floor.now) if calendar else None, self._floor.now
+        )
+        if obstacle is None and partner.min_gain and trigger in _OF_WAITING:
+            expected = self._expected(call)
+            if expected is not None and expected <= partner.min_gain:
+                return Obstacle("served sooner here", self._floor.now + LOOK_AGAIN)
+        if obstacle is not None and obstacle.until is None:
+            self._floor.blocked.setdefault(partner.id, {})[call.id] = None
+        return obstacle
+
+    def _divert(self, call: LiveCall, place: int, rung: Rung, partner: Partner, why: str) -> None:
+        if call.rung != place:
+            call.rung, call.numbers_tried = place, 0
+        number = partner.numbers[call.numbers_tried]
+        order = m.Divert(call.id, partner.id, number, partner.ring_for)
+        self._floor.move(call, order)
+        self._floor.rings_at(call, partner)
+        call.trigger, call.asked = rung.trigger.value, partner.id
+        self._floor.blocked.get(partner.id, {}).pop(call.id, None)
+        call.line.t_ovf = call.line.t_ovf or self._floor.now
+        # The partner may be slower than the next free agent here: the place in the queue is kept.
+        self._floor.stand_in_line(call)
+        self._floor.out += [
+            order,
+            m.CallDiverted(call.id, call.entry.tenant, call.queue.id, partner.id, why, call.trigger),
+        ]
+
+    def _release(self, call: LiveCall, why: str, prompt: str) -> None:
+        order = m.Release(call.id, prompt, call.opens_at)
+        self._floor.move(call, order)
+        call.released_for = why
+        self._floor.out += [order, m.CallReleased(call.id, call.entry.tenant, call.queue.id, why)]
+
+    def on_queue_switched(self, signal: m.QueueSwitched) -> None:
+        if signal.queue not in self._floor.directory.queue:
+            self._floor.ignore(signal, "unknown queue", signal.queue)
+            return
+        if signal.until is not None:
+            ladder = self._floor.directory.queue[signal.queue].ladder
+            if not any(rung.trigger is Trigger.SWITCHED for rung in ladder):
+                self._floor.ignore(signal, "the queue's ladder has no rung 'switched: ...'", signal.queue)
+                return
+            if not self._floor.now < signal.until <= self._floor.now + LONGEST_SWITCH:
+                self._floor.ignore(signal, "'until' must lie ahead, by at most a week", signal.queue)
+                return
+        if signal.until is None:
+            self._floor.switched.pop(signal.queue, None)
+        else:
+            self._floor.switched[signal.queue] = signal.until
+        self._floor.out.append(m.SwitchedOver(signal.queue, signal.until, signal.by))
+        self._floor.out.append(m.RememberSwitch(signal.queue, signal.until, signal.by))
+        self._floor.look_again(signal.queue)
+
+    def on_divert_answered(self, signal: m.DivertAnswered) -> None:
+        call = self._floor.live(signal, signal.call)
+        if call is not None:
+            self._floor.partners.answered(call.id)
+            self._floor.wake(signal.partner)
+            self._floor.move(call, signal)
+            call.partner, call.line.t_ovf_ans = signal.partner, self._floor.now
+            self._floor.outlook.left(
+                call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=False
+            )
+            if not call.talked:
+                self._floor.count(call, in_time=self._floor.now - call.line.t_in <= call.queue.target)
+
+    def on_divert_failed(self, signal: m.DivertFailed) -> None:
+        call = self._floor.live(signal, signal.call)
+        if call is not None and signal.partner != call.partner:
+            self._floor.ignore(signal, "not the partner that is rung", call.id)
+        elif call is not None:
+            self._floor.back_from_partner(call, signal.reason)
+            self._floor.move(call, signal)
+            self._floor.set_due(call, Due.HELD_BY, self._floor.now + HELD_WITHIN)
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one is not None and other is not None else one or other
