@@ -106,5 +106,7 @@ def tell(notice: m.Notice) -> None:
             log.warning("picture.differed", call=call, what=what)
         case m.Ignored(signal=signal, why=why, about=about):
             log.info("signal.ignored", signal=signal, why=why, about=about)
+        case m.Unsettled(signal=signal):
+            log.error("core.unsettled", signal=signal, hint="a rule feeds itself; please report this with the log")
         case _:
             log.debug("notice", what=type(notice).__name__)

@@ -229,6 +229,7 @@ FAULTS: dict[str, Callable[[], Directory]] = {
     # words
     "skill 'Citizens' is not of the form [0-9a-z-], 1 to 30 characters": skills("Citizens"),
     "skill '-' is not of the form": skills("-"),
+    "skill 'any' cannot be told from 'from 0 s: any' in a step": skills("any"),
     "skill 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' is not of the form": skills("a" * 31),
     "team 'Team Nord' is not of the form [0-9a-z-], 1 to 30 characters": lambda: replace(
         GOOD, teams=(*GOOD.teams, Team(TeamId("Team Nord"), "Nord"))

@@ -14,7 +14,19 @@ import pytest
 from dialog_acd.core import messages as m
 from dialog_acd.core.calendars import Calendar, SpecialDay, parse_hours
 from dialog_acd.core.lifecycle import PhoneState
-from dialog_acd.core.model import CalendarId, CallId, Entry, EntryKind, Partner, PartnerId, Phone, QueueId, TenantId
+from dialog_acd.core.model import (
+    CalendarId,
+    CallId,
+    Entry,
+    EntryKind,
+    Partner,
+    PartnerId,
+    Phone,
+    QueueId,
+    Team,
+    TeamId,
+    TenantId,
+)
 from dialog_acd.core.records import Blame, Outcome, Result
 from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.testing import HANNOVER, REGION, Scenario, demo_agent, demo_directory
@@ -402,7 +414,7 @@ def test_a_caller_who_comes_back_has_the_old_place(reason: str) -> None:
 def test_a_silent_partner_brings_the_caller_back_without_a_word_of_the_switch() -> None:
     acd = overflowing("waited 20 s: partner oldenburg", "waited 20 s: partner bremen", ring_for=timedelta(seconds=15))
     not_yet(acd.at("09:00:00").waits("c1").at("09:00:36.999"), m.Hold)
-    acd.at("09:00:37").expect(m.DivertMissed, reason="silent")
+    acd.at("09:00:37").expect(m.DivertMissed, reason="unheard")
     acd.expect(m.Hold, call="c1")
     acd.held("c1").expect(m.Divert, call="c1", partner="bremen")
 
@@ -476,6 +488,15 @@ def test_two_failures_and_a_success_are_no_three_in_a_row() -> None:
     for call in ("f3", "f4"):
         partner_fails(acd.waits(call), call)
     acd.waits("c2").expect(m.Divert, call="c2")
+
+
+def test_what_we_did_not_hear_is_not_held_against_the_partner() -> None:
+    """The link is slow, not Oldenburg: whoever comes next is sent there all the same."""
+    acd = overflowing("all busy: partner oldenburg", ring_for=timedelta(seconds=15)).at("09:00:00")
+    for call in ("f1", "f2", "f3"):
+        acd.waits(call).after(18).expect(m.DivertMissed, call=call, reason="unheard")
+        acd.held(call).caller_hangs_up(call)
+    acd.waits("c1").expect(m.Divert, call="c1")
 
 
 def test_the_first_call_after_the_minute_is_the_trial_and_decides_for_all() -> None:
@@ -799,7 +820,6 @@ def test_a_refused_order_to_the_partner_is_given_again_and_is_nobodys_failure() 
         assert acd.acd._floor.partners.at(PartnerId("oldenburg")) == 0
         acd.at(f"09:0{minute}:00")
     acd.expect(m.Divert, call="c1")
-    assert not acd.acd._floor.partners.circuit_open(PartnerId("oldenburg"), moment("09:04:00"))
 
 
 def test_an_order_to_the_partner_of_which_nobody_knows_is_left_to_its_deadline() -> None:
@@ -935,3 +955,24 @@ def test_after_our_restart_a_phone_found_talking_is_nobodys_technical_fault() ->
     acd = Scenario(laddered("technical: partner oldenburg", agents=["anna"]), found=False).at("09:00:00")
     acd.tell(m.SwitchFound("pbx", (), ((Phone("phone-anna"), PhoneState.IN_USE),), moment("09:00:00"))).waits("c1")
     assert sent(acd) == []
+
+
+# ------------------------------------------------------------ a town's debt
+
+
+def test_a_town_starts_a_new_day_without_the_debt_of_the_last() -> None:
+    """Hannover was served badly on Monday. On Tuesday whoever came first is first again."""
+    directory = demo_directory(["anna"], wrap_up_s=0)
+    anna = replace(directory.agents[0], team=TeamId("all"))
+    directory = replace(directory, agents=(anna,), teams=(Team(TeamId("all"), "all", help_debt=True),))
+
+    def who_is_first(day: str) -> str:
+        acd = Scenario(directory, ready=()).at("22:40:00")
+        for n in range(9):
+            acd.waits(f"x{n}", dialled=HANNOVER).after(60).caller_hangs_up(f"x{n}")
+        acd.until(datetime.fromisoformat(day))
+        acd.waits("langenhagens").after(5).waits("hannovers", dialled=HANNOVER).is_ready("anna")
+        return acd.expect(m.Offer).call
+
+    assert who_is_first("2026-03-02T22:59:40+00:00") == "hannovers"  # 23:59:40 in Berlin
+    assert who_is_first("2026-03-02T23:00:00+00:00") == "langenhagens"

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dialog_acd.core.matching import HELP_PER_CALL, MOST_HELP, Match, Matching, may_serve
 from dialog_acd.core.model import (
     Agent,
@@ -205,7 +208,29 @@ def test_nobody_signed_in_skips_nothing() -> None:
     assert hall.matching.anybody(QueueId("a"), HANNOVER)
     hall.matching.signs_out(AgentId("expert"))
     assert not hall.matching.anybody(QueueId("a"), HANNOVER)
-    assert hall.matching.step_in_force(QueueId("a"), HANNOVER, 0) == 0
+    [pair] = hall.waits("c1", "a").idle("expert").matches()
+    assert pair.step == 0
+
+
+# ---------------------------------------------------------------- places
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abx")), max_size=40))
+def test_position_is_how_many_of_the_queue_came_before(happenings: list[tuple[int, str]]) -> None:
+    hall, there = Hall([queue("a"), queue("b")], [agent("anna", a=1)]), dict[str, str]()
+    for n, where in happenings:
+        call = f"c{n}"
+        if where == "x":
+            hall.matching.leaves(CallId(call))
+            there.pop(call, None)
+        elif call not in there:
+            hall.waits(call, where)
+            there[call] = where
+        for known, of in there.items():
+            earlier = list(there).index(known)
+            before = sum(there[other] == of for other in list(there)[:earlier])
+            assert hall.matching.ahead_of(CallId(known), QueueId(of)) == before
+    assert hall.matching.ahead_of(CallId("nobody"), QueueId("a")) == 0
 
 
 # ---------------------------------------------------------------- why

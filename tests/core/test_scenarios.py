@@ -48,6 +48,7 @@ from dialog_acd.core.messages import (
     SwitchCall,
     Tick,
     Treat,
+    Unsettled,
     Verdict,
 )
 from dialog_acd.core.model import AgentId, CallId, EntryKind, OfferId, PartnerId, Phone, QueueId
@@ -801,3 +802,12 @@ def test_an_announced_transfer_into_another_towns_queue_lands_there() -> None:
     record = acd.record("c1")
     assert (record.queue, record.tenant, record.transferred_to) == ("hannover", "hannover", "unknown")
     assert (record.agent, record.t_in) == ("bert", moment("09:00:00"))
+
+
+def test_a_rule_that_feeds_itself_costs_a_complaint_and_not_the_centre(monkeypatch: pytest.MonkeyPatch) -> None:
+    acd = Scenario().at("09:00:00")
+    with monkeypatch.context() as defect:
+        defect.setattr(acd.acd, "_settle", lambda: True)
+        acd.arrives("c1").expect(Unsettled, signal="CallArrived")
+        acd.expect(Treat, call="c1")
+    acd.held("c1").expect(Offer, call="c1")

@@ -41,6 +41,9 @@ PAUSE = timedelta(seconds=2)
 OVERSLEPT = timedelta(seconds=1)
 """A deadline found this late means that we did not turn (a paused machine): what we missed is still in the inbox."""
 Output = m.Order | m.Notice
+MOST_TURNS = 20_000
+"""So often one signal may make something happen: far more than all callers of a centre have agents and rungs. Beyond
+it a rule feeds itself; what is left waits for the next signal, so that the heartbeat still has its turn."""
 _MISTRUSTED = frozenset({Due.OFFER_EXPIRES, Due.HELD_BY, Due.LOST})
 """Deadlines that mean "nothing was heard": worth nothing where we did not listen."""
 
@@ -67,6 +70,7 @@ class Acd:
         self._visits = Visits(floor, self._offers)
         self._overflow = Overflow(floor)
         self._resync = Resync(floor, self._visits, self._offers, self._overflow)
+        self._turns = 0
         floor.roster.remember(intents)
         floor.switched.update(
             (s.queue, s.until) for s in switches if s.until is not None and s.queue in directory.queue
@@ -107,12 +111,16 @@ class Acd:
 
     def handle(self, signal: m.Signal, now: datetime) -> list[Output]:
         """Take in one signal at the moment ``now``; answer with everything that follows from it."""
-        self._floor.out, self._floor.now = [], now
+        floor = self._floor
+        floor.begin(now)
+        self._turns = 0
         self._expire()
         cast("Callable[[m.Signal], None]", self._apply[type(signal)])(signal)
-        while self._settle() or self._expire():
-            pass
-        return self._floor.out
+        while self._turns < MOST_TURNS and (self._settle() or self._expire()):
+            self._turns += 1
+        if self._turns >= MOST_TURNS:
+            floor.out.append(m.Unsettled(type(signal).__name__))
+        return floor.out
 
     def next_deadline(self) -> datetime | None:
         """When to call ``handle(Tick(), ...)`` at the latest."""
@@ -136,16 +144,18 @@ class Acd:
 
     def _expire(self) -> bool:
         """Act on every deadline that has come. Says whether anything did."""
-        if self._floor.agenda.quiet(self._floor.now):
+        floor, now = self._floor, self._floor.now
+        if floor.agenda.quiet(now):
             return False
         acted = False
-        while (come := self._floor.agenda.take(self._floor.now)) is not None:
+        while self._turns < MOST_TURNS and (come := floor.agenda.take(now)) is not None:
             at, due, owner = come
             acted = True
+            self._turns += 1
             if isinstance(owner, LiveAgent):
-                self._floor.roster.due(owner, due, self._floor.now)
-            elif due in _MISTRUSTED and self._floor.now - at > OVERSLEPT:
-                self._floor.set_due(owner, due, self._floor.now + GRACE)
+                floor.roster.due(owner, due, now)
+            elif due in _MISTRUSTED and now - at > OVERSLEPT:
+                floor.set_due(owner, due, now + GRACE)
             else:
                 self._call_due(owner, due)
         return acted
@@ -153,7 +163,8 @@ class Acd:
     def _call_due(self, call: LiveCall, due: Due) -> None:
         if due is Due.OFFER_EXPIRES:
             if call.state is CallState.DIVERTING:
-                self._floor.back_from_partner(call, "silent")
+                # We heard nothing; that the partner is at fault, nobody has said.
+                self._floor.back_from_partner(call, "unheard", at_fault=False)
             self._offers.offer_over(call, m.OfferFailure.PHONE_GONE)
             self._order_hold(call)
         elif due is Due.HELD_BY:

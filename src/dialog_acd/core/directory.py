@@ -25,7 +25,7 @@ from dialog_acd.core.errors import DirectoryInvalid, RuleInvalid
 from dialog_acd.core.matching import fulfils, may_serve
 from dialog_acd.core.model import Action, EntryKind, PartnerId, QueueId, SkillKind, Trigger, Trunk
 from dialog_acd.core.numbers import Number, NumberKind, normalise
-from dialog_acd.core.rules import parse_rung, parse_step, written
+from dialog_acd.core.rules import ANYBODY, parse_rung, parse_step, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -175,6 +175,8 @@ class Directory:
             yield "there must be exactly one catch-all entry, or a caller with an odd number is dropped"
         for skill in self.skills:
             yield from _malformed("skill", skill.id)
+            if skill.id == ANYBODY:
+                yield f"skill {ANYBODY!r} cannot be told from 'from 0 s: {ANYBODY}' in a step, call it something else"
         for team in self.teams:
             yield from _malformed("team", team.id)
         for calendar in self.calendars:

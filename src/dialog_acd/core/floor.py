@@ -49,7 +49,7 @@ class Floor:
         self.calls: dict[CallId, LiveCall] = {}
         self.ended: dict[CallId, None] = {}
         """The last of those that are gone: their late signals are still recognised as such."""
-        self.outlook, self.debt = Outlook(), Debt()
+        self.outlook, self.debt = Outlook(), Debt(now)
         self.partners = PartnerBook()
         self.blocked: dict[PartnerId, dict[CallId, None]] = {}
         """Calls that would go to a partner who has no channel left, oldest request first."""
@@ -59,6 +59,13 @@ class Floor:
         """Queues a supervisor has switched over, and until when."""
         self.agenda: Agenda[LiveCall | LiveAgent] = Agenda(self._owner)
         self.roster = Roster(directory, now, self.tell, self.set_due)
+
+    def begin(self, now: datetime) -> None:
+        """A signal has come."""
+        self.out, self.now = [], now
+        if now >= self.debt.day_ends:
+            for queue, tenant in self.debt.new_day(now):
+                self.roster.matching.help_town(queue, tenant, 0.0)
 
     def tell(self, output: m.Order | m.Notice) -> None:
         self.out.append(output)
@@ -165,7 +172,7 @@ class Floor:
     def count(self, call: LiveCall, *, in_time: bool) -> None:
         """One call more of the day's service level; its town's head start follows from that."""
         tenant = call.entry.tenant
-        short = self.debt.count(call.queue, tenant, self.now, in_time=in_time)
+        short = self.debt.count(call.queue, tenant, in_time=in_time)
         self.roster.matching.help_town(call.queue.id, tenant, short)
 
     def rings_at(self, call: LiveCall, partner: Partner) -> None:
@@ -175,13 +182,16 @@ class Floor:
         self.set_due(call, Due.LOST, self.now + partner.ring_for + LOST_AFTER)
         self.set_due(call, Due.OFFER_EXPIRES, self.now + partner.ring_for + GRACE)
 
-    def back_from_partner(self, call: LiveCall, failed: str = "") -> None:
-        """The call is not with a partner any more; the channel there is free, for whoever asked for one first."""
+    def back_from_partner(self, call: LiveCall, failed: str = "", *, at_fault: bool = True) -> None:
+        """The call is not with a partner any more; the channel there is free, for whoever asked for one first.
+
+        ``failed``: why the partner did not take it, and whether that is to be held against the partner.
+        """
         partner = call.partner
         if partner is None:
             return
         call.partner = None
-        if not failed:
+        if not failed or not at_fault:
             self.partners.ends(call.id)
         elif self.partners.failed(call.id, self.now):
             self.out.append(m.PartnerShut(partner, self.now + CIRCUIT_OPEN))

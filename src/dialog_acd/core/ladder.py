@@ -54,8 +54,6 @@ class Situation(NamedTuple):
     """Callers who waited already when this one came."""
     expected: timedelta | None = None
     """``None``: nobody can say."""
-    overflowing: bool = False
-    """The queue overflows for its expected wait already."""
     switched_until: datetime | None = None
 
 
@@ -64,8 +62,11 @@ def is_for(rung: Rung, kind: EntryKind) -> bool:
     return not rung.kinds or kind in rung.kinds
 
 
-def fires(rung: Rung, now: datetime, s: Situation) -> tuple[str, datetime | None]:
-    """Why the rung is to be taken now (empty: it is not), and when to look again."""
+def fires(rung: Rung, now: datetime, s: Situation, *, overflowing: bool = False) -> tuple[str, datetime | None]:
+    """Why the rung is to be taken now (empty: it is not), and when to look again.
+
+    ``overflowing``: the queue overflows by this rung for its expected wait already.
+    """
     match rung.trigger:
         case Trigger.ALL_BUSY:
             # A call that still waits when the ladder is asked found nobody free: matching goes first.
@@ -74,7 +75,7 @@ def fires(rung: Rung, now: datetime, s: Situation) -> tuple[str, datetime | None
             due = s.waiting_since + rung.after
             return (f"waited {rung.after.total_seconds():g} s", None) if due <= now else ("", due)
         case Trigger.EXPECTED_WAIT:
-            enough = rung.after * (ENOUGH if s.overflowing else 1.0)
+            enough = rung.after * (ENOUGH if overflowing else 1.0)
             if s.expected is not None and s.expected > enough:
                 return f"expected wait {s.expected.total_seconds():.0f} s", None
             return "", now + LOOK_AGAIN
@@ -131,7 +132,7 @@ class PartnerBook:
             return Obstacle("partner does not take calls", account.open_until, passes=True)
         if account.trial is not None:
             return Obstacle("one call tries the partner again", passes=True)
-        if partner.channels is not None and len(account.calls) >= partner.channels:
+        if partner.channels is not None and self.at(partner.id) >= partner.channels:
             return Obstacle("partner's channels are full", passes=True)
         if partner.calls_per_hour is not None:
             while account.sent and account.sent[0] <= now - HOUR:
@@ -197,7 +198,3 @@ class PartnerBook:
         """How many calls are there now."""
         account = self._accounts.get(partner)
         return len(account.calls) if account else 0
-
-    def circuit_open(self, partner: PartnerId, now: datetime) -> bool:
-        account = self._accounts.get(partner)
-        return account is not None and account.open_until is not None and now < account.open_until

@@ -25,7 +25,7 @@ that somebody can. That depends on who is signed in and is kept per class, not p
 from __future__ import annotations
 
 import heapq
-from bisect import insort
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -185,6 +185,8 @@ class Matching:
         groups fit."""
         self._row_from = 0
         self._waiting: dict[CallId, _Waiting] = {}
+        self._ranked: dict[QueueId, list[_Waiting]] = {}
+        """Lines in order, made when somebody asks for a position, forgotten at the next change."""
         self._present: dict[AgentId, int] = {}
         """Who is signed in, and as the how-manieth."""
         self._signed_in = 0
@@ -432,6 +434,8 @@ class Matching:
         into = self._class(queue, tenant, step, also)
         entry = (place[0], place[1], call, into.number)
         self._waiting[call] = entry
+        if self._ranked:
+            self._ranked.clear()
         heapq.heappush(into.line, entry)
         into.waiting += 1
         self._filled |= 1 << into.number
@@ -444,6 +448,8 @@ class Matching:
         entry = self._waiting.pop(call, None)
         if entry is None:
             return
+        if self._ranked:
+            self._ranked.clear()
         left = self._classes[entry[3]]
         left.waiting -= 1
         if not left.waiting:
@@ -488,10 +494,6 @@ class Matching:
         """Calls that may be matched now."""
         return len(self._waiting)
 
-    def step_in_force(self, queue: QueueId, tenant: TenantId, step: int) -> int:
-        """The step whose needs count for calls at ``step``: a later one where nobody signed in could fulfil it."""
-        return self._class(queue, tenant, step).in_force
-
     def anybody(self, queue: QueueId, tenant: TenantId) -> bool:
         """Whether somebody signed in could serve the queue at its widest step."""
         return bool(self._class(queue, tenant, len(self._queues[queue].steps) - 1).own & self._present_groups)
@@ -512,12 +514,18 @@ class Matching:
         return len(self._idle) - self.free_for(queue, tenant, step)
 
     def ahead_of(self, call: CallId, queue: QueueId) -> int:
-        """How many calls of the queue have an earlier place. Looks at each of them: for announcements."""
+        """How many calls of the queue have an earlier place. For announcements: looks at each of them, and once for
+        all who ask before the line has changed.
+        """
         entry = self._waiting.get(call)
         if entry is None:
             return 0
-        lines = (made.line for made in self._classes if made.queue.id == queue and made.waiting)
-        return sum(w < entry and self._waiting.get(w[2]) is w for line in lines for w in line)
+        ranked = self._ranked.get(queue)
+        if ranked is None:
+            lines = (made.line for made in self._classes if made.queue.id == queue and made.waiting)
+            live = self._waiting
+            ranked = self._ranked[queue] = sorted(w for line in lines for w in line if live.get(w[2]) is w)
+        return bisect_left(ranked, entry)
 
     def free_for(self, queue: QueueId, tenant: TenantId, step: int) -> int:
         """How many agents are idle who may take a call of the queue at this step."""

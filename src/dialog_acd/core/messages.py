@@ -648,6 +648,13 @@ class Ignored:
     about: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A signal set something going that did not come to rest: a defect. What is left waits for the next signal."""
+
+    signal: str
+
+
 Notice = (
     CallOffered
     | NumberUnknown
@@ -669,4 +676,5 @@ Notice = (
     | CallEnded
     | PictureDiffered
     | Ignored
+    | Unsettled
 )

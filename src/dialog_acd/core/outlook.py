@@ -9,7 +9,7 @@ start where a team has switched it on.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -83,21 +83,30 @@ class Outlook:
 class Debt:
     """How far each town is below its contract today. A day is a day in Berlin."""
 
-    def __init__(self) -> None:
-        self._ends = 0.0
+    def __init__(self, now: datetime) -> None:
+        self.day_ends = _midnight(now)
+        """The next midnight in Berlin."""
         self.short: dict[tuple[QueueId, TenantId], float] = {}
         """By queue and town: calls short of the contract today."""
         self._counts: dict[tuple[QueueId, TenantId], tuple[int, int]] = {}
 
-    def count(self, queue: Queue, tenant: TenantId, now: datetime, *, in_time: bool) -> float:
-        """One call more that counts. How many calls the town is short of its contract (negative: in hand)."""
-        if now.timestamp() >= self._ends:
-            local = now.astimezone(_BERLIN)
-            midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-            self._ends = (midnight + timedelta(days=1)).timestamp()  # wall time: the 25 h day is one day
-            self._counts.clear()
-            self.short.clear()
+    def new_day(self, now: datetime) -> tuple[tuple[QueueId, TenantId], ...]:
+        """Everything is counted from nothing again. Says of whom something was counted."""
+        counted = tuple(self.short)
+        self.day_ends = _midnight(now)
+        self._counts.clear()
+        self.short.clear()
+        return counted
+
+    def count(self, queue: Queue, tenant: TenantId, *, in_time: bool) -> float:
+        """One call more that counts today. How many calls the town is short of its contract (negative: in hand)."""
         all_, good = self._counts.get((queue.id, tenant), (0, 0))
         self._counts[queue.id, tenant] = all_, good = all_ + 1, good + in_time
         short = self.short[queue.id, tenant] = queue.target_share * (all_ + 1) - good
         return short
+
+
+def _midnight(now: datetime) -> datetime:
+    """The next one."""
+    begun = now.astimezone(_BERLIN).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (begun + timedelta(days=1)).astimezone(UTC)  # one day more by the wall clock, also where that is 25 h

@@ -56,7 +56,7 @@ class Overflow:
             staff = self._floor.roster.matching.staff(call.queue.id)
             call.forecast = self._floor.outlook.forecast(call.queue.id, call.ahead, staff, now)
         self._closing_time(call)
-        situation = self._situation(call)
+        situation: Situation | None = None
         for place, rung in enumerate(call.queue.ladder):
             if not is_for(rung, call.entry.kind):
                 continue
@@ -64,7 +64,8 @@ class Overflow:
                 again = _sooner(again, wait)
                 continue
             overflowing = (call.queue.id, place) in self._overflowing
-            why, look = fires(rung, now, situation._replace(overflowing=overflowing))
+            situation = situation or self._situation(call)
+            why, look = fires(rung, now, situation, overflowing=overflowing)
             if rung.trigger is Trigger.EXPECTED_WAIT and first_look:
                 # Whoever joins says how the queue is; those in front of them expect less, of course.
                 (self._overflowing.add if why else self._overflowing.discard)((call.queue.id, place))

@@ -38,6 +38,8 @@ _WHEN = {trigger.value.replace("-", " "): trigger for trigger in Trigger}
 _IN_SECONDS = frozenset({Trigger.WAITED, Trigger.EXPECTED_WAIT})
 _WITH_TARGET = frozenset({Action.WIDEN, Action.QUEUE, Action.PARTNER, Action.ANNOUNCE})
 LONGEST = timedelta(days=1)
+ANYBODY = "any"
+"""What a step without needs asks for."""
 
 
 def parse_step(text: str) -> Step:
@@ -46,7 +48,7 @@ def parse_step(text: str) -> Step:
     if found is None:
         raise RuleInvalid(text, "write a step as 'from 15 s: langenhagen>=2 and tuerkisch>=1' or 'from 30 s: any'")
     after = _seconds(found["after"], text)
-    if found["needs"].strip() == "any":
+    if found["needs"].strip() == ANYBODY:
         return Step(after)
     return Step(after, tuple(_need(part, text) for part in found["needs"].split(" and ")))
 
@@ -95,7 +97,7 @@ def written(rule: Step | Rung | Need) -> str:
     if isinstance(rule, Need):
         return f"{rule.skill}>={rule.level}"
     if isinstance(rule, Step):
-        return f"from {_in_seconds(rule.after)} s: " + (" and ".join(map(written, rule.needs)) or "any")
+        return f"from {_in_seconds(rule.after)} s: " + (" and ".join(map(written, rule.needs)) or ANYBODY)
     when = rule.trigger.value.replace("-", " ")
     if rule.trigger in _IN_SECONDS:
         when += f" {_in_seconds(rule.after)} s"
