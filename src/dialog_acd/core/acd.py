@@ -122,9 +122,11 @@ class Acd:
             floor.out.append(m.Unsettled(type(signal).__name__))
         return floor.out
 
-    def next_deadline(self) -> datetime | None:
-        """When to call ``handle(Tick(), ...)`` at the latest."""
-        return self._floor.agenda.next_at()
+    def next_deadline(self, by: datetime | None = None) -> datetime | None:
+        """When to call ``handle(Tick(), ...)`` at the latest; ``None`` where there is nothing to come back for (by the
+        moment ``by``, if it is given: who will come then anyhow need not be told of later ones)."""
+        agenda = self._floor.agenda
+        return None if by is not None and agenda.quiet(by) else agenda.next_at()
 
     @property
     def directory(self) -> Directory:

@@ -34,6 +34,7 @@ LONGEST_TALK = timedelta(hours=4, minutes=5)
 FAILSAFE_LONGEST = timedelta(hours=1)
 CLOSING_SOON = timedelta(minutes=5)
 """So long before closing, who still waits is looked at once more: will they be served?"""
+_WITH_US = frozenset({CallState.WAITING, CallState.OFFERED, CallState.RETURNING, CallState.FAILSAFE})
 
 
 class Floor:
@@ -91,7 +92,7 @@ class Floor:
         if len(call.deadlines) > 1:  # one of them is LOST
             for due in (Due.OFFER_EXPIRES, Due.HELD_BY, Due.PAUSE_ENDS):
                 call.deadlines.pop(due, None)
-        if state in (CallState.WAITING, CallState.OFFERED, CallState.RETURNING, CallState.FAILSAFE):
+        if call.partner is not None and state in _WITH_US:
             # Whoever is back with us is not the partner's: a later transfer must not count as overflow.
             self.back_from_partner(call)
         if state is CallState.WAITING:

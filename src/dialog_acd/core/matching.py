@@ -176,6 +176,7 @@ class Matching:
         self._teams: dict[TeamId, Team] = {t.id: t for t in teams}
         self._groups: list[_Group] = []
         self._classes: list[_Class] = []
+        self._classes_in: dict[QueueId, list[_Class]] = {q: [] for q in self._queues}
         self._class_of: dict[tuple[QueueId, TenantId, int, Also | None], _Class] = {}
         self._group_of: dict[AgentId, _Group] = {}
         self._having: dict[Need, int] = {}
@@ -268,6 +269,7 @@ class Matching:
         made = _Class(len(self._classes), queue, tenant, step, also, pace, own)
         made.boost = self._help.get((queue_id, tenant), 0.0)
         self._classes.append(made)
+        self._classes_in[queue_id].append(made)
         self._class_of[queue_id, tenant, step, also] = made
         self._of_priority[queue.priority] |= 1 << made.number
         self._put_in_force(made)
@@ -465,8 +467,8 @@ class Matching:
         if self._help.get((queue, tenant), 0.0) == boost:
             return
         self._help[queue, tenant] = boost
-        for made in self._classes:
-            if made.queue.id == queue and made.tenant == tenant:
+        for made in self._classes_in[queue]:
+            if made.tenant == tenant:
                 made.boost = boost
 
     # ---------------------------------------------------------------- what is
@@ -505,7 +507,7 @@ class Matching:
 
     def waiting_in(self, queue: QueueId) -> int:
         """How many calls of the queue may be matched now."""
-        return sum(made.waiting for made in self._classes if made.queue.id == queue)
+        return sum(made.waiting for made in self._classes_in[queue])
 
     def idle_elsewhere(self, queue: QueueId, tenant: TenantId, step: int) -> int | None:
         """How many idle agents may not take a call of the queue at this step; ``None``: too many kinds to count now."""
@@ -522,7 +524,7 @@ class Matching:
             return 0
         ranked = self._ranked.get(queue)
         if ranked is None:
-            lines = (made.line for made in self._classes if made.queue.id == queue and made.waiting)
+            lines = (made.line for made in self._classes_in[queue] if made.waiting)
             live = self._waiting
             ranked = self._ranked[queue] = sorted(w for line in lines for w in line if live.get(w[2]) is w)
         return bisect_left(ranked, entry)

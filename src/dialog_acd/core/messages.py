@@ -9,10 +9,11 @@ All times are aware UTC datetimes. None of these carries a channel, a header or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from dialog_acd.core.value import value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,7 +53,7 @@ class OfferFailure(StrEnum):
 # ---------------------------------------------------------------- signals
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallArrived:
     """A caller is at the door. ``dialled`` is the number exactly as the trunk wrote it."""
 
@@ -65,12 +66,12 @@ class CallArrived:
     """SIP Call-ID on the trunk: what a carrier asks for when a call is disputed."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GreetingEnded:
     call: CallId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallerHeld:
     """The dialplan holds the caller in its waiting loop. ``queue`` and ``entered_at`` are the channel's own
     memory of its place: all that is left of a call we have never heard of.
@@ -83,32 +84,32 @@ class CallerHeld:
     """The offer the caller comes back from, if any: a word from before an offer must not end that offer."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferRinging:
     call: CallId
     offer: OfferId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferAnswered:
     call: CallId
     offer: OfferId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PartiesBridged:
     call: CallId
     offer: OfferId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferFailed:
     call: CallId
     offer: OfferId
     reason: OfferFailure
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentHungUp:
     """The agent's side ended first, after a conversation."""
 
@@ -116,7 +117,7 @@ class AgentHungUp:
     offer: OfferId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallerHungUp:
     """The caller's channel is gone, whoever ended it. ``cause`` is a Q.850 number, 0 when unknown."""
 
@@ -124,7 +125,7 @@ class CallerHungUp:
     cause: int = 16
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallTransferred:
     """The agent handed the caller on, ``blind`` or not, to ``target`` (an extension or a phone)."""
 
@@ -133,7 +134,7 @@ class CallTransferred:
     blind: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallTakenByFailsafe:
     """Asterisk went on without us. ``why``: ``heartbeat``, ``no-answer``, ``max-wait``, ``verdict``, ``dialplan``."""
 
@@ -142,7 +143,7 @@ class CallTakenByFailsafe:
     dialled: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FailsafeAnswered:
     """Somebody of the failsafe profile answered (``by``: phone or partner)."""
 
@@ -150,45 +151,45 @@ class FailsafeAnswered:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DivertAnswered:
     call: CallId
     partner: PartnerId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DivertFailed:
     call: CallId
     partner: PartnerId
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentSignedIn:
     """The agent is at work and not yet ready. Signing in again changes nothing."""
 
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentSignedOut:
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentReady:
     """The agent wants calls. Signs in on the way where need be."""
 
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentNotReady:
     agent: AgentId
     why: str = "pause"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PhoneStateChanged:
     """``state`` is a value of ``lifecycle.PhoneState``."""
 
@@ -196,7 +197,7 @@ class PhoneStateChanged:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OrderFailed:
     """``certain``: the switch refused, so nothing moved. Otherwise nobody knows, and a deadline decides."""
 
@@ -205,7 +206,7 @@ class OrderFailed:
     certain: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QueueSwitched:
     """A supervisor sends a queue's calls over (rungs ``switched``) until a moment; ``None``: no longer."""
 
@@ -214,12 +215,12 @@ class QueueSwitched:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DirectoryChanged:
     directory: Directory
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SwitchCall:
     """One caller as the switch sees it in a snapshot."""
 
@@ -238,12 +239,12 @@ class SwitchCall:
     """When caller and agent were connected, to the second."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SwitchLost:
     switch: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SwitchFound:
     """The link is up (or an audit is due): the whole truth about callers and phones.
 
@@ -258,12 +259,12 @@ class SwitchFound:
     audit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tick:
     """A deadline has come."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Beat:
     """Two seconds are over; once this is handled, the engine has proven that it turns."""
 
@@ -314,7 +315,7 @@ class Verdict(StrEnum):
     """A partner's call that we have not promised to take: as busy, unanswered, so that it goes back there."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Treat:
     """Answer to the question the dialplan asks at arrival; becomes channel variables."""
 
@@ -340,7 +341,7 @@ class Treat:
     opens_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offer:
     """Ring this agent for this call. The dialplan's own ``Dial`` timeout is ``ring_for``."""
 
@@ -351,7 +352,7 @@ class Offer:
     ring_for: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Withdraw:
     """Take an offer back: the caller goes to the waiting loop, the phone stops ringing."""
 
@@ -359,14 +360,14 @@ class Withdraw:
     offer: OfferId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """Send the caller (back) to the waiting loop."""
 
     call: CallId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Divert:
     call: CallId
     partner: PartnerId
@@ -374,7 +375,7 @@ class Divert:
     ring_for: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Say:
     """Play a prompt to a waiting caller, who then waits on."""
 
@@ -384,7 +385,7 @@ class Say:
     """Spoken after the prompt."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Release:
     """Say a last word to a waiting caller and hang up. ``opens_at`` is spoken after the prompt."""
 
@@ -393,12 +394,12 @@ class Release:
     opens_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SaveRecord:
     record: CallRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RememberIntent:
     """Keep what an agent wants beyond our own restart: nobody should have to sign in again because we were updated.
 
@@ -411,7 +412,7 @@ class RememberIntent:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RememberSwitch:
     """Keep that a supervisor switched a queue over beyond our own restart; ``until`` is ``None`` when it is over."""
 
@@ -420,7 +421,7 @@ class RememberSwitch:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RememberCall:
     """Keep what is known of a call at its door, until its record is saved: a restart of ours must not forget who is
     there, and whoever leaves meanwhile still gets a record.
@@ -435,12 +436,12 @@ class RememberCall:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Heartbeat:
     """Tell every switch that the engine turns."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeepFailsafe:
     """Write the failsafe profiles, and which number has which, into the switch's own memory."""
 
@@ -470,7 +471,7 @@ Order = (
 # ---------------------------------------------------------------- notices
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallOffered:
     """A call came in and belongs to this queue. (In a report: *offered*. An offer to an agent is ``Offer``.)"""
 
@@ -480,7 +481,7 @@ class CallOffered:
     kind: EntryKind
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NumberUnknown:
     """Nobody owns the number; the catch-all queue took the call. Somebody should look."""
 
@@ -488,14 +489,14 @@ class NumberUnknown:
     dialled: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallQueued:
     call: CallId
     queue: QueueId
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallAnswered:
     call: CallId
     tenant: TenantId
@@ -506,7 +507,7 @@ class CallAnswered:
     in_time: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallAbandoned:
     call: CallId
     tenant: TenantId
@@ -515,7 +516,7 @@ class CallAbandoned:
     waited: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallDiverted:
     call: CallId
     tenant: TenantId
@@ -526,7 +527,7 @@ class CallDiverted:
     """A value of ``model.Trigger``."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DivertMissed:
     """The partner did not take the call, who has the old place again. ``reason``: ``busy``, ``noanswer``, ..."""
 
@@ -536,7 +537,7 @@ class DivertMissed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PartnerShut:
     """A partner took none of several calls in a row; nobody is sent there before ``until``."""
 
@@ -544,7 +545,7 @@ class PartnerShut:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallWidened:
     """More people may serve a waiting call now: a later step, or another queue's."""
 
@@ -553,7 +554,7 @@ class CallWidened:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallReleased:
     """A caller was told that nobody will answer, and why (``closed-by-hours``, ...)."""
 
@@ -563,7 +564,7 @@ class CallReleased:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SwitchedOver:
     """A supervisor switched a queue over, or back (``until`` is ``None``)."""
 
@@ -572,7 +573,7 @@ class SwitchedOver:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WaitsCompared:
     """What the queue's predictors of the wait were worth lately."""
 
@@ -580,7 +581,7 @@ class WaitsCompared:
     errors: tuple[PredictorError, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FailsafeEntered:
     call: CallId
     tenant: TenantId
@@ -588,7 +589,7 @@ class FailsafeEntered:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferMade:
     """An agent is being rung for a call; ``why`` says how the choice was made."""
 
@@ -598,7 +599,7 @@ class OfferMade:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferMissed:
     call: CallId
     queue: QueueId
@@ -606,14 +607,14 @@ class OfferMissed:
     reason: OfferFailure
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferTaken:
     call: CallId
     queue: QueueId
     agent: AgentId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentChanged:
     """``axis`` is ``intent``, ``work`` or ``phone``; ``before`` and ``after`` are values of that axis."""
 
@@ -624,14 +625,14 @@ class AgentChanged:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallEnded:
     """The whole story of a call, for the one canonical log line."""
 
     record: CallRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PictureDiffered:
     """An audit found the switch and us of two minds; ``what`` says how it was settled."""
 
@@ -639,7 +640,7 @@ class PictureDiffered:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ignored:
     """A signal that made no sense now. Normal on a hostile wire: counted, logged, forgotten."""
 
@@ -648,7 +649,7 @@ class Ignored:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unsettled:
     """A signal set something going that did not come to rest: a defect. What is left waits for the next signal."""
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dialog_acd.core.value import value
+
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
@@ -45,7 +47,7 @@ class Blame(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """How a call ended for the business. ``reason`` is a short stable word, fit for a metric's label."""
 
@@ -54,7 +56,7 @@ class Outcome:
     blame: Blame
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferTried:
     """One offer in the life of a call. ``result`` is ``answered`` or an ``OfferFailure``."""
 
@@ -66,7 +68,7 @@ class OfferTried:
     """How this pair was chosen, in words."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RungTaken:
     """One rung of the overflow ladder in the life of a call."""
 
@@ -76,7 +78,7 @@ class RungTaken:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallRecord:
     """One row per call. Times are aware UTC, milliseconds count; ``None`` means it did not happen."""
 

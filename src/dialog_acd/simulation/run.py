@@ -195,7 +195,7 @@ class Run:
             elif not self._callers and not self._expected:
                 return
             else:
-                due = next_deadline()
+                due = next_deadline(coming[0][0] if coming else None)
                 if due is not None and (not coming or due <= coming[0][0]):
                     # A deadline the core was too busy to see is not in the past for us.
                     now = self._now = max(due, now)
