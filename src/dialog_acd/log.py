@@ -102,6 +102,8 @@ def tell(notice: m.Notice) -> None:
             log.info("offer.missed", call=call, agent=agent, reason=str(reason))
         case m.CallDiverted(call=call, partner=partner, why=why):
             log.info("call.diverted", call=call, partner=partner, why=why)
+        case m.CallbackPromised(call=call, tenant=tenant, queue=queue):
+            log.info("callback.promised", call=call, tenant=tenant, queue=queue)
         case m.PictureDiffered(call=call, what=what):
             log.warning("picture.differed", call=call, what=what)
         case m.Ignored(signal=signal, why=why, about=about):

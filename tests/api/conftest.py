@@ -157,8 +157,12 @@ class Shelf:
     async def by_call(self, call: CallId) -> CallRecord | None:
         return next((r for r in self.kept if r.call == call), None)
 
-    async def recent(self, limit: int, before: tuple[datetime, CallId] | None = None) -> Sequence[CallRecord]:
+    async def recent(
+        self, limit: int, before: tuple[datetime, CallId] | None = None, result: Result | None = None
+    ) -> Sequence[CallRecord]:
         ordered = sorted(self.kept, key=lambda r: (r.t_in, r.call), reverse=True)
+        if result is not None:
+            ordered = [r for r in ordered if r.outcome.result is result]
         if before is not None:
             ordered = [r for r in ordered if (r.t_in, r.call) < before]
         return ordered[:limit]

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dialog_acd.core.records import field_names
+from dialog_acd.core.records import Blame, Outcome, Result, field_names
 
 from .conftest import NOON, record
 
@@ -49,6 +50,13 @@ async def test_a_full_last_page_promises_no_further_one(operator: httpx.AsyncCli
     assert page["next"] is None
 
 
+async def test_who_must_be_called_back(operator: httpx.AsyncClient, shelf: Shelf) -> None:
+    promised = replace(record("c2"), outcome=Outcome(Result.CALLBACK, "promised", Blame.NOBODY), t_callback=NOON)
+    shelf.kept = [record("c1"), promised, record("c3")]
+    [told] = (await operator.get("/api/v1/calls?result=callback")).json()["calls"]
+    assert (told["call"], told["ani"], told["t_callback"]) == ("c2", "+4930230125001", "2026-03-02T11:00:00Z")
+
+
 async def test_no_calls_yet(operator: httpx.AsyncClient) -> None:
     assert (await operator.get("/api/v1/calls")).json() == {"calls": [], "next": None}
 
@@ -61,7 +69,7 @@ async def test_an_unknown_call_is_said_to_be_one(operator: httpx.AsyncClient, sh
     assert answer.json()["error_id"] == "no-such-call"
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=many", "before=" + "x" * 151])
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=many", "before=" + "x" * 151, "result=good"])
 async def test_an_odd_page_is_refused(operator: httpx.AsyncClient, query: str) -> None:
     answer = await operator.get(f"/api/v1/calls?{query}")
     assert answer.status_code == 422

@@ -91,6 +91,8 @@ def _directories() -> tuple[Directory, ...]:
         "nobody signed in: partner oldenburg",
         "waited 15 s: queue 115",
         "waited 25 s: announce acd/long-wait",
+        "closing soon: callback",
+        "waited 30 s: callback",
         "technical: release",
         "switched: partner oldenburg",
         "waited 40 s: partner oldenburg",
@@ -180,6 +182,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.records: dict[CallId, CallRecord] = {}
         self.offers: list[m.Offer] = []
         self.orders: list[m.Order] = []
+        self.promised: set[CallId] = set()
         self.signed_out: set[str] = set(_NAMES)
         self.last_offer: dict[CallId, OfferId] = {}
         self.picked_up: set[OfferId] = set()
@@ -264,6 +267,8 @@ class CentreUnderFire(RuleBasedStateMachine):
             )
         if isinstance(message, m.SaveRecord):
             self.hear_record(message.record)
+        elif isinstance(message, m.RememberCall) and message.callback_at is not None:
+            self.promised.add(message.call)
         elif isinstance(message, m.Offer):
             assert self.switch_up, "an order into the void"
             assert message.call in self.held_callers, f"{message.call} was offered while not held"
@@ -297,6 +302,11 @@ class CentreUnderFire(RuleBasedStateMachine):
         assert len(answered) < 2 or record.t_ans is None or record.t_ans <= answered[1].at
         if answered:
             assert record.agent == answered[-1].agent
+        # A promise is never forgotten, unless a person was met after all.
+        assert (record.t_callback is not None) == (record.call in self.promised)
+        if record.call in self.promised:
+            met = (Result.SERVED, Result.OVERFLOWED, Result.FAILSAFE)
+            assert record.outcome.result in (Result.CALLBACK, *met), record.outcome
         if record.outcome.result is Result.SERVED:
             assert record.t_ans is not None
         if record.outcome.result is Result.ABANDONED:
@@ -537,6 +547,11 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.tell(m.DivertAnswered(call, partner) if answered else m.DivertFailed(call, partner, "busy"))
         if wait and not answered:
             self.tell(m.CallerHeld(call))
+
+    @rule(n=_ANY)
+    def asks_to_be_called_back(self, n: int) -> None:
+        waiting = self.in_state(CallState.WAITING)
+        self.tell(m.CallbackAsked(waiting[n % len(waiting)] if waiting and n % 3 else self.call(n)))
 
     @rule(n=_ANY, why=st.sampled_from(("heartbeat", "max-wait", "no-answer")), known=st.booleans())
     def failsafe(self, n: int, why: str, known: bool) -> None:

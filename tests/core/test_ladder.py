@@ -976,3 +976,114 @@ def test_a_town_starts_a_new_day_without_the_debt_of_the_last() -> None:
 
     assert who_is_first("2026-03-02T22:59:40+00:00") == "hannovers"  # 23:59:40 in Berlin
     assert who_is_first("2026-03-02T23:00:00+00:00") == "langenhagens"
+
+
+# ------------------------------------------------------------ to be called back
+
+
+def test_a_caller_who_presses_the_key_is_promised_to_be_called_back() -> None:
+    acd = overflowing("waited 60 s: callback").at("09:00:00").waits("c1").at("09:01:00")
+    acd.expect(m.Say, call="c1", prompt="acd/callback-offer", callback=True)
+    acd.after(9).tell(m.CallbackAsked(C1))
+    acd.expect(m.RememberCall, call="c1", ani="+4951123559876", callback_at=moment("09:01:09"))
+    acd.expect(m.CallbackPromised, call="c1", tenant="langenhagen")
+    acd.expect(m.Release, call="c1", prompt="acd/callback-noted", again=False)
+    record = acd.held("c1").is_ready("anna").after(5).caller_hangs_up("c1").record("c1")
+    not_yet(acd, m.Offer)
+    assert record.outcome == Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
+    assert (record.ani, record.t_callback) == ("+4951123559876", moment("09:01:09"))
+
+
+def test_the_wish_is_kept_before_it_is_confirmed() -> None:
+    acd = overflowing("all busy: callback").at("09:00:00").waits("c1")
+    outs = [type(out) for out in acd.tell(m.CallbackAsked(C1)).story[-1][2]]
+    assert outs.index(m.RememberCall) < outs.index(m.Release)
+
+
+def test_a_caller_who_presses_nothing_waits_on_and_is_not_asked_twice() -> None:
+    acd = overflowing("waited 60 s: callback", agents=["anna"], ready=()).at("09:00:00").waits("c1").at("09:01:12")
+    acd.held("c1").at("09:05:00").is_ready("anna").expect(m.Offer, call="c1")
+    assert len(orders(acd, m.Say)) == 1
+
+
+def test_an_agent_free_during_the_offer_of_a_callback_gets_the_call() -> None:
+    acd = overflowing("all busy: callback", agents=["anna"], ready=()).at("09:00:00").waits("c1")
+    acd.after(3).is_ready("anna").expect(m.Offer, call="c1")
+    acd.tell(m.CallbackAsked(C1)).expect(m.Ignored, signal="CallbackAsked")  # pressed in the same moment
+    record = acd.talks("anna").after(60).caller_hangs_up("c1").record("c1")
+    assert (record.outcome.result, record.t_callback) == (Result.SERVED, None)
+
+
+@pytest.mark.parametrize("ani", [None, "", "anonymous", "115"])
+def test_a_caller_without_a_number_is_not_offered_a_callback(ani: str | None) -> None:
+    acd = overflowing("all busy: callback", "waited 20 s: announce acd/long-wait").at("09:00:00")
+    acd.arrives("c1", ani=ani).held("c1").at("09:00:20")
+    assert [say.prompt for say in orders(acd, m.Say)] == ["acd/long-wait"]
+    acd.tell(m.CallbackAsked(C1)).expect(m.Ignored, why="no number to call back")
+
+
+def test_a_promise_survives_a_restart_and_a_caller_who_left_meanwhile() -> None:
+    directory = laddered("all busy: callback")
+    acd = Scenario(directory).at("09:00:00").waits("c1").tell(m.CallbackAsked(C1))
+    kept = acd.expect(m.RememberCall, callback_at=moment("09:00:00"))
+    again = Scenario(directory, calls=[kept], found=False).at("09:10:00").switch_found()  # and nobody is there
+    assert again.record("c1").outcome == Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
+    assert again.record("c1").t_callback == moment("09:00:00")
+
+
+def test_a_promise_stands_where_the_last_words_could_not_be_said() -> None:
+    """The caller waits on and is answered after all; or is not, and is owed a call."""
+    for agents, result in ((["anna"], Result.SERVED), ([], Result.CALLBACK)):
+        acd = overflowing("all busy: callback", agents=agents, ready=()).at("09:00:00").waits("c1")
+        acd.tell(m.CallbackAsked(C1))
+        acd.tell(m.OrderFailed(acd.expect(m.Release), "no such channel", certain=True)).after(5)
+        if agents:
+            acd.is_ready("anna").talks("anna")
+        record = acd.after(60).caller_hangs_up("c1").record("c1")
+        assert (record.outcome.result, record.t_callback) == (result, moment("09:00:00"))
+
+
+def test_failsafe_does_not_forget_who_was_promised_to_be_called_back() -> None:
+    acd = overflowing("all busy: callback").at("09:00:00").waits("c1").tell(m.CallbackAsked(C1))
+    record = acd.tell(m.CallTakenByFailsafe(C1, "heartbeat")).after(30).caller_hangs_up("c1").record("c1")
+    assert record.outcome.result is Result.CALLBACK
+
+
+# ------------------------------------------------------------ closing soon
+
+
+def closing_early(*ladder: str) -> Scenario:
+    """Open till 9:45; only anna is there, and her conversations take fifteen minutes."""
+    calendar = Calendar(CalendarId("early"), "early", (parse_hours("daily 07:00-10:45"),))  # an hour later in Berlin
+    directory = laddered(*ladder, agents=["anna"])
+    directory = entries_are(replace(directory, calendars=(calendar,)), EntryKind.MAIN_NUMBER, calendar=calendar.id)
+    acd = Scenario(directory)
+    for n in range(4):
+        acd.waits(f"x{n}").talks("anna").after(900).caller_hangs_up(f"x{n}")
+    for n in range(4, 10):
+        acd.waits(f"x{n}")
+    return acd.talks("anna")
+
+
+def test_who_will_not_be_served_before_closing_is_told_so() -> None:
+    acd = closing_early().at("09:10:00").waits("c1")
+    [say] = [order for order in orders(acd, m.Say) if order.call == "c1"]
+    assert (say.prompt, say.callback) == ("acd/closing-soon", False)
+
+
+def test_who_will_not_be_served_before_closing_is_offered_a_callback() -> None:
+    acd = closing_early("closing soon: callback").at("09:10:00").waits("c1")
+    [say] = [order for order in orders(acd, m.Say) if order.call == "c1"]
+    assert (say.prompt, say.callback) == ("acd/closing-callback", True)
+    acd.tell(m.CallbackAsked(C1)).expect(m.Release, call="c1", prompt="acd/callback-noted")
+
+
+def test_who_cannot_be_called_back_is_at_least_told_that_we_close_soon() -> None:
+    acd = closing_early("closing soon: callback").at("09:10:00").arrives("c1", ani=None).held("c1")
+    [say] = [order for order in orders(acd, m.Say) if order.call == "c1"]
+    assert (say.prompt, say.callback) == ("acd/closing-soon", False)
+
+
+def test_who_will_be_served_before_closing_hears_nothing_of_it() -> None:
+    acd = closing_early("closing soon: callback")
+    assert not [order for order in orders(acd, m.Say) if order.call == "x5"]

@@ -28,6 +28,7 @@ ABOUT_A_CALL: tuple[m.Signal | m.Order, ...] = (
     m.CallTransferred(C, "2001", blind=True),
     m.CallTakenByFailsafe(C, "heartbeat"),
     m.FailsafeAnswered(C, "phone-anna"),
+    m.CallbackAsked(C),
     m.DivertAnswered(C, P),
     m.DivertFailed(C, P, "busy"),
     m.OrderFailed(_OFFER, "refused", certain=True),
@@ -51,7 +52,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     "arrived": {
         "CallerHeld": "waiting", "Divert": "diverting", "CallTransferred": "diverted", "Release": "released",
     },
-    "waiting": {"Offer": "offered", "Divert": "diverting", "CallerHeld": "waiting", "Release": "released"},
+    "waiting": {
+        "Offer": "offered", "Divert": "diverting", "CallerHeld": "waiting", "Release": "released",
+        "CallbackAsked": "waiting",
+    },
     "released": {"OrderFailed": "waiting", "CallerHeld": "waiting"},
     "offered": {
         "OfferAnswered": "connected", "PartiesBridged": "connected", "OfferFailed": "returning",

@@ -30,6 +30,7 @@ def test_what_an_operator_reads_aloud() -> None:
         kinds=frozenset({EntryKind.SERVICE_115, EntryKind.MAIN_NUMBER}),
     )
     assert parse_rung("queue length 4: widen 1") == Rung(Trigger.LENGTH, Action.WIDEN, length=4, target="1")
+    assert parse_rung("closing soon: callback") == Rung(Trigger.CLOSING_SOON, Action.CALLBACK)
     assert parse_rung("closed by hours: release") == Rung(Trigger.CLOSED_HOURS, Action.RELEASE)
 
 
@@ -56,7 +57,7 @@ def test_a_rung_written_is_the_rung_read(  # noqa: PLR0917
         action,
         after if timed else timedelta(),
         length if trigger is Trigger.LENGTH else 0,
-        "" if action is Action.RELEASE else "2" if action is Action.WIDEN else word,
+        "" if action in (Action.RELEASE, Action.CALLBACK) else "2" if action is Action.WIDEN else word,
         kinds,
     )
     assert parse_rung(written(rung)) == rung
@@ -89,7 +90,7 @@ def test_a_step_that_cannot_be_read_is_refused_with_what_was_expected(text: str,
         ("queue length 4 s: widen 1", "say how many callers already wait, as 'queue length 4: ...'"),
         ("queue length 0: widen 1", "say how many callers already wait"),
         ("all busy 5: widen 1", "'all busy' takes no number"),
-        ("all busy: send away", "end a rung with one of: widen, queue, partner, announce, release"),
+        ("all busy: send away", "end a rung with one of: widen, queue, partner, announce, callback, release"),
         ("all busy: partner", "say where to, as 'partner oldenburg'"),
         ("all busy: widen all", "say to which step, as 'widen 1'"),
         ("all busy: release now", "'release' stands alone"),

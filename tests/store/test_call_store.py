@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dialog_acd.core.messages import RememberCall
@@ -30,6 +31,18 @@ def test_who_has_no_record_yet_is_remembered(tmp_path: Path) -> None:
     memory.close()
 
     assert CallMemory(tmp_path).calls == [arrival("a"), arrival("c")]
+
+
+def test_whoever_was_promised_to_be_called_back_is_remembered_so(tmp_path: Path) -> None:
+    memory = CallMemory(tmp_path)
+    memory.put(arrival("a"))
+    promised = replace(arrival("a"), callback_at=NINE + timedelta(minutes=2))
+    memory.put(promised)
+    memory.close()
+
+    again = CallMemory(tmp_path)  # written anew here
+    again.close()
+    assert again.calls == CallMemory(tmp_path).calls == [promised]
 
 
 def test_killed_in_the_middle_of_a_line(tmp_path: Path) -> None:

@@ -372,6 +372,8 @@ async def test_an_asterisk_that_is_down_is_said_once(toy: ToyAmi) -> None:
         (m.Hold(CALL), "acd-wait", "s"),
         (m.Withdraw(CALL, OfferId("7")), "acd-wait", "s"),
         (m.Say(CALL, "emergency"), "acd-say", "emergency"),
+        (m.Say(CALL, "acd/callback-offer", callback=True), "acd-callback", "callback-offer"),
+        (m.Release(CALL, "acd/callback-noted", again=False), "acd-closed", "callback-noted**bye"),
         (m.Divert(CALL, PartnerId("oldenburg"), "+494412350", RING), "acd-overflow", "oldenburg*494412350*20"),
     ],
     ids=lambda value: (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.messages import Notice, Order, Signal
     from dialog_acd.core.model import CallId
-    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.records import CallRecord, Result
     from dialog_acd.core.view import AcdView
 
 
@@ -50,7 +50,9 @@ class Records(Protocol):
 
     async def by_call(self, call: CallId) -> CallRecord | None: ...
 
-    async def recent(self, limit: int, before: tuple[datetime, CallId] | None = None) -> Sequence[CallRecord]:
+    async def recent(
+        self, limit: int, before: tuple[datetime, CallId] | None = None, result: Result | None = None
+    ) -> Sequence[CallRecord]:
         """Newest first by (``t_in``, ``call``); with ``before`` only those that come after it in this order.
 
         The call belongs to the mark: two may come in the same millisecond, and a time alone would then skip one

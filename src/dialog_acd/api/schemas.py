@@ -292,6 +292,9 @@ class CallOut(_Out):
     )
     overflow_partner: str | None = Field(description="Which partner was last asked.", examples=["oldenburg"])
     rungs: list[RungOut] = Field(description="What the overflow ladder did, in order; at most the last twelve.")
+    t_callback: _Moment = Field(
+        description="The caller was promised to be called back, at `ani`. Also where they were answered after all."
+    )
 
     @classmethod
     def of(cls, record: CallRecord) -> CallOut:
@@ -333,6 +336,7 @@ class CallOut(_Out):
             overflow_trigger=record.overflow_trigger,
             overflow_partner=record.overflow_partner,
             rungs=[RungOut(at=rung.at, rung=rung.rung, why=rung.why) for rung in record.rungs],
+            t_callback=record.t_callback,
         )
 
 

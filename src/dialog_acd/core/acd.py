@@ -78,6 +78,7 @@ class Acd:
         for known in calls:
             call = self._visits.new_call(known.call, directory.entry_for(known.dialled, known.trunk), known.at)
             self._visits.note_arrival(call, known)
+            call.callback_at = known.callback_at
             self._visits.at_the_door(call)
         # One method per kind of signal; a test checks that none is missing.
         self._apply: dict[type[m.Signal], object] = {
@@ -93,6 +94,7 @@ class Acd:
             m.CallTransferred: self._offers.on_call_transferred,
             m.CallTakenByFailsafe: self._visits.on_taken_by_failsafe,
             m.FailsafeAnswered: self._visits.on_failsafe_answered,
+            m.CallbackAsked: self._overflow.on_callback_asked,
             m.DivertAnswered: self._overflow.on_divert_answered,
             m.DivertFailed: self._overflow.on_divert_failed,
             m.AgentSignedIn: self._on_intent,
@@ -124,7 +126,8 @@ class Acd:
 
     def next_deadline(self, by: datetime | None = None) -> datetime | None:
         """When to call ``handle(Tick(), ...)`` at the latest; ``None`` where there is nothing to come back for (by the
-        moment ``by``, if it is given: who will come then anyhow need not be told of later ones)."""
+        moment ``by``, if it is given: who will come then anyhow need not be told of later ones).
+        """
         agenda = self._floor.agenda
         return None if by is not None and agenda.quiet(by) else agenda.next_at()
 

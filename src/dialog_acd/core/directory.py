@@ -456,7 +456,7 @@ def _ladder_remarks(directory: Directory, queue: Queue, reached: Collection[Entr
             if (
                 earlier.trigger is Trigger.ALL_BUSY
                 and earlier.action in (Action.RELEASE, Action.QUEUE)
-                and rung.trigger not in (Trigger.ALL_BUSY, *_NEVER)
+                and rung.trigger not in (Trigger.ALL_BUSY, Trigger.CLOSED_HOURS, Trigger.CLOSED_DAY)
                 and _covers(earlier, rung)
             ):
                 yield f"{who} never matches, {written(earlier)!r} before it takes every caller who has to wait"
@@ -468,12 +468,17 @@ def _ever_closed_by_hours(calendar: Calendar) -> bool:
     return not opening.open or opening.closes_at is not None
 
 
+def _ever_closes(calendar: Calendar) -> bool:
+    return _ever_closed_by_hours(calendar) or calendar.land is not None or bool(calendar.special_days)
+
+
 _NEVER: Mapping[Trigger, tuple[str, Callable[[Calendar], bool]]] = {
     Trigger.CLOSED_HOURS: ("ever closes by its hours", _ever_closed_by_hours),
     Trigger.CLOSED_DAY: (
         "has a calendar with holidays or special days",
         lambda calendar: calendar.land is not None or bool(calendar.special_days),
     ),
+    Trigger.CLOSING_SOON: ("ever closes", _ever_closes),
 }
 
 

@@ -86,7 +86,7 @@ def _verdict(found: Resolution, opening: Opening | None, ladder: tuple[RungAnswe
     ):
         return "closed", reason  # told so at the door: no rung is for this
     for rung in ladder:
-        if not rung.at_arrival or rung.rung.action is Action.ANNOUNCE:
+        if not rung.at_arrival or rung.rung.action in (Action.ANNOUNCE, Action.CALLBACK):
             continue
         if rung.rung.action is Action.PARTNER:
             return "partner", reason if rung.why in reason else f"{reason}; {rung.why}"

@@ -98,6 +98,8 @@ class Figures:
     failsafe: int = 0
     failed: int = 0
     released: int = 0
+    promised: int = 0
+    """Chose to be called back instead of waiting: neither answered nor abandoned."""
     refused: int = 0
     """Emergency numbers, and calls of a partner beyond what was agreed: not offered."""
     closed: int = 0
@@ -158,6 +160,8 @@ class Figures:
             self.abandoned_short += wait <= SHORT
             self.had_to_wait += wait > timedelta()
             self.waits_of_abandoned.append(wait.total_seconds())
+        elif result is Result.CALLBACK:
+            self.promised += 1
         elif result in (Result.RELEASED, Result.CLOSED):
             self.released += 1
         else:
@@ -172,6 +176,7 @@ class Figures:
         self.failsafe += other.failsafe
         self.failed += other.failed
         self.released += other.released
+        self.promised += other.promised
         self.refused += other.refused
         self.closed += other.closed
         self.sent.update(other.sent)
@@ -224,6 +229,11 @@ class Figures:
     def sent_accepted(self) -> Ratio:
         """Überlauf-Annahmequote: how many of those sent the partner answered."""
         return Ratio(self.overflowed, self.sent.total())
+
+    @property
+    def callback_rate(self) -> Ratio:
+        """Rückrufwunsch-Quote: who chose to be called back out of all offered."""
+        return Ratio(self.promised, self.offered)
 
     # ---------------------------------------------------------------- speed
 

@@ -54,6 +54,8 @@ class Situation(NamedTuple):
     """Callers who waited already when this one came."""
     expected: timedelta | None = None
     """``None``: nobody can say."""
+    too_late: bool = False
+    """Closing comes before the caller's turn, as far as one can say."""
     switched_until: datetime | None = None
 
 
@@ -88,6 +90,8 @@ def fires(rung: Rung, now: datetime, s: Situation, *, overflowing: bool = False)
         case Trigger.SWITCHED:
             on = s.switched_until is not None and now < s.switched_until
             return ("switched by a supervisor" if on else "", None)
+        case Trigger.CLOSING_SOON:
+            return ("closing before the caller's turn" if s.too_late else "", None)
         case Trigger.CLOSED_HOURS | Trigger.CLOSED_DAY:
             return (rung.trigger.value.replace("-", " ") if s.closed == rung.trigger else "", None)
 

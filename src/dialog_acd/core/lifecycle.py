@@ -80,6 +80,7 @@ CALL_TABLE: Mapping[tuple[CallState, type[object]], CallState] = {
     (_S.ARRIVED, m.CallTransferred): _S.DIVERTED,
     (_S.WAITING, m.Offer): _S.OFFERED,
     (_S.WAITING, m.Divert): _S.DIVERTING,
+    (_S.WAITING, m.CallbackAsked): _S.WAITING,
     (_S.DIVERTING, m.Offer): _S.OFFERED,
     (_S.DIVERTING, m.DivertAnswered): _S.DIVERTED,
     (_S.DIVERTING, m.DivertFailed): _S.RETURNING,

@@ -93,6 +93,8 @@ class LiveCall:
     """The rung whose partner's numbers are being tried."""
     rungs: tuple[RungTaken, ...] = ()
     trigger: str = ""
+    callback_at: datetime | None = None
+    """When the caller was promised to be called back."""
     numbers_tried: int = 0
     """How many of the partner's numbers have been rung for the rung in force."""
     partner: PartnerId | None = None

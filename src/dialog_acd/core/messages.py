@@ -152,6 +152,13 @@ class FailsafeAnswered:
 
 
 @value
+class CallbackAsked:
+    """A waiting caller, asked for a key, wants to be called back instead."""
+
+    call: CallId
+
+
+@value
 class DivertAnswered:
     call: CallId
     partner: PartnerId
@@ -282,6 +289,7 @@ Signal = (
     | CallTransferred
     | CallTakenByFailsafe
     | FailsafeAnswered
+    | CallbackAsked
     | DivertAnswered
     | DivertFailed
     | AgentSignedIn
@@ -383,6 +391,8 @@ class Say:
     prompt: str
     number: int | None = None
     """Spoken after the prompt."""
+    callback: bool = False
+    """The prompt offers a callback: the key 1 comes back as ``CallbackAsked``."""
 
 
 @value
@@ -392,6 +402,8 @@ class Release:
     call: CallId
     prompt: str
     opens_at: datetime | None = None
+    again: bool = True
+    """Without ``opens_at``: ask the caller to call again."""
 
 
 @value
@@ -423,8 +435,8 @@ class RememberSwitch:
 
 @value
 class RememberCall:
-    """Keep what is known of a call at its door, until its record is saved: a restart of ours must not forget who is
-    there, and whoever leaves meanwhile still gets a record.
+    """Keep what is known of a call from its door on, until its record is saved: a restart of ours must not forget who
+    is there, and whoever leaves meanwhile still gets a record. Comes again when a callback is promised.
     """
 
     call: CallId
@@ -434,6 +446,7 @@ class RememberCall:
     trunk: str
     trunk_call_id: str
     at: datetime
+    callback_at: datetime | None = None
 
 
 @value
@@ -565,6 +578,15 @@ class CallReleased:
 
 
 @value
+class CallbackPromised:
+    """A waiting caller was promised to be called back at the number they call from."""
+
+    call: CallId
+    tenant: TenantId
+    queue: QueueId
+
+
+@value
 class SwitchedOver:
     """A supervisor switched a queue over, or back (``until`` is ``None``)."""
 
@@ -667,6 +689,7 @@ Notice = (
     | PartnerShut
     | CallWidened
     | CallReleased
+    | CallbackPromised
     | SwitchedOver
     | WaitsCompared
     | FailsafeEntered

@@ -162,6 +162,8 @@ class Trigger(StrEnum):
     TECHNICAL = "technical"
     SWITCHED = "switched"
     """A supervisor switched the queue over, until a moment."""
+    CLOSING_SOON = "closing-soon"
+    """The caller will probably not be served before closing."""
 
 
 class Action(StrEnum):
@@ -169,6 +171,8 @@ class Action(StrEnum):
     QUEUE = "queue"
     PARTNER = "partner"
     ANNOUNCE = "announce"
+    CALLBACK = "callback"
+    """Offered once in a wait: a key, and the caller is promised to be called back at the number they call from."""
     RELEASE = "release"
 
 

@@ -14,6 +14,7 @@ from dialog_acd.core.floor import HELD_WITHIN
 from dialog_acd.core.ladder import LOOK_AGAIN, Obstacle, Situation, fires, is_for
 from dialog_acd.core.live import Due
 from dialog_acd.core.model import Action, EntryKind, Trigger
+from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.records import MOST_RUNGS, RungTaken
 from dialog_acd.core.rules import written
 
@@ -97,15 +98,19 @@ class Overflow:
 
     def _warn_of_closing(self, call: LiveCall) -> bool:
         """Whoever will probably not be served before closing is told so, once. Says whether."""
-        if call.closed or call.told_closing or call.closes_at is None or self._floor.now >= call.closes_at:
-            return False
-        left = call.closes_at - self._floor.now
-        expected = self._expected(call) if left < timedelta(hours=1) else None
-        if expected is None or expected <= left:
+        if call.told_closing or not self._too_late(call):
             return False
         call.told_closing = True
         self._say(call, m.Say(call.id, "acd/closing-soon"))
         return True
+
+    def _too_late(self, call: LiveCall) -> bool:
+        """Whether closing will probably come before the caller's turn."""
+        if call.closed or call.closes_at is None or self._floor.now >= call.closes_at:
+            return False
+        left = call.closes_at - self._floor.now
+        expected = self._expected(call) if left < timedelta(hours=1) else None
+        return expected is not None and expected > left
 
     def _say(self, call: LiveCall, say: m.Say) -> None:
         """The caller is told as held once more when the prompt is over."""
@@ -129,6 +134,7 @@ class Overflow:
             reachable=matching.reachable(queue, tenant),
             ahead=self._still_ahead(call) if any(r.trigger is Trigger.LENGTH for r in call.queue.ladder) else 0,
             expected=self._expected(call) if any(r.trigger is _EXPECTED for r in call.queue.ladder) else None,
+            too_late=any(r.trigger is Trigger.CLOSING_SOON for r in call.queue.ladder) and self._too_late(call),
             switched_until=self._floor.switched.get(queue),
         )
 
@@ -144,7 +150,10 @@ class Overflow:
                 self._note_rung(call, rung, why)
                 self._divert(call, place, rung, partner, why)
             return obstacle
+        if rung.action is Action.CALLBACK and (call.callback_at is not None or not self._can_be_called_back(call)):
+            return Obstacle("no number to call back")
         self._note_rung(call, rung, why)
+        call.told_closing = call.told_closing or rung.trigger is Trigger.CLOSING_SOON
         call.climbed = {**call.climbed, place: None}
         if rung.action is Action.WIDEN:
             call.step = max(call.step, int(rung.target))
@@ -160,6 +169,9 @@ class Overflow:
             self._floor.out.append(m.CallWidened(call.id, call.queue.id, f"{why}: queue {rung.target}"))
         elif rung.action is Action.ANNOUNCE:
             self._announce(call, rung.target)
+        elif rung.action is Action.CALLBACK:
+            offer = "acd/closing-callback" if rung.trigger is Trigger.CLOSING_SOON else "acd/callback-offer"
+            self._say(call, m.Say(call.id, offer, callback=True))
         else:
             self._release(call, rung.trigger.value, call.entry.closed if call.closed else "acd/nobody")
         return None
@@ -215,6 +227,31 @@ class Overflow:
             order,
             m.CallDiverted(call.id, call.entry.tenant, call.queue.id, partner.id, why, call.trigger),
         ]
+
+    def _can_be_called_back(self, call: LiveCall) -> bool:
+        return call.ani is not None and self._floor.directory.number(call.ani, call.trunk).kind is NumberKind.E164
+
+    def on_callback_asked(self, signal: m.CallbackAsked) -> None:
+        """Keep the wish, and only then confirm it.
+
+        It is kept beyond a restart of ours, and stands even if the last words cannot be said. Who has been offered to
+        an agent meanwhile gets a person instead, who can note it, too.
+        """
+        call = self._floor.live(signal, signal.call)
+        if call is None:
+            return
+        if call.callback_at is None and not self._can_be_called_back(call):
+            self._floor.ignore(signal, "no number to call back", signal.call)
+            return
+        if call.callback_at is None:
+            call.callback_at = self._floor.now
+            known = (call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id)
+            self._floor.out.append(m.RememberCall(call.id, *known, call.line.t_in, call.callback_at))
+            self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))
+        order = m.Release(call.id, "acd/callback-noted", again=False)
+        self._floor.move(call, order)
+        call.released_for = "callback"
+        self._floor.out.append(order)
 
     def _release(self, call: LiveCall, why: str, prompt: str) -> None:
         order = m.Release(call.id, prompt, call.opens_at)

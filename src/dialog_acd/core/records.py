@@ -30,6 +30,8 @@ class Result(StrEnum):
     FAILSAFE = "failsafe"
     CLOSED = "closed"
     """Nobody serves the number at this hour; the caller was told when it opens. In no service level."""
+    CALLBACK = "callback"
+    """Waited, and was promised to be called back instead. Neither answered nor abandoned."""
     RELEASED = "released"
     """Waited, and was told that nobody will answer: a rung said so."""
     REFUSED = "refused"
@@ -121,6 +123,8 @@ class CallRecord:
     """Who was last asked. ``partner`` is who answered."""
     rungs: tuple[RungTaken, ...] = ()
     """What the ladder did, the last ``MOST_RUNGS``."""
+    t_callback: datetime | None = None
+    """When the caller was promised to be called back (at ``ani``). Who was answered after all has this, too."""
 
     @property
     def waited(self) -> timedelta:

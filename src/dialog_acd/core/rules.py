@@ -14,6 +14,8 @@ A rung of the overflow ladder, tried from the top::
     queue length 4: widen 1
     expected wait 120 s: queue region
     waited 300 s: announce acd/long-wait
+    waited 120 s: callback
+    closing soon: callback
     waited 900 s: release
 
 ``parse_step`` and ``parse_rung`` raise ``RuleInvalid`` saying what was expected; ``written`` gives the one canonical

@@ -257,8 +257,15 @@ class Visits:
             return Outcome(Result.RELEASED, call.released_for, Blame.US)
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
 
+    @staticmethod
+    def _met_somebody(call: LiveCall) -> bool:
+        return call.talked or call.state is CallState.DIVERTED or call.failsafe_answered_by is not None
+
     def end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
         """Close a call: free whom it occupies, write its one record."""
+        if call.callback_at is not None and not self._met_somebody(call):
+            # Whatever ended it, even if nobody saw how: we owe this caller a call.
+            outcome = Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
         abandoned = outcome.result is Result.ABANDONED
         if call.agent is not None:
             if self._offers.talks(call):
@@ -277,7 +284,7 @@ class Visits:
             self._floor.outlook.left(
                 call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=abandoned
             )
-            if outcome.result in (Result.ABANDONED, Result.RELEASED, Result.FAILSAFE):
+            if outcome.result in (Result.ABANDONED, Result.CALLBACK, Result.RELEASED, Result.FAILSAFE):
                 self._floor.count(call, in_time=False)
         partner = call.partner if call.line.t_ovf_ans is not None else None
         self._floor.back_from_partner(call)
@@ -301,7 +308,7 @@ class Visits:
             failsafe_answered_by=call.failsafe_answered_by, hung_up_first=call.hung_up_first, cause=cause,
             outcome=outcome, in_time=line.t_ans is not None and line.t_ans - line.t_in <= call.queue.target,
             offers=tuple(line.offers), overflow_trigger=call.trigger if call.asked else "",
-            overflow_partner=call.asked, rungs=call.rungs,
+            overflow_partner=call.asked, rungs=call.rungs, t_callback=call.callback_at,
         )  # fmt: skip
         if abandoned:
             notice = m.CallAbandoned(call.id, record.tenant, record.queue, record.kind, self._floor.now - line.t_in)

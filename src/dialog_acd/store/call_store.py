@@ -26,6 +26,8 @@ log = structlog.get_logger()
 REWRITE_AFTER = 10_000
 """Lines before the file is written anew with the living only."""
 
+_MOMENTS = ("at", "callback_at")
+
 
 class CallMemory:
     """Remembers calls by appending, forgets them by appending. Owned by one process, like the journal's folder."""
@@ -47,7 +49,7 @@ class CallMemory:
     def put(self, call: RememberCall) -> None:
         """Remember a call. Returns at once and never raises."""
         self._living[call.call] = call
-        self._append(asdict(call) | {"at": call.at.isoformat()})
+        self._append(_line(call))
 
     def forget(self, call: CallId) -> None:
         """Its record is safe."""
@@ -78,13 +80,18 @@ class CallMemory:
         self.close()
         new = self._file.with_suffix(".new")
         try:
-            lines = [json.dumps(asdict(call) | {"at": call.at.isoformat()}) + "\n" for call in self._living.values()]
+            lines = [json.dumps(_line(call)) + "\n" for call in self._living.values()]
             new.touch(0o600)
             new.write_text("".join(lines), encoding="utf-8")
             new.replace(self._file)
         except OSError as problem:
             log.warning("calls.not_rewritten", why=str(problem), file=str(self._file))
         self._lines = len(self._living)
+
+
+def _line(call: RememberCall) -> dict[str, object]:
+    moments = {name: moment.isoformat() for name in _MOMENTS if (moment := getattr(call, name)) is not None}
+    return asdict(call) | moments
 
 
 def _read(file: Path) -> dict[CallId, RememberCall]:
@@ -100,7 +107,8 @@ def _read(file: Path) -> dict[CallId, RememberCall]:
             if said.get("over"):
                 living.pop(call, None)
             else:
-                living[call] = RememberCall(**(said | {"at": datetime.fromisoformat(said["at"])}))
+                moments = {name: datetime.fromisoformat(said[name]) for name in _MOMENTS if said.get(name)}
+                living[call] = RememberCall(**(said | moments))
         except (ValueError, KeyError, TypeError):
             # Torn by a power failure; the call it spoke of is over.
             log.warning("calls.unreadable_line", file=str(file))

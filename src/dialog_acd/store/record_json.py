@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NAMES = frozenset(field_names())
-_SINCE_0_2: dict[str, Any] = {"overflow_trigger": "", "overflow_partner": None, "rungs": []}
+_SINCE_0_2: dict[str, Any] = {"overflow_trigger": "", "overflow_partner": None, "rungs": [], "t_callback": None}
 """Not in the journal an older version has left."""
 _TEXTS = (
     "call",
@@ -132,6 +132,7 @@ def to_plain(record: CallRecord) -> dict[str, Any]:
         "overflow_trigger": record.overflow_trigger,
         "overflow_partner": record.overflow_partner,
         "rungs": rungs_to_plain(record.rungs),
+        "t_callback": _written_or_none(record.t_callback),
     }
 
 
@@ -173,6 +174,7 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         overflow_trigger=plain["overflow_trigger"],
         overflow_partner=None if plain["overflow_partner"] is None else PartnerId(plain["overflow_partner"]),
         rungs=rungs_from_plain(plain["rungs"]),
+        t_callback=_read_or_none(plain["t_callback"]),
     )
 
 

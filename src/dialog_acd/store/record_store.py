@@ -345,14 +345,14 @@ class RecordReader:
         found = await self._read(records.c.call == call)
         return found[0] if found else None
 
-    async def recent(self, limit: int, before: Place | None = None) -> list[CallRecord]:
-        """Youngest first. The next page begins ``before`` the last one's ``(t_in, call)``."""
+    async def recent(self, limit: int, before: Place | None = None, result: Result | None = None) -> list[CallRecord]:
+        """Youngest first, all or those with one result. The next page begins ``before`` the last one's place."""
         newest = (records.c.t_in.desc(), records.c.call.desc())
-        if before is None:
-            return await self._read(order=newest, limit=limit)
-        t_in, call = before
-        older = or_(records.c.t_in < t_in, and_(records.c.t_in == t_in, records.c.call < call))
-        return await self._read(older, order=newest, limit=limit)
+        where = [] if result is None else [records.c.result == result.value]
+        if before is not None:
+            t_in, call = before
+            where.append(or_(records.c.t_in < t_in, and_(records.c.t_in == t_in, records.c.call < call)))
+        return await self._read(*where, order=newest, limit=limit)
 
     async def records_since(self, t: datetime) -> list[CallRecord]:
         """Of calls that came at ``t`` or later, oldest first. All of them: not for a year's worth."""

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     Message = Mapping[str, str | list[str]]
 
-ARRIVE, WAIT, SAY, OFFER, OVERFLOW, FAILSAFE, CLOSED = (
-    "acd-arrive", "acd-wait", "acd-say", "acd-offer", "acd-overflow", "acd-failsafe", "acd-closed",
+ARRIVE, WAIT, SAY, CALLBACK, OFFER, OVERFLOW, FAILSAFE, CLOSED = (
+    "acd-arrive", "acd-wait", "acd-say", "acd-callback", "acd-offer", "acd-overflow", "acd-failsafe", "acd-closed",
 )  # fmt: skip
 HANDED_ON = "acd-handed-on"
 IN = "acd-in"
@@ -43,6 +43,7 @@ _PLACES = {
     ARRIVE: "arriving",
     WAIT: "wait",
     SAY: "wait",
+    CALLBACK: "wait",
     CLOSED: "closed",
     FAILSAFE: "failsafe",
     HANDED_ON: "transfer",
@@ -193,6 +194,8 @@ class Interpreter:
             return [m.CallerHeld(call, QueueId(queue) if queue else None, entered, OfferId(after) if after else None)]
         if name == "AcdGreetingEnded":
             return [m.GreetingEnded(call)]
+        if name == "AcdCallbackAsked":
+            return [m.CallbackAsked(call)]
         if name == "AcdOfferResult":
             offer = OfferId(_text(message, "Offer"))
             if _text(message, "Talked") not in ("", "0"):
@@ -335,9 +338,10 @@ class Interpreter:
                 return [self._redirect(order.call, OVERFLOW, f"{order.partner}*{number}*{ring}")]
             case m.Say():
                 number = "" if order.number is None else f"*{order.number}"
-                return [self._redirect(order.call, SAY, _prompt(order.prompt) + number)]
+                return [self._redirect(order.call, CALLBACK if order.callback else SAY, _prompt(order.prompt) + number)]
             case m.Release():
-                return [self._redirect(order.call, CLOSED, f"{_prompt(order.prompt)}*{_epoch(order.opens_at)}")]
+                end = "" if order.again else "*bye"
+                return [self._redirect(order.call, CLOSED, f"{_prompt(order.prompt)}*{_epoch(order.opens_at)}{end}")]
             case m.Heartbeat():
                 # Asterisk's own clock, so that two hosts need not agree on the time.
                 return [] if asterisk_now is None else [_global("ACD_HEARTBEAT", str(asterisk_now))]

@@ -10,6 +10,7 @@ from dialog_acd.api.ports import Authorised, Wired  # noqa: TC001  read at run t
 from dialog_acd.api.problems import NoSuchCall
 from dialog_acd.api.schemas import CallOut, CallsOut, ProblemOut
 from dialog_acd.core.model import CallId
+from dialog_acd.core.records import Result  # noqa: TC001  read at run time
 
 router = APIRouter(prefix="/calls", tags=["calls"], responses={404: {"model": ProblemOut}})
 
@@ -22,6 +23,9 @@ async def recent(
     before: Annotated[
         str | None, Query(max_length=150, description="'next' of the page before; absent: the newest.")
     ] = None,
+    result: Annotated[
+        Result | None, Query(description="Only calls that ended so; `callback`: who was promised to be called back.")
+    ] = None,
 ) -> CallsOut:
     mark = None
     if before is not None:
@@ -30,7 +34,7 @@ async def recent(
             raise NoSuchCall(call=before)  # an unknown mark must not look like the end of the list
         mark = (last.t_in, last.call)
     # One more than wanted tells whether there is a next page, without counting the table.
-    found = await wiring.records.recent(limit + 1, mark)
+    found = await wiring.records.recent(limit + 1, mark, result)
     page = found[:limit]
     return CallsOut(calls=[CallOut.of(record) for record in page], next=page[-1].call if len(found) > limit else None)
 
