@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from e2e.sound import Media, Pulse
+from e2e.sound import KEYS, Media, Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,6 +161,10 @@ class Call:
     def say(self, hertz: int) -> None:
         assert self._voice_to is not None, "nobody to speak to yet"
         self.media.speak(self._voice_to, hertz)
+
+    def press(self, key: str) -> None:
+        """While speaking."""
+        self.media.press(key)
 
     async def is_over(self, limit: float = 5.0) -> None:
         """The other side has hung up (or cancelled)."""
@@ -349,7 +353,8 @@ class Phone(asyncio.DatagramProtocol):
     def sdp(self, call: Call, direction: str = "sendrecv") -> str:
         return (
             f"v=0\r\no=- {call.media.port} {random.randint(1, 10**8)} IN IP4 {HOST}\r\ns=-\r\nc=IN IP4 {HOST}\r\n"
-            f"t=0 0\r\nm=audio {call.media.port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na={direction}\r\n"
+            f"t=0 0\r\nm=audio {call.media.port} RTP/AVP 8 {KEYS}\r\na=rtpmap:8 PCMA/8000\r\n"
+            f"a=rtpmap:{KEYS} telephone-event/8000\r\na=fmtp:{KEYS} 0-15\r\na=ptime:20\r\na={direction}\r\n"
         )
 
     def _authorisation(self, challenged: Message, method: str, uri: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ import math
 import random
 import struct
 from bisect import bisect_left
+from collections import deque
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,8 @@ PROMPTS = Path(__file__).parents[2] / "dialplans" / "sounds" / "de" / "acd"
 FRAME = 160  # samples, and bytes, in 20 ms
 RATE = 8000
 PCMA = 8
+KEYS = 101
+"""Payload type of pressed keys (RFC 4733), as our telephones offer it."""
 QUIET = 40.0
 """Below this root mean square of 16-bit samples nobody hears anything."""
 
@@ -117,6 +120,8 @@ class Media(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._sending: asyncio.TimerHandle | None = None
         self._sound = b""
+        self._keys: deque[bytes] = deque()
+        self._key_since = 0
 
     @classmethod
     async def open(cls) -> Media:
@@ -142,12 +147,25 @@ class Media(asyncio.DatagramProtocol):
         source, start = random.getrandbits(32), asyncio.get_running_loop().time()
         self._send(to, source, random.getrandbits(15), 0, start)
 
+    def press(self, key: str) -> None:
+        """A key, 0 to 9, * or #, held for a tenth of a second, in place of what is being said (RFC 4733)."""
+        code = "0123456789*#".index(key)
+        # Five packets while it is held, and its end three times, as one of them may be lost.
+        self._keys += [struct.pack("!BBH", code, 0x80 | 10 if n > 5 else 10, min(n, 5) * FRAME) for n in range(1, 9)]
+
     def _send(self, to: tuple[str, int], source: int, first: int, count: int, start: float) -> None:
         if self._transport is None or self._transport.is_closing():
             return
         at = count * FRAME % RATE
         head = struct.pack("!BBHII", 0x80, PCMA, (first + count) & 0xFFFF, count * FRAME, source)
-        self._transport.sendto(head + self._sound[at : at + FRAME], to)
+        frame = head + self._sound[at : at + FRAME]
+        if self._keys:
+            if len(self._keys) % 8 == 0:
+                self._key_since = count * FRAME
+            first_of_key = 0x80 if self._key_since == count * FRAME else 0
+            head = struct.pack("!BBHII", 0x80, KEYS | first_of_key, (first + count) & 0xFFFF, self._key_since, source)
+            frame = head + self._keys.popleft()
+        self._transport.sendto(frame, to)
         when = start + (count + 1) * 0.02
         self._sending = asyncio.get_running_loop().call_at(when, self._send, to, source, first, count + 1, start)
 
