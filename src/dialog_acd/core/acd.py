@@ -5,6 +5,11 @@ looked at, and answers with orders and notices. ``handle`` always does three thi
 apply the signal through the tables of ``lifecycle.py``, *settle* what can be brought together now, and again
 until nothing changes. Never an idle agent beside a caller that agent could serve.
 
+Here signals are taken in and deadlines acted on. What follows is decided in four rooms, each of which knows one thing:
+``visits.py`` (how a caller comes and leaves), ``offers.py`` (callers and agents), ``overflow.py`` (ladders and
+partners), ``resync.py`` (what the switch knows better). They share one picture, the *floor* (``floor.py``), and change
+it only through its moves.
+
 There are no timers. Whatever can get stuck carries a deadline (``live.py``); ``next_deadline()`` says when to come
 back.
 

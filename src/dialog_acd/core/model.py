@@ -1,6 +1,6 @@
 """The nouns: what exists in a centre, as immutable values.
 
-Everything here is configuration or identity. What *happens* to these things lives in ``acd.py``;
+Everything here is configuration or identity. What *happens* to these things lives in ``acd.py`` and the rooms it opens;
 how it is told lives in ``messages.py``.
 """
 
