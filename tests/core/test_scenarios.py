@@ -52,7 +52,7 @@ from dialog_acd.core.messages import (
     Verdict,
 )
 from dialog_acd.core.model import AgentId, CallId, EntryKind, OfferId, PartnerId, Phone, QueueId
-from dialog_acd.core.records import Blame, OfferTried, Outcome, Result
+from dialog_acd.core.records import MOST_OFFERS, Blame, OfferTried, Outcome, Result
 from dialog_acd.testing import HANNOVER, LANGENHAGEN, Scenario, demo_agent, demo_directory
 
 OLDENBURG = PartnerId("oldenburg")
@@ -811,3 +811,12 @@ def test_a_rule_that_feeds_itself_costs_a_complaint_and_not_the_centre(monkeypat
         acd.arrives("c1").expect(Unsettled, signal="CallArrived")
         acd.expect(Treat, call="c1")
     acd.held("c1").expect(Offer, call="c1")
+
+
+def test_a_record_stays_short_where_phone_after_phone_fails() -> None:
+    """A broken network: every phone seems to be there, and none rings."""
+    acd = Scenario(demo_directory([f"a{n}" for n in range(80)])).at("09:00:00").arrives("c1").held("c1")
+    for n in range(80):
+        acd.offer_failed(f"a{n}", "phone-gone").held("c1")
+    offers = acd.caller_hangs_up("c1").record("c1").offers
+    assert [offer.agent for offer in offers] == [f"a{n}" for n in range(80 - MOST_OFFERS, 80)]

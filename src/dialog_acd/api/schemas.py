@@ -284,7 +284,7 @@ class CallOut(_Out):
     hung_up_first: str = Field(description="caller, agent or unknown.", examples=["caller"])
     cause: int = Field(description="Q.850 cause of the caller's channel, 0 when unknown.", examples=[16])
     outcome: OutcomeOut
-    offers: list[OfferOut] = Field(description="Every attempt to find an agent, in order.")
+    offers: list[OfferOut] = Field(description="Attempts to find an agent, in order; at most the last fifty.")
     overflow_trigger: str = Field(
         description="What last sent the call to a partner, whether it answered or not: all-busy, waited, "
         "closed-by-hours, ...; empty: nothing did.",

@@ -14,7 +14,7 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.floor import GRACE, HELD_WITHIN
 from dialog_acd.core.lifecycle import CallState, Intent, Work, knows
 from dialog_acd.core.live import Due
-from dialog_acd.core.records import OfferTried
+from dialog_acd.core.records import MOST_OFFERS, OfferTried
 
 if TYPE_CHECKING:
     from dialog_acd.core.floor import Floor
@@ -43,6 +43,8 @@ class Offers:
         call.offered_from = call.partner
         self._floor.move(call, order)
         call.offer, call.agent = order.offer, agent.agent.id
+        if len(call.line.offers) >= MOST_OFFERS:
+            del call.line.offers[0]
         call.line.offers.append(OfferTried(order.offer, agent.agent.id, self._floor.now, "open", why))
         self._floor.set_due(call, Due.OFFER_EXPIRES, self._floor.now + ring_for + GRACE)
         agent.call = call.id

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 MOST_RUNGS = 12
+MOST_OFFERS = 50
+"""A caller may be offered to many phones that all fail at once; a record stays a record all the same."""
 
 
 class Result(StrEnum):
@@ -117,6 +119,7 @@ class CallRecord:
     in_time: bool
     """Answered within the queue's target, boundary included (30.000 s is in time)."""
     offers: tuple[OfferTried, ...] = ()
+    """The last ``MOST_OFFERS``."""
     overflow_trigger: str = ""
     """A value of ``model.Trigger``: what last sent the caller to a partner, whether it answered or not."""
     overflow_partner: PartnerId | None = None
