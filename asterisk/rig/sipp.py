@@ -97,6 +97,7 @@ class Sipp:
     port       its own UDP port; a free one if none is given.
     keys       what the scenario calls [name].
     rows       one per call, for [field0], [field1], ...
+    files      laid beside the scenario, by name: sound for rtp_stream.
     arguments  further ones for SIPp, for instance -m and -r.
     messages   writes every SIP message to `message_file`.
     detach     lets it outlive this process; otherwise it dies with it, even if this process is killed.
@@ -111,6 +112,7 @@ class Sipp:
         port: int | None = None,
         keys: Mapping[str, object] | None = None,
         rows: Iterable[Sequence[str]] | None = None,
+        files: Mapping[str, bytes] | None = None,
         arguments: Sequence[str] = (),
         messages: bool = False,
         detach: bool = False,
@@ -120,6 +122,7 @@ class Sipp:
         self.remote, self.port = remote, port or free_port()
         self.keys, self.arguments = dict(keys or {}), list(arguments)
         self.rows = None if rows is None else [tuple(row) for row in rows]
+        self.files = dict(files or {})
         self.messages, self.detach = messages, detach
         place = f"sipp/{self.scenario.stem}-{os.getpid()}-{os.urandom(3).hex()}"
         self.home, self.host_home = f"{asterisk.home}/{place}", asterisk.host_home / place
@@ -249,6 +252,8 @@ class Sipp:
         shutil.rmtree(self.host_home, ignore_errors=True)
         self.host_home.mkdir(parents=True)
         shutil.copyfile(self.scenario, self.host_home / "scenario.xml")
+        for name, content in self.files.items():
+            (self.host_home / name).write_bytes(content)
         if self.rows is not None:
             for row in self.rows:
                 if any(re.search(r"[;\r\n]", value) for value in row):
@@ -391,6 +396,37 @@ def agents_phones(
 def silent_phones(asterisk: PrivateAsterisk, port: int) -> Sipp:
     """Phones nobody picks up, at `port`; not started yet."""
     return Sipp(asterisk, "phone-silent", remote=asterisk.phone_sip, port=port)
+
+
+def partner_centre(
+    asterisk: PrivateAsterisk,
+    voice: bytes = b"",
+    *,
+    after: float = 0.5,
+    status: int = 200,
+    rings: bool = True,
+    talk: float = FOREVER,
+) -> Sipp:
+    """The partner centre, at the address where Asterisk looks for it; not started yet.
+
+    voice   what callers hear who are answered, A-law, over and over; none: their own words.
+    after   seconds until it answers with `status`: 200, or a refusal.
+    rings   off: not a word before that.
+    talk    seconds until it hangs up.
+    """
+    keys = {"rings": int(rings), "after_ms": round(after * 1000), "status": status}
+    keys |= {"echoes": int(not voice), "talk_ms": round(talk * 1000)}
+    first = free_port() // 2 * 2
+    return Sipp(
+        asterisk,
+        "partner",
+        remote=asterisk.sip,
+        port=asterisk.ports.partner,
+        keys=keys,
+        files={"voice.alaw": voice or b"\xd5" * 160},
+        # A range of its own: SIPp would begin at 6000, whoever is there.
+        arguments=["-min_rtp_port", str(first), "-max_rtp_port", str(first + 100)],
+    )
 
 
 def callers(asterisk: PrivateAsterisk, who: Sequence[Caller], *, rate: float = 10.0, messages: bool = False) -> Sipp:

@@ -112,7 +112,7 @@ async def play(theatre: Theatre, request: pytest.FixtureRequest) -> AsyncIterato
     yield begin
     try:
         for stage in stages:
-            await asyncio.gather(*(phone.close() for phone in stage.phones))
+            await stage.put_away()
             theatre.wake()
             if theatre.serving:
                 await stage.nothing_is_left()

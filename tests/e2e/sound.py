@@ -75,10 +75,14 @@ def share(sound: bytes, hertz: float) -> float:
     return (one * one + two * two - coefficient * one * two) * 2 / len(samples) / energy
 
 
+def prompt_sound(prompt: str) -> bytes:
+    return (PROMPTS / f"{prompt}.alaw").read_bytes()
+
+
 @cache
-def _landmark(prompt: str) -> bytes:
+def _landmark(prompt: str | bytes) -> bytes:
     """A fifth of a second out of the prompt, the loudest one, whole frames."""
-    whole = (PROMPTS / f"{prompt}.alaw").read_bytes()
+    whole = prompt_sound(prompt) if isinstance(prompt, str) else prompt
     length = 10 * FRAME
     starts = range(0, len(whole) - length, FRAME)
     best = max(starts, key=lambda start: loudness(whole[start : start + length]))
@@ -200,22 +204,27 @@ class Media(asyncio.DatagramProtocol):
 
     async def hears_tone(self, hertz: int, limit: float = 5.0) -> None:
         """From now on: two tenths of a second that are that tone and little else."""
+        await self.hears_one_of([hertz], limit)
+
+    async def hears_one_of(self, tones: Sequence[int], limit: float = 5.0) -> int:
+        """The same for several; which one it was."""
         mark, window = self.mark(), 10
+        heard: list[int] = []
 
         def holds() -> bool:
             if len(self.frames) < mark + window:
                 return False
             sound = b"".join(sound for _, _, sound in self.frames[-window:])
-            return loudness(sound) > 500 and share(sound, hertz) > 0.8
+            heard[:] = [hertz for hertz in tones if share(sound, hertz) > 0.8] if loudness(sound) > 500 else []
+            return bool(heard)
 
         def what() -> str:
             sound = self.since(mark)[-window * FRAME :]
-            return (
-                f"a tone of {hertz} Hz; heard {len(self.frames) - mark} frames, "
-                f"last loudness {loudness(sound):.0f}, share {share(sound, hertz):.2f}"
-            )
+            shares = ", ".join(f"share of {hertz} Hz {share(sound, hertz):.2f}" for hertz in tones)
+            return f"a tone; heard {len(self.frames) - mark} frames, last loudness {loudness(sound):.0f}, {shares}"
 
         await self.pulse.until(holds, limit, what)
+        return heard[0]
 
     async def hears_no_tone(self, hertz: int, seconds: float = 0.4) -> None:
         """For so long: not that tone."""
@@ -244,17 +253,18 @@ class Media(asyncio.DatagramProtocol):
         assert not any(self.was_said(file.stem, mark) for file in PROMPTS.glob("*.alaw")), "a prompt, not music"
         assert all(share(heard, hertz) < 0.5 for hertz in (425, 440, 700)), "a tone, not music"
 
-    def was_said(self, prompt: str, mark: int = 0) -> bool:
+    def was_said(self, prompt: str | bytes, mark: int = 0) -> bool:
         return _landmark(prompt) in self.since(mark)
 
-    async def hears_prompt(self, prompt: str, limit: float = 8.0, *, mark: int | None = None) -> None:
-        """The prompt of that name, from ``mark`` on (default: from now on)."""
+    async def hears_prompt(self, prompt: str | bytes, limit: float = 8.0, *, mark: int | None = None) -> None:
+        """The prompt of that name, or that sound, from ``mark`` on (default: from now on)."""
         begin = self.mark() if mark is None else mark
 
         def what() -> str:
             heard = self.since(begin)
             others = [file.stem for file in PROMPTS.glob("*.alaw") if self.was_said(file.stem, begin)]
-            return f"the prompt {prompt}; {len(heard) / RATE:.1f} s of loudness {loudness(heard):.0f}; said: {others}"
+            name = prompt if isinstance(prompt, str) else f"of {len(prompt) / RATE:.1f} s"
+            return f"the prompt {name}; {len(heard) / RATE:.1f} s of loudness {loudness(heard):.0f}; said: {others}"
 
         await self.pulse.until(lambda: self.was_said(prompt, begin), limit, what)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -16,15 +17,19 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from e2e.phone import Phone
+from e2e.sound import tone
+from rig.sipp import partner_centre
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from e2e.phone import Call
+    from rig.sipp import Sipp
     from rig.stack import Stack
 
 LANGENHAGEN, HANNOVER, UNKNOWN = "051173070", "05111680", "040123456"
 DISPATCH = "+4951116855555"
+OLDENBURG = "0441115"
 CALLER = "+493023125001"  # BNetzA reserves 030 23125 000 to 999 for films
 BEAT = 6
 """ACD_HEARTBEAT_MAX of the stage: what tests wait for is proven with ten seconds as with six."""
@@ -59,7 +64,8 @@ def directory(
     ``profiles``: further numbers, each with a failsafe profile of its own (group, partner, hours).
     ``group_115``: there is an entry for 115, and this is the group of its own failsafe profile.
     ``ladder``: rungs of all queues; ``steps``: of Langenhagen's, whose skill the agents have at these ``levels``.
-    ``channels``: as many calls Oldenburg takes at once. ``closed``: it is past the hours of all towns and of 115.
+    ``channels``: as many calls Oldenburg takes at once. ``closed``: all towns and 115 have closed within the last
+    minute and Oldenburg has not, as on Harburg's Friday at 15:00.
     ``dispatch``: a line for the Ordnungsdienst, DISPATCH, served before all others, and never by a partner.
     """
     queue = f"ring_for = {ring_for}\nwrap_up_for = {wrap_up_for}\nmax_wait = {max_wait}\n"
@@ -71,8 +77,10 @@ def directory(
         '[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n',
         '[[tenants]]\nid = "center"\nname = "DialogCenter"\nlabel = "115"\n',
         '[[trunks]]\nname = "trunk"\narea_code = "511"\n',
-        f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumbers = ["0441115"]\nring_for = {partner_rings}\n'
-        + (f"channels = {channels}\n" if channels is not None else ""),
+        f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumbers = ["{OLDENBURG}"]\n'
+        f"ring_for = {partner_rings}\n"
+        + (f"channels = {channels}\n" if channels is not None else "")
+        + ('calendar = "oldenburg"\n' if closed else ""),
         f'[[failsafe_profiles]]\nname = "town"\ngroup = "{group}"\nhours = {json.dumps(list(hours))}\n'
         + ('partner = "oldenburg"\n' if partner else ""),
         '[[failsafe_profiles]]\nname = "rest"\ngroup = "demo"\n',
@@ -91,10 +99,13 @@ def directory(
             + calendar
         )
     if closed:
-        # Only on the day after tomorrow for an hour: never now, whenever this runs.
+        now = datetime.now(ZoneInfo("Europe/Berlin"))
         days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-        day = days[(datetime.now(ZoneInfo("Europe/Berlin")).weekday() + 2) % 7]
-        parts.append(f'[[calendars]]\nid = "shut"\nname = "shut"\nhours = ["{day} 07:00-08:00"]\nland = "none"\n')
+        hours_ = [f"{days[(now.weekday() + 1) % 7]} 07:00-18:00"]
+        if f"{now:%H:%M}" != "00:00":
+            hours_.append(f"{days[now.weekday()]} 00:00-{now:%H:%M}")
+        for id_, open_at in (("shut", hours_), ("oldenburg", ["daily 00:00-24:00"])):
+            parts.append(f'[[calendars]]\nid = "{id_}"\nname = "{id_}"\nhours = {json.dumps(open_at)}\nland = "none"\n')
     if dispatch:
         parts.append('[[failsafe_profiles]]\nname = "watch"\ngroup = "solo"\n')
         parts.append(
@@ -160,6 +171,38 @@ class Api:
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
 
+class Oldenburg:
+    """The partner centre, played by SIPp. What it says it has seen is SIPp's own account."""
+
+    def __init__(self, run: Sipp) -> None:
+        self.run = run
+
+    @property
+    def seen(self) -> Counter[str]:
+        """How often what has happened, up to now; the words are those of asterisk/sipp/partner.xml."""
+        return Counter(line.split()[0] for line in self.run.logged())
+
+    async def sees(self, what: str, count: int = 1, limit: float = 8.0) -> None:
+        try:
+            async with asyncio.timeout(limit):
+                while True:
+                    if self.seen[what] >= count:
+                        return
+                    await asyncio.sleep(0.001)  # stories play with the moment
+        except TimeoutError:
+            raise AssertionError(f"not within {limit:.1f} s: {count} calls {what} at Oldenburg; {self.seen}") from None
+
+    async def account(self) -> dict[str, int]:
+        """It closes: SIPp's statistics of the whole day, without what never happened. All calls ended in good order."""
+        tally = await asyncio.to_thread(self.run.stop)
+        assert (tally.successful, tally.failed) == (tally.created, 0), f"{tally}\n{self.run.errors()}"
+        assert {line.split()[1] for line in self.run.logged()} <= {OLDENBURG}
+        return {what: count for what, count in tally.counters.items() if count}
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.run.stop, 0.1)
+
+
 class Stage:
     """One story's view of it: telephones that are put away afterwards, and an API."""
 
@@ -167,10 +210,15 @@ class Stage:
         self.stack = stack
         self.api = Api(stack.api_url, stack.asterisk.keys.api_token)
         self.phones: list[Phone] = []
+        self.partners: list[Oldenburg] = []
+
+    async def put_away(self) -> None:
+        """All telephones."""
+        await asyncio.gather(*(phone.close() for phone in self.phones))
+        await asyncio.gather(*(partner.close() for partner in self.partners))
 
     async def close(self) -> None:
-        for phone in self.phones:
-            await phone.close()
+        await self.put_away()
         await self.api.web.aclose()
 
     # Telephones
@@ -212,6 +260,33 @@ class Stage:
         phone = await Phone.open("oldenburg", self.stack.asterisk.sip, port=self.stack.asterisk.ports.partner)
         self.phones.append(phone)
         return phone
+
+    async def oldenburg(
+        self,
+        *,
+        answers_after: float | None = None,
+        refuses: int | None = None,
+        silent_for: float | None = None,
+        voice: int | None = None,
+        talk: float = 600,
+    ) -> Oldenburg:
+        """The same played by SIPp, which rings and rings unless it is told otherwise.
+
+        ``refuses``: with 486 or 503, after half a second. ``silent_for``: not a word for so long, then 480.
+        ``voice``: a tone that callers hear; none: they hear themselves. ``talk``: until it hangs up. All seconds.
+        """
+        how: dict[str, Any] = {"after": 600.0}
+        if answers_after is not None:
+            how = {"after": answers_after}
+        elif refuses is not None:
+            how = {"after": 0.5, "status": refuses}
+        elif silent_for is not None:
+            how = {"after": silent_for, "status": 480, "rings": False}
+        run = partner_centre(self.stack.asterisk, b"" if voice is None else tone(voice), talk=talk, **how)
+        partner = Oldenburg(run)
+        self.partners.append(partner)
+        await asyncio.to_thread(run.start)
+        return partner
 
     # What the service says
 
@@ -274,6 +349,16 @@ class Stage:
 
     async def console(self, command: str) -> str:
         return await asyncio.to_thread(self.stack.asterisk.console, command)
+
+    async def number(self, count: int) -> bytes:
+        """How a number up to twenty is spoken here, in A-law, made by Asterisk out of its German prompts.
+
+        They are kept compressed (GSM), and no other program decodes that to the very same bytes.
+        """
+        asterisk, said = self.stack.asterisk, f"spool/{count}.alaw"
+        await self.console("module load res_convert.so")
+        await self.console(f"file convert {asterisk.home}/data/sounds/de/digits/{count}.gsm {asterisk.home}/{said}")
+        return await asyncio.to_thread((asterisk.host_home / said).read_bytes)
 
     async def set_global(self, name: str, value: str) -> None:
         await self.console(f"dialplan set global {name} {value}")
