@@ -22,6 +22,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dialog_acd.core import erlang
 from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.errors import RuleInvalid
@@ -32,6 +33,7 @@ from dialog_acd.simulation import run as run_module
 from dialog_acd.simulation import scenario as scenario_module
 from dialog_acd.simulation.chance import Length, parse_length, parse_patience, stream
 from dialog_acd.simulation.figures import Estimate, as_pair, estimate, named_kpis, t_975
+from dialog_acd.simulation.predictors import Known
 from dialog_acd.simulation.run import Run
 from dialog_acd.simulation.scenario import BERLIN, Scenario, read_scenario
 
@@ -273,6 +275,23 @@ def test_each_source_of_chance_has_its_own_dice() -> None:
             "agents[0].count: is known from the directory",
         ),
         ({"agents": [{"name": "c"}, {"name": "c"}]}, "agents[1].name: there is another group 'c'"),
+        (
+            {"known": {"agents": 1, "handling": 60, "per_hour": 60}},
+            "known: more calls than these agents can serve, and nobody gives up: say a patience",
+        ),
+        (
+            {
+                "directory_queues": [*BASE["directory"]["queues"], {**BASE["directory"]["queues"][0], "id": "r"}],
+                "known": {"agents": 1, "handling": 60, "per_hour": 1},
+            },
+            "known: is the truth about the only queue there is, and here are more",
+        ),
+        ({"known": {"agents": 1, "handling": 0, "per_hour": 1}}, "known.handling: 0: Input should be greater than 0"),
+        ({"known": {"agents": 1, "per_hour": 1}}, "known.handling: is missing"),
+        (
+            {"expect": [{"kpi": "Mittlerer quadratischer Fehler QL", "from": 1}]},
+            "expect[0].kpi: there is no figure 'Mittlerer quadratischer Fehler QL'",
+        ),
         ({"agents": [{"name": "centre", "team": "x"}]}, "agents[0]: agent centre-1 names team 'x', which does not"),
         ({"partners": {"oldenburgh": {}}}, "partners.oldenburgh: there is no partner 'oldenburgh', did you mean"),
         (
@@ -1004,6 +1023,75 @@ def test_the_figures_of_a_morning_with_a_pencil(tmp_path: Path) -> None:
     assert value("Abbruchquote", "kind catch-all") is None
     assert value("Auslastung", "group centre") == pytest.approx(100 * 180 / 7200)
     assert value("Auslastung", "group centre", "second") == pytest.approx(100 * 60 / 3600)
+
+
+def test_how_near_the_foretold_waits_came_with_a_pencil(tmp_path: Path) -> None:
+    """Only the third caller waits and is served: behind one other, who had waited 10 s then, for 20 s."""
+    known = {"agents": 1, "handling": 60, "patience": 25, "per_hour": 2}
+    findings = find(read_scenario(written(tmp_path, changed(**SMALL, known=known))), 1, [0])
+
+    def error(name: str, within: str | None = None) -> float | None:
+        found = findings.figure(f"Mittlerer quadratischer Fehler {name}", "queue q", within)
+        return None if found is None else found.value
+
+    # The core knows nothing yet and assumes three minutes each; whoever was answered last had not waited.
+    assert error("QL_M (gelernt)") == pytest.approx((180 + 90 - 20) ** 2)
+    assert error("LES") == pytest.approx(20**2)
+    assert error("RATE (gelernt)") is None
+    ql_m, ql_s = 60 + 1 / (1 / 60 + 1 / 25), 1 / (1 / 60 + 1 / 25) + 1 / (1 / 60 + 2 / 25)
+    assert error("Mittelwert") == pytest.approx((Known(1, 60, 25, 2 / 3600).mean_wait_s - 20) ** 2)
+    assert error("QL") == pytest.approx((120 - 20) ** 2)
+    assert error("QL_M") == pytest.approx((ql_m - 20) ** 2)
+    assert error("QL_S") == pytest.approx((ql_s - 20) ** 2)
+    assert error("HOL") == pytest.approx((10 - 20) ** 2)
+    assert error("HOL verfeinert") == pytest.approx(((10 * 2 / 3600 + 2) * 60 - 20) ** 2)
+    assert error("HOL / QL") == pytest.approx(10**2 / 100**2)
+    assert error("LES / QL") == pytest.approx(20**2 / 100**2)
+    assert error("QL_M (gelernt) / QL_M") == pytest.approx(250**2 / (ql_m - 20) ** 2)
+    assert error("QL / Wartezeit") == pytest.approx(100**2 / 20)
+    assert (error("QL", "first"), error("QL", "second")) == (error("QL"), None)
+
+
+def test_a_known_truth_that_nobody_can_sum_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erlang, "LONGEST_LINE", 1000)
+    known = {"agents": 1, "handling": 86400, "patience": 86400, "per_hour": 100_000}
+    assert faults(tmp_path, changed(known=known)) == [
+        "known: more than 1000 callers would stand in line; is a patience of 86400.0 s meant?"
+    ]
+
+
+def test_who_stands_first_in_line(sheet: Any) -> None:
+    """Who is answered, gives up or goes to the partner does not stand there any more."""
+    moments = at("08:00:00", "08:00:10", "08:00:20", "08:01:05", "08:01:06", "08:02:30", "08:02:31")
+    run = sheet(
+        arrivals=[{"number": TOWN, "at": moments}],
+        patience="fixed 90 s",
+        queue_ladder=["waited 30 s: partner oldenburg"],
+        partners={"oldenburg": {"people": 1, "handling": "fixed 3600 s"}},
+        known={"agents": 1, "handling": 60, "patience": 90, "per_hour": 4},
+    )
+    # The second goes to the partner at 08:00:40. The third is served at 08:01:00, the fourth at 08:02:00, the fifth
+    # gives up at 08:02:36, having been first since then, and the sixth is served at 08:03:00.
+    compared = [message.wait for _, message in run.said if isinstance(message, m.WaitsCompared)]
+    assert [(wait.waited_s, wait.ahead) for wait in compared] == [(40, 1), (55, 0), (30, 1), (89, 2)]
+    heads = [10, 0, 84, 85]
+    seen = next(iter(run.outcome.cells.values()))
+    assert seen.squared["HOL"] == sum((head - w.waited_s) ** 2 for head, w in zip(heads, compared, strict=True))
+
+
+def test_without_a_known_truth_there_is_what_the_core_has_learnt(tmp_path: Path) -> None:
+    findings = find(read_scenario(written(tmp_path, changed(**SMALL))), 1, [0])
+    assert "Mittlerer quadratischer Fehler QL_M (gelernt)" in findings.kpis
+    assert "Mittlerer quadratischer Fehler QL_M" not in findings.kpis
+
+
+def test_the_mean_wait_that_is_known() -> None:
+    assert Known(1, 60, math.inf, 1 / 120).mean_wait_s == pytest.approx(120), "of those who wait: 60 / (1 - 0.5)"
+    assert Known(1, 60, math.inf, 1 / 60).mean_wait_s == math.inf
+    assert Known(9000, 60, 60, 1 / 3600).mean_wait_s == 0, "nobody will ever see it"
+    # By the chances of every place in the line, summed elsewhere.
+    assert Known(10, 180, 180, 220 / 3600).mean_wait_s == pytest.approx(48.69815175962856)
+    assert Known(4, 60, 120, 160 / 3600).mean_wait_s == pytest.approx(23.22079696004639)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         TenantId,
     )
     from dialog_acd.core.records import CallRecord
-    from dialog_acd.core.waiting import PredictorError
+    from dialog_acd.core.waiting import Compared
 
 
 class OfferFailure(StrEnum):
@@ -597,10 +597,12 @@ class SwitchedOver:
 
 @value
 class WaitsCompared:
-    """What the queue's predictors of the wait were worth lately."""
+    """A wait ended with an agent, who was named just before (``OfferTaken``): what was expected of it, and what the
+    queue's predictors were worth lately.
+    """
 
     queue: QueueId
-    errors: tuple[PredictorError, ...]
+    wait: Compared
 
 
 @value

@@ -13,14 +13,14 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dialog_acd.core.waiting import QueueWaits, announce
+from dialog_acd.core.waiting import Compared, QueueWaits, announce
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dialog_acd.core.matching import Staff
     from dialog_acd.core.model import Queue, QueueId, TenantId
-    from dialog_acd.core.waiting import Announcement, Forecast, Prediction, PredictorError
+    from dialog_acd.core.waiting import Announcement, Forecast, Prediction
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -63,13 +63,13 @@ class Outlook:
         """What may be said to a caller who was last told ``before``."""
         return announce(self.predict(queue, ahead, staff, now), before)
 
-    def served(
-        self, queue: QueueId, waited: timedelta, forecast: Forecast | None, now: datetime
-    ) -> tuple[PredictorError, ...]:
-        """A wait ended with an agent. The predictors' errors so far, where there was a forecast to compare."""
-        waits = self._of(queue, now)
-        waits.service_started(now, max(0.0, waited.total_seconds()), forecast)
-        return waits.errors() if forecast is not None else ()
+    def served(self, queue: QueueId, waited: timedelta, forecast: Forecast | None, now: datetime) -> Compared | None:
+        """A wait ended with an agent. What the predictors made of it, where there was a forecast to compare."""
+        waits, waited_s = self._of(queue, now), max(0.0, waited.total_seconds())
+        waits.service_started(now, waited_s, forecast)
+        if forecast is None or not (errors := waits.errors()):
+            return None
+        return Compared(waited_s, forecast.ahead, errors)
 
     def handled(self, queue: QueueId, length: timedelta, now: datetime) -> None:
         """An agent is done with a call, wrap-up included."""

@@ -133,19 +133,32 @@ class PredictorError:
     """Mean of predicted less waited: above 0, we promise worse than it comes."""
     covered: float
     """Share of calls that waited no longer than the 90 per cent quantile."""
+    last_s: float | None
+    """Of the call just compared: predicted less waited. ``None``: of this one, the predictor had nothing to say."""
+
+
+class Compared(NamedTuple):
+    """A wait that ended with an agent, and what had been expected of it when it began."""
+
+    waited_s: float
+    ahead: int
+    """Callers before this one, when the wait began."""
+    errors: tuple[PredictorError, ...]
 
 
 class _Score:
     """Fading sums of one predictor's errors."""
 
-    __slots__ = ("absolute", "calls", "covered", "signed", "squared", "weight")
+    __slots__ = ("absolute", "calls", "covered", "last_s", "signed", "squared", "weight")
 
     def __init__(self) -> None:
         self.calls = 0
+        self.last_s: float | None = None
         self.weight = self.absolute = self.squared = self.signed = self.covered = 0.0
 
     def add(self, error_s: float, *, covered: bool) -> None:
         self.calls += 1
+        self.last_s = error_s
         self.weight = self.weight * _KEEP + 1
         self.absolute = self.absolute * _KEEP + abs(error_s)
         self.squared = self.squared * _KEEP + error_s * error_s
@@ -160,6 +173,7 @@ class _Score:
             mse_s2=self.squared / self.weight,
             bias_s=self.signed / self.weight,
             covered=self.covered / self.weight,
+            last_s=self.last_s,
         )
 
     def unreliable(self) -> bool:
@@ -325,10 +339,14 @@ class QueueWaits:
         ahead = forecast.ahead
         patience_s = forecast.patience_s
         for predictor, step_s in ((Predictor.QL_M, forecast.departure_s), (Predictor.RATE, forecast.gap_s)):
-            if step_s is not None:
+            if step_s is None:
+                self._scores[predictor].last_s = None
+            else:
                 error_s = _mean(ahead, step_s, patience_s) - waited_s
                 self._scores[predictor].add(error_s, covered=_covered(waited_s, ahead, step_s, patience_s))
-        if forecast.last_wait_s is not None:
+        if forecast.last_wait_s is None:
+            self._scores[Predictor.LES].last_s = None
+        else:
             # It has no distribution of its own; taken as exponential, the widest of the usual shapes.
             p90_s = -math.log1p(-QUANTILE) * forecast.last_wait_s
             self._scores[Predictor.LES].add(forecast.last_wait_s - waited_s, covered=waited_s <= p90_s)

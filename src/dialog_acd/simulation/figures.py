@@ -2,7 +2,7 @@
 
 Names and definitions are those of the reports a town gets (``core/kpi.py``), and a few that only a simulation can
 know: how many were blocked, had to wait at all, waited on average however it ended (what queueing formulas speak of),
-and who served them.
+who served them, and how near the foretold waits came (``predictors.py``).
 
 *How sure.* A share over several runs is the pooled numerator over the pooled denominator, never the mean of the runs'
 shares; its spread is that of the residuals ``n - r d`` (ratio estimator). Percentiles are taken in each run, and their
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dialog_acd.core.kpi import Figures, Mean, Ratio
 from dialog_acd.core.model import Trigger
+from dialog_acd.core.waiting import Predictor
+from dialog_acd.simulation.predictors import HOL, LEARNT, QL, QL_M, TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,17 +47,36 @@ class Seen:
     blocked: int = 0
     by_group: Counter[str] = field(default_factory=Counter)
     """Answered by ours, by who answered."""
+    squared: dict[str, float] = field(default_factory=dict)
+    """Sums of squared errors of foretold waits, by predictor."""
+    foretold: Counter[str] = field(default_factory=Counter)
+    """So many waits each of them foretold."""
+    foretold_s: float = 0.0
+    """How long those were."""
+
+    def compare(self, squared: Mapping[str, float], waited_s: float) -> None:
+        """A wait is over that was foretold. Squared errors, by predictor."""
+        self.foretold_s += waited_s
+        for name, error in squared.items():
+            self.squared[name] = self.squared.get(name, 0.0) + error
+            self.foretold[name] += 1
 
     def join(self, other: Seen) -> None:
         self.figures.join(other.figures)
         self.blocked += other.blocked
         self.by_group.update(other.by_group)
+        for name, error in other.squared.items():
+            self.squared[name] = self.squared.get(name, 0.0) + error
+        self.foretold.update(other.foretold)
+        self.foretold_s += other.foretold_s
 
 
 # ---------------------------------------------------------------- the figures
 
-Unit = Literal["%", "s", ""]
-"""Per cent, seconds, or plain counts per run."""
+Unit = Literal["%", "s", "s²", ""]
+"""Per cent, seconds, their squares, or plain counts per run."""
+Pair = tuple[float, float]
+"""Of one run: numerator and denominator."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +85,7 @@ class Kpi:
 
     name: str
     unit: Unit
-    of: Callable[[Seen], Ratio | Mean | float | None]
+    of: Callable[[Seen], Ratio | Mean | Pair | float | None]
 
 
 def _sent_by(trigger: str, seen: Seen) -> Ratio:
@@ -77,6 +98,14 @@ def _among_answered(group: str, seen: Seen) -> Ratio:
 
 def _among_offered(group: str, seen: Seen) -> Ratio:
     return Ratio(seen.by_group[group], seen.figures.offered)
+
+
+def _squared(name: str, seen: Seen) -> Mean:
+    return Mean(seen.squared.get(name, 0.0), seen.foretold[name])
+
+
+def _between(name: str, other: str, seen: Seen) -> Pair:
+    return seen.squared.get(name, 0.0), seen.squared.get(other, 0.0)
 
 
 SERVICE_LEVEL = "Servicelevel X/T strict"
@@ -120,10 +149,21 @@ _FIXED = (
     Kpi("max", "s", lambda s: s.figures.wait_max_s),
     Kpi("AHT", "s", lambda s: s.figures.aht),
 )
+_MSE = "Mittlerer quadratischer Fehler"
+_LEARNT = tuple(Kpi(f"{_MSE} {name}", "s²", partial(_squared, name)) for name in LEARNT.values())
+# In heavy traffic the line is long today and short tomorrow, and all errors with it; not so their ratios.
+_TOLD = (
+    *(Kpi(f"{_MSE} {name}", "s²", partial(_squared, name)) for name in TOLD),
+    *(
+        Kpi(f"{_MSE} {name} / {other}", "", partial(_between, name, other))
+        for name, other in ((LEARNT[Predictor.QL_M], QL_M), (HOL, QL), (LEARNT[Predictor.LES], QL))
+    ),
+    Kpi(f"{_MSE} QL / Wartezeit", "s", lambda s: (s.squared.get(QL, 0.0), s.foretold_s)),
+)
 
 
-def named_kpis(groups: Iterable[str]) -> Mapping[str, Kpi]:
-    """Every figure there is of callers, with the shares of these groups."""
+def named_kpis(groups: Iterable[str], *, known: bool = False) -> Mapping[str, Kpi]:
+    """Every figure there is of callers, with the shares of these groups. ``known``: and predictors told the truth."""
     shares = [
         kpi
         for group in groups
@@ -132,13 +172,11 @@ def named_kpis(groups: Iterable[str]) -> Mapping[str, Kpi]:
             Kpi(f"Anteil {group} an Angebotenen", "%", partial(_among_offered, group)),
         )
     ]
-    return {kpi.name: kpi for kpi in (*_FIXED, *shares)}
+    return {kpi.name: kpi for kpi in (*_FIXED, *shares, *_LEARNT, *(_TOLD if known else ()))}
 
 
 # ---------------------------------------------------------------- how sure
 
-Pair = tuple[float, float]
-"""Of one run: numerator and denominator."""
 _T_975 = (
     12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157, 2.228139,
     2.200985, 2.178813, 2.160369, 2.144787, 2.131450, 2.119905, 2.109816, 2.100922, 2.093024, 2.085963,
@@ -169,12 +207,14 @@ class Estimate:
         return None if self.half is None else self.half / _Z_975
 
 
-def as_pair(part: Ratio | Mean | float | None) -> Pair:
+def as_pair(part: Ratio | Mean | Pair | float | None) -> Pair:
     """Without anything to divide by, a run says nothing: nought over nought."""
     if isinstance(part, Ratio):
         return part.numerator, part.denominator
     if isinstance(part, Mean):
         return part.total, part.of
+    if isinstance(part, tuple):
+        return part
     return (0.0, 0.0) if part is None else (part, 1.0)
 
 

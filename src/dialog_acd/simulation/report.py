@@ -47,7 +47,7 @@ class Findings:
 
     def __post_init__(self) -> None:
         scenario = self.scenario
-        self.kpis = named_kpis(group.name for group in scenario.groups)
+        self.kpis = named_kpis((group.name for group in scenario.groups), known=scenario.known is not None)
         entries = scenario.directory.entries
         # Only what can come: of a large directory a scenario may call a single number.
         self.words = list(

@@ -35,6 +35,7 @@ from dialog_acd.core.model import CallId
 from dialog_acd.core.records import Result
 from dialog_acd.simulation.chance import factor, stream
 from dialog_acd.simulation.figures import Cell, Seen
+from dialog_acd.simulation.predictors import Told, learnt
 from dialog_acd.simulation.scenario import local_day
 from dialog_acd.testing import SequentialIds
 
@@ -96,6 +97,11 @@ class Caller:
     untold: int = 0
     """How often the core will still hear that the caller is held."""
     blocked: bool = False
+    head_s: float = 0.0
+    """What the first in line had waited when this caller began to."""
+    waited_s: float = 0.0
+    squared: dict[str, float] | None = None
+    """Of the wait that an agent ended: how long it was, and the squared error of each predictor."""
 
 
 @dataclass(slots=True)
@@ -138,6 +144,10 @@ class Run:
         """Happenings that will bring another caller."""
         self._arrived = 0
         self._held = 0
+        self._told = None if scenario.known is None else Told(scenario.known)
+        self._line: dict[CallId, datetime] = {}
+        """Since when callers wait, longest first; kept for predictors only. Who is rung for is still waiting."""
+        self._taken: CallId | None = None
         self._redials = self._dice("redial")
         self._phones = self._dice("phones")
         self._group_of: dict[AgentId, Group] = {a: group for group in scenario.groups for a in group.agents}
@@ -163,6 +173,8 @@ class Run:
             m.Hold: self._hold,
             m.Say: self._say,
             m.Release: self._release,
+            m.OfferTaken: self._is_taken,
+            m.WaitsCompared: self._compared,
             m.SaveRecord: self._saved,
         }
 
@@ -274,6 +286,8 @@ class Run:
         self._held += (place is Place.HELD) - (caller.place is Place.HELD)
         caller.place = place
         caller.order += 1
+        if self._line and place not in _WAITING:
+            self._line.pop(caller.call, None)
         if caller.partner is not None and place is not Place.AT_PARTNER:
             self._partners[caller.partner].free += 1
             caller.partner = None
@@ -327,6 +341,10 @@ class Run:
             self._soon.append(m.CallerHungUp(caller.call, NO_CIRCUIT))
             return
         self._is_patient(caller)
+        if self._told is not None and caller.call not in self._line:
+            first = next(iter(self._line.values()), self._now)
+            caller.head_s = (self._now - first).total_seconds()
+            self._line[caller.call] = self._now
         if caller.limit_at is not None:
             self._at(caller.limit_at + timedelta(microseconds=1), self._waited_too_long, caller, caller.order)
 
@@ -498,11 +516,24 @@ class Run:
         if caller.order != order:
             return
         caller.served = True
+        self._line.pop(caller.call, None)
         self._soon.append(m.DivertAnswered(caller.call, partner))
         length = (ways and ways.handling) or caller.source.handling
         self._after(min(length.of(caller.work), LONGEST_TALK), self._talk_ends, caller)
 
     # ------------------------------------------------------------ what is left
+
+    def _is_taken(self, taken: m.OfferTaken) -> None:
+        self._taken = taken.call
+
+    def _compared(self, compared: m.WaitsCompared) -> None:
+        """Of the call that was just taken."""
+        if self._taken is None:
+            return
+        caller, wait = self._callers[self._taken], compared.wait
+        caller.waited_s, caller.squared = wait.waited_s, learnt(wait)
+        if self._told is not None:
+            caller.squared |= self._told.squared(wait.ahead, caller.head_s, wait.waited_s)
 
     def _saved(self, order: m.SaveRecord) -> None:
         record = order.record
@@ -537,6 +568,8 @@ class Run:
             seen.blocked += 1
             return
         seen.figures.add(record, self._targets[record.queue])
+        if caller.squared is not None:
+            seen.compare(caller.squared, caller.waited_s)
         if record.agent is not None:
             seen.by_group[self._group_of[record.agent].name] += 1
 

@@ -25,6 +25,7 @@ wall in Berlin::
     partners:
       oldenburg: {people: 3, answers: fixed 8 s, handling: exponential 150 s, busy: 0.05, refused: 0, silent: 0.01,
                   down: ["mon 10:00-10:30"], while_down: silent}
+    known: {agents: 9, handling: 95, patience: 180, per_hour: 260}     # told to predictors that need not learn
     windows: {busiest hour: ["daily 09:00-10:00"]}      # by the arrival; reported besides the whole
     expect:                              # per cent, seconds or calls per run, as they are reported
       - {kpi: Servicelevel X/T strict, of: queue hannover, in: busiest hour, from: 75}
@@ -37,6 +38,7 @@ the number 510. The first is refused here, the other two because nothing is conv
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
@@ -55,6 +57,7 @@ from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
 from dialog_acd.core.model import Agent, AgentId, CalendarId, PartnerId, Phone, QueueId, SkillId, TeamId, TenantId
 from dialog_acd.simulation.chance import AT_ONCE, Length, parse_length, parse_patience
 from dialog_acd.simulation.figures import LOAD, named_kpis
+from dialog_acd.simulation.predictors import Known
 from dialog_acd.store.directory_file import (
     DirectoryFileInvalid,
     HoursLine,
@@ -180,6 +183,17 @@ class RedialTable(Table):
     after: LengthLine
 
 
+class KnownTable(Table):
+    """Of the only queue there is, which has these agents to itself; see ``predictors.py``."""
+
+    agents: Annotated[int, Field(ge=1, le=10_000)]
+    handling: Annotated[Seconds, Field(gt=0)]
+    """Mean, wrap-up included."""
+    patience: Annotated[Seconds | None, Field(gt=0)] = None
+    """``None``: nobody gives up."""
+    per_hour: Annotated[Amount, Field(gt=0)]
+
+
 class ExpectTable(Table):
     kpi: Name
     of: Name = "all"
@@ -208,6 +222,7 @@ class ScenarioTable(Table):
     prompt: Seconds = 5
     prompts: dict[Name, Seconds] = Field(default_factory=dict)
     redial: RedialTable | None = None
+    known: KnownTable | None = None
     windows: dict[Name, Annotated[list[HoursLine], Field(min_length=1)]] = Field(default_factory=dict)
     expect: list[ExpectTable] = Field(default_factory=list)
 
@@ -217,6 +232,7 @@ _TABLES: dict[str, type[Table]] = {
     "agents": AgentsTable,
     "partners": PartnerTable,
     "redial": RedialTable,
+    "known": KnownTable,
     "expect": ExpectTable,
 }
 
@@ -310,6 +326,7 @@ class Scenario:
     prompt: timedelta
     prompts: Mapping[str, timedelta]
     redial: Redial | None
+    known: Known | None
     windows: Mapping[str, tuple[Stretch, ...]]
     expect: tuple[Expectation, ...]
 
@@ -436,6 +453,7 @@ class _Reader:
             prompt=timedelta(seconds=table.prompt),
             prompts={prompt: timedelta(seconds=length) for prompt, length in table.prompts.items()},
             redial=redial,
+            known=self._known_truth(),
             windows=windows,
             expect=tuple(self._expectations(sources, groups)),
         )
@@ -607,6 +625,21 @@ class _Reader:
                 ),
             )
 
+    def _known_truth(self) -> Known | None:
+        table = self.table.known
+        if table is None:
+            return None
+        if len(self.directory.queues) > 1:
+            self._fault("known", "is the truth about the only queue there is, and here are more")
+        known = Known(table.agents, table.handling, table.patience or math.inf, table.per_hour / 3600)
+        try:
+            if known.mean_wait_s < math.inf:
+                return known
+            self._fault("known", "more calls than these agents can serve, and nobody gives up: say a patience")
+        except ValueError as error:
+            self._fault("known", str(error))
+        return None
+
     # -- times
 
     def _stretches(self, place: str, lines: Sequence[Hours] | None, end: datetime) -> Iterator[Stretch]:
@@ -641,7 +674,7 @@ class _Reader:
             *(f"number {number}" for number in dict.fromkeys(source.entry for source in sources)),
         ]
         of_groups = [f"group {group.name}" for group in groups]
-        kpis = named_kpis([group.name for group in groups])
+        kpis = named_kpis([group.name for group in groups], known=self.table.known is not None)
         for position, wanted in enumerate(self.table.expect):
             place = f"expect[{position}]"
             fitting = of_groups if wanted.kpi == LOAD else scopes
