@@ -2,7 +2,7 @@
 
 Every reference is a scenario file with its exact figures (or those of a program that shares nothing with this one), and
 every figure must lie within four standard errors. How long: ``ACD_SIMULATION=full`` is the length of the references
-themselves (a million calls each, half an hour in all), ``tenth`` what the files say (two minutes and a half), and by
+themselves (a million calls each, half an hour in all), ``tenth`` what the files say (three minutes), and by
 default a fifth of that, which still tells a wrong order of calls or people, a step too late or a place too many by
 more than those errors.
 """

@@ -125,10 +125,12 @@ class Offers:
         self.note_offer(call, None)
         self._floor.out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id))
         rung_at = call.line.offers[-1].at
-        errors = self._floor.outlook.served(call.queue.id, rung_at - call.waiting_since, call.forecast, self._floor.now)
+        compared = self._floor.outlook.served(
+            call.queue.id, rung_at - call.waiting_since, call.forecast, self._floor.now
+        )
         call.forecast = None
-        if errors:
-            self._floor.out.append(m.WaitsCompared(call.queue.id, errors))
+        if compared:
+            self._floor.out.append(m.WaitsCompared(call.queue.id, compared))
         if first:
             waited = (call.line.t_ans or self._floor.now) - call.line.t_in
             self._floor.count(call, in_time=waited <= call.queue.target)
