@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -18,13 +20,12 @@ import structlog
 
 from dialog_acd import __version__, cli, log
 from dialog_acd.settings import Settings
-from switch.toy_ami import Action, Connection, ToyAmi
+from switch.toy_ami import SECRET, ToyAmi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROUTE = ("route", "--called", "115")
-SECRET = "tinte-und-feder-und-sand"
 DEMO = Path(__file__).parents[1] / "asterisk" / "demo-directory.toml"
 
 MINIMAL = """
@@ -76,9 +77,12 @@ group = "all"
 class Desk:
     """An operator's shell: a folder, an environment, and what a command said."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, folder: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         self.folder = folder
         self.monkeypatch = monkeypatch
+        self._migrated_file = migrated_file
         self._capsys = capsys
 
     def set(self, **variables: object) -> None:
@@ -98,18 +102,22 @@ class Desk:
 
     def refuses(self, *arguments: str) -> str:
         """The sentence with which the command refuses; anything but one sentence fails the test."""
-        status, _, err = self.run(*arguments)
+        status, out, err = self.run(*arguments)
         assert status == 1
-        assert "Traceback" not in err
+        assert "Traceback" not in out + err
+        assert SECRET not in out + err
         (line,) = err.splitlines()
         assert line.startswith("dialog-acd: ")
         # Whoever follows a sentence that names a setting must not be led into the void.
         assert {name.rstrip("_") for name in re.findall(r"ACD_\w+", line)} <= KNOWN_SETTINGS
         return line.removeprefix("dialog-acd: ")
 
-    def has_directory(self, text: str = MINIMAL) -> None:
-        (self.folder / "directory.toml").write_text(text)
-        assert self.run("migrate")[0] == 0
+    def has_schema(self) -> None:
+        shutil.copy(self._migrated_file, self.folder / "acd.sqlite")
+
+    def has_directory(self) -> None:
+        self.has_schema()
+        (self.folder / "directory.toml").write_text(MINIMAL)
         assert self.run("load", str(self.folder / "directory.toml"))[0] == 0
 
 
@@ -121,14 +129,16 @@ KNOWN_SETTINGS = {f"ACD_{name}".upper() for name in Settings.model_fields} | {
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+def desk(
+    tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Desk]:
     for name in list(os.environ):
         if name.upper().startswith("ACD_"):
             monkeypatch.delenv(name)
     # It would bind loggers, once and for all tests, to a standard error that pytest takes away again.
     monkeypatch.setattr(log, "set_up", lambda **_: structlog.reset_defaults())
     monkeypatch.chdir(tmp_path)
-    desk = Desk(tmp_path, monkeypatch, capsys)
+    desk = Desk(tmp_path, migrated_file, monkeypatch, capsys)
     for name in ("ami.secret", "api.token"):
         (tmp_path / name).write_text(SECRET + "\n")
         (tmp_path / name).chmod(0o600)
@@ -151,22 +161,14 @@ def unused_port() -> int:
 
 
 @contextmanager
-def asterisk(secret: str = SECRET) -> Iterator[int]:
-    """A toy Asterisk in a thread of its own: the commands bring their own event loop. Yields its port."""
+def asterisk(secret: str = SECRET) -> Iterator[ToyAmi]:
+    """A toy Asterisk in a thread of its own: the commands bring their own event loop."""
     up, over = threading.Event(), threading.Event()
-    ports: list[int] = []
-
-    def login(connection: Connection, action: Action) -> None:
-        if action["Secret"] == secret:
-            connection.reply(action, "Message: Authentication accepted")
-        else:
-            connection.reply(action, "Message: Authentication failed", response="Error")
-            connection.writer.close()
+    toy = ToyAmi()
+    toy.secret = secret
 
     async def live() -> None:
-        async with ToyAmi() as toy:
-            toy.scripts["Login"] = login
-            ports.append(toy.port)
+        async with toy:
             up.set()
             await asyncio.to_thread(over.wait)
 
@@ -174,7 +176,7 @@ def asterisk(secret: str = SECRET) -> Iterator[int]:
     thread.start()
     try:
         assert up.wait(3)
-        yield ports[0]
+        yield toy
     finally:
         over.set()
         thread.join()
@@ -251,7 +253,7 @@ def test_a_database_without_schema(desk: Desk, command: tuple[str, ...]) -> None
 
 @pytest.mark.parametrize("command", [("serve",), ROUTE])
 def test_an_empty_directory(desk: Desk, command: tuple[str, ...]) -> None:
-    assert desk.run("migrate")[0] == 0
+    desk.has_schema()
     assert desk.refuses(*command) == ("The database holds no directory yet: load one with `dialog-acd load FILE`.")
 
 
@@ -274,7 +276,7 @@ def test_a_directory_file_that_is_not_there(desk: Desk) -> None:
     ],
 )
 def test_a_bad_directory_file(desk: Desk, text: str, fault: str) -> None:
-    assert desk.run("migrate")[0] == 0
+    desk.has_schema()
     path = desk.folder / "directory.toml"
     path.write_bytes(text.encode("latin-1"))
     said = desk.refuses("load", str(path))
@@ -315,13 +317,29 @@ def test_an_address_that_is_not_ours(desk: Desk, which: str) -> None:
     assert f"ACD_{which}__" in said
 
 
+# ---------------------------------------------------------------- Asterisk
+
+
+def test_an_asterisk_with_another_secret(desk: Desk) -> None:
+    """Asked once and not again: it may lock us out."""
+    desk.has_directory()
+    with asterisk(secret="another-one") as toy:
+        desk.set(ACD_AMI__PORT=toy.port)
+        said = desk.refuses("serve")
+    assert said == (
+        f"Asterisk at 127.0.0.1:{toy.port} refused the login of 'dialog-acd' (Authentication failed): check its "
+        "section, secret, deny and permit in manager.conf, and the secret in the file ACD_AMI__SECRET_FILE"
+    )
+    assert len(toy.received("Login")) == 1
+
+
 # ---------------------------------------------------------------- check
 
 
 def test_check_looks_at_everything(desk: Desk) -> None:
     desk.has_directory()
-    with asterisk() as port:
-        desk.set(ACD_AMI__PORT=port)
+    with asterisk() as toy:
+        desk.set(ACD_AMI__PORT=toy.port)
         status, out, err = desk.run("check")
     assert (status, err) == (0, "")
     assert out.splitlines() == [
@@ -333,12 +351,12 @@ def test_check_looks_at_everything(desk: Desk) -> None:
 
 def test_check_with_a_wrong_ami_secret(desk: Desk) -> None:
     desk.has_directory()
-    with asterisk(secret="another-one") as port:
-        desk.set(ACD_AMI__PORT=port)
+    with asterisk(secret="another-one") as toy:
+        desk.set(ACD_AMI__PORT=toy.port)
         status, out, err = desk.run("check")
     assert (status, err) == (1, "")
     assert [line[:4] for line in out.splitlines()] == ["ok  ", "ok  ", "FAIL"]
-    assert f"Asterisk at 127.0.0.1:{port} refused the login of 'dialog-acd'" in out
+    assert f"Asterisk at 127.0.0.1:{toy.port} refused the login of 'dialog-acd'" in out
     assert "ACD_AMI__SECRET_FILE" in out
 
 
@@ -362,7 +380,7 @@ def test_check_tries_all_even_where_all_fails(desk: Desk) -> None:
 
 
 def test_check_finds_an_empty_directory(desk: Desk) -> None:
-    assert desk.run("migrate")[0] == 0
+    desk.has_schema()
     assert "FAIL  database and directory: The database holds no directory yet: load one with" in desk.run("check")[1]
 
 
@@ -402,7 +420,7 @@ def test_migrate_twice_is_once(desk: Desk) -> None:
 
 
 def test_the_demo_directory_loads(desk: Desk) -> None:
-    assert desk.run("migrate")[0] == 0
+    desk.has_schema()
     status, out, err = desk.run("load", str(DEMO))
     assert (status, err) == (0, "")
     assert re.fullmatch(r"loaded \d+ tenants, \d+ entries, \d+ queues, 16 agents\n.*SIGHUP.*\n", out)
@@ -419,19 +437,32 @@ def test_wrong_usage_is_another_status(desk: Desk, arguments: tuple[str, ...]) -
     assert err.startswith("usage: dialog-acd")
 
 
+def test_who_asks_about_a_file_does_not_wait_for_a_service_to_be_loaded(desk: Desk) -> None:
+    program = f"""
+import sys
+from dialog_acd import cli
+sys.argv = ["dialog-acd", "route", "--called", "115", "--directory", {str(DEMO)!r}]
+try:
+    cli.main()
+finally:
+    loaded = {{"alembic", "fastapi", "panoramisk", "sqlalchemy", "uvicorn"}} & set(sys.modules)
+    sys.exit(f"loaded {{loaded}}" if loaded else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("number    115")
+
+
 def test_the_log_stays_off_standard_output(desk: Desk) -> None:
     """Whoever pipes a command's output gets the output."""
     desk.monkeypatch.undo()
-    done = asyncio.run(_migrate_in_a_process(desk.folder))
-    assert re.fullmatch(rb"schema: \w+\n", done[0])
-    assert all(json.loads(line)["event"] for line in done[1].splitlines())
-
-
-async def _migrate_in_a_process(folder: Path) -> tuple[bytes, bytes]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "dialog_acd", "migrate"),
-        env={**os.environ, "ACD_STORE__DATABASE_URL": f"sqlite+aiosqlite:///{folder}/fresh.sqlite"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    done = subprocess.run(
+        [sys.executable, "-m", "dialog_acd", "migrate"],
+        env={**os.environ, "ACD_STORE__DATABASE_URL": f"sqlite+aiosqlite:///{desk.folder}/fresh.sqlite"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    return await process.communicate()
+    assert re.fullmatch(r"schema: \w+\n", done.stdout)
+    assert done.stderr
+    assert all(json.loads(line)["event"] for line in done.stderr.splitlines())

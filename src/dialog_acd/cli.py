@@ -2,8 +2,12 @@
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
+
+Every command imports for itself what is slow to load: FastAPI, SQLAlchemy and Alembic take most of a second, and
+whoever asks where a number in a file leads, or how an option is spelt, should not wait for them.
 """
 
+# ruff: noqa: PLC0415  the imports of the commands, see above
 from __future__ import annotations
 
 import argparse
@@ -16,19 +20,9 @@ from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
 import dialog_acd
-from dialog_acd import log
-from dialog_acd.app import DirectoryEmpty, serve
-from dialog_acd.clock import SystemClock
-from dialog_acd.core.directory import remarks
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.inquiry import inquire
 from dialog_acd.core.rules import written
-from dialog_acd.settings import read_secret, read_settings
-from dialog_acd.simulation import run_command
-from dialog_acd.store.database import migrate, open_database, require_current_schema
-from dialog_acd.store.directory_file import read_directory
-from dialog_acd.store.directory_store import DirectoryStore
-from dialog_acd.switch.ami import AmiAddress, probe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -80,6 +74,10 @@ def main() -> None:
     simulate.add_argument("--runs", type=int, help="how many days (default: what the scenario says)")
     simulate.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     asked = parser.parse_args()
+
+    from dialog_acd import log
+    from dialog_acd.settings import read_settings
+
     try:
         settings = read_settings()
         log.set_up(level=settings.log_level)
@@ -90,16 +88,24 @@ def main() -> None:
 
 
 async def _serve(settings: Settings, _asked: argparse.Namespace) -> int:
+    from dialog_acd.app import serve
+
     await serve(settings)
     return 0
 
 
 async def _migrate(settings: Settings, _asked: argparse.Namespace) -> int:
+    from dialog_acd.store.database import migrate
+
     print(f"schema: {await migrate(settings.store.database_url)}")
     return 0
 
 
 async def _load(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.store.database import open_database, require_current_schema
+    from dialog_acd.store.directory_file import read_directory
+    from dialog_acd.store.directory_store import DirectoryStore
+
     directory = read_directory(asked.file)
     database = await open_database(settings.store.database_url)
     try:
@@ -115,12 +121,23 @@ async def _load(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
-async def _directory(settings: Settings) -> Directory:
+async def _directory(settings: Settings, file: Path | None) -> Directory:
+    """That of the file, or else the one in force."""
+    if file is not None:
+        from dialog_acd.store.directory_file import read_directory
+
+        return read_directory(file)
+
+    from dialog_acd.store.database import open_database, require_current_schema
+    from dialog_acd.store.directory_store import DirectoryStore
+
     database = await open_database(settings.store.database_url)
     try:
         await require_current_schema(database)
         directories = DirectoryStore(database)
         if await directories.is_empty():
+            from dialog_acd.app import DirectoryEmpty
+
             raise DirectoryEmpty
         return await directories.load()
     finally:
@@ -132,6 +149,9 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
 
     What is allowed in a directory and is probably a mistake is remarked on, and fails nothing.
     """
+    from dialog_acd.core.directory import remarks
+    from dialog_acd.settings import read_secret
+
     noted: tuple[str, ...] = ()
 
     async def secrets() -> str:
@@ -141,11 +161,13 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
 
     async def directory() -> str:
         nonlocal noted
-        found = read_directory(asked.directory) if asked.directory else await _directory(settings)
+        found = await _directory(settings, asked.directory)
         noted = remarks(found)
         return f"{len(found.entries)} entries, {len(found.queues)} queues, {len(found.agents)} agents"
 
     async def ami() -> str:
+        from dialog_acd.switch.ami import AmiAddress, probe
+
         secret = read_secret(settings.ami.secret_file, "the AMI secret").get_secret_value()
         return await probe(AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret))
 
@@ -169,8 +191,10 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 async def _route(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.clock import SystemClock
+
     at = _moment(asked.at) if asked.at is not None else SystemClock().now()
-    directory = read_directory(asked.directory) if asked.directory else await _directory(settings)
+    directory = await _directory(settings, asked.directory)
     if all(asked.trunk != trunk.name for trunk in directory.trunks):
         names = ", ".join(trunk.name for trunk in directory.trunks)
         raise NoSuchTrunk(f"there is no trunk {asked.trunk!r}; there are: {names}")
@@ -263,6 +287,8 @@ def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why
 
 
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.simulation import run_command
+
     return run_command(asked.file, asked.seed, asked.runs, asked.json)
 
 
