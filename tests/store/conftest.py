@@ -172,13 +172,6 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "acd.db"
-    asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
-    return path
-
-
 _numbers = count(1)
 BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 

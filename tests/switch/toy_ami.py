@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
-SECRET = "tinte-und-feder"
+SECRET = "tinte-und-feder-und-sand"
 Action = dict[str, str]
 
 
@@ -46,6 +46,7 @@ class ToyAmi:
         self.connections: list[Connection] = []
         self.scripts: dict[str, Callable[[Connection, Action], None]] = {}
         self.mute: set[str] = set()
+        self.secret = SECRET
         self.clock = "1700000000.250000"
         self.port = 0
         self._changed = asyncio.Condition()
@@ -112,7 +113,7 @@ class ToyAmi:
         if name in self.scripts:
             self.scripts[name](connection, action)
         elif name == "Login":
-            if action["Secret"] == SECRET:
+            if action["Secret"] == self.secret:
                 connection.reply(action, "Message: Authentication accepted")
                 connection.say(self.after_login)
             else:

@@ -1,0 +1,49 @@
+"""What holds for all tests: how long Hypothesis searches, when garbage is collected, and one migrated database file.
+
+``HYPOTHESIS_PROFILE=long`` searches ten times as long: minutes instead of seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from dialog_acd.store.database import migrate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_UNIT = settings(
+    max_examples=300,
+    stateful_step_count=60,
+    deadline=None,
+    report_multiple_bugs=False,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+    suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large),
+)
+settings.register_profile("unit", _UNIT)
+settings.register_profile("long", _UNIT, max_examples=3000, stateful_step_count=120)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
+
+# What is imported and collected lives until the end. The garbage collector would look through all of it again and
+# again, some fifty times a run, to find nothing: an eighth of the whole time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with tables and nothing in them, to be copied: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "acd.sqlite"
+    asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
