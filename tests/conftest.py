@@ -1,4 +1,4 @@
-"""What holds for all tests: how long Hypothesis searches, when garbage is collected, and one migrated database file.
+"""What holds for all tests: how long Hypothesis searches, when garbage is collected; and what several of them ask for.
 
 ``HYPOTHESIS_PROFILE=long`` searches ten times as long: minutes instead of seconds.
 """
@@ -11,11 +11,14 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, Phase, settings
 
-from dialog_acd.store.database import migrate
+from dialog_acd import log
+from shell import Shell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _UNIT = settings(
@@ -44,6 +47,19 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with tables and nothing in them, to be copied: migrating takes longer than most tests."""
+    from dialog_acd.store.database import migrate  # noqa: PLC0415  slow to load, and only half of the tests need it
+
     path = tmp_path_factory.mktemp("migrated") / "acd.sqlite"
     asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
     return path
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Shell]:
+    for name in [name for name in os.environ if name.upper().startswith("ACD_")]:
+        monkeypatch.delenv(name)
+    # It would bind loggers, once and for all tests, to a standard error that pytest takes away again.
+    monkeypatch.setattr(log, "set_up", lambda **_: structlog.reset_defaults())
+    monkeypatch.chdir(tmp_path)
+    yield Shell(tmp_path, monkeypatch, capsys)
+    structlog.reset_defaults()

@@ -6,134 +6,27 @@ A small county by Harburg's hours, in a file: neither a database nor a switch ha
 from __future__ import annotations
 
 import json
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
-from dialog_acd import cli, log
+from directories import COUNTY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-HARBURG = """
-[[tenants]]
-id = "harburg"
-name = "Landkreis Harburg"
-label = "Harburg"
-
-[[skills]]
-id = "harburg"
-name = "Landkreis Harburg"
-kind = "tenant"
-
-[[calendars]]
-id = "house"
-name = "Landkreis Harburg"
-hours = ["mon-thu 07:00-18:00", "fri 07:00-15:00"]
-special_days = [{ day = 2026-05-12, name = "Betriebsausflug" }]
-
-[[calendars]]
-id = "oldenburg"
-name = "Oldenburg"
-hours = ["mon-fri 07:00-20:00"]
-
-[[partners]]
-id = "oldenburg"
-name = "Servicecenter Oldenburg"
-numbers = ["+494412350"]
-calendar = "oldenburg"
-
-[[failsafe_profiles]]
-name = "standard"
-group = "all"
-
-[[trunks]]
-name = "trunk"
-area_code = "4171"
-
-[[trunks]]
-name = "pbx"
-number_format = "subscriber"
-area_code = "4171"
-
-[[queues]]
-id = "service"
-name = "Servicezentrum"
-priority = 2
-steps = ["from 0 s: harburg>=4", "from 20 s: harburg>=2", "from 40.5 s: any"]
-ladder = ["closed by hours for 115: partner oldenburg", "waited 60 s: partner oldenburg"]
-
-[[queues]]
-id = "dispatch"
-name = "Ordnungsdienst"
-steps = ["from 0 s: any"]
-to_partners = false
-
-[[entries]]
-number = "+494171693"
-tenant = "harburg"
-queue = "service"
-kind = "main-number"
-failsafe = "standard"
-block = true
-calendar = "house"
-
-[[entries]]
-number = "115"
-tenant = "harburg"
-queue = "service"
-kind = "115"
-failsafe = "standard"
-calendar = "house"
-
-[[entries]]
-tenant = "harburg"
-queue = "dispatch"
-kind = "catch-all"
-failsafe = "standard"
-
-[[agents]]
-id = "anna"
-name = "Anna"
-phone = "phone-anna"
-skills = { harburg = 5 }
-
-[[agents]]
-id = "bert"
-name = "Bert"
-phone = "phone-bert"
-skills = { harburg = 2 }
-
-[[agents]]
-id = "dora"
-name = "Dora"
-phone = "phone-dora"
-lines = ["dispatch"]
-"""
+    from shell import Shell
 
 
 class Operator:
     """Somebody with a directory file, who asks."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.file = folder / "harburg.toml"
-        self.file.write_text(HARBURG)
-        self._monkeypatch, self._capsys = monkeypatch, capsys
+    def __init__(self, shell: Shell) -> None:
+        self.file = shell.folder / "harburg.toml"
+        self.file.write_text(COUNTY)
+        self._shell = shell
 
     def runs(self, *arguments: str) -> tuple[int, str, str]:
         """Exit status, standard output, standard error."""
-        self._capsys.readouterr()
-        self._monkeypatch.setattr(sys, "argv", ["dialog-acd", "route", "--directory", str(self.file), *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = self._capsys.readouterr()
-        status = ended.value.code
-        assert isinstance(status, int)
-        return status, out, err
+        return self._shell.run("route", "--directory", str(self.file), *arguments)
 
     def reads(self, called: str, at: str, *more: str) -> list[str]:
         status, out, err = self.runs(f"--called={called}", "--at", at, *more)
@@ -145,21 +38,12 @@ class Operator:
         return json.loads(line)
 
     def is_refused(self, *arguments: str) -> str:
-        status, out, err = self.runs(*arguments)
-        assert (status, out) == (1, "")
-        (line,) = err.splitlines()
-        return line.removeprefix("dialog-acd: ")
+        return self._shell.refuses("route", "--directory", str(self.file), *arguments)
 
 
 @pytest.fixture
-def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Operator]:
-    for name in [name for name in os.environ if name.upper().startswith("ACD_")]:
-        monkeypatch.delenv(name)
-    # It would bind loggers, once and for all tests, to a standard error that pytest takes away again.
-    monkeypatch.setattr(log, "set_up", lambda **_: structlog.reset_defaults())
-    monkeypatch.chdir(tmp_path)
-    yield Operator(tmp_path, monkeypatch, capsys)
-    structlog.reset_defaults()
+def operator(shell: Shell) -> Operator:
+    return Operator(shell)
 
 
 # ---------------------------------------------------------------- read by people
@@ -178,8 +62,10 @@ def test_friday_afternoon_at_the_main_number(operator: Operator) -> None:
         "  from 20 s: harburg>=2  (2 agents can)",
         "  from 40.5 s: any  (2 agents can)",
         "ladder",
-        "  closed by hours for 115: partner oldenburg",
+        "  closed by hours for 115, internal: partner oldenburg",
+        "  queue length 4: widen 1",
         "  waited 60 s: partner oldenburg",
+        "  all busy: queue dispatch",
         "failsafe  standard",
     ]
 
@@ -187,7 +73,7 @@ def test_friday_afternoon_at_the_main_number(operator: Operator) -> None:
 def test_friday_afternoon_at_115(operator: Operator) -> None:
     read = operator.reads("115", "2026-03-06T15:30")
     assert "verdict   partner" in read
-    assert "  closed by hours for 115: partner oldenburg  <- closed by hours" in read
+    assert "  closed by hours for 115, internal: partner oldenburg  <- closed by hours" in read
 
 
 def test_friday_a_second_before_three(operator: Operator) -> None:
@@ -211,7 +97,7 @@ def test_why_names_everybody(operator: Operator) -> None:
         "      not Bert: has harburg at 2, not 4",
         "      not Dora: keeps to dispatch",
     ]
-    assert "  closed by hours for 115: partner oldenburg  (not for main-number)" in read
+    assert "  closed by hours for 115, internal: partner oldenburg  (not for main-number)" in read
     assert "  waited 60 s: partner oldenburg  (not at arrival)" in read
 
 
@@ -259,8 +145,14 @@ def test_json_says_all_there_is(operator: Operator) -> None:
             {"step": "from 40.5 s: any", "able": 2},
         ],
         "ladder": [
-            {"rung": "closed by hours for 115: partner oldenburg", "at_arrival": True, "why": "closed by hours"},
+            {
+                "rung": "closed by hours for 115, internal: partner oldenburg",
+                "at_arrival": True,
+                "why": "closed by hours",
+            },
+            {"rung": "queue length 4: widen 1", "at_arrival": False, "why": "not at arrival"},
             {"rung": "waited 60 s: partner oldenburg", "at_arrival": False, "why": "not at arrival"},
+            {"rung": "all busy: queue dispatch", "at_arrival": False, "why": "not at arrival"},
         ],
         "failsafe": "standard",
     }
@@ -334,7 +226,7 @@ def test_a_directory_file_that_is_not_there(operator: Operator) -> None:
 
 
 def test_a_ladder_that_leads_nowhere_is_refused_with_its_place(operator: Operator) -> None:
-    operator.file.write_text(HARBURG.replace("waited 60 s: partner oldenburg", "waited 60 s: partner oldenbourg"))
+    operator.file.write_text(COUNTY.replace("waited 60 s: partner oldenburg", "waited 60 s: partner oldenbourg"))
     said = operator.is_refused("--called=115")
     assert "'oldenbourg', which does not exist, did you mean 'oldenburg'?" in said
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,8 +28,11 @@ from dialog_acd.store.database import (
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.tables import CONFIGURATION, metadata
+from directories import DEMO
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -122,7 +124,6 @@ async def test_a_failing_migration_leaves_nothing_behind(
 
 # -- a database that has lived: what was said in the old form is said in the new, and back
 
-DEMO = Path(__file__).parents[2] / "asterisk" / "demo-directory.toml"
 
 OLD = """
 INSERT INTO tenants VALUES ('town', 0, 'Stadt', 'Stadt');

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,143 +24,10 @@ from dialog_acd.core.model import (
     TeamId,
 )
 from dialog_acd.store.directory_file import DirectoryFileInvalid, read_directory
+from directories import COUNTY, DEMO, TOWN
 
-DEMO = Path(__file__).parents[2] / "asterisk" / "demo-directory.toml"
-
-SMALL = """
-[[tenants]]
-id = "town"
-name = "Stadt"
-label = "Stadt"
-
-[[partners]]
-id = "oldenburg"
-name = "Oldenburg"
-numbers = ["115"]
-
-[[failsafe_profiles]]
-name = "main"
-group = "main"
-hours = ["8:00-18:00,mon-fri,*,*"]
-
-[[queues]]
-id = "q"
-name = "Q"
-steps = ["from 0 s: s>=3", "from  15 s : any"]
-ring_for = 12.5
-ladder = ["waited 90 s: partner oldenburg"]
-
-[[entries]]
-number = "+4951173070"
-tenant = "town"
-queue = "q"
-kind = "main-number"
-failsafe = "main"
-
-[[entries]]
-tenant = "town"
-queue = "q"
-kind = "catch-all"
-failsafe = "main"
-
-[[agents]]
-id = "anna"
-name = "Anna"
-phone = "anna"
-skills = { s = 4 }
-
-[[skills]]
-id = "s"
-name = "S"
-"""
-
-FULL = """
-[[tenants]]
-id = "town"
-name = "Stadt"
-label = "Stadt"
-
-[[skills]]
-id = "tuerkisch"
-name = "Türkisch"
-kind = "language"
-
-[[teams]]
-id = "centre"
-name = "DialogCenter"
-by_target = true
-
-[[calendars]]
-id = "town-hall"
-name = "Rathaus"
-hours = ["mon-thu 07:00-18:00", "Fri 7:00-15:00"]
-special_days = [
-    { day = 2026-12-24, name = "Heiligabend", hours = ["08:00-12:00", "22:00 - 24:00"] },
-    { day = 2026-09-03, name = "Betriebsausflug" },
-]
-
-[[calendars]]
-id = "theirs"
-name = "Partner"
-hours = ["daily 00:00-24:00"]
-land = "none"
-zone = "Europe/London"
-
-[[partners]]
-id = "oldenburg"
-name = "Oldenburg"
-numbers = ["115", "+49441115"]
-ring_for = 25
-calendar = "theirs"
-channels = 4
-calls_per_hour = 60
-min_gain = 45.5
-
-[[failsafe_profiles]]
-name = "stays"
-group = "stays"
-
-[[queues]]
-id = "q"
-name = "Q"
-steps = ["from 0 s: tuerkisch>=2", "from 12.5 s: any"]
-priority = 7
-agent_order = "best-level"
-home_first = true
-ladder = ["closed by hours for 115, internal: partner oldenburg", "queue length 4: widen 1", "all busy: queue d"]
-
-[[queues]]
-id = "d"
-name = "Dispatch"
-steps = ["from 0 s: any"]
-to_partners = false
-
-[[entries]]
-number = "4711"
-tenant = "town"
-queue = "q"
-kind = "internal"
-failsafe = "stays"
-calendar = "town-hall"
-closed = "acd/it-closed"
-at_most = 3
-spare = 2
-
-[[entries]]
-tenant = "town"
-queue = "q"
-kind = "catch-all"
-failsafe = "stays"
-
-[[agents]]
-id = "anna"
-name = "Anna"
-phone = "anna"
-skills = { tuerkisch = 2 }
-team = "centre"
-home = "town"
-lines = ["q", "d"]
-"""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def faults(tmp_path: Path, content: str | bytes) -> tuple[str, ...]:
@@ -175,12 +42,12 @@ def faults(tmp_path: Path, content: str | bytes) -> tuple[str, ...]:
 
 def test_a_small_file(tmp_path: Path) -> None:
     path = tmp_path / "directory.toml"
-    path.write_text("\ufeff" + SMALL)  # as Windows' Notepad writes it
+    path.write_text("\ufeff" + TOWN)  # as Windows' Notepad writes it
     directory = read_directory(path)
-    queue = directory.queue[QueueId("q")]
+    (queue,) = directory.queues
     assert queue.ring_for == timedelta(seconds=12.5)
     assert queue.max_wait == timedelta(minutes=15)
-    assert [rules.written(step) for step in queue.steps] == ["from 0 s: s>=3", "from 15 s: any"]
+    assert [rules.written(step) for step in queue.steps] == ["from 0 s: citizens>=3", "from 15 s: any"]
     assert [rules.written(rung) for rung in queue.ladder] == ["waited 90 s: partner oldenburg"]
     assert (queue.priority, queue.agent_order, queue.home_first, queue.to_partners) == (
         0,
@@ -188,49 +55,65 @@ def test_a_small_file(tmp_path: Path) -> None:
         False,
         True,
     )
-    assert directory.skills == (Skill(SkillId("s"), "S", SkillKind.TOPIC),)
+    assert directory.skills == (Skill(SkillId("citizens"), "Citizens", SkillKind.TOPIC),)
     anna = directory.agents[0]
     assert (anna.team, anna.home, anna.lines) == (None, None, frozenset())
     partner = directory.partners[0]
     assert (partner.numbers, partner.calendar, partner.channels, partner.calls_per_hour) == (("115",), None, None, None)
-    assert directory.agent[AgentId("anna")].skills == {SkillId("s"): 4}
+    assert directory.agent[AgentId("anna")].skills == {SkillId("citizens"): 4}
     assert directory.failsafe_profiles[0].hours == ("8:00-18:00,mon-fri,*,*",)
     assert [t.name for t in directory.trunks] == ["trunk"]
 
 
 def test_a_file_that_says_all_there_is_to_say(tmp_path: Path) -> None:
     path = tmp_path / "directory.toml"
-    path.write_text(FULL)
+    path.write_text(COUNTY)
     directory = read_directory(path)
-    assert directory.skills == (Skill(SkillId("tuerkisch"), "Türkisch", SkillKind.LANGUAGE),)
+    assert directory.skills == (
+        Skill(SkillId("harburg"), "Landkreis Harburg", SkillKind.TENANT),
+        Skill(SkillId("tuerkisch"), "Türkisch", SkillKind.LANGUAGE),
+    )
     assert directory.teams == (Team(TeamId("centre"), "DialogCenter", by_target=True, help_debt=False),)
     ours, theirs = directory.calendars
     assert [calendars.written(line) for line in ours.hours] == ["mon-thu 07:00-18:00", "fri 07:00-15:00"]
     assert (ours.land, ours.zone) == ("NI", "Europe/Berlin")
     assert ours.special_days == (
         SpecialDay(date(2026, 12, 24), "Heiligabend", ((time(8), time(12)), (time(22), time()))),
-        SpecialDay(date(2026, 9, 3), "Betriebsausflug"),
+        SpecialDay(date(2026, 5, 12), "Betriebsausflug"),
     )
     assert (theirs.land, theirs.zone, theirs.special_days) == (None, "Europe/London", ())
     (partner,) = directory.partners
-    assert (partner.numbers, partner.ring_for) == (("115", "+49441115"), timedelta(seconds=25))
+    assert (partner.numbers, partner.ring_for) == (("115", "+494412350"), timedelta(seconds=25))
     assert (partner.calendar, partner.channels, partner.calls_per_hour) == ("theirs", 4, 60)
     assert partner.min_gain == timedelta(seconds=45.5)
-    first, dispatch = directory.queues
-    assert [rules.written(step) for step in first.steps] == ["from 0 s: tuerkisch>=2", "from 12.5 s: any"]
-    assert [rules.written(rung) for rung in first.ladder] == [
+    assert [(t.name, t.number_format, t.area_code) for t in directory.trunks] == [
+        ("trunk", "national", "4171"),
+        ("pbx", "subscriber", "4171"),
+    ]
+    service, dispatch = directory.queues
+    assert [rules.written(step) for step in service.steps] == [
+        "from 0 s: harburg>=4",
+        "from 20 s: harburg>=2",
+        "from 40.5 s: any",
+    ]
+    assert [rules.written(rung) for rung in service.ladder] == [
         "closed by hours for 115, internal: partner oldenburg",
         "queue length 4: widen 1",
-        "all busy: queue d",
+        "waited 60 s: partner oldenburg",
+        "all busy: queue dispatch",
     ]
-    assert (first.priority, first.agent_order, first.home_first) == (7, AgentOrder.BEST_LEVEL, True)
-    assert (first.to_partners, dispatch.to_partners) == (True, False)
-    entry, catch_all = directory.entries
-    assert (entry.kind, entry.calendar, entry.closed) == (EntryKind.INTERNAL, "town-hall", "acd/it-closed")
-    assert (entry.at_most, entry.spare) == (3, 2)
+    assert (service.priority, service.agent_order, service.home_first) == (2, AgentOrder.BEST_LEVEL, True)
+    assert (service.to_partners, dispatch.to_partners) == (True, False)
+    main, service_115, inside, catch_all = directory.entries
+    assert [(e.kind, e.block) for e in (main, service_115)] == [
+        (EntryKind.MAIN_NUMBER, True),
+        (EntryKind.SERVICE_115, False),
+    ]
+    assert (inside.kind, inside.calendar, inside.closed) == (EntryKind.INTERNAL, "house", "acd/it-closed")
+    assert (inside.at_most, inside.spare) == (3, 2)
     assert (catch_all.calendar, catch_all.closed, catch_all.at_most, catch_all.spare) == (None, "acd/closed", None, 0)
     anna = directory.agent[AgentId("anna")]
-    assert (anna.team, anna.home, sorted(anna.lines)) == ("centre", "town", ["d", "q"])
+    assert (anna.team, anna.home, sorted(anna.lines)) == ("centre", "harburg", ["dispatch", "service"])
 
 
 @pytest.mark.parametrize(
@@ -295,8 +178,8 @@ def test_what_the_demo_shows_in_comments_can_be_typed(tmp_path: Path) -> None:
     ("right", "wrong", "fault"),
     [
         (
-            'number = "+4951173070"',
-            'numbr = "+4951173070"',
+            'number = "+495117307"',
+            'numbr = "+495117307"',
             "entries[0].numbr: unknown field, did you mean 'number'?",
         ),
         ("ring_for = 12.5", 'ring_for = "12"', "queues[0].ring_for: must be a number, without quotes"),
@@ -308,19 +191,31 @@ def test_what_the_demo_shows_in_comments_can_be_typed(tmp_path: Path) -> None:
             'kind = "catchall"',
             "entries[1].kind: 'catchall' must be 'main-number', '115', 'forwarded', ",
         ),
-        ("skills = { s = 4 }", 'skills = { s = "4" }', "agents[0].skills.s: must be a whole number"),
-        ("skills = { s = 4 }", "skills = { s = true }", "agents[0].skills.s: must be a whole number"),
-        ('phone = "anna"', "", "agents[0].phone: is missing (in the one with id 'anna')"),
+        (
+            "citizens = 4",
+            'citizens = "4"',
+            "agents[0].skills.citizens: must be a whole number",
+        ),
+        (
+            "citizens = 4",
+            "citizens = true",
+            "agents[0].skills.citizens: must be a whole number",
+        ),
+        ('phone = "phone-anna"', "", "agents[0].phone: is missing (in the one with id 'anna')"),
         ('label = "Stadt"', 'label = ""', "tenants[0].label: must not be empty"),
         ('label = "Stadt"', 'label = "a\\u0000b"', "tenants[0].label: must not contain control characters"),
         ("[[partners]]", "[[partner]]", "partner: unknown field, did you mean 'partners'?"),
         ("[[tenants]]", "[tenants]", "tenants: must be a list"),
-        ('tenant = "town"', 'tenant = "twn"', "entry +4951173070 names tenant 'twn', which does not exist"),
-        ("s>=3", "t>=3", "queue q: step 0 (from 0 s: t>=3) asks for skill 't', which is not declared"),
-        ("s>=3", "s>3", "queues[0].steps[0]: 'from 0 s: s>3': 's>3' is not a need: write skill>=level with a level"),
+        ('tenant = "town"', 'tenant = "twn"', "entry +495117307 names tenant 'twn', which does not exist"),
+        ("citizens>=3", "c>=3", "queue town: step 0 (from 0 s: c>=3) asks for skill 'c', which is not declared"),
+        (
+            "citizens>=3",
+            "citizens>3",
+            "queues[0].steps[0]: 'from 0 s: citizens>3': 'citizens>3' is not a need: write skill>=level with a level",
+        ),
         ("from  15 s :", "15 s:", "queues[0].steps[1]: '15 s: any': write a step as 'from 15 s: "),
-        ('"from 0 s: s>=3"', "3", "queues[0].steps[0]: must be a text in quotes (in the one with id 'q')"),
-        ("steps = [", "stesp = [", "queues[0].steps: is missing (in the one with id 'q')"),
+        ('"from 0 s: citizens>=3"', "3", "queues[0].steps[0]: must be a text in quotes (in the one with id 'town')"),
+        ("steps = [", "stesp = [", "queues[0].steps: is missing (in the one with id 'town')"),
         ("waited 90 s", "waited 90", "queues[0].ladder[0]: 'waited 90: partner oldenburg': say after how many seconds"),
         ("waited 90 s", "wartet 90 s", "queues[0].ladder[0]: 'wartet 90 s: partner oldenburg': begin a rung with one"),
         (
@@ -330,14 +225,14 @@ def test_what_the_demo_shows_in_comments_can_be_typed(tmp_path: Path) -> None:
         ),
         # the form of before
         (
-            'steps = ["from 0 s: s>=3", "from  15 s : any"]',
-            'skill = "s"\nlevel = 3',
-            "queues[0].skill: is written in steps now: steps = [\"from 0 s: s>=3\"] (in the one with id 'q')",
+            'steps = ["from 0 s: citizens>=3", "from  15 s : any"]',
+            'skill = "citizens"\nlevel = 3',
+            "queues[0].skill: is written in steps now: steps = [\"from 0 s: citizens>=3\"] (in the one with id 'town')",
         ),
         (
-            'steps = ["from 0 s: s>=3", "from  15 s : any"]',
-            'skill = "s"',
-            'queues[0].skill: is written in steps now: steps = ["from 0 s: s>=1"]',
+            'steps = ["from 0 s: citizens>=3", "from  15 s : any"]',
+            'skill = "citizens"',
+            'queues[0].skill: is written in steps now: steps = ["from 0 s: citizens>=1"]',
         ),
         (
             "ring_for = 12.5",
@@ -350,12 +245,12 @@ def test_what_the_demo_shows_in_comments_can_be_typed(tmp_path: Path) -> None:
             'queues[0].overflow: is written in the ladder now: ladder = ["waited 90 s: partner oldenburg"]',
         ),
         ('numbers = ["115"]', 'number = "115"', 'partners[0].number: is a list now: numbers = ["115"]'),
-        ("skills = { s = 4 }", 'team = ""', "agents[0].team: must not be empty (in the one with id 'anna')"),
+        ("skills = { citizens = 4 }", 'team = ""', "agents[0].team: must not be empty (in the one with id 'anna')"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: str, fault: str) -> None:
-    assert right in SMALL
-    found = faults(tmp_path, SMALL.replace(right, wrong))
+    assert right in TOWN
+    found = faults(tmp_path, TOWN.replace(right, wrong))
     assert any(f.startswith(fault) for f in found), found
 
 
@@ -365,7 +260,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
         (
             'kind = "language"',
             'kind = "speech"',
-            "skills[0].kind: 'speech' must be 'tenant', 'topic', 'language' or '115'",
+            "skills[1].kind: 'speech' must be 'tenant', 'topic', 'language' or '115'",
         ),
         (
             'agent_order = "best-level"',
@@ -375,7 +270,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
         (
             'kind = "internal"',
             'kind = "intern"',
-            "entries[0].kind: 'intern' must be 'main-number', '115', 'forwarded', ",
+            "entries[2].kind: 'intern' must be 'main-number', '115', 'forwarded', ",
         ),
         ("by_target = true", "by_traget = true", "teams[0].by_traget: unknown field, did you mean 'by_target'?"),
         ("by_target = true", 'by_target = "yes"', "teams[0].by_target: must be true or false, without quotes"),
@@ -392,7 +287,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
         (
             '"mon-thu 07:00-18:00", "Fri 7:00-15:00"',
             '"mon-fri 07:00-18:00", "fri 7:00-15:00"',
-            "calendar town-hall: hours 'mon-fri 07:00-18:00' and 'fri 07:00-15:00' overlap on fri",
+            "calendar house: hours 'mon-fri 07:00-18:00' and 'fri 07:00-15:00' overlap on fri",
         ),
         ('land = "none"', 'land = "NDS"', "calendar theirs: Land 'NDS' is unknown: write one of "),
         ('zone = "Europe/London"', 'zone = "London"', "calendar theirs: time zone 'London' is unknown"),
@@ -403,8 +298,8 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
         ),
         ("day = 2026-12-24", "day = 2026-12-24T08:00:00", "calendars[0].special_days[0].day: must be a date without "),
         (
-            "day = 2026-09-03",
-            "dya = 2026-09-03",
+            "day = 2026-05-12",
+            "dya = 2026-05-12",
             "calendars[0].special_days[1].dya: unknown field, did you mean 'day'?",
         ),
         (
@@ -421,25 +316,29 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
         ("channels = 4", "channels = 4.5", "partners[0].channels: must be a whole number"),
         ("channels = 4", "channels = 0", "partner oldenburg: channels 0 would send no call"),
         ("min_gain = 45.5", "min_gain = -1", "partners[0].min_gain: -1: Input should be greater than or equal to 0"),
-        ("at_most = 3", 'at_most = "3"', "entries[0].at_most: must be a whole number"),
-        ('lines = ["q", "d"]', 'lines = "q"', "agents[0].lines: must be a list (in the one with id 'anna')"),
-        ('lines = ["q", "d"]', 'lines = ["r"]', "agent anna keeps to queue 'r', which does not exist"),
+        ("at_most = 3", 'at_most = "3"', "entries[2].at_most: must be a whole number"),
+        (
+            '["service", "dispatch"]',
+            '"service"',
+            "agents[0].lines: must be a list (in the one with id 'anna')",
+        ),
+        ('["service", "dispatch"]', '["r"]', "agent anna keeps to queue 'r', which does not exist"),
         (
             "queue length 4: widen 1",
-            "queue length 4: widen 2",
-            "queue q: rung 'queue length 4: widen 2' widens to a step",
+            "queue length 4: widen 3",
+            "queue service: rung 'queue length 4: widen 3' widens to a step",
         ),
     ],
 )
 def test_a_mistake_in_what_few_need_is_named_with_its_place(tmp_path: Path, right: str, wrong: str, fault: str) -> None:
-    assert right in FULL
-    found = faults(tmp_path, FULL.replace(right, wrong))
+    assert right in COUNTY
+    found = faults(tmp_path, COUNTY.replace(right, wrong))
     assert len(found) == (2 if "unknown field" in fault and "dya" in wrong else 1), found
     assert any(f.startswith(fault) for f in found), found
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
-    content = SMALL.replace("ring_for", "ringfor").replace("skills = ", "skill = ").replace("label", "lable")
+    content = TOWN.replace("ring_for", "ringfor").replace("skills = ", "skill = ").replace("label", "lable")
     assert {f.split(":")[0] for f in faults(tmp_path, content)} == {
         "queues[0].ringfor",
         "agents[0].skill",
@@ -450,7 +349,7 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_toml_not_utf8_or_not_there(tmp_path: Path) -> None:
     assert "line 3" in faults(tmp_path, "[[tenants]]\nid = 'a'\nname = \n")[0]
-    assert faults(tmp_path, SMALL.encode().replace(b"Stadt", b"M\xfcnchen")) == (
+    assert faults(tmp_path, TOWN.encode().replace(b"Stadt", b"M\xfcnchen")) == (
         "it is not UTF-8 text; save it as UTF-8",
     )
     with pytest.raises(DirectoryFileInvalid, match=r"it cannot be read \(No such file or directory\)"):

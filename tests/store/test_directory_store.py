@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import date, time, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,13 +30,12 @@ from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.store.directory_store import DirectoryStore
+from directories import DEMO
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dialog_acd.core.directory import Directory
-
-DEMO = Path(__file__).parents[2] / "asterisk" / "demo-directory.toml"
 
 
 @pytest.fixture

@@ -75,6 +75,11 @@ def texts_of(record: CallRecord) -> Iterator[str]:
         yield from (offer.offer, offer.agent, offer.result)
 
 
+# Thirty fields are slow to draw, and no decision hangs on two of them at once: a hundred records say it all.
+FEWER = settings(max_examples=settings().max_examples // 3)
+
+
+@FEWER
 @given(records)
 def test_json_there_and_back(record: CallRecord) -> None:
     record = storable(record)
@@ -84,6 +89,7 @@ def test_json_there_and_back(record: CallRecord) -> None:
     assert digest(decode(line)) == digest(record)
 
 
+@FEWER
 @given(records)
 def test_what_is_storable_stays_as_it_is(record: CallRecord) -> None:
     once = storable(record)
@@ -92,12 +98,13 @@ def test_what_is_storable_stays_as_it_is(record: CallRecord) -> None:
     "".join(texts_of(once)).encode("utf-8", "strict")
 
 
-@given(records, st.data())
-def test_a_part_of_a_line_is_never_taken_for_a_record(record: CallRecord, data: st.DataObject) -> None:
+@settings(max_examples=10)
+@given(records)
+def test_a_part_of_a_line_is_never_taken_for_a_record(record: CallRecord) -> None:
     line = encode(storable(record))
-    cut = data.draw(st.integers(0, len(line) - 1))
-    with pytest.raises(UnreadableRecord):
-        decode(line[:cut])
+    for cut in range(len(line)):
+        with pytest.raises(UnreadableRecord):
+            decode(line[:cut])
 
 
 @given(st.binary(max_size=200))
