@@ -18,6 +18,7 @@ from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.model import AgentId, CallId, OfferId, Phone, QueueId, TenantId
 from dialog_acd.engine import Engine, Stopped
 from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory
+from patience import Awaited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,22 +29,6 @@ if TYPE_CHECKING:
 Output: TypeAlias = "m.Order | m.Notice"
 
 ANI = "+4951123559876"
-
-
-class Awaited:
-    """Something a test can wait for: ``until`` looks again whenever ``moved`` is called."""
-
-    def __init__(self) -> None:
-        self._pulse = asyncio.Event()
-
-    def moved(self) -> None:
-        self._pulse.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(3):
-            while not condition():
-                self._pulse.clear()
-                await self._pulse.wait()
 
 
 class PuppetCore(Awaited):

@@ -12,11 +12,12 @@ from dialog_acd.api.app import create_api
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
-from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from dialog_acd.core.records import CallRecord
 
 NOON = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 TOKEN = "a-token-long-enough-for-one"
@@ -63,43 +64,6 @@ def picture() -> AcdView:
         agent_view("cem", intent=Intent.SIGNED_OUT, available=False),
     )
     return AcdView(at=NOON, switch_up=True, queues=(queue,), agents=agents, calls=(call,))
-
-
-def record(call: str, ended: datetime = NOON, **changes: Any) -> CallRecord:
-    made = CallRecord(
-        call=CallId(call),
-        tenant=TenantId("langenhagen"),
-        queue=QueueId("langenhagen"),
-        kind=EntryKind.MAIN_NUMBER,
-        dialled="+4951173070",
-        ani="+4930230125001",
-        trunk="trunk",
-        trunk_call_id="1-4711@192.0.2.7",
-        t_in=ended - timedelta(seconds=72.4),
-        t_ann_end=None,
-        t_q=ended - timedelta(seconds=72),
-        t_ans=ended - timedelta(seconds=60),
-        t_end=ended,
-        t_wrap_end=ended + timedelta(seconds=10),
-        t_leave=None,
-        t_ovf=None,
-        t_ovf_ans=None,
-        t_failsafe=None,
-        agent=AgentId("bert"),
-        partner=None,
-        transferred_to=None,
-        transfer_blind=None,
-        failsafe_answered_by=None,
-        hung_up_first="caller",
-        cause=16,
-        outcome=Outcome(Result.SERVED, "talked", Blame.NOBODY),
-        in_time=True,
-        offers=(
-            OfferTried("1", "anna", ended - timedelta(seconds=70), "no-answer"),
-            OfferTried("2", "bert", ended - timedelta(seconds=62), "answered"),
-        ),
-    )
-    return replace(made, **changes)
 
 
 @dataclass

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dialog_acd.core.records import Blame, Outcome, Result, field_names
-
-from .conftest import NOON, record
+from records import NOON, served
 
 if TYPE_CHECKING:
     import httpx
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
 
 
 async def test_a_call_is_told_in_full(operator: httpx.AsyncClient, shelf: Shelf) -> None:
-    shelf.kept = [record("acd1-1.7")]
+    shelf.kept = [served("acd1-1.7")]
     told = (await operator.get("/api/v1/calls/acd1-1.7")).json()
     assert set(told) == {*field_names(), "waited_seconds"}
     assert told["ani"] == "+4930230125001"
-    assert told["t_in"] == "2026-03-02T10:58:47.600000Z"
+    assert told["t_in"] == "2026-03-02T11:58:47.723456Z"
     assert told["waited_seconds"] == 12.4
     assert told["t_leave"] is None
     assert told["outcome"] == {"result": "served", "reason": "talked", "blame": "nobody"}
@@ -31,7 +30,7 @@ async def test_a_call_is_told_in_full(operator: httpx.AsyncClient, shelf: Shelf)
 async def test_pages_lead_through_all_calls_once_also_where_two_came_together(
     operator: httpx.AsyncClient, shelf: Shelf
 ) -> None:
-    shelf.kept = [record(f"c{n}", ended=NOON + timedelta(seconds=n // 2)) for n in range(7)]
+    shelf.kept = [served(f"c{n}", ended=NOON + timedelta(seconds=n // 2)) for n in range(7)]
     pages: list[list[str]] = []
     params: dict[str, str | int] = {"limit": 3}
     while True:
@@ -44,15 +43,15 @@ async def test_pages_lead_through_all_calls_once_also_where_two_came_together(
 
 
 async def test_a_full_last_page_promises_no_further_one(operator: httpx.AsyncClient, shelf: Shelf) -> None:
-    shelf.kept = [record("c1"), record("c2")]
+    shelf.kept = [served("c1"), served("c2")]
     page = (await operator.get("/api/v1/calls?limit=2")).json()
     assert len(page["calls"]) == 2
     assert page["next"] is None
 
 
 async def test_who_must_be_called_back(operator: httpx.AsyncClient, shelf: Shelf) -> None:
-    promised = replace(record("c2"), outcome=Outcome(Result.CALLBACK, "promised", Blame.NOBODY), t_callback=NOON)
-    shelf.kept = [record("c1"), promised, record("c3")]
+    promised = replace(served("c2"), outcome=Outcome(Result.CALLBACK, "promised", Blame.NOBODY), t_callback=NOON)
+    shelf.kept = [served("c1"), promised, served("c3")]
     [told] = (await operator.get("/api/v1/calls?result=callback")).json()["calls"]
     assert (told["call"], told["ani"], told["t_callback"]) == ("c2", "+4930230125001", "2026-03-02T11:00:00Z")
 
@@ -63,7 +62,7 @@ async def test_no_calls_yet(operator: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/calls/c9", "/api/v1/calls?before=c9"])
 async def test_an_unknown_call_is_said_to_be_one(operator: httpx.AsyncClient, shelf: Shelf, path: str) -> None:
-    shelf.kept = [record("c1")]
+    shelf.kept = [served("c1")]
     answer = await operator.get(path)
     assert answer.status_code == 404
     assert answer.json()["error_id"] == "no-such-call"

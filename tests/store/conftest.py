@@ -10,24 +10,21 @@ import sqlite3
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from dialog_acd.core.model import AgentId, CallId, EntryKind, QueueId, TenantId
-from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result
 from dialog_acd.store.database import migrate, open_database
+from records import NOON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
-
-NOON = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 # -- databases
@@ -217,7 +214,7 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-# -- time and records
+# -- time
 
 
 class Clock:
@@ -236,43 +233,3 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def make_record() -> Callable[..., CallRecord]:
-    def make(call: str, **changes: Any) -> CallRecord:
-        return replace(
-            CallRecord(
-                call=CallId(call),
-                tenant=TenantId("langenhagen"),
-                queue=QueueId("langenhagen"),
-                kind=EntryKind.MAIN_NUMBER,
-                dialled="0511 7307-0",
-                ani="+493023125000",
-                trunk="trunk",
-                trunk_call_id=f"{call}@trunk.example",
-                t_in=NOON,
-                t_ann_end=None,
-                t_q=NOON + timedelta(milliseconds=40),
-                t_ans=NOON + timedelta(seconds=7, microseconds=1),
-                t_end=NOON + timedelta(seconds=67),
-                t_wrap_end=NOON + timedelta(seconds=69),
-                t_leave=None,
-                t_ovf=None,
-                t_ovf_ans=None,
-                t_failsafe=None,
-                agent=AgentId("agent01"),
-                partner=None,
-                transferred_to=None,
-                transfer_blind=None,
-                failsafe_answered_by=None,
-                hung_up_first="caller",
-                cause=16,
-                outcome=Outcome(Result.SERVED, "answered", Blame.NOBODY),
-                in_time=True,
-                offers=(OfferTried("1", "agent01", NOON + timedelta(seconds=1), "answered"),),
-            ),
-            **changes,
-        )
-
-    return make

@@ -18,6 +18,7 @@ from dialog_acd.store import tables
 from dialog_acd.store.database import writing
 from dialog_acd.store.record_json import UnreadableRecord, decode, digest, encode, storable
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from records import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,9 +154,9 @@ async def test_a_naive_moment_is_refused_by_the_table(engine: AsyncEngine) -> No
             await connection.execute(insert(tables.record_conflicts), row)
 
 
-async def test_reading_pages_and_spans(engine: AsyncEngine, tmp_path: Path, clock: Any, make_record: Any) -> None:
+async def test_reading_pages_and_spans(engine: AsyncEngine, tmp_path: Path, clock: Any) -> None:
     writer = RecordWriter(engine, tmp_path / "journal", clock)
-    base = make_record("c0")
+    base = served("c0")
     # Three calls came in the same microsecond: a page may end among them.
     came = [base.t_in + timedelta(microseconds=max(0, n - 2)) for n in range(6)]
     told = [replace(base, call=CallId(f"c{n}"), trunk_call_id=f"t{n % 5}", t_in=t) for n, t in enumerate(came)]

@@ -26,14 +26,14 @@ from dialog_acd.store.journal import SEGMENT_RECORDS, JournalUnavailable
 from dialog_acd.store.record_json import encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.tables import record_conflicts
+from patience import soon
+from records import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncEngine
-
-Make = Any
 
 
 @pytest.fixture
@@ -58,19 +58,17 @@ def segments(folder: Path) -> list[Path]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Lets the loop turn until it is so."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  counters have no bell
-            await asyncio.sleep(0.005)
+    """Twenty seconds and a pause: it is the database that has to act, in a thread or a process of its own."""
+    await soon(condition, within=20, pause=0.005)
 
 
 # -- the good day
 
 
 async def test_a_record_is_in_the_journal_when_put_returns_and_in_the_database_a_moment_later(
-    writer: RecordWriter, reader: RecordReader, folder: Path, make_record: Make
+    writer: RecordWriter, reader: RecordReader, folder: Path
 ) -> None:
-    record = make_record("pbx-1.1")
+    record = served("pbx-1.1")
     writer.put(record)
     (segment,) = segments(folder)
     assert segment.read_bytes() == encode(record) + b"\n"
@@ -86,12 +84,10 @@ async def test_a_record_is_in_the_journal_when_put_returns_and_in_the_database_a
     await running
 
 
-async def test_closing_writes_what_is_left(
-    writer: RecordWriter, reader: RecordReader, folder: Path, make_record: Make
-) -> None:
+async def test_closing_writes_what_is_left(writer: RecordWriter, reader: RecordReader, folder: Path) -> None:
     running = asyncio.create_task(writer.run())
     for number in range(3 * SEGMENT_RECORDS):
-        writer.put(make_record(f"c{number}"))
+        writer.put(served(f"c{number}"))
     assert len(segments(folder)) == 3
     assert await writer.close(10) == 0
     await running
@@ -99,13 +95,11 @@ async def test_closing_writes_what_is_left(
     assert segments(folder) == []
 
 
-async def test_the_same_record_twice_is_one_row_and_no_conflict(
-    writer: RecordWriter, reader: RecordReader, make_record: Make
-) -> None:
-    writer.put(make_record("c1"))
-    writer.put(make_record("c1"))  # in one batch
+async def test_the_same_record_twice_is_one_row_and_no_conflict(writer: RecordWriter, reader: RecordReader) -> None:
+    writer.put(served("c1"))
+    writer.put(served("c1"))  # in one batch
     assert await writer.flush()
-    writer.put(make_record("c1"))  # and in a later one
+    writer.put(served("c1"))  # and in a later one
     assert await writer.flush()
     assert await reader.count() == 1
     assert (writer.written, writer.conflicts, writer.depth) == (1, 0, 0)
@@ -117,11 +111,10 @@ async def test_a_second_different_record_is_kept_aside_counted_and_logged(
     reader: RecordReader,
     clock: Any,
     engine: AsyncEngine,
-    make_record: Make,
     flush_between: bool,
 ) -> None:
-    first = make_record("c1")
-    second = make_record("c1", outcome=Outcome(Result.ABANDONED, "hung-up", Blame.CALLER), t_ans=None)
+    first = served("c1")
+    second = served("c1", outcome=Outcome(Result.ABANDONED, "hung-up", Blame.CALLER), t_ans=None)
     writer.put(first)
     if flush_between:
         assert await writer.flush()
@@ -145,17 +138,17 @@ async def test_a_second_different_record_is_kept_aside_counted_and_logged(
 
 
 async def test_the_database_dies_in_the_middle_and_comes_back(
-    database: Any, writer: RecordWriter, reader: RecordReader, make_record: Make
+    database: Any, writer: RecordWriter, reader: RecordReader
 ) -> None:
     running = asyncio.create_task(writer.run())
-    writer.put(make_record("before"))
+    writer.put(served("before"))
     await until(lambda: writer.written == 1)
 
     database.stop()
     for number in range(600):
-        writer.put(make_record(f"during{number}"))
+        writer.put(served(f"during{number}"))
     await until(lambda: writer.failing and bool(writer.last_error))
-    writer.put(make_record("while-failing"))
+    writer.put(served("while-failing"))
     assert writer.depth == 601
     assert writer.spilled == 601
     assert writer.unjournalled == 0
@@ -170,12 +163,10 @@ async def test_the_database_dies_in_the_middle_and_comes_back(
     await running
 
 
-async def test_the_database_is_asked_again_although_no_call_ends(
-    database: Any, writer: RecordWriter, make_record: Make
-) -> None:
+async def test_the_database_is_asked_again_although_no_call_ends(database: Any, writer: RecordWriter) -> None:
     running = asyncio.create_task(writer.run())
     database.stop()
-    writer.put(make_record("c1"))
+    writer.put(served("c1"))
     await until(lambda: writer.failing)
     database.start()
     await until(lambda: writer.written == 1)
@@ -184,11 +175,11 @@ async def test_the_database_is_asked_again_although_no_call_ends(
 
 
 async def test_a_database_that_hangs_is_given_up_and_asked_again(
-    database: Any, reader: RecordReader, folder: Path, clock: Any, make_record: Make
+    database: Any, reader: RecordReader, folder: Path, clock: Any
 ) -> None:
     patient = await open_database(database.url, busy_for=1)  # so that SQLite hangs, too, before it refuses
     writer = RecordWriter(patient, folder, clock, flush_within=0.1)
-    writer.put(make_record("c1"))
+    writer.put(served("c1"))
     with database.held():
         assert not await writer.flush()
         assert writer.last_error == "no answer in time"
@@ -199,12 +190,12 @@ async def test_a_database_that_hangs_is_given_up_and_asked_again(
 
 
 async def test_what_an_outage_left_is_written_by_the_next_start(
-    database: Any, engine: AsyncEngine, reader: RecordReader, folder: Path, clock: Any, make_record: Make
+    database: Any, engine: AsyncEngine, reader: RecordReader, folder: Path, clock: Any
 ) -> None:
     writer = RecordWriter(engine, folder, clock)
     database.stop()
     for number in range(300):
-        writer.put(make_record(f"c{number}"))
+        writer.put(served(f"c{number}"))
     assert await writer.close(0.3) == 300
     database.start()
 
@@ -221,13 +212,12 @@ async def test_a_long_outage_does_not_fill_the_memory(
     database: Any,
     writer: RecordWriter,
     reader: RecordReader,
-    make_record: Make,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(journal_module, "KEPT_IN_MEMORY", 2 * SEGMENT_RECORDS)
     database.stop()
     for number in range(1000):
-        writer.put(make_record(f"c{number}"))
+        writer.put(served(f"c{number}"))
     assert sum(len(s.records or ()) for s in writer._journal._segments) == 2 * SEGMENT_RECORDS
     assert not await writer.flush()
     database.start()
@@ -236,10 +226,10 @@ async def test_a_long_outage_does_not_fill_the_memory(
 
 
 async def test_the_error_of_an_outage_is_not_logged_for_every_attempt(
-    database: Any, writer: RecordWriter, clock: Any, make_record: Make
+    database: Any, writer: RecordWriter, clock: Any
 ) -> None:
     database.stop()
-    writer.put(make_record("c1"))
+    writer.put(served("c1"))
     with capture_logs() as logs:
         for _ in range(3):
             assert not await writer.flush()
@@ -280,10 +270,9 @@ async def test_kill_9_between_journal_and_delete_loses_and_doubles_nothing(
     reader: RecordReader,
     folder: Path,
     clock: Any,
-    make_record: Make,
     when: str,
 ) -> None:
-    told = [make_record(f"c{number}") for number in range(40)]
+    told = [served(f"c{number}") for number in range(40)]
     child = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-c", textwrap.dedent(_CHILD), database_url, str(folder), when],
@@ -305,14 +294,14 @@ async def test_kill_9_between_journal_and_delete_loses_and_doubles_nothing(
 
 
 async def test_a_torn_line_is_put_aside_and_does_not_hold_up_the_others(
-    engine: AsyncEngine, reader: RecordReader, folder: Path, clock: Any, make_record: Make
+    engine: AsyncEngine, reader: RecordReader, folder: Path, clock: Any
 ) -> None:
     folder.mkdir()  # noqa: ASYNC240
-    whole, torn = encode(make_record("c1")), encode(make_record("c2"))[:-7]
+    whole, torn = encode(served("c1")), encode(served("c2"))[:-7]
     zeros = b"\x00" * 20  # what ext4 leaves of a tail after the power failed
     (folder / "records-1.jsonl").write_bytes(whole + b"\n" + zeros + b"\n" + torn)
     writer = RecordWriter(engine, folder, clock)
-    writer.put(make_record("c3"))
+    writer.put(served("c3"))
     with capture_logs() as logs:
         assert await writer.flush()
     assert {r.call for r in await reader.recent(9)} == {"c1", "c3"}
@@ -337,11 +326,11 @@ async def test_a_journal_folder_that_cannot_be_made_says_so(engine: AsyncEngine,
 
 
 async def test_a_record_put_after_close_is_found_by_the_next_start(
-    engine: AsyncEngine, reader: RecordReader, folder: Path, clock: Any, make_record: Make
+    engine: AsyncEngine, reader: RecordReader, folder: Path, clock: Any
 ) -> None:
     writer = RecordWriter(engine, folder, clock)
     assert await writer.close(1) == 0
-    writer.put(make_record("late"))
+    writer.put(served("late"))
     again = RecordWriter(engine, folder, clock)
     assert await again.close(1) == 0
     assert [r.call for r in await reader.recent(9)] == ["late"]
@@ -371,15 +360,14 @@ async def test_a_full_disk_keeps_records_in_memory_until_there_is_room(
     writer: RecordWriter,
     reader: RecordReader,
     folder: Path,
-    make_record: Make,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one = len(encode(make_record("c0"))) + 1
+    one = len(encode(served("c0"))) + 1
     disk = FullDisk(monkeypatch, left=one + one // 2)
     database.stop()
     with capture_logs() as logs:
         for number in range(9):
-            writer.put(make_record(f"c{number}"))
+            writer.put(served(f"c{number}"))
     assert (writer.depth, writer.unjournalled) == (9, 8)
     assert segments(folder)[0].stat().st_size == one, "half a line was left in the journal"
     assert [line["event"] for line in logs] == ["record.not-journalled"], "not once per record"
@@ -399,7 +387,6 @@ async def test_no_database_no_disk_and_no_memory_leaves_the_log(
     engine: AsyncEngine,
     folder: Path,
     clock: Any,
-    make_record: Make,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     writer = RecordWriter(engine, folder, clock, memory_limit=2)
@@ -407,7 +394,7 @@ async def test_no_database_no_disk_and_no_memory_leaves_the_log(
     database.stop()
     with capture_logs() as logs:
         for number in range(3):
-            writer.put(make_record(f"c{number}"))
+            writer.put(served(f"c{number}"))
         assert writer.lost == 1
         await writer.close(0.1)
     lost = [line["record"]["call"] for line in logs if line["log_level"] == "critical"]
@@ -420,11 +407,11 @@ async def test_no_database_no_disk_and_no_memory_leaves_the_log(
 
 
 async def test_a_record_no_database_takes_is_put_aside_and_the_others_go_on(
-    writer: RecordWriter, reader: RecordReader, folder: Path, make_record: Make
+    writer: RecordWriter, reader: RecordReader, folder: Path
 ) -> None:
-    writer.put(make_record("c1"))
-    writer.put(make_record("huge", cause=2**70))
-    writer.put(make_record("c2"))
+    writer.put(served("c1"))
+    writer.put(served("huge", cause=2**70))
+    writer.put(served("c2"))
     assert await writer.flush()
     assert {r.call for r in await reader.recent(9)} == {"c1", "c2"}
     assert (writer.rejected, writer.depth, writer.lost) == (1, 0, 0)
@@ -432,12 +419,12 @@ async def test_a_record_no_database_takes_is_put_aside_and_the_others_go_on(
 
 
 @pytest.mark.postgres
-async def test_a_call_id_no_index_takes_is_put_aside(cluster: Any, folder: Path, clock: Any, make_record: Make) -> None:
+async def test_a_call_id_no_index_takes_is_put_aside(cluster: Any, folder: Path, clock: Any) -> None:
     cluster.create("long", template="migrated")
     engine = await open_database(cluster.url("long"))
     writer = RecordWriter(engine, folder, clock)
-    writer.put(make_record(random.Random(1).randbytes(5000).hex()))
-    writer.put(make_record("c1"))
+    writer.put(served(random.Random(1).randbytes(5000).hex()))
+    writer.put(served("c1"))
     assert await writer.flush()
     assert (writer.written, writer.rejected, writer.depth) == (1, 1, 0)
     await writer.close(1)
@@ -445,20 +432,20 @@ async def test_a_call_id_no_index_takes_is_put_aside(cluster: Any, folder: Path,
     cluster.drop("long")
 
 
-async def test_hostile_texts_are_stored(writer: RecordWriter, reader: RecordReader, make_record: Make) -> None:
+async def test_hostile_texts_are_stored(writer: RecordWriter, reader: RecordReader) -> None:
     # Long, and not to be compressed: PostgreSQL's tree index would refuse it as a key.
     hostile = 'a\x00b\ud800"\\\n\u2028ü, ' + random.Random(1).randbytes(5000).hex()
-    writer.put(make_record("c1", ani=hostile, dialled=hostile, trunk_call_id=hostile))
+    writer.put(served("c1", ani=hostile, dialled=hostile, trunk_call_id=hostile))
     assert await writer.flush()
     (record,) = await reader.recent(1)
     assert record.ani == hostile.replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
-    writer.put(make_record("c1", ani=hostile, dialled=hostile, trunk_call_id=hostile))
+    writer.put(served("c1", ani=hostile, dialled=hostile, trunk_call_id=hostile))
     assert await writer.flush()
     assert writer.conflicts == 0, "cleaning must not make a repetition look different"
 
 
-async def test_put_never_raises(writer: RecordWriter, folder: Path, make_record: Make) -> None:
-    naive: CallRecord = make_record("naive", t_in=make_record("x").t_in.replace(tzinfo=None))
+async def test_put_never_raises(writer: RecordWriter, folder: Path) -> None:
+    naive: CallRecord = served("naive", t_in=served("x").t_in.replace(tzinfo=None))
     writer.put(naive)
     assert (writer.rejected, writer.depth) == (1, 0)
     assert b"naive" in (folder / "rejected.jsonl").read_bytes()

@@ -23,6 +23,7 @@ from dialog_acd.switch.agi import (
     quoted,
     read_request,
 )
+from patience import soon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -291,12 +292,6 @@ async def serving(desk: Desk, **limits: Any) -> AsyncIterator[AgiServer]:
         yield server
     finally:
         await server.close(grace=0)
-
-
-async def soon(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(3):
-        while not condition():  # noqa: ASYNC110  what nobody announces cannot be awaited
-            await asyncio.sleep(0)
 
 
 async def asterisk_asks(port: int, header: bytes = HEADER, *, hangs_up_before: str = "") -> dict[str, str]:

@@ -35,6 +35,7 @@ from dialog_acd.switch.ami import (
     first,
     probe,
 )
+from patience import Awaited, Tally, soon
 from switch.toy_ami import BANNER, SECRET, Action, Connection, ToyAmi, event
 
 if TYPE_CHECKING:
@@ -51,38 +52,32 @@ FAST: dict[str, Any] = {
 }
 
 
-class Owner:
+class Owner(Awaited):
     """Stands above the link: greets, hears, is told of losses, and can be waited for."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.heard: list[Message] = []
         self.losses: list[str] = []
         self.greetings = 0
         self.greeting: Callable[[AmiLink], Awaitable[object]] | None = None
         self.trouble: Callable[[Message], None] | None = None
-        self._pulse = asyncio.Event()
 
     async def greet(self, link: AmiLink) -> None:
         self.greetings += 1
-        self._pulse.set()
+        self.moved()
         if self.greeting is not None:
             await self.greeting(link)
 
     def hear(self, message: Message) -> None:
         self.heard.append(message)
-        self._pulse.set()
+        self.moved()
         if self.trouble is not None:
             self.trouble(message)
 
     def lost(self, reason: str) -> None:
         self.losses.append(reason)
-        self._pulse.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(3):
-            while not condition():
-                self._pulse.clear()
-                await self._pulse.wait()
+        self.moved()
 
     def numbers(self) -> list[int]:
         return [int(first(message, "N")) for message in self.heard if "N" in message]
@@ -99,13 +94,19 @@ async def toy() -> AsyncIterator[ToyAmi]:
         yield toy
 
 
-def link_for(port: int, owner: Owner, secret: str = SECRET, **limits: Any) -> AmiLink:
+def link_for(
+    port: int,
+    owner: Owner,
+    secret: str = SECRET,
+    dice: Callable[[], float] | None = None,
+    **limits: Any,
+) -> AmiLink:
     return AmiLink(
         AmiAddress("127.0.0.1", port, "dialog-acd", secret),
         greet=owner.greet,
         hear=owner.hear,
         lost=owner.lost,
-        random=random.Random(7).random,
+        random=dice or random.Random(7).random,
         limits=AmiLimits(**{**FAST, **limits}),
     )
 
@@ -126,12 +127,6 @@ async def up(toy: ToyAmi, owner: Owner, **limits: Any) -> AsyncIterator[AmiLink]
     async with running(link_for(toy.port, owner, **limits)) as link:
         await is_up(link, owner, 1)
         yield link
-
-
-async def soon(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(3):
-        while not condition():  # noqa: ASYNC110  what nobody announces cannot be awaited
-            await asyncio.sleep(0)
 
 
 async def is_up(link: AmiLink, owner: Owner, greetings: int) -> None:
@@ -694,10 +689,10 @@ async def test_a_greeting_cannot_outlive_the_link(toy: ToyAmi, owner: Owner) -> 
 async def test_one_fact_is_told_once(owner: Owner) -> None:
     async with ToyAmi() as toy:
         port = toy.port
-    async with running(link_for(port, owner, pause_first=0.001, pause_most=0.001)) as link:
-        await owner.until(lambda: bool(owner.losses))
-        for _ in range(50):
-            await asyncio.sleep(0.001)
+    dice = Tally()  # thrown once for every attempt that failed
+    link = link_for(port, owner, dice=dice.count, pause_first=0.001, pause_most=0.001)
+    async with running(link):
+        await dice.more(10)
         assert len(owner.losses) == 1
         assert isinstance(link.last_error, AmiUnreachable)
 

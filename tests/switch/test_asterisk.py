@@ -23,6 +23,7 @@ from dialog_acd.switch import asterisk as asterisk_module
 from dialog_acd.switch.ami import AmiAddress, AmiLimits, AmiLink, AmiLoginRefused, LinkState
 from dialog_acd.switch.asterisk import Asterisk
 from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory
+from patience import Awaited, Tally
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
 if TYPE_CHECKING:
@@ -35,49 +36,29 @@ CHANNEL = "PJSIP/trunk-0000000c"
 RING = timedelta(seconds=20)
 
 
-class Awaited:
-    """Counts, and lets a test wait for more."""
-
-    def __init__(self) -> None:
-        self.counted = 0
-        self._more = asyncio.Event()
-
-    def count(self) -> float:
-        self.counted += 1
-        self._more.set()
-        return 0.5
-
-    async def more(self, times: int) -> None:
-        wanted = self.counted + times
-        async with asyncio.timeout(3):
-            while self.counted < wanted:
-                self._more.clear()
-                await self._more.wait()
-
-
-class Listener:
+class Listener(Awaited):
     """In the engine's place: keeps the signals, answers questions as a test says."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.signals: list[m.Signal] = []
         self.answer: Callable[[m.Signal], Awaitable[Sequence[m.Order | m.Notice]]] = self._nothing
-        self._pulse = asyncio.Event()
 
     def tell(self, signal: m.Signal) -> None:
         self.signals.append(signal)
-        self._pulse.set()
+        self.moved()
 
     async def ask(self, signal: m.Signal) -> Sequence[m.Order | m.Notice]:
         self.tell(signal)
         return await self.answer(signal)
 
-    async def until(self, kind: type[m.Signal], times: int = 1) -> list[Any]:
+    async def hears(self, kind: type[m.Signal], times: int = 1) -> list[Any]:
         """Every signal of this kind, once there are so many."""
-        async with asyncio.timeout(3):
-            while len(found := [s for s in self.signals if isinstance(s, kind)]) < times:
-                self._pulse.clear()
-                await self._pulse.wait()
-        return found
+        await self.until(lambda: len(self.heard(kind)) >= times)
+        return self.heard(kind)
+
+    def heard(self, kind: type[m.Signal]) -> list[m.Signal]:
+        return [s for s in self.signals if isinstance(s, kind)]
 
     async def _nothing(self, _signal: m.Signal) -> Sequence[m.Order | m.Notice]:
         return []
@@ -161,7 +142,7 @@ async def switch(
     running = asyncio.create_task(asterisk.run())
     try:
         if found:
-            await core.until(m.SwitchFound)
+            await core.hears(m.SwitchFound)
         yield Bench(toy, core, asterisk, clock, running)
     finally:
         await asterisk.agi.close()
@@ -203,7 +184,7 @@ async def test_after_the_login_the_core_gets_the_whole_picture(toy: ToyAmi) -> N
         channel("acd-agents", call="acd-1700000000.13", name="PJSIP/phone-anna-0000000d", ACD_CALL=CALL),
     )
     async with switch(toy) as bench:
-        (found,) = await bench.core.until(m.SwitchFound)
+        (found,) = await bench.core.hears(m.SwitchFound)
         began = bench.clock.now()
     assert found == m.SwitchFound(
         "asterisk",
@@ -217,14 +198,14 @@ async def test_after_the_login_the_core_gets_the_whole_picture(toy: ToyAmi) -> N
 async def test_what_happens_while_the_picture_is_taken_comes_after_it(toy: ToyAmi) -> None:
     toy.after_login = event("DeviceStateChange", "Device: PJSIP/phone-anna", "State: BUSY")
     async with switch(toy) as bench:
-        await bench.core.until(m.PhoneStateChanged)
+        await bench.core.hears(m.PhoneStateChanged)
         assert [type(s) for s in bench.core.signals] == [m.SwitchFound, m.PhoneStateChanged]
 
 
 async def test_a_lost_link_is_told_and_a_new_one_brings_a_new_picture(bench: Bench) -> None:
     bench.toy.now.drop()
-    await bench.core.until(m.SwitchLost)
-    await bench.core.until(m.SwitchFound, 2)
+    await bench.core.hears(m.SwitchLost)
+    await bench.core.hears(m.SwitchFound, 2)
     assert [type(s) for s in bench.core.signals] == [m.SwitchFound, m.SwitchLost, m.SwitchFound]
 
 
@@ -235,7 +216,7 @@ async def test_events_become_signals(bench: Bench) -> None:
         + event("Newexten", "Channel: x")
         + event("Hangup", "Uniqueid: c9", "Cause: 16")
     )
-    await bench.core.until(m.CallerHungUp)
+    await bench.core.hears(m.CallerHungUp)
     assert bench.core.signals[1:] == [
         m.CallerHeld(CallId("c9"), QueueId("hannover"), None),
         m.PhoneStateChanged(Phone("phone-anna"), "in-use"),
@@ -265,7 +246,7 @@ async def test_the_audit_compares_and_outlives_a_broken_answer(toy: ToyAmi, monk
     toy.scripts["CoreShowChannels"] = breaks
     with capture_logs() as logs:
         async with switch(toy) as bench:
-            found = await bench.core.until(m.SwitchFound, 2)
+            found = await bench.core.hears(m.SwitchFound, 2)
             assert not bench.running.done()
     assert [(f.audit, [c.call for c in f.calls]) for f in found[:2]] == [(False, []), (True, [CALL])]
     assert [line["event"] for line in logs].count("switch.audit_failed") == 2
@@ -274,7 +255,7 @@ async def test_the_audit_compares_and_outlives_a_broken_answer(toy: ToyAmi, monk
 async def test_while_the_link_is_down_no_audit_is_tried(toy: ToyAmi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asterisk_module, "AUDIT_EVERY", 0.001)
     toy.scripts["DeviceStateList"] = lambda *_: None  # the greeting hangs: logged in, not up
-    looks = Awaited()
+    looks = Tally()
 
     def up(link: AmiLink) -> bool:
         looks.count()
@@ -307,7 +288,7 @@ async def test_who_arrives_while_the_picture_is_taken_can_be_offered(
         await toy.until(lambda: bool(waiting))
         await bench.ask("arrive", dnid=LANGENHAGEN)
         waiting[0]()
-        await bench.core.until(m.SwitchFound, 2 if audit else 1)
+        await bench.core.hears(m.SwitchFound, 2 if audit else 1)
         bench.asterisk.perform(offer())
         await toy.until(lambda: bool(toy.received("Redirect")))
         assert redirects(toy) == [(CHANNEL, "acd-offer", "phone-anna*7")]
@@ -316,9 +297,9 @@ async def test_who_arrives_while_the_picture_is_taken_can_be_offered(
 async def test_who_has_gone_is_forgotten_by_the_next_picture(bench: Bench) -> None:
     bench.toy.scripts["CoreShowChannels"] = as_list()
     bench.toy.now.drop()
-    await bench.core.until(m.SwitchFound, 2)
+    await bench.core.hears(m.SwitchFound, 2)
     bench.asterisk.perform(offer())
-    (failed,) = await bench.core.until(m.OrderFailed)
+    (failed,) = await bench.core.hears(m.OrderFailed)
     assert failed == m.OrderFailed(offer(), f"call {CALL} is on no channel we know", certain=True)
 
 
@@ -347,15 +328,15 @@ async def test_a_secret_refused_later_is_tried_again(toy: ToyAmi) -> None:
         await toy.until(lambda: len(toy.received("Login")) == 3)
         assert not bench.running.done()
         del toy.scripts["Login"]
-        await bench.core.until(m.SwitchFound, 2)
+        await bench.core.hears(m.SwitchFound, 2)
 
 
 async def test_an_asterisk_that_is_down_is_said_once(toy: ToyAmi) -> None:
     await toy.__aexit__()
-    dice = Awaited()  # thrown at least once for every attempt
+    dice = Tally()  # thrown at least once for every attempt
     with capture_logs() as logs:
         async with switch(toy, found=False, random=dice.count, limits=AmiLimits(pause_first=0.001)) as bench:
-            await bench.core.until(m.SwitchLost)
+            await bench.core.hears(m.SwitchLost)
             await dice.more(10)
             assert not bench.running.done()
             assert "Nothing listens at" in str(bench.asterisk.link.last_error)
@@ -424,7 +405,7 @@ async def test_what_asterisk_refuses_has_certainly_not_happened(bench: Bench) ->
 
     bench.toy.scripts["Redirect"] = refuse
     bench.asterisk.perform(offer())
-    (failed,) = await bench.core.until(m.OrderFailed)
+    (failed,) = await bench.core.hears(m.OrderFailed)
     assert (failed.order, failed.certain) == (offer(), True)
     assert "Channel does not exist" in failed.why
 
@@ -433,7 +414,7 @@ async def test_what_asterisk_does_not_answer_may_have_happened(bench: Bench) -> 
     bench.toy.mute = {"Redirect"}
     bench.posts_within(0.05)
     bench.asterisk.perform(offer())
-    (failed,) = await bench.core.until(m.OrderFailed)
+    (failed,) = await bench.core.hears(m.OrderFailed)
     assert (failed.order, failed.certain) == (offer(), False)
 
 
@@ -442,19 +423,19 @@ async def test_what_was_on_its_way_when_the_link_broke_may_have_happened(bench: 
     bench.asterisk.perform(offer())
     await bench.toy.until(lambda: bool(bench.toy.received("Redirect")))
     bench.toy.now.drop()
-    (failed,) = await bench.core.until(m.OrderFailed)
+    (failed,) = await bench.core.hears(m.OrderFailed)
     assert (failed.order, failed.certain) == (offer(), False)
-    await bench.core.until(m.SwitchFound, 2)
+    await bench.core.hears(m.SwitchFound, 2)
     assert len(bench.toy.received("Redirect")) == 1  # never again
 
 
 async def test_without_a_link_nothing_is_sent_now_or_later(bench: Bench) -> None:
     bench.toy.now.drop()
-    await bench.core.until(m.SwitchLost)
+    await bench.core.hears(m.SwitchLost)
     bench.asterisk.perform(offer())
-    (failed,) = await bench.core.until(m.OrderFailed)
+    (failed,) = await bench.core.hears(m.OrderFailed)
     assert (failed.order, failed.certain) == (offer(), True)
-    await bench.core.until(m.SwitchFound, 2)
+    await bench.core.hears(m.SwitchFound, 2)
     bench.asterisk.perform(m.Heartbeat())
     await bench.toy.until(lambda: bool(bench.toy.received("Setvar")))
     assert bench.toy.received("Redirect") == []
@@ -462,7 +443,7 @@ async def test_without_a_link_nothing_is_sent_now_or_later(bench: Bench) -> None
 
 async def test_an_order_about_nobody_we_know_is_not_sent(bench: Bench) -> None:
     bench.asterisk.perform(offer(call="acd-1700000000.99"))
-    (failed,) = await bench.core.until(m.OrderFailed)
+    (failed,) = await bench.core.hears(m.OrderFailed)
     assert failed.certain
     assert "on no channel we know" in failed.why
     assert bench.toy.received("Redirect") == []
@@ -470,7 +451,7 @@ async def test_an_order_about_nobody_we_know_is_not_sent(bench: Bench) -> None:
 
 async def test_nothing_can_be_smuggled_into_an_order(bench: Bench) -> None:
     bench.asterisk.perform(m.Say(CALL, "bye\r\n\r\nAction: Command"))
-    (failed,) = await bench.core.until(m.OrderFailed)
+    (failed,) = await bench.core.hears(m.OrderFailed)
     assert failed.certain
     assert bench.toy.received("Command") == []
     assert bench.toy.received("Redirect") == []
