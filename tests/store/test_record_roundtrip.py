@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,12 @@ from sqlalchemy import insert
 from sqlalchemy.exc import StatementError
 
 from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
-from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result
+from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, RungTaken
 from dialog_acd.store import tables
 from dialog_acd.store.database import writing
 from dialog_acd.store.record_json import UnreadableRecord, decode, digest, encode, storable
 from dialog_acd.store.record_store import RecordReader, RecordWriter
-from records import served
+from records import NOON, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,45 +36,56 @@ moments = st.datetimes(
 )
 maybe_moments = st.none() | moments
 outcomes = st.builds(Outcome, st.sampled_from(Result), texts, st.sampled_from(Blame))
-offers = st.builds(OfferTried, offer=texts, agent=texts, at=moments, result=texts)
-records = st.builds(
-    CallRecord,
-    call=texts.map(CallId),
-    tenant=texts.map(TenantId),
-    queue=texts.map(QueueId),
-    kind=st.sampled_from(EntryKind),
-    dialled=texts,
-    ani=st.none() | texts,
-    trunk=texts,
-    trunk_call_id=texts,
-    t_in=moments,
-    t_ann_end=maybe_moments,
-    t_q=maybe_moments,
-    t_ans=maybe_moments,
-    t_end=moments,
-    t_wrap_end=maybe_moments,
-    t_leave=maybe_moments,
-    t_ovf=maybe_moments,
-    t_ovf_ans=maybe_moments,
-    t_failsafe=maybe_moments,
-    agent=st.none() | texts.map(AgentId),
-    partner=st.none() | texts.map(PartnerId),
-    transferred_to=st.none() | texts,
-    transfer_blind=st.none() | st.booleans(),
-    failsafe_answered_by=st.none() | texts,
-    hung_up_first=texts,
-    cause=st.integers(0, 127),
-    outcome=outcomes,
-    in_time=st.booleans(),
-    offers=st.lists(offers, max_size=4).map(tuple),
-)
+offers = st.builds(OfferTried, offer=texts, agent=texts, at=moments, result=texts, why=texts)
+rungs = st.builds(RungTaken, at=moments, rung=texts, why=texts)
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "call": texts.map(CallId),
+    "tenant": texts.map(TenantId),
+    "queue": texts.map(QueueId),
+    "kind": st.sampled_from(EntryKind),
+    "dialled": texts,
+    "ani": st.none() | texts,
+    "trunk": texts,
+    "trunk_call_id": texts,
+    "t_in": moments,
+    "t_ann_end": maybe_moments,
+    "t_q": maybe_moments,
+    "t_ans": maybe_moments,
+    "t_end": moments,
+    "t_wrap_end": maybe_moments,
+    "t_leave": maybe_moments,
+    "t_ovf": maybe_moments,
+    "t_ovf_ans": maybe_moments,
+    "t_failsafe": maybe_moments,
+    "agent": st.none() | texts.map(AgentId),
+    "partner": st.none() | texts.map(PartnerId),
+    "transferred_to": st.none() | texts,
+    "transfer_blind": st.none() | st.booleans(),
+    "failsafe_answered_by": st.none() | texts,
+    "hung_up_first": texts,
+    "cause": st.integers(0, 127),
+    "outcome": outcomes,
+    "in_time": st.booleans(),
+    "offers": st.lists(offers, max_size=4).map(tuple),
+    "overflow_trigger": texts,
+    "overflow_partner": st.none() | texts.map(PartnerId),
+    "rungs": st.lists(rungs, max_size=3).map(tuple),
+}
+records = st.builds(CallRecord, **FIELDS)
+
+
+def test_every_field_is_drawn() -> None:
+    """One with a default would be left at it, and everything below would be true of it."""
+    assert set(inspect.signature(CallRecord).parameters) == set(FIELDS)
 
 
 def texts_of(record: CallRecord) -> Iterator[str]:
-    yield from (value for f in fields(record) if isinstance(value := getattr(record, f.name), str))
+    yield from (v for f in fields(record) if isinstance(v := getattr(record, f.name), str) and f.name != "kind")
     yield record.outcome.reason
     for offer in record.offers:
-        yield from (offer.offer, offer.agent, offer.result)
+        yield from (offer.offer, offer.agent, offer.result, offer.why)
+    for rung in record.rungs:
+        yield from (rung.rung, rung.why)
 
 
 # Thirty fields are slow to draw, and no decision hangs on two of them at once: a hundred records say it all.
@@ -88,6 +100,24 @@ def test_json_there_and_back(record: CallRecord) -> None:
     assert b"\n" not in line
     assert decode(line) == record
     assert digest(decode(line)) == digest(record)
+
+
+def test_every_text_is_made_fit_for_every_database() -> None:
+    hostile = "a\x00b\ud800"
+    words: dict[str, Any] = dict.fromkeys(
+        ["tenant", "queue", "dialled", "ani", "trunk", "trunk_call_id", "agent", "partner", "transferred_to"]
+        + ["failsafe_answered_by", "hung_up_first", "overflow_trigger", "overflow_partner"],
+        hostile,
+    )
+    record = served(
+        hostile,
+        **words,
+        outcome=Outcome(Result.SERVED, hostile, Blame.NOBODY),
+        offers=(OfferTried(hostile, hostile, NOON, hostile, hostile),),
+        rungs=(RungTaken(NOON, hostile, hostile),),
+    )
+    assert set(texts_of(record)) == {hostile}
+    assert set(texts_of(storable(record))) == {"a\ufffdb\ufffd"}
 
 
 @FEWER
