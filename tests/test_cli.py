@@ -225,22 +225,6 @@ def test_an_address_that_is_not_ours(desk: Desk, which: str) -> None:
     assert f"ACD_{which}__" in said
 
 
-# ---------------------------------------------------------------- Asterisk
-
-
-def test_an_asterisk_with_another_secret(desk: Desk) -> None:
-    """Asked once and not again: it may lock us out."""
-    desk.has_directory()
-    with asterisk(secret="another-one") as toy:
-        desk.set(ACD_AMI__PORT=toy.port)
-        said = desk.refuses("serve")
-    assert said == (
-        f"Asterisk at 127.0.0.1:{toy.port} refused the login of 'dialog-acd' (Authentication failed): check its "
-        "section, secret, deny and permit in manager.conf, and the secret in the file ACD_AMI__SECRET_FILE"
-    )
-    assert len(toy.received("Login")) == 1
-
-
 # ---------------------------------------------------------------- check
 
 

@@ -423,3 +423,19 @@ async def test_who_still_waits_when_the_engine_stops_is_told(bench: Bench) -> No
     assert len(told) >= 5
     assert len(answered) + len(told) == len(answers)
     assert bench.engine.inbox_depth == 0
+
+
+async def test_what_was_told_before_the_stop_is_still_heard(bench: Bench) -> None:
+    """A hang-up among the signals that are left is a record."""
+    left = [held(str(number)) for number in range(engine_module.BREATHE_AFTER + 5)]
+    async with bench.turning() as turning:
+
+        def answer(_: m.Signal) -> list[Output]:
+            turning.cancel()
+            return []
+
+        bench.core.answer = answer
+        for signal in left:
+            bench.engine.tell(signal)
+        await asyncio.wait({turning}, timeout=3)
+    assert bench.core.signals == left

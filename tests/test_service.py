@@ -24,7 +24,7 @@ from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.journal import JournalUnavailable
 from dialog_acd.switch.agi import AgiServer, PortInUse
-from dialog_acd.switch.ami import AmiAddress, probe
+from dialog_acd.switch.ami import AmiAddress, AmiLoginRefused, probe
 from dialog_acd.testing import LANGENHAGEN, demo_directory
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
@@ -254,6 +254,19 @@ async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:
             running.process.send_signal(signal.SIGTERM)
             assert await running.ends() == 0
     assert running.events.count("ami.lost") == 1
+
+
+async def test_a_wrong_ami_secret_ends_the_start_with_a_sentence(site: Site) -> None:
+    """Asked once and not again: it may lock us out."""
+    (site.folder / "ami.secret").write_text("not-what-manager.conf-says\n")
+    async with site.asterisk() as asterisk, asyncio.timeout(5):
+        with pytest.raises(AmiLoginRefused) as refused:
+            await serve(site.settings(agi=site.agi))
+        assert len(asterisk.received("Login")) == 1
+    assert str(refused.value) == (
+        f"Asterisk at 127.0.0.1:{site.ami} refused the login of 'dialog-acd' (Authentication failed): "
+        "check its section, secret, deny and permit in manager.conf, and the secret in the file ACD_AMI__SECRET_FILE"
+    )
 
 
 async def test_a_second_start_by_mistake_says_so_and_disturbs_nobody(

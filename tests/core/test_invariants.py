@@ -13,8 +13,9 @@ may stay stuck for ever), and does the same story told to a new ``Acd`` lead to 
 
 from __future__ import annotations
 
+import inspect
 import random
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, get_args
 
@@ -871,9 +872,6 @@ TestCentreUnderFire = CentreUnderFire.TestCase
 
 def test_every_signal_is_thrown_at_the_core() -> None:
     """Whoever adds a kind of signal adds it to the rules above."""
-    import inspect  # noqa: PLC0415
-
     source = inspect.getsource(CentreUnderFire)
     for kind in get_args(m.Signal):
-        assert f"m.{kind.__name__}" in source, kind
-    assert fields(m.SwitchCall)
+        assert f"m.{kind.__name__}(" in source, kind

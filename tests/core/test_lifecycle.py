@@ -11,7 +11,7 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.errors import IllegalTransition
 from dialog_acd.core.lifecycle import CALL_TABLE, CallState, advance, knows
 from dialog_acd.core.model import AgentId, CallId, OfferId, PartnerId, Phone
-from dialog_acd.testing import MONDAY, Scenario, demo_directory
+from dialog_acd.testing import Scenario, demo_directory
 
 C, O, A, P = CallId("c1"), OfferId("1"), AgentId("anna"), PartnerId("oldenburg")  # noqa: E741
 _OFFER = m.Offer(C, O, A, Phone("phone-anna"), timedelta(seconds=20))
@@ -123,4 +123,3 @@ def test_no_signal_about_a_call_nobody_knows_is_an_error() -> None:
             assert scenario.state("c1") in ("arrived", "waiting", "failsafe")
         else:
             scenario.expect(m.Ignored, signal=type(message).__name__)
-    assert MONDAY.tzinfo is not None

@@ -105,8 +105,10 @@ def test_json_there_and_back(record: CallRecord) -> None:
 def test_every_text_is_made_fit_for_every_database() -> None:
     hostile = "a\x00b\ud800"
     words: dict[str, Any] = dict.fromkeys(
-        ["tenant", "queue", "dialled", "ani", "trunk", "trunk_call_id", "agent", "partner", "transferred_to"]
-        + ["failsafe_answered_by", "hung_up_first", "overflow_trigger", "overflow_partner"],
+        (
+            *("tenant", "queue", "dialled", "ani", "trunk", "trunk_call_id", "agent", "partner", "transferred_to"),
+            *("failsafe_answered_by", "hung_up_first", "overflow_trigger", "overflow_partner"),
+        ),
         hostile,
     )
     record = served(

@@ -5,6 +5,7 @@ nothing that decides.
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -250,6 +251,33 @@ async def test_the_audit_compares_and_outlives_a_broken_answer(toy: ToyAmi, monk
             assert not bench.running.done()
     assert [(f.audit, [c.call for c in f.calls]) for f in found[:2]] == [(False, []), (True, [CALL])]
     assert [line["event"] for line in logs].count("switch.audit_failed") == 2
+
+
+async def test_a_failsafe_plan_is_named_only_when_all_of_it_is_there(
+    toy: ToyAmi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row is refused: the plan of before stays in force until an audit has written the new one whole."""
+    monkeypatch.setattr(asterisk_module, "AUDIT_EVERY", 0.02)
+    refusals = iter([True])
+
+    def written(connection: Connection, action: Action) -> None:
+        if action["Variable"].endswith("/default)") and next(refusals, False):
+            connection.reply(action, "Message: Permission denied", response="Error")
+        else:
+            connection.reply(action)
+
+    def rows() -> list[str]:
+        named = re.compile(r"PRESENCE_STATE\(CustomPresence:(?:acd-profile/\w+/(default)|acd/(generation))\)")
+        found = (named.fullmatch(action["Variable"]) for action in toy.received("Setvar"))
+        return [match[1] or match[2] for match in found if match]
+
+    toy.scripts["Setvar"] = written
+    async with switch(toy) as bench:
+        bench.asterisk.perform(m.KeepFailsafe((), (), "town"))
+        await toy.until(lambda: "generation" in rows())
+        assert bench.asterisk.orders_failed == 1
+        await bench.core.hears(m.SwitchFound, len(bench.core.heard(m.SwitchFound)) + 3)
+    assert rows() == ["default", "default", "generation"], "refused; written whole by one audit and by no other"
 
 
 async def test_while_the_link_is_down_no_audit_is_tried(toy: ToyAmi, monkeypatch: pytest.MonkeyPatch) -> None:
