@@ -243,6 +243,39 @@ def test_an_office_that_gives_the_caller_back_after_closing_gives_them_back_to_u
     acd.expect(m.Offer, call="c1", agent="bert")
 
 
+def line(many: int, clock_time: str) -> Scenario:
+    """Both our people talk; ``c1``, ``c2`` and so on wait for them, and a conversation takes some 80 seconds."""
+    acd = Scenario(harburg()).until(friday(clock_time))
+    acd.waits("served1", MAIN).talks("anna").waits("served2", MAIN).talks("bert")
+    for number in range(1, many + 1):
+        acd.waits(f"c{number}", MAIN)
+    return acd
+
+
+def warned(acd: Scenario) -> list[str]:
+    said = (out for _, _, outs in acd.story for out in outs if isinstance(out, m.Say))
+    return [say.call for say in said if say.prompt == "acd/closing-soon"]
+
+
+def test_who_comes_too_late_to_be_served_before_closing_is_told_so() -> None:
+    assert warned(line(3, "14:58:00")) == ["c2", "c3"]
+
+
+def test_it_is_told_once() -> None:
+    acd = line(2, "14:58:00").after(8).held("c2").until(friday("14:58:50"))
+    assert warned(acd) == ["c2"]
+
+
+def test_five_minutes_before_closing_the_line_is_looked_at_once_more() -> None:
+    acd = line(8, "14:54:30").until(friday("14:54:59.999"))
+    assert warned(acd) == []
+    assert warned(acd.until(friday("14:55:00"))) == ["c7", "c8"]
+
+
+def test_where_nobody_works_nobody_can_tell() -> None:
+    assert warned(gone_home(friday("14:58:00")).waits("c1", MAIN)) == []
+
+
 def test_at_closing_time_with_nobody_there_the_caller_is_told() -> None:
     acd = gone_home(friday("14:50:00")).waits("c1", MAIN).until(friday("14:59:59.999"))
     not_yet(acd, m.Release)
