@@ -17,7 +17,7 @@ from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.records import CallRecord, Result
 
 NOON = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 TOKEN = "a-token-long-enough-for-one"

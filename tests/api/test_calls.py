@@ -53,7 +53,7 @@ async def test_who_must_be_called_back(operator: httpx.AsyncClient, shelf: Shelf
     promised = replace(served("c2"), outcome=Outcome(Result.CALLBACK, "promised", Blame.NOBODY), t_callback=NOON)
     shelf.kept = [served("c1"), promised, served("c3")]
     [told] = (await operator.get("/api/v1/calls?result=callback")).json()["calls"]
-    assert (told["call"], told["ani"], told["t_callback"]) == ("c2", "+4930230125001", "2026-03-02T11:00:00Z")
+    assert (told["call"], told["ani"], told["t_callback"]) == ("c2", "+4930230125001", "2026-03-02T12:00:00.123456Z")
 
 
 async def test_no_calls_yet(operator: httpx.AsyncClient) -> None:

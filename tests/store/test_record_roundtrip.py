@@ -70,6 +70,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "overflow_trigger": texts,
     "overflow_partner": st.none() | texts.map(PartnerId),
     "rungs": st.lists(rungs, max_size=3).map(tuple),
+    "t_callback": maybe_moments,
 }
 records = st.builds(CallRecord, **FIELDS)
 
