@@ -305,8 +305,10 @@ class CentreUnderFire(RuleBasedStateMachine):
         # A promise is never forgotten, unless a person was met after all.
         assert (record.t_callback is not None) == (record.call in self.promised)
         if record.call in self.promised:
-            met = (Result.SERVED, Result.OVERFLOWED, Result.FAILSAFE)
-            assert record.outcome.result in (Result.CALLBACK, *met), record.outcome
+            assert record.t_callback is not None
+            met = found_elsewhere or any(o.at > record.t_callback for o in answered)
+            elsewhere = (Result.OVERFLOWED, Result.FAILSAFE)
+            assert met or record.outcome.result in (Result.CALLBACK, *elsewhere), record.outcome
         if record.outcome.result is Result.SERVED:
             assert record.t_ans is not None
         if record.outcome.result is Result.ABANDONED:

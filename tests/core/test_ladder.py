@@ -13,6 +13,7 @@ import pytest
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.calendars import Calendar, SpecialDay, parse_hours
+from dialog_acd.core.kpi import figures
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.model import (
     CalendarId,
@@ -1047,6 +1048,16 @@ def test_failsafe_does_not_forget_who_was_promised_to_be_called_back() -> None:
     acd = overflowing("all busy: callback").at("09:00:00").waits("c1").tell(m.CallbackAsked(C1))
     record = acd.tell(m.CallTakenByFailsafe(C1, "heartbeat")).after(30).caller_hangs_up("c1").record("c1")
     assert record.outcome.result is Result.CALLBACK
+
+
+def test_a_promise_after_a_conversation_is_owed_all_the_same() -> None:
+    """The office to which anna transferred the caller did not answer."""
+    acd = overflowing("all busy: callback", agents=["anna"]).at("09:00:00").waits("c1").talks("anna").at("09:01:00")
+    acd.is_not_ready("anna").transferred("c1", "2001").after(20).held("c1").expect(m.Say, callback=True)
+    record = acd.after(8).tell(m.CallbackAsked(C1)).after(5).caller_hangs_up("c1").record("c1")
+    assert record.outcome == Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
+    found = figures([record])
+    assert (found.offered, found.answered, found.promised) == (1, 1, 0)
 
 
 # ------------------------------------------------------------ closing soon

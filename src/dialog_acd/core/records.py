@@ -31,7 +31,8 @@ class Result(StrEnum):
     CLOSED = "closed"
     """Nobody serves the number at this hour; the caller was told when it opens. In no service level."""
     CALLBACK = "callback"
-    """Waited, and was promised to be called back instead. Neither answered nor abandoned."""
+    """Waited, and was promised to be called back instead. Neither answered nor abandoned, unless ``t_ans`` says that
+    somebody was spoken to before."""
     RELEASED = "released"
     """Waited, and was told that nobody will answer: a rung said so."""
     REFUSED = "refused"

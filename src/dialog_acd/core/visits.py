@@ -258,12 +258,14 @@ class Visits:
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
 
     @staticmethod
-    def _met_somebody(call: LiveCall) -> bool:
-        return call.talked or call.state is CallState.DIVERTED or call.failsafe_answered_by is not None
+    def _met_somebody_since(call: LiveCall, promised_at: datetime) -> bool:
+        """A conversation before the promise does not keep it: whoever is promised a call waits for a second person."""
+        talked = any(offer.result == "answered" and offer.at > promised_at for offer in call.line.offers)
+        return talked or call.state is CallState.DIVERTED or call.failsafe_answered_by is not None
 
     def end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
         """Close a call: free whom it occupies, write its one record."""
-        if call.callback_at is not None and not self._met_somebody(call):
+        if call.callback_at is not None and not self._met_somebody_since(call, call.callback_at):
             # Whatever ended it, even if nobody saw how: we owe this caller a call.
             outcome = Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
         abandoned = outcome.result is Result.ABANDONED
