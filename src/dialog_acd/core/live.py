@@ -1,7 +1,7 @@
 """What is alive: calls and agents with their deadlines, and the picture of them that others may see.
 
-Plain state; every change to it is decided in the rooms around ``floor.py``. Each live thing writes its deadlines down itself, as absolute
-moments; the ``Agenda`` only knows which comes first.
+Plain state; every change to it is decided in the rooms around ``floor.py``. Each live thing writes its deadlines down
+itself, as absolute moments; the ``Agenda`` only knows which comes first.
 """
 
 from __future__ import annotations
