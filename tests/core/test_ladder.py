@@ -1066,7 +1066,7 @@ def test_a_promise_after_a_conversation_is_owed_all_the_same() -> None:
 def closing_early(*ladder: str) -> Scenario:
     """Open till 9:45; only anna is there, and her conversations take fifteen minutes."""
     calendar = Calendar(CalendarId("early"), "early", (parse_hours("daily 07:00-10:45"),))  # an hour later in Berlin
-    directory = laddered(*ladder, agents=["anna"])
+    directory = laddered(*ladder, agents=["anna"], steps=("from 0 s: citizens>=1", "from 600 s: any"))
     directory = entries_are(replace(directory, calendars=(calendar,)), EntryKind.MAIN_NUMBER, calendar=calendar.id)
     acd = Scenario(directory)
     for n in range(4):
@@ -1098,3 +1098,10 @@ def test_who_cannot_be_called_back_is_at_least_told_that_we_close_soon() -> None
 def test_who_will_be_served_before_closing_hears_nothing_of_it() -> None:
     acd = closing_early("closing soon: callback")
     assert not [order for order in orders(acd, m.Say) if order.call == "x5"]
+
+
+@pytest.mark.parametrize("action", ["widen 1", "queue region"])
+def test_a_rung_that_says_nothing_does_not_keep_from_the_caller_that_we_close(action: str) -> None:
+    acd = closing_early(f"closing soon: {action}").at("09:10:00").waits("c1")
+    acd.expect(m.CallWidened, call="c1")
+    assert [say.prompt for say in orders(acd, m.Say) if say.call == "c1"] == ["acd/closing-soon"]

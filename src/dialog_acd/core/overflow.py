@@ -153,7 +153,9 @@ class Overflow:
         if rung.action is Action.CALLBACK and (call.callback_at is not None or not self._can_be_called_back(call)):
             return Obstacle("no number to call back")
         self._note_rung(call, rung, why)
-        call.told_closing = call.told_closing or rung.trigger is Trigger.CLOSING_SOON
+        if rung.action in (Action.ANNOUNCE, Action.CALLBACK):
+            # What says nothing does not keep from the caller that we close.
+            call.told_closing = call.told_closing or rung.trigger is Trigger.CLOSING_SOON
         call.climbed = {**call.climbed, place: None}
         if rung.action is Action.WIDEN:
             call.step = max(call.step, int(rung.target))
