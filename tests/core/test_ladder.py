@@ -258,6 +258,14 @@ def test_a_released_caller_is_nobodys_any_more() -> None:
     assert acd.state("c1") == "released"
 
 
+def test_a_prompt_that_an_offer_cut_short_does_not_hold_up_the_ladder() -> None:
+    ladder = "waited 10 s: announce acd/long-wait", "waited 20 s: partner oldenburg"
+    acd = overflowing(*ladder, agents=["anna"], ready=()).at("09:00:00").waits("c1").at("09:00:11").is_ready("anna")
+    acd.expect(m.Offer, call="c1")
+    acd.at("09:00:14").offer_failed("anna", "declined").held("c1").at("09:00:20")
+    assert sent(acd) == ["c1"]
+
+
 # ------------------------------------------------------------ queue length
 
 

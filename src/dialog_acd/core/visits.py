@@ -196,8 +196,8 @@ class Visits:
 
     def held(self, call: LiveCall, signal: m.CallerHeld) -> None:
         before = call.state
+        call.saying_until = None  # after a prompt, or after what has cut it short
         if before is CallState.WAITING:
-            call.saying_until = None  # after a prompt
             self._floor.to_climb[call.id] = None
             return
         if before in (CallState.OFFERED, CallState.CONNECTED):
