@@ -267,7 +267,7 @@ class CentreUnderFire(RuleBasedStateMachine):
             )
         if isinstance(message, m.SaveRecord):
             self.hear_record(message.record)
-        elif isinstance(message, m.RememberCall) and message.callback_at is not None:
+        elif isinstance(message, m.CallbackPromised):
             self.promised.add(message.call)
         elif isinstance(message, m.Offer):
             assert self.switch_up, "an order into the void"

@@ -1018,9 +1018,40 @@ def test_a_caller_who_presses_nothing_waits_on_and_is_not_asked_twice() -> None:
 def test_an_agent_free_during_the_offer_of_a_callback_gets_the_call() -> None:
     acd = overflowing("all busy: callback", agents=["anna"], ready=()).at("09:00:00").waits("c1")
     acd.after(3).is_ready("anna").expect(m.Offer, call="c1")
-    acd.tell(m.CallbackAsked(C1)).expect(m.Ignored, signal="CallbackAsked")  # pressed in the same moment
+    acd.tell(m.CallbackAsked(C1))  # pressed in the same moment
     record = acd.talks("anna").after(60).caller_hangs_up("c1").record("c1")
     assert (record.outcome.result, record.t_callback) == (Result.SERVED, None)
+    not_yet(acd, m.CallbackPromised)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_pressed_the_key_and_whose_agent_does_not_answer_is_called_back(*, late: bool) -> None:
+    """``late``: we hear of the key only after the phone has stopped ringing."""
+    acd = overflowing("all busy: callback", agents=["anna"], ready=()).at("09:00:00").waits("c1")
+    acd.after(3).is_ready("anna").expect(m.Offer, call="c1")
+    if late:
+        acd.offer_failed("anna").tell(m.CallbackAsked(C1)).held("c1")
+    else:
+        acd.tell(m.CallbackAsked(C1)).after(20).offer_failed("anna").held("c1")
+    acd.expect(m.RememberCall, call="c1", ani="+4951123559876")
+    acd.expect(m.Release, call="c1", prompt="acd/callback-noted", again=False)
+    assert acd.after(5).caller_hangs_up("c1").record("c1").outcome.result is Result.CALLBACK
+
+
+def test_who_pressed_the_key_and_left_while_a_phone_rang_is_called_back() -> None:
+    acd = overflowing("all busy: callback", agents=["anna"], ready=()).at("09:00:00").waits("c1")
+    acd.after(3).is_ready("anna").expect(m.Offer, call="c1")
+    record = acd.tell(m.CallbackAsked(C1)).after(5).caller_hangs_up("c1").record("c1")
+    assert (record.outcome.result, record.t_callback, record.t_leave) == (Result.CALLBACK, moment("09:00:08"), None)
+    acd.expect(m.CallbackPromised, call="c1")
+
+
+def test_a_key_pressed_for_somebody_who_answered_is_not_remembered_in_the_next_wait() -> None:
+    acd = overflowing("all busy: callback", agents=["anna"], ready=()).at("09:00:00").waits("c1")
+    acd.after(3).is_ready("anna").tell(m.CallbackAsked(C1)).talks("anna").after(60).is_not_ready("anna")
+    acd.transferred("c1", "2001").after(20).held("c1").after(60)
+    not_yet(acd, m.Release)
+    assert acd.state("c1") == "waiting"
 
 
 @pytest.mark.parametrize("ani", [None, "", "anonymous", "115"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from dialog_acd.core import messages as m
 from dialog_acd.core.floor import HELD_WITHIN
 from dialog_acd.core.ladder import LOOK_AGAIN, Obstacle, Situation, fires, is_for
+from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due
 from dialog_acd.core.model import Action, EntryKind, Trigger
 from dialog_acd.core.numbers import NumberKind
@@ -47,6 +48,9 @@ class Overflow:
         """Try a waiting call's ladder from the top. Says whether a rung was taken."""
         if Due.PAUSE_ENDS in call.deadlines:
             return False  # a refused order a moment ago; it stands in line again after the pause, and comes back here
+        if call.wants_callback:
+            self._promise(call)
+            return True
         now, again, somebody_later = self._floor.now, None, False
         if call.saying_until is not None and now < call.saying_until:
             # Let the prompt be heard. (An agent who is free does not wait for it.)
@@ -234,17 +238,25 @@ class Overflow:
         return call.ani is not None and self._floor.directory.number(call.ani, call.trunk).kind is NumberKind.E164
 
     def on_callback_asked(self, signal: m.CallbackAsked) -> None:
-        """Keep the wish, and only then confirm it.
-
-        It is kept beyond a restart of ours, and stands even if the last words cannot be said. Who has been offered to
-        an agent meanwhile gets a person instead, who can note it, too.
+        """Who has been offered to an agent meanwhile gets a person instead, who can note it, too; or if nobody answers,
+        the promise.
         """
         call = self._floor.live(signal, signal.call)
         if call is None:
             return
         if call.callback_at is None and not self._can_be_called_back(call):
             self._floor.ignore(signal, "no number to call back", signal.call)
-            return
+        elif call.state is CallState.WAITING:
+            self._promise(call)
+        else:
+            call.wants_callback = True
+
+    def _promise(self, call: LiveCall) -> None:
+        """Keep the wish, and only then confirm it.
+
+        It is kept beyond a restart of ours, and stands even if the last words cannot be said.
+        """
+        call.wants_callback = False
         if call.callback_at is None:
             call.callback_at = self._floor.now
             known = (call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id)

@@ -265,6 +265,10 @@ class Visits:
 
     def end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
         """Close a call: free whom it occupies, write its one record."""
+        if call.wants_callback and call.callback_at is None:
+            # The key was pressed, and before anybody answered the caller was gone, sure of a call.
+            call.callback_at = self._floor.now
+            self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))
         if call.callback_at is not None and not self._met_somebody_since(call, call.callback_at):
             # Whatever ended it, even if nobody saw how: we owe this caller a call.
             outcome = Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
