@@ -1134,6 +1134,12 @@ def test_who_cannot_be_called_back_is_at_least_told_that_we_close_soon() -> None
     assert (say.prompt, say.callback) == ("acd/closing-soon", False)
 
 
+def test_who_waits_for_people_in_their_break_is_told_five_minutes_before_closing() -> None:
+    acd = closing_early().is_not_ready("anna").at("09:30:00").waits("c1").at("09:39:59")
+    not_yet(acd, m.Say)
+    acd.at("09:40:00").expect(m.Say, call="c1", prompt="acd/closing-soon")
+
+
 def test_who_will_be_served_before_closing_hears_nothing_of_it() -> None:
     acd = closing_early("closing soon: callback")
     assert not [order for order in orders(acd, m.Say) if order.call == "x5"]

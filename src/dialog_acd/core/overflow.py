@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.floor import HELD_WITHIN
+from dialog_acd.core.floor import CLOSING_SOON, HELD_WITHIN
 from dialog_acd.core.ladder import LOOK_AGAIN, Obstacle, Situation, fires, is_for
 from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due
@@ -114,7 +114,8 @@ class Overflow:
             return False
         left = call.closes_at - self._floor.now
         expected = self._expected(call) if left < timedelta(hours=1) else None
-        return expected is not None and expected > left
+        # Nobody works for the queue: in the last minutes that is an answer, too.
+        return expected > left if expected is not None else left <= CLOSING_SOON
 
     def _say(self, call: LiveCall, say: m.Say) -> None:
         """The caller is told as held once more when the prompt is over."""
