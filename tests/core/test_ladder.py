@@ -1099,6 +1099,14 @@ def test_a_promise_after_a_conversation_is_owed_all_the_same() -> None:
     assert (found.offered, found.answered, found.promised) == (1, 1, 0)
 
 
+def test_a_callback_promised_at_night_is_owed_and_in_no_service_level() -> None:
+    acd = Scenario(shut(laddered("closed by hours: callback"), holiday=False)).at("09:00:00").waits("c1")
+    record = acd.tell(m.CallbackAsked(C1)).after(5).caller_hangs_up("c1").record("c1")
+    assert record.outcome == Outcome(Result.CALLBACK, "closed-by-hours", Blame.NOBODY)
+    assert (figures([record]).offered, figures([record]).closed) == (0, 1)
+    assert acd.acd._floor.debt.short == {}
+
+
 # ------------------------------------------------------------ closing soon
 
 

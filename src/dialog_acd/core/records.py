@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 MOST_RUNGS = 12
+PROMISED = "promised"
+"""Reason of a callback to somebody who came when the number was served. Else it is why the number was closed."""
 
 
 class Result(StrEnum):

@@ -12,7 +12,7 @@ from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due, LiveCall
 from dialog_acd.core.model import EntryKind, OfferId
 from dialog_acd.core.numbers import NumberKind
-from dialog_acd.core.records import Blame, CallRecord, Outcome, Result, Timeline, blame_for
+from dialog_acd.core.records import PROMISED, Blame, CallRecord, Outcome, Result, Timeline, blame_for
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -271,7 +271,7 @@ class Visits:
             self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))
         if call.callback_at is not None and not self._met_somebody_since(call, call.callback_at):
             # Whatever ended it, even if nobody saw how: we owe this caller a call.
-            outcome = Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
+            outcome = Outcome(Result.CALLBACK, PROMISED if call.came_in_time else call.closed or PROMISED, Blame.NOBODY)
         abandoned = outcome.result is Result.ABANDONED
         if call.agent is not None:
             if self._offers.talks(call):
@@ -290,7 +290,8 @@ class Visits:
             self._floor.outlook.left(
                 call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=abandoned
             )
-            if outcome.result in (Result.ABANDONED, Result.CALLBACK, Result.RELEASED, Result.FAILSAFE):
+            counts = outcome.result in (Result.ABANDONED, Result.RELEASED, Result.FAILSAFE)
+            if counts or (outcome.result is Result.CALLBACK and outcome.reason == PROMISED):
                 self._floor.count(call, in_time=False)
         partner = call.partner if call.line.t_ovf_ans is not None else None
         self._floor.back_from_partner(call)
