@@ -1054,12 +1054,22 @@ def test_a_key_pressed_for_somebody_who_answered_is_not_remembered_in_the_next_w
     assert acd.state("c1") == "waiting"
 
 
-@pytest.mark.parametrize("ani", [None, "", "anonymous", "115"])
+@pytest.mark.parametrize(
+    "ani",
+    [None, "", "anonymous", "115", "0000000000", "+49110", "0118 33", "0137 1234567", "+49900123456", "0511 7307-0"],
+)
 def test_a_caller_without_a_number_is_not_offered_a_callback(ani: str | None) -> None:
     acd = overflowing("all busy: callback", "waited 20 s: announce acd/long-wait").at("09:00:00")
     acd.arrives("c1", ani=ani).held("c1").at("09:00:20")
     assert [say.prompt for say in orders(acd, m.Say)] == ["acd/long-wait"]
     acd.tell(m.CallbackAsked(C1)).expect(m.Ignored, why="no number to call back")
+
+
+@pytest.mark.parametrize("ani", ["+4951123559876", "0170 1234567", "0043 1 4000", "0511 7307-230", "0906 12345"])
+def test_a_caller_with_a_number_is(ani: str) -> None:
+    """Also at a telephone in the town hall, and in Donauwörth."""
+    acd = overflowing("all busy: callback").at("09:00:00").arrives("c1", ani=ani).held("c1")
+    acd.expect(m.Say, call="c1", callback=True)
 
 
 def test_a_promise_survives_a_restart_and_a_caller_who_left_meanwhile() -> None:

@@ -15,7 +15,7 @@ from dialog_acd.core.ladder import LOOK_AGAIN, Obstacle, Situation, fires, is_fo
 from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due
 from dialog_acd.core.model import Action, EntryKind, Trigger
-from dialog_acd.core.numbers import NumberKind
+from dialog_acd.core.numbers import may_be_called
 from dialog_acd.core.records import MOST_RUNGS, RungTaken
 from dialog_acd.core.rules import written
 
@@ -236,7 +236,13 @@ class Overflow:
         ]
 
     def _can_be_called_back(self, call: LiveCall) -> bool:
-        return call.ani is not None and self._floor.directory.number(call.ani, call.trunk).kind is NumberKind.E164
+        """Not at a number of ours either: a switchboard that forwards to us with its own would ring us."""
+        if call.ani is None:
+            return False
+        found = self._floor.directory.entry_for(call.ani, call.trunk)
+        # Of a block only its switchboard: behind the longer numbers may be somebody's telephone.
+        ours = found.known and found.number.text in (found.entry.number, f"{found.entry.number}0")
+        return may_be_called(found.number) and not ours
 
     def on_callback_asked(self, signal: m.CallbackAsked) -> None:
         """Who has been offered to an agent meanwhile gets a person instead, who can note it, too; or if nobody answers,
