@@ -1081,6 +1081,16 @@ def test_a_promise_survives_a_restart_and_a_caller_who_left_meanwhile() -> None:
     assert again.record("c1").t_callback == moment("09:00:00")
 
 
+def test_who_was_promised_a_call_and_is_found_waiting_after_a_restart_is_told() -> None:
+    directory = laddered("all busy: callback")
+    acd = Scenario(directory).at("09:00:00").waits("c1").tell(m.CallbackAsked(C1))
+    kept = acd.expect(m.RememberCall, callback_at=moment("09:00:00"))
+    again = Scenario(directory, calls=[kept], found=False).at("09:00:05")
+    again.switch_found(m.SwitchCall(C1, "wait")).expect(m.Release, call="c1", prompt="acd/callback-noted")
+    assert again.after(5).caller_hangs_up("c1").record("c1").t_callback == moment("09:00:00")
+    not_yet(again, m.CallbackPromised)  # once is enough
+
+
 def test_a_promise_stands_where_the_last_words_could_not_be_said() -> None:
     """The caller waits on and is answered after all; or is not, and is owed a call."""
     for agents, result in ((["anna"], Result.SERVED), ([], Result.CALLBACK)):

@@ -84,6 +84,8 @@ class Acd:
             call = self._visits.new_call(known.call, directory.entry_for(known.dialled, known.trunk), known.at)
             self._visits.note_arrival(call, known)
             call.callback_at = known.callback_at
+            # Whoever is found waiting all the same has not been told: the order was lost with us.
+            call.wants_callback = known.callback_at is not None
             self._visits.at_the_door(call)
         # One method per kind of signal; a test checks that none is missing.
         self._apply: dict[type[m.Signal], object] = {

@@ -96,7 +96,7 @@ class LiveCall:
     callback_at: datetime | None = None
     """When the caller was promised to be called back."""
     wants_callback: bool = False
-    """The key was pressed while a phone rang already: promised if nobody answers."""
+    """The key was pressed, and nothing said of it yet: a phone rang already, and may be answered instead."""
     numbers_tried: int = 0
     """How many of the partner's numbers have been rung for the rung in force."""
     partner: PartnerId | None = None
