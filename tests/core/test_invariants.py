@@ -306,9 +306,9 @@ class CentreUnderFire(RuleBasedStateMachine):
         assert (record.t_callback is not None) == (record.call in self.promised)
         if record.call in self.promised:
             assert record.t_callback is not None
-            met = found_elsewhere or any(o.at > record.t_callback for o in answered)
-            elsewhere = (Result.OVERFLOWED, Result.FAILSAFE)
-            assert met or record.outcome.result in (Result.CALLBACK, *elsewhere), record.outcome
+            here = found_elsewhere or any(o.at >= record.t_callback for o in answered)
+            elsewhere = record.t_ovf_ans is not None or record.failsafe_answered_by is not None
+            assert here or elsewhere or record.outcome.result is Result.CALLBACK, record.outcome
         if record.outcome.result is Result.SERVED:
             assert record.t_ans is not None
         if record.outcome.result is Result.ABANDONED:

@@ -95,6 +95,8 @@ class LiveCall:
     trigger: str = ""
     callback_at: datetime | None = None
     """When the caller was promised to be called back."""
+    offers_before: int = 0
+    """How many offers there had been by then."""
     wants_callback: bool = False
     """The key was pressed, and nothing said of it yet: a phone rang already, and may be answered instead."""
     numbers_tried: int = 0

@@ -265,7 +265,7 @@ class Overflow:
         """
         call.wants_callback = False
         if call.callback_at is None:
-            call.callback_at = self._floor.now
+            call.callback_at, call.offers_before = self._floor.now, len(call.line.offers)
             known = (call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id)
             self._floor.out.append(m.RememberCall(call.id, *known, call.line.t_in, call.callback_at))
             self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))

@@ -258,18 +258,18 @@ class Visits:
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
 
     @staticmethod
-    def _met_somebody_since(call: LiveCall, promised_at: datetime) -> bool:
+    def _met_somebody_since(call: LiveCall) -> bool:
         """A conversation before the promise does not keep it: whoever is promised a call waits for a second person."""
-        talked = any(offer.result == "answered" and offer.at > promised_at for offer in call.line.offers)
+        talked = any(offer.result == "answered" for offer in call.line.offers[call.offers_before :])
         return talked or call.state is CallState.DIVERTED or call.failsafe_answered_by is not None
 
     def end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
         """Close a call: free whom it occupies, write its one record."""
         if call.wants_callback and call.callback_at is None:
             # The key was pressed, and before anybody answered the caller was gone, sure of a call.
-            call.callback_at = self._floor.now
+            call.callback_at, call.offers_before = self._floor.now, len(call.line.offers)
             self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))
-        if call.callback_at is not None and not self._met_somebody_since(call, call.callback_at):
+        if call.callback_at is not None and not self._met_somebody_since(call):
             # Whatever ended it, even if nobody saw how: we owe this caller a call.
             outcome = Outcome(Result.CALLBACK, PROMISED if call.came_in_time else call.closed or PROMISED, Blame.NOBODY)
         abandoned = outcome.result is Result.ABANDONED
