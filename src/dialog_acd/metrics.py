@@ -62,7 +62,7 @@ OUTCOMES: Mapping[Result, tuple[str, ...]] = {
     Result.OVERFLOWED: ("partner",),
     Result.FAILSAFE: (*FAILSAFE_WHYS, OTHER),
     Result.CLOSED: ("closed-by-hours", "closed-by-day"),
-    Result.CALLBACK: ("promised",),
+    Result.CALLBACK: ("promised", "closed-by-hours", "closed-by-day"),
     Result.RELEASED: tuple(trigger.value for trigger in Trigger),
     Result.REFUSED: ("emergency", "loop", "partner-limit", "none-to-spare"),
     Result.FAILED: ("lost-sight",),

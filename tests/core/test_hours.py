@@ -272,8 +272,11 @@ def test_five_minutes_before_closing_the_line_is_looked_at_once_more() -> None:
     assert warned(acd.until(friday("14:55:00"))) == ["c7", "c8"]
 
 
-def test_where_nobody_works_nobody_can_tell() -> None:
-    assert warned(gone_home(friday("14:58:00")).waits("c1", MAIN)) == []
+def test_where_nobody_works_only_the_last_minutes_tell() -> None:
+    """Nobody can say how long the wait will be; that they will not all be back before closing, anybody can."""
+    acd = gone_home(friday("14:50:00")).waits("c1", MAIN).until(friday("14:54:59.999"))
+    assert warned(acd) == []
+    assert warned(acd.until(friday("14:55:00"))) == ["c1"]
 
 
 def test_at_closing_time_with_nobody_there_the_caller_is_told() -> None:

@@ -268,7 +268,7 @@ class CentreUnderFire(RuleBasedStateMachine):
             )
         if isinstance(message, m.SaveRecord):
             self.hear_record(message.record)
-        elif isinstance(message, m.RememberCall) and message.callback_at is not None:
+        elif isinstance(message, m.CallbackPromised):
             self.promised.add(message.call)
         elif isinstance(message, m.Offer):
             assert self.switch_up, "an order into the void"
@@ -306,8 +306,10 @@ class CentreUnderFire(RuleBasedStateMachine):
         # A promise is never forgotten, unless a person was met after all.
         assert (record.t_callback is not None) == (record.call in self.promised)
         if record.call in self.promised:
-            met = (Result.SERVED, Result.OVERFLOWED, Result.FAILSAFE)
-            assert record.outcome.result in (Result.CALLBACK, *met), record.outcome
+            assert record.t_callback is not None
+            here = found_elsewhere or any(o.at >= record.t_callback for o in answered)
+            elsewhere = record.t_ovf_ans is not None or record.failsafe_answered_by is not None
+            assert here or elsewhere or record.outcome.result is Result.CALLBACK, record.outcome
         if record.outcome.result is Result.SERVED:
             assert record.t_ans is not None
         if record.outcome.result is Result.ABANDONED:

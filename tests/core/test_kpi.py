@@ -132,6 +132,18 @@ def test_closed_is_not_offered_and_released_is(pattern: CallRecord) -> None:
     assert found.service_level == Ratio(0, 2)
 
 
+def test_who_is_promised_a_call_is_neither_answered_nor_abandoned_and_stays_offered(pattern: CallRecord) -> None:
+    promised = replace(pattern, outcome=Outcome(Result.CALLBACK, "promised", Blame.NOBODY), t_leave=None)
+    found = figures([promised, ended(pattern, Result.SERVED, 10)])
+    assert (found.offered, found.answered, found.abandoned, found.promised) == (2, 1, 0, 1)
+    assert (found.callback_rate, found.abandon_rate, found.service_level) == (Ratio(1, 2), Ratio(0, 2), Ratio(1, 2))
+
+
+def test_who_is_promised_a_call_at_night_is_not_offered(pattern: CallRecord) -> None:
+    promised = replace(pattern, outcome=Outcome(Result.CALLBACK, "closed-by-hours", Blame.NOBODY), t_leave=None)
+    assert (figures([promised]).offered, figures([promised]).closed) == (0, 1)
+
+
 def test_only_who_came_in_the_very_moment_did_not_wait(pattern: CallRecord) -> None:
     gone = ended(pattern, Result.ABANDONED)
     calls = [ended(pattern, Result.SERVED, 0), ended(pattern, Result.SERVED, 0.001), later(gone, t_leave=3)]

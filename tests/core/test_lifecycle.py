@@ -60,8 +60,9 @@ EXPECTED: dict[str, dict[str, str]] = {
     "offered": {
         "OfferAnswered": "connected", "PartiesBridged": "connected", "OfferFailed": "returning",
         "Withdraw": "returning", "Hold": "returning", "OrderFailed": "waiting", "CallerHeld": "waiting",
+        "CallbackAsked": "offered",
     },
-    "returning": {"CallerHeld": "waiting", "Hold": "returning"},
+    "returning": {"CallerHeld": "waiting", "Hold": "returning", "CallbackAsked": "returning"},
     "connected": {
         "OfferAnswered": "connected", "PartiesBridged": "connected", "AgentHungUp": "connected",
         "OfferFailed": "returning", "CallerHeld": "waiting", "CallTransferred": "diverted",

@@ -84,6 +84,8 @@ class Acd:
             call = self._visits.new_call(known.call, directory.entry_for(known.dialled, known.trunk), known.at)
             self._visits.note_arrival(call, known)
             call.callback_at = known.callback_at
+            # Whoever is found waiting all the same has not been told: the order was lost with us.
+            call.owed = call.wants_callback = known.callback_at is not None
             self._visits.at_the_door(call)
         # One method per kind of signal; a test checks that none is missing.
         self._apply: dict[type[m.Signal], object] = {
@@ -256,6 +258,8 @@ class Acd:
         if call is None:
             self._floor.ignore(signal, "unknown or ended call", order.call)
             return
+        if signal.certain and isinstance(order, m.Say):
+            self._overflow.not_said(call)
         if not signal.certain or isinstance(order, m.Hold | m.Withdraw | m.Say):
             # Nobody knows whether it happened, or the caller is about to be gone: a deadline decides.
             self._floor.ignore(signal, f"deadline decides: {signal.why}", order.call)

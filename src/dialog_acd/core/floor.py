@@ -1,8 +1,9 @@
 """The floor of the centre: what is alive on it, and the few moves by which that changes.
 
 Everybody who decides something (``visits.py``, ``offers.py``, ``overflow.py``, ``resync.py``) works on this one picture
-and changes it only through these moves, so that what must hold together does: a call's state and its deadlines, its
-place in the matching and the length of the line, a call with a partner and the channel it occupies there.
+and changes what must hold together only through these moves: a call's state and its deadlines, its place in the
+matching and the length of the line, a call with a partner and the channel it occupies there. What concerns one room
+alone, such as how far up its ladder a call has come, that room writes itself.
 
 The floor decides nothing. Each of its attributes is public to the rooms around it, and to nobody else.
 """
@@ -67,6 +68,15 @@ class Floor:
         if now >= self.debt.day_ends:
             for queue, tenant in self.debt.new_day(now):
                 self.roster.matching.help_town(queue, tenant, 0.0)
+
+    def remember(self, call: LiveCall) -> None:
+        """Have what is known of a call kept beyond a restart of ours, until its record is safe."""
+        self.out.append(
+            m.RememberCall(
+                call.id, call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id, call.line.t_in,
+                call.callback_at,
+            )
+        )  # fmt: skip
 
     def tell(self, output: m.Order | m.Notice) -> None:
         self.out.append(output)

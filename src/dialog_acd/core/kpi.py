@@ -4,13 +4,14 @@ The definitions are those of the 115 network and of the towns' contracts:
 
 - **offered** (O): every call that wanted a person, and came when the number is served. A call to an emergency number
   was told where help is and wanted nobody here (refused); a call that found the number closed was told when it opens
-  (closed). Both are counted apart and are in no denominator. A call that came out of hours and was sent to a partner
-  all the same (115 on a Friday afternoon) was promised a person, so it is offered.
+  or promised to be called back (closed). Both are counted apart and are in no denominator. A call that came out of
+  hours and was sent to a partner all the same (115 on a Friday afternoon) was promised a person, so it is offered.
 - **answered** (own A): a person of ours answered, whatever became of the call later. **overflowed**: nobody of ours
   did, a partner's person did. **failsafe**: Asterisk took the call out of our hands and neither of the two had
   answered it before; whether the failsafe group then answered is reported with it where known. **released**: the
-  caller waited and was told that nobody will answer. **abandoned** and **failed** (technical losses) are the rest.
-  Each offered call is in exactly one of these six.
+  caller waited and was told that nobody will answer. **promised**: the caller chose to be called back; neither answered
+  nor abandoned. **abandoned** and **failed** (technical losses) are the rest. Each offered call is in exactly one of
+  these seven.
 - **sent** (V): handed to a partner at least once, whoever answered in the end.
 - **wait** of a call: from the first signalling at our door until a person answers, announcements included; a
   partner's person counts.
@@ -31,7 +32,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dialog_acd.core.records import Result
+from dialog_acd.core.records import PROMISED, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -131,7 +132,8 @@ class Figures:
         if result is Result.REFUSED:
             self.refused += 1
             return
-        if result is Result.CLOSED and record.t_ovf is None:
+        at_night = result is Result.CALLBACK and record.outcome.reason != PROMISED
+        if (result is Result.CLOSED or at_night) and record.t_ovf is None:
             self.closed += 1
             return
         self.offered += 1

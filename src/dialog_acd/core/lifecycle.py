@@ -80,7 +80,8 @@ CALL_TABLE: Mapping[tuple[CallState, type[object]], CallState] = {
     (_S.ARRIVED, m.CallTransferred): _S.DIVERTED,
     (_S.WAITING, m.Offer): _S.OFFERED,
     (_S.WAITING, m.Divert): _S.DIVERTING,
-    (_S.WAITING, m.CallbackAsked): _S.WAITING,
+    # The key is pressed in the waiting loop; an offer may have been quicker, and be over before we hear of it.
+    **{(s, m.CallbackAsked): s for s in (_S.WAITING, _S.OFFERED, _S.RETURNING)},
     (_S.DIVERTING, m.Offer): _S.OFFERED,
     (_S.DIVERTING, m.DivertAnswered): _S.DIVERTED,
     (_S.DIVERTING, m.DivertFailed): _S.RETURNING,

@@ -87,6 +87,8 @@ class LiveCall:
     told_closing: bool = False
     saying_until: datetime | None = None
     """A prompt is being played, until its end is told, or so long at the most."""
+    asking: int | None = None
+    """The rung that has the prompt offer a callback."""
     climbed: Mapping[int, datetime | None] = field(default_factory=lambda: UNTRIED)
     """Rungs taken in this wait, and from when on each may be taken again."""
     rung: int | None = None
@@ -95,6 +97,10 @@ class LiveCall:
     trigger: str = ""
     callback_at: datetime | None = None
     """When the caller was promised to be called back."""
+    owed: bool = False
+    """... and nobody has talked to them since."""
+    wants_callback: bool = False
+    """The key was pressed, and nothing said of it yet: a phone rang already, and may be answered instead."""
     numbers_tried: int = 0
     """How many of the partner's numbers have been rung for the rung in force."""
     partner: PartnerId | None = None

@@ -172,7 +172,8 @@ class Action(StrEnum):
     PARTNER = "partner"
     ANNOUNCE = "announce"
     CALLBACK = "callback"
-    """Offered once in a wait: a key, and the caller is promised to be called back at the number they call from."""
+    """Offered once in a wait by each such rung: a key, and the caller is promised to be called back at the number they
+    call from."""
     RELEASE = "release"
 
 

@@ -37,6 +37,16 @@ class Number:
     text: str
 
 
+# Emergency, directory and short numbers, mass calls, premium rates: no caller may show these (German
+# Telecommunications Act, section 120), so whoever does is somebody else. And no number begins with 0.
+_NO_CALLERS = re.compile(r"\+(?:0|49(?:0|11|12|137|900))")
+
+
+def may_be_called(number: Number) -> bool:
+    """Whether somebody can be called at a number that was shown as the caller's. It may still be a forged one."""
+    return number.kind is NumberKind.E164 and _NO_CALLERS.match(number.text) is None
+
+
 def normalise(dialled: str, trunk: Trunk) -> Number:
     """Read a dialled number by its trunk's profile. Never raises: what cannot be read is UNKNOWN."""
     # The same few numbers are dialled all day; what is longer than any number may be a page of hostile text.

@@ -121,7 +121,7 @@ class Offers:
             return
         agent = self._serving(call)
         first = count and not call.talked
-        call.talked, call.served_by = True, agent.agent.id
+        call.talked, call.served_by, call.wants_callback, call.owed = True, agent.agent.id, False, False
         self.note_offer(call, None)
         self._floor.out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id))
         rung_at = call.line.offers[-1].at

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.floor import HELD_WITHIN
-from dialog_acd.core.ladder import LOOK_AGAIN, Obstacle, Situation, fires, is_for
+from dialog_acd.core.floor import CLOSING_SOON, HELD_WITHIN
+from dialog_acd.core.ladder import AGAIN, LOOK_AGAIN, Obstacle, Situation, fires, is_for
+from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due
 from dialog_acd.core.model import Action, EntryKind, Trigger
-from dialog_acd.core.numbers import NumberKind
+from dialog_acd.core.numbers import may_be_called
 from dialog_acd.core.records import MOST_RUNGS, RungTaken
 from dialog_acd.core.rules import written
 
@@ -47,6 +48,9 @@ class Overflow:
         """Try a waiting call's ladder from the top. Says whether a rung was taken."""
         if Due.PAUSE_ENDS in call.deadlines:
             return False  # a refused order a moment ago; it stands in line again after the pause, and comes back here
+        if call.wants_callback:
+            self._promise(call)
+            return True
         now, again, somebody_later = self._floor.now, None, False
         if call.saying_until is not None and now < call.saying_until:
             # Let the prompt be heard. (An agent who is free does not wait for it.)
@@ -110,13 +114,22 @@ class Overflow:
             return False
         left = call.closes_at - self._floor.now
         expected = self._expected(call) if left < timedelta(hours=1) else None
-        return expected is not None and expected > left
+        # Nobody works for the queue: in the last minutes that is an answer, too.
+        return expected > left if expected is not None else left <= CLOSING_SOON
 
     def _say(self, call: LiveCall, say: m.Say) -> None:
         """The caller is told as held once more when the prompt is over."""
         call.saying_until = self._floor.now + SAID_WITHIN
         self._floor.set_due(call, Due.LADDER, call.saying_until)
         self._floor.out.append(say)
+
+    def not_said(self, call: LiveCall) -> None:
+        """The switch would not play a prompt. A callback is offered again after a while; other words are not missed."""
+        if call.asking is not None:
+            again = self._floor.now + AGAIN
+            call.climbed, call.asking = {**call.climbed, call.asking: again}, None
+            call.saying_until = None
+            self._floor.set_due(call, Due.LADDER, again)
 
     def _expected(self, call: LiveCall) -> timedelta | None:
         """How much longer this caller will wait, on average; ``None``: nobody works for the queue."""
@@ -150,10 +163,12 @@ class Overflow:
                 self._note_rung(call, rung, why)
                 self._divert(call, place, rung, partner, why)
             return obstacle
-        if rung.action is Action.CALLBACK and (call.callback_at is not None or not self._can_be_called_back(call)):
+        if rung.action is Action.CALLBACK and (call.owed or not self._can_be_called_back(call)):
             return Obstacle("no number to call back")
         self._note_rung(call, rung, why)
-        call.told_closing = call.told_closing or rung.trigger is Trigger.CLOSING_SOON
+        if rung.action in (Action.ANNOUNCE, Action.CALLBACK):
+            # What says nothing does not keep from the caller that we close.
+            call.told_closing = call.told_closing or rung.trigger is Trigger.CLOSING_SOON
         call.climbed = {**call.climbed, place: None}
         if rung.action is Action.WIDEN:
             call.step = max(call.step, int(rung.target))
@@ -170,8 +185,9 @@ class Overflow:
         elif rung.action is Action.ANNOUNCE:
             self._announce(call, rung.target)
         elif rung.action is Action.CALLBACK:
-            offer = "acd/closing-callback" if rung.trigger is Trigger.CLOSING_SOON else "acd/callback-offer"
-            self._say(call, m.Say(call.id, offer, callback=True))
+            closing = "acd/closing-callback" if rung.trigger is Trigger.CLOSING_SOON else "acd/callback-offer"
+            call.asking = place
+            self._say(call, m.Say(call.id, "acd/closed-callback" if call.closed else closing, callback=True))
         else:
             self._release(call, rung.trigger.value, call.entry.closed if call.closed else "acd/nobody")
         return None
@@ -229,24 +245,37 @@ class Overflow:
         ]
 
     def _can_be_called_back(self, call: LiveCall) -> bool:
-        return call.ani is not None and self._floor.directory.number(call.ani, call.trunk).kind is NumberKind.E164
+        """Not at a number of ours either: a switchboard that forwards to us with its own would ring us."""
+        if call.ani is None:
+            return False
+        found = self._floor.directory.entry_for(call.ani, call.trunk)
+        # Of a block only its switchboard: behind the longer numbers may be somebody's telephone.
+        ours = found.known and found.number.text in (found.entry.number, f"{found.entry.number}0")
+        return may_be_called(found.number) and not ours
 
     def on_callback_asked(self, signal: m.CallbackAsked) -> None:
-        """Keep the wish, and only then confirm it.
-
-        It is kept beyond a restart of ours, and stands even if the last words cannot be said. Who has been offered to
-        an agent meanwhile gets a person instead, who can note it, too.
+        """Who has been offered to an agent meanwhile gets a person instead, who can note it, too; or if nobody answers,
+        the promise.
         """
         call = self._floor.live(signal, signal.call)
         if call is None:
             return
-        if call.callback_at is None and not self._can_be_called_back(call):
+        if not call.owed and not self._can_be_called_back(call):
             self._floor.ignore(signal, "no number to call back", signal.call)
-            return
-        if call.callback_at is None:
-            call.callback_at = self._floor.now
-            known = (call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id)
-            self._floor.out.append(m.RememberCall(call.id, *known, call.line.t_in, call.callback_at))
+        elif call.state is CallState.WAITING:
+            self._promise(call)
+        else:
+            call.wants_callback = True
+
+    def _promise(self, call: LiveCall) -> None:
+        """Keep the wish, and only then confirm it.
+
+        It is kept beyond a restart of ours, and stands even if the last words cannot be said.
+        """
+        call.wants_callback = False
+        if not call.owed:
+            call.callback_at, call.owed = self._floor.now, True
+            self._floor.remember(call)
             self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))
         order = m.Release(call.id, "acd/callback-noted", again=False)
         self._floor.move(call, order)

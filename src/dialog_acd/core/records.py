@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_RUNGS = 12
 MOST_OFFERS = 50
 """A caller may be offered to many phones that all fail at once; a record stays a record all the same."""
+PROMISED = "promised"
+"""Reason of a callback to somebody who came when the number was served. Else it is why the number was closed."""
 
 
 class Result(StrEnum):
@@ -33,7 +35,8 @@ class Result(StrEnum):
     CLOSED = "closed"
     """Nobody serves the number at this hour; the caller was told when it opens. In no service level."""
     CALLBACK = "callback"
-    """Waited, and was promised to be called back instead. Neither answered nor abandoned."""
+    """Waited, and was promised to be called back instead. Neither answered nor abandoned, unless ``t_ans`` says that
+    somebody was spoken to before."""
     RELEASED = "released"
     """Waited, and was told that nobody will answer: a rung said so."""
     REFUSED = "refused"

@@ -12,7 +12,7 @@ from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due, LiveCall
 from dialog_acd.core.model import EntryKind, OfferId
 from dialog_acd.core.numbers import NumberKind
-from dialog_acd.core.records import Blame, CallRecord, Outcome, Result, Timeline, blame_for
+from dialog_acd.core.records import PROMISED, Blame, CallRecord, Outcome, Result, Timeline, blame_for
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -97,8 +97,7 @@ class Visits:
                 return
             call.from_partner = call.entry.kind is EntryKind.PARTNER_INBOUND
             call.refused = self._not_promised(call)
-            known = (call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id)
-            self._floor.out.append(m.RememberCall(call.id, *known, self._floor.now))
+            self._floor.remember(call)
         elif call.state is CallState.FAILSAFE:
             # The question was asked before Asterisk gave up on us; failsafe is one-way, nobody is held from there.
             self._floor.ignore(signal, f"call is {call.state}", signal.call)
@@ -196,8 +195,11 @@ class Visits:
 
     def held(self, call: LiveCall, signal: m.CallerHeld) -> None:
         before = call.state
+        if call.asking is not None and before is not CallState.WAITING:
+            # Cut short by a phone that nobody answered: the callback is offered again.
+            call.climbed = {place: again for place, again in call.climbed.items() if place != call.asking}
+        call.saying_until = call.asking = None  # after a prompt, or after what has cut it short
         if before is CallState.WAITING:
-            call.saying_until = None  # after a prompt
             self._floor.to_climb[call.id] = None
             return
         if before in (CallState.OFFERED, CallState.CONNECTED):
@@ -257,15 +259,15 @@ class Visits:
             return Outcome(Result.RELEASED, call.released_for, Blame.US)
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
 
-    @staticmethod
-    def _met_somebody(call: LiveCall) -> bool:
-        return call.talked or call.state is CallState.DIVERTED or call.failsafe_answered_by is not None
-
     def end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
         """Close a call: free whom it occupies, write its one record."""
-        if call.callback_at is not None and not self._met_somebody(call):
+        if call.wants_callback and not call.owed:
+            # The key was pressed, and before anybody answered the caller was gone, sure of a call.
+            call.callback_at, call.owed = self._floor.now, True
+            self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))
+        if call.owed and call.state is not CallState.DIVERTED and call.failsafe_answered_by is None:
             # Whatever ended it, even if nobody saw how: we owe this caller a call.
-            outcome = Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
+            outcome = Outcome(Result.CALLBACK, PROMISED if call.came_in_time else call.closed or PROMISED, Blame.NOBODY)
         abandoned = outcome.result is Result.ABANDONED
         if call.agent is not None:
             if self._offers.talks(call):
@@ -284,7 +286,8 @@ class Visits:
             self._floor.outlook.left(
                 call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=abandoned
             )
-            if outcome.result in (Result.ABANDONED, Result.CALLBACK, Result.RELEASED, Result.FAILSAFE):
+            counts = outcome.result in (Result.ABANDONED, Result.RELEASED, Result.FAILSAFE)
+            if counts or (outcome.result is Result.CALLBACK and outcome.reason == PROMISED):
                 self._floor.count(call, in_time=False)
         partner = call.partner if call.line.t_ovf_ans is not None else None
         self._floor.back_from_partner(call)

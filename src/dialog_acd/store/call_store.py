@@ -1,7 +1,8 @@
 """Who is there: one line per call from its arrival until its record is saved, in a file beside the journal.
 
 Not in the database, because a call must be remembered while that is away, and not in Asterisk, because the channel may
-be gone when we come back. A line is one ``O_APPEND`` write; kill -9 loses nothing, a power failure ends the calls, too.
+be gone when we come back. A line is one ``O_APPEND`` write; kill -9 loses nothing, a power failure ends the calls,
+too (and may cost what was promised in the last seconds before it: no call waits here for a disk).
 What cannot be written is only remembered in memory: no call is refused for it.
 """
 
