@@ -586,31 +586,38 @@ class Matching:
     def _for_agent(self, group: _Group, fitting: int, now: float) -> Match:
         if len(self._of_priority) > 1:
             fitting = next(filter(None, (fitting & of_priority for of_priority in self._of_priority.values())))
-        by_target, help_debt = group.by_target, group.help_debt
-        ranked: list[tuple[float, float, int, CallId, int]] = []
-        classes = self._classes
+        classes, live = self._classes, self._waiting
+        heads: list[_Waiting] = []
         while fitting:
             low = fitting & -fitting
             fitting ^= low
             of = classes[low.bit_length() - 1]
-            head = self._first(of)
-            score = now - head[0]
-            if help_debt:
-                score += of.boost
-            if by_target:
-                score *= of.pace
-            ranked.append((-score, *head))
-        rivals = len(ranked)
-        ranked.sort()
-        best = ranked[0]
-        of = classes[best[4]]
+            head = of.line[0]
+            # Looked at here as well as in _first: this line is run for every kind of call at every decision.
+            heads.append(head if live.get(head[2]) is head else self._first(of))
+        if group.by_target or group.help_debt:
+            ranked = sorted((-self._score(group, classes[head[3]], now - head[0]), head) for head in heads)
+            score, best = -ranked[0][0], ranked[0][1]
+            others = tuple([(head[2], -lower) for lower, head in ranked[1 : SHOWN + 1]])
+        else:
+            heads.sort()  # the earliest place is the longest wait
+            best = heads[0]
+            score = now - best[0]
+            others = tuple([(head[2], now - head[0]) for head in heads[1 : SHOWN + 1]])
+        of = classes[best[3]]
         tier, agent, _, _ = self._best_agent(of)
-        others = tuple((r[3], -r[0]) for r in ranked[1 : SHOWN + 1])
-        self.leaves(best[3])
+        self.leaves(best[2])
         self.busies(agent[2])
         return Match(
-            best[3], agent[2], "call", of.in_force, now - best[1], -best[0], tier, now - agent[0], others, rivals
+            best[2], agent[2], "call", of.in_force, now - best[0], score, tier, now - agent[0], others, len(heads)
         )
+
+    @staticmethod
+    def _score(group: _Group, of: _Class, waited: float) -> float:
+        """A wait, as the rules of the agent's team weigh it."""
+        if group.help_debt:
+            waited += of.boost
+        return waited * of.pace if group.by_target else waited
 
     def _for_call(self, of: _Class, waiting: _Waiting, now: float) -> Match:
         tier, agent, others, rivals = self._best_agent(of)
