@@ -31,7 +31,7 @@ SAID_WITHIN = timedelta(seconds=20)
 POSITION, EXPECTED_WAIT = "position", "expected-wait"
 """Reserved names of announcements: they are made up from what is known when they are due."""
 _WAIT_PROMPTS = ("acd/wait-under-2", "acd/wait-2-to-5", "acd/wait-5-to-10", "acd/wait-over-10")
-_EXPECTED = Trigger.EXPECTED_WAIT
+_OF_PEOPLE = frozenset({Trigger.NOBODY, Trigger.TECHNICAL})
 _OF_WAITING = frozenset({Trigger.ALL_BUSY, Trigger.WAITED, Trigger.EXPECTED_WAIT, Trigger.LENGTH})
 """Triggers that mean "it takes long here": for the others there is nobody here to compare a partner with."""
 
@@ -61,7 +61,6 @@ class Overflow:
             staff = self._floor.roster.matching.staff(call.queue.id)
             call.forecast = self._floor.outlook.forecast(call.queue.id, call.ahead, staff, now)
         self._closing_time(call)
-        situation: Situation | None = None
         for place, rung in enumerate(call.queue.ladder):
             if not is_for(rung, call.entry.kind):
                 continue
@@ -69,8 +68,7 @@ class Overflow:
                 again = _sooner(again, wait)
                 continue
             overflowing = (call.queue.id, place) in self._overflowing
-            situation = situation or self._situation(call)
-            why, look = fires(rung, now, situation, overflowing=overflowing)
+            why, look = fires(rung, now, self._situation(call, rung.trigger), overflowing=overflowing)
             if rung.trigger is Trigger.EXPECTED_WAIT and first_look:
                 # Whoever joins says how the queue is; those in front of them expect less, of course.
                 (self._overflowing.add if why else self._overflowing.discard)((call.queue.id, place))
@@ -138,17 +136,21 @@ class Overflow:
             queue, matching.ahead_of(call.id, queue), matching.staff(queue), self._floor.now
         )
 
-    def _situation(self, call: LiveCall) -> Situation:
+    def _situation(self, call: LiveCall, trigger: Trigger) -> Situation:
+        """What there is to know for this trigger; all else is as if it did not matter."""
         matching, queue, tenant = self._floor.roster.matching, call.queue.id, call.entry.tenant
+        somebody = reachable = True
+        if trigger in _OF_PEOPLE:
+            somebody, reachable = matching.anybody(queue, tenant), matching.reachable(queue, tenant)
         return Situation(
-            waiting_since=call.waiting_since,
-            closed=call.closed,
-            somebody=matching.anybody(queue, tenant),
-            reachable=matching.reachable(queue, tenant),
-            ahead=self._still_ahead(call) if any(r.trigger is Trigger.LENGTH for r in call.queue.ladder) else 0,
-            expected=self._expected(call) if any(r.trigger is _EXPECTED for r in call.queue.ladder) else None,
-            too_late=any(r.trigger is Trigger.CLOSING_SOON for r in call.queue.ladder) and self._too_late(call),
-            switched_until=self._floor.switched.get(queue),
+            call.waiting_since,
+            call.closed,
+            somebody,
+            reachable,
+            self._still_ahead(call) if trigger is Trigger.LENGTH else 0,
+            self._expected(call) if trigger is Trigger.EXPECTED_WAIT else None,
+            trigger is Trigger.CLOSING_SOON and self._too_late(call),
+            self._floor.switched.get(queue),
         )
 
     def _still_ahead(self, call: LiveCall) -> int:
