@@ -357,3 +357,59 @@ def test_the_log_stays_off_standard_output(desk: Desk) -> None:
     assert re.fullmatch(r"schema: \w+\n", done.stdout)
     assert done.stderr
     assert all(json.loads(line)["event"] for line in done.stderr.splitlines())
+
+
+# ---------------------------------------------------------------- rules as code
+
+
+def yaml_file(desk: Desk, name: str, text: str) -> str:
+    path = desk.folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_directory_is_exported_changed_looked_at_applied_and_rolled_back(desk: Desk) -> None:
+    desk.has_schema()
+    desk.run("load", yaml_file(desk, "town.toml", TOWN))
+    _, exported, _ = desk.run("directory", "export")
+    edited = yaml_file(desk, "edited.yaml", exported.replace("ring_for: 12.5", "ring_for: 25"))
+
+    status, said, _ = desk.run("directory", "diff", edited)
+    assert (status, said) == (0, "queue town: ring_for 12.5 becomes 25\n")
+    assert desk.run("directory", "apply", edited, "--dry-run")[1] == said
+    assert desk.run("directory", "export")[1] == exported
+
+    status, said, _ = desk.run("directory", "apply", edited, "--why", "longer", "--by", "anna")
+    assert status == 0
+    assert "version 2 is in force" in said
+    assert desk.run("directory", "diff", edited)[1] == "nothing changes\n"
+    history = desk.run("directory", "history")[1].splitlines()
+    assert [line.split()[0] for line in history] == ["2", "1"]
+    assert history[0].endswith("anna          longer")
+
+    status, said, _ = desk.run("directory", "rollback", "1", "--by", "bert")
+    assert "queue town: ring_for 25 becomes 12.5" in said
+    assert desk.run("directory", "export")[1] == exported
+    assert desk.run("directory", "history")[1].splitlines()[0].endswith("rolled back to version 1")
+    assert "ring_for: 25" in desk.run("directory", "export", "--version", "2")[1]
+
+
+def test_an_edit_of_a_directory_that_has_moved_on_is_refused(desk: Desk) -> None:
+    desk.has_schema()
+    desk.run("load", yaml_file(desk, "town.toml", TOWN))
+    _, exported, _ = desk.run("directory", "export")
+    edited = yaml_file(desk, "edited.yaml", exported.replace("ring_for: 12.5", "ring_for: 25"))
+    assert desk.refuses("directory", "apply", edited, "--expect", "7").startswith(
+        "The directory is at version 1 by now, this edit was made from version 7"
+    )
+    assert desk.run("directory", "export")[1] == exported
+
+
+def test_a_bad_edit_changes_nothing_and_says_why(desk: Desk) -> None:
+    desk.has_schema()
+    desk.run("load", yaml_file(desk, "town.toml", TOWN))
+    _, exported, _ = desk.run("directory", "export")
+    bad = yaml_file(desk, "bad.yaml", exported.replace("citizens>=3", "citizen>=3"))
+    assert "asks for skill 'citizen', which is not declared" in desk.refuses("directory", "apply", bad)
+    assert desk.run("directory", "export")[1] == exported
+    assert desk.refuses("directory", "rollback", "9") == "there is no version 9 of the directory"

@@ -21,11 +21,11 @@ import pytest
 from dialog_acd.app import PortTaken, serve
 from dialog_acd.settings import AgiSettings, AmiSettings, ApiSettings, Settings, StoreSettings
 from dialog_acd.store.database import open_database
-from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.journal import JournalUnavailable
 from dialog_acd.switch.agi import AgiServer, PortInUse
 from dialog_acd.switch.ami import AmiAddress, AmiLoginRefused, probe
-from dialog_acd.testing import LANGENHAGEN, demo_directory
+from dialog_acd.testing import LANGENHAGEN, MONDAY, demo_directory
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ async def site(tmp_path: Path, migrated_file: Path) -> Site:
     site = Site(tmp_path, *free_ports(3))
     shutil.copy(migrated_file, site.database)
     database = await open_database(f"sqlite+aiosqlite:///{site.database}")
-    await DirectoryStore(database).replace(demo_directory())
+    await DirectoryStore(database).replace(demo_directory(), Edit("test", MONDAY))
     await database.dispose()
     for name, secret in (("ami.secret", SECRET), ("api.token", TOKEN)):
         path = tmp_path / name

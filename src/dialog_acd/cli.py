@@ -1,4 +1,4 @@
-"""The command line: ``serve``, ``migrate``, ``load``, ``check``, ``route``, ``simulate``.
+"""The command line: ``serve``, ``migrate``, ``load``, ``directory``, ``check``, ``route``, ``simulate``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import getpass
 import json
 import sys
 from datetime import UTC, datetime
@@ -54,8 +55,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("serve", help="run the service")
     commands.add_parser("migrate", help="bring the database to this version's schema")
-    load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML)")
+    load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
+    _add_directory_commands(commands)
     check = commands.add_parser(
         "check", help="validate settings, secrets, database, directory and AMI login; remark on rules that cannot work"
     )
@@ -87,6 +89,25 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
+def _add_directory_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    directory = commands.add_parser("directory", help="rules as code: export, diff, apply, history, rollback")
+    actions = directory.add_subparsers(dest="action", required=True, metavar="ACTION")
+    export = actions.add_parser("export", help="print the directory as YAML that can be applied again")
+    export.add_argument("--version", type=int, metavar="N", help="an earlier one (default: the one in force)")
+    diff = actions.add_parser("diff", help="say in words what FILE would change")
+    apply = actions.add_parser("apply", help="replace the directory by FILE, all of it or nothing")
+    for action in (diff, apply):
+        action.add_argument("file", type=Path, metavar="FILE.yaml")
+    apply.add_argument("--dry-run", action="store_true", help="change nothing, only say what would change")
+    apply.add_argument("--expect", type=int, metavar="N", help="refuse unless version N is still in force")
+    actions.add_parser("history", help="who changed the directory, when and why")
+    rollback = actions.add_parser("rollback", help="apply an earlier version again")
+    rollback.add_argument("version", type=int, metavar="N")
+    for action in (apply, rollback):
+        action.add_argument("--why", default="", help="kept with the version")
+        action.add_argument("--by", default=getpass.getuser(), help="kept with the version (default: your login)")
+
+
 async def _serve(settings: Settings, _asked: argparse.Namespace) -> int:
     from dialog_acd.app import serve
 
@@ -102,15 +123,17 @@ async def _migrate(settings: Settings, _asked: argparse.Namespace) -> int:
 
 
 async def _load(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.clock import SystemClock
     from dialog_acd.store.database import open_database, require_current_schema
     from dialog_acd.store.directory_file import read_directory
-    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.directory_store import DirectoryStore, Edit
 
     directory = read_directory(asked.file)
     database = await open_database(settings.store.database_url)
     try:
         await require_current_schema(database)
-        await DirectoryStore(database).replace(directory)
+        edit = Edit(getpass.getuser(), SystemClock().now(), f"loaded {asked.file.name}")
+        await DirectoryStore(database).replace(directory, edit)
     finally:
         await database.dispose()
     print(
@@ -118,6 +141,51 @@ async def _load(settings: Settings, asked: argparse.Namespace) -> int:
         f"{len(directory.queues)} queues, {len(directory.agents)} agents\n"
         "a service that runs takes it with SIGHUP (kill -HUP), without disturbing a call"
     )
+    return 0
+
+
+async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.store.database import open_database, require_current_schema
+    from dialog_acd.store.directory_file import read_directory
+    from dialog_acd.store.directory_plain import differences, plain
+    from dialog_acd.store.directory_store import DirectoryStore, Edit
+    from dialog_acd.store.yaml_text import write_yaml
+
+    wanted = read_directory(asked.file) if asked.action in ("diff", "apply") else None
+    database = await open_database(settings.store.database_url)
+    try:
+        await require_current_schema(database)
+        store = DirectoryStore(database)
+        if asked.action == "history":
+            for version in await store.versions(limit=1000):
+                at = version.edit.at.astimezone(BERLIN)
+                print(f"{version.number:5}  {at:%d.%m.%Y %H:%M:%S}  {version.edit.by or '-':12}  {version.edit.why}")
+            return 0
+        if asked.action == "export":
+            if asked.version is not None:
+                print(await store.text_of(asked.version), end="")
+            else:
+                print(write_yaml(plain(await store.load())), end="")
+            return 0
+        # Read before what it is compared with: whatever is changed in between, --expect or the store will tell.
+        found = await store.current()
+        before = None if await store.is_empty() else await store.load()
+        after = await store.version(asked.version) if wanted is None else wanted
+        lines = differences(before, after)
+        print("\n".join(lines) or "nothing changes")
+        if asked.action == "diff" or not lines or getattr(asked, "dry_run", False):
+            return 0
+        why = asked.why or (
+            f"rolled back to version {asked.version}" if wanted is None else f"applied {asked.file.name}"
+        )
+        expected = getattr(asked, "expect", None)
+        number = await store.replace(
+            after, Edit(asked.by, SystemClock().now(), why), found if expected is None else expected
+        )
+    finally:
+        await database.dispose()
+    print(f"version {number} is in force; a service that runs takes it with SIGHUP (kill -HUP)")
     return 0
 
 
@@ -296,6 +364,7 @@ _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
     "load": _load,
+    "directory": _rules_as_code,
     "check": _check,
     "route": _route,
     "simulate": _simulate,

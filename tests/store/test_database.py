@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +27,7 @@ from dialog_acd.store.database import (
     writing,
 )
 from dialog_acd.store.directory_file import read_directory
-from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.tables import CONFIGURATION, metadata
 from directories import DEMO
 
@@ -83,7 +84,7 @@ async def test_an_older_schema_is_refused_and_a_newer_one_accepted(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "_head", lambda scripts: "0099")
-    with pytest.raises(SchemaOutdated, match="schema 0003, this version needs 0099"):
+    with pytest.raises(SchemaOutdated, match="schema 0005, this version needs 0099"):
         await require_current_schema(engine)
     monkeypatch.undo()
     async with writing(engine).begin() as connection:
@@ -358,10 +359,17 @@ async def test_a_directory_is_filled_in_and_emptied_in_the_order_of_its_foreign_
     for table in CONFIGURATION:
         for key in table.foreign_keys:
             assert order.index(key.column.table.name) < order.index(table.name)
-    assert set(order) == set(metadata.tables) - {"records", "record_conflicts", "agent_intents", "queue_switches"}
+    assert set(order) == set(metadata.tables) - {
+        "records",
+        "record_conflicts",
+        "agent_intents",
+        "queue_switches",
+        "directory_versions",
+    }
     store = DirectoryStore(engine)
-    await store.replace(read_directory(DEMO))
-    await store.replace(read_directory(DEMO))
+    edit = Edit("anna", datetime(2026, 11, 23, 9, tzinfo=UTC))
+    await store.replace(read_directory(DEMO), edit)
+    await store.replace(read_directory(DEMO), edit)
 
 
 # -- what an operator reads

@@ -47,7 +47,6 @@ from pathlib import Path  # noqa: TC003  in a public signature
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -69,6 +68,7 @@ from dialog_acd.store.directory_file import (
     rule_line,
     told,
 )
+from dialog_acd.store.yaml_text import YamlInvalid, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -334,19 +334,6 @@ class Scenario:
 # ---------------------------------------------------------------- reading
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe values only, and no key twice in a table: the first of the two would be lost without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.MarkedYAMLError(None, None, f"{key.value!r} is written twice", key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def read_scenario(path: Path) -> Scenario:
     """Read and check the file. Raises ``ScenarioInvalid`` naming every fault and its place."""
     content = _plain(path)
@@ -377,17 +364,9 @@ def _plain(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ScenarioInvalid(path, ("it is not UTF-8 text; save it as UTF-8",)) from error
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506  it is a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark, problem = error.problem_mark, " ".join(filter(None, (error.context, error.problem)))
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ScenarioInvalid(path, (f"it is not YAML: {where}{problem}",)) from error
-    # A date like 2026-02-30 looks like one and is none.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ScenarioInvalid(path, (f"it is not YAML: {error}",)) from error
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ScenarioInvalid(path, ("it must be a table with names such as 'name', 'directory' and 'arrivals'",))
-    return content
+        return parse_yaml(text, "'name', 'directory' and 'arrivals'", aliases=True)
+    except YamlInvalid as error:
+        raise ScenarioInvalid(path, (str(error),)) from error
 
 
 def _read_directory(where: object, scenario: Path) -> Directory | None:

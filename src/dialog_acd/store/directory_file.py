@@ -1,4 +1,4 @@
-"""The directory as a file an operator writes: TOML, seconds as plain numbers.
+"""The directory as a file an operator writes: TOML or YAML, seconds as plain numbers.
 
 Whoever mistypes a word must be told which one and where, and must be told all faults at once. So unknown fields
 are refused, types are taken at their word (``"20"`` is not 20), and what the file as a whole gets wrong (a queue
@@ -52,6 +52,7 @@ from dialog_acd.core.model import (
     Trunk,
 )
 from dialog_acd.core.rules import parse_rung, parse_step
+from dialog_acd.store.yaml_text import YamlInvalid, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -247,9 +248,15 @@ class DirectoryTable(Table):
 
 
 def read_directory(path: Path) -> Directory:
-    """Read and check the file. Raises ``DirectoryFileInvalid`` naming every fault and its place."""
+    """Read and check the file: YAML by its name (``.yaml``, ``.yml``), else TOML.
+
+    Raises ``DirectoryFileInvalid`` naming every fault and its place.
+    """
     try:
-        content = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        text = path.read_bytes().decode("utf-8-sig")
+        if path.suffix in {".yaml", ".yml"}:
+            return directory_from_yaml(text, path)
+        content = tomllib.loads(text)
     except OSError as error:
         raise DirectoryFileInvalid(path, (f"it cannot be read ({error.strerror})",)) from error
     except UnicodeDecodeError as error:
@@ -257,6 +264,15 @@ def read_directory(path: Path) -> Directory:
     except tomllib.TOMLDecodeError as error:
         raise DirectoryFileInvalid(path, (f"it is not TOML: {error}",)) from error
     return directory_from_plain(content, path)
+
+
+def directory_from_yaml(text: str, source: Path) -> Directory:
+    """The same for a text in YAML. Raises ``DirectoryFileInvalid``."""
+    try:
+        content = parse_yaml(text, "'tenants', 'queues' and 'entries'")
+    except YamlInvalid as error:
+        raise DirectoryFileInvalid(source, (str(error),)) from error
+    return directory_from_plain(content, source)
 
 
 def directory_from_plain(content: dict[str, Any], source: Path) -> Directory:

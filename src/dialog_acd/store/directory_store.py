@@ -3,6 +3,10 @@
 There is no editing of single rows. An edit builds a new ``Directory``, which refuses contradictions, and only then
 takes the place of the old one, in one transaction: nobody ever reads half of each.
 
+Every directory that was in force is kept, as the text that was applied, with who, when and why (*version*). An edit
+says which version it was made from; if another is in force by then, it is refused, and nobody overwrites what they
+have not seen.
+
 Steps, rungs and hours are stored as the lines an operator writes. A line that cannot be read (a migration carries over
 what an older version had accepted; somebody edits the database by hand) is a fault of the directory like any other,
 told together with the rest.
@@ -10,7 +14,9 @@ told together with the rest.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import RowMapping, func, insert, select, text
@@ -18,7 +24,7 @@ from sqlalchemy import RowMapping, func, insert, select, text
 from dialog_acd.core import calendars, rules
 from dialog_acd.core.calendars import Calendar, Hours, SpecialDay
 from dialog_acd.core.directory import Directory
-from dialog_acd.core.errors import DirectoryInvalid, RuleInvalid
+from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid, RuleInvalid
 from dialog_acd.core.model import (
     Agent,
     AgentOrder,
@@ -36,6 +42,9 @@ from dialog_acd.core.model import (
 )
 from dialog_acd.store import tables
 from dialog_acd.store.database import writing
+from dialog_acd.store.directory_file import directory_from_yaml
+from dialog_acd.store.directory_plain import plain
+from dialog_acd.store.yaml_text import write_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -49,8 +58,44 @@ T = TypeVar("T")
 _EVERY_DAY = frozenset(range(7))
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Who changes the directory, when, and why, in their own words."""
+
+    by: str
+    at: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A directory that was in force from ``edit.at`` until the next one."""
+
+    number: int
+    edit: Edit
+
+
+class DirectoryMoved(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """Somebody else has changed the directory since this edit was begun."""
+
+    error_id = "directory-moved"
+
+    def __init__(self, expected: int, found: int) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"The directory is at version {found} by now, this edit was made from version {expected}: "
+            "look at what has changed, and make it again."
+        )
+
+
+class NoSuchVersion(DialogAcdError):  # noqa: N818
+    """There is no version of the directory with this number."""
+
+    error_id = "no-such-version"
+
+
 class DirectoryStore:
-    """Loads and replaces the directory."""
+    """Loads and replaces the directory, and remembers what it was."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -72,22 +117,85 @@ class DirectoryStore:
             }
         return _directory(rows, skills)
 
-    async def replace(self, directory: Directory) -> None:
-        """Put this directory in the place of the one stored. It is valid, or it could not have been built."""
+    async def replace(self, directory: Directory, edit: Edit, expected: int | None = None) -> int:
+        """Put this directory in the place of the one stored. It is valid, or it could not have been built.
+
+        ``expected``: the version the edit was made from. Returns the number of the new version. Raises
+        ``DirectoryMoved``, and nothing has changed.
+        """
+        before = await self._unversioned()
         async with writing(self._engine).begin() as connection:
             if connection.dialect.name == "postgresql":
                 # Two edits at once: the second waits, and replaces what the first has left. Without the lock it
                 # would not see the first one's rows, and fail on their keys.
                 await connection.execute(text("LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE"))
+            found = await _current(connection)
+            if expected is not None and expected != found:
+                raise DirectoryMoved(expected, found)
+            if before is not None and not found:
+                found = 1
+                await _keep(connection, found, before, Edit("", edit.at, "found in the database"))
             for table in reversed(tables.CONFIGURATION):
                 await connection.execute(table.delete())
             for table, rows in _rows(directory):
                 await _fill(connection, table, rows)
+            await _keep(connection, found + 1, directory, edit)
+            return found + 1
+
+    async def _unversioned(self) -> Directory | None:
+        """What an older version of this program has left, which kept no versions."""
+        async with self._engine.connect() as connection:
+            if await _current(connection):
+                return None
+        if await self.is_empty():
+            return None
+        try:
+            return await self.load()
+        except DirectoryInvalid:
+            return None  # nothing that could ever be rolled back to
+
+    async def current(self) -> int:
+        """Number of the version in force; 0 where none was ever kept."""
+        async with self._engine.connect() as connection:
+            return await _current(connection)
+
+    async def versions(self, limit: int = 50, before: int | None = None) -> list[Version]:
+        """The latest first; with ``before`` only older ones than that number."""
+        v = tables.directory_versions
+        question = select(v.c.number, v.c.at, v.c.by, v.c.why).order_by(v.c.number.desc()).limit(limit)
+        if before is not None:
+            question = question.where(v.c.number < before)
+        async with self._engine.connect() as connection:
+            return [Version(r.number, Edit(r.by, r.at, r.why)) for r in await connection.execute(question)]
+
+    async def text_of(self, number: int) -> str:
+        """What was applied, as YAML. Raises ``NoSuchVersion``."""
+        v = tables.directory_versions
+        async with self._engine.connect() as connection:
+            content = await connection.scalar(select(v.c.content).where(v.c.number == number))
+        if content is None:
+            raise NoSuchVersion(f"there is no version {number} of the directory")
+        return str(content)
+
+    async def version(self, number: int) -> Directory:
+        """The directory as it was. Raises ``NoSuchVersion``, and ``DirectoryFileInvalid`` where today's rules do not
+        allow it any more.
+        """
+        return directory_from_yaml(await self.text_of(number), Path(f"version {number}"))
 
     async def is_empty(self) -> bool:
         """Nothing was ever stored. (A directory always has its catch-all entry.)"""
         async with self._engine.connect() as connection:
             return (await connection.scalar(select(func.count()).select_from(tables.entries))) == 0
+
+
+async def _current(connection: AsyncConnection) -> int:
+    return await connection.scalar(select(func.max(tables.directory_versions.c.number))) or 0
+
+
+async def _keep(connection: AsyncConnection, number: int, directory: Directory, edit: Edit) -> None:
+    row = {"number": number, "at": edit.at, "by": edit.by, "why": edit.why, "content": write_yaml(plain(directory))}
+    await connection.execute(insert(tables.directory_versions), row)
 
 
 async def _fill(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:

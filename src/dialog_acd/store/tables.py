@@ -290,6 +290,17 @@ record_conflicts = Table(
     Column("content", JSON, nullable=False),
 )
 
+# Every directory there ever was, as text that could be loaded again.
+directory_versions = Table(
+    "directory_versions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("content", Text, nullable=False),
+)
+
 # Here and below no foreign key: what a supervisor ordered outlives a directory that is replaced whole.
 queue_switches = Table(
     "queue_switches",

@@ -1,0 +1,191 @@
+"""A directory as plain values, as its file says it; and the difference of two, in words.
+
+``plain`` is the way back of ``directory_from_plain``: what it gives, read again, is the same directory. Only what
+differs from the defaults is written, in the order of the file, so an export is what a careful operator would type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+from dialog_acd.core import calendars
+from dialog_acd.core.calendars import Calendar, Hours, SpecialDay
+from dialog_acd.core.model import Entry, Need, Rung, Step
+from dialog_acd.core.rules import written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dialog_acd.core.directory import Directory
+
+SECTIONS = (
+    "tenants",
+    "trunks",
+    "skills",
+    "teams",
+    "calendars",
+    "partners",
+    "failsafe_profiles",
+    "queues",
+    "entries",
+    "agents",
+)
+"""The tables of a directory, what is referred to before what refers."""
+_ALWAYS = ("tenants", "queues", "entries")
+_EVERY_DAY = frozenset(range(7))
+_ONE = {
+    "tenants": "tenant",
+    "trunks": "trunk",
+    "skills": "skill",
+    "teams": "team",
+    "calendars": "calendar",
+    "partners": "partner",
+    "failsafe_profiles": "failsafe profile",
+    "queues": "queue",
+    "entries": "entry",
+    "agents": "agent",
+}
+
+
+def plain(directory: Directory) -> dict[str, Any]:
+    """The directory as its file says it: texts, numbers, lists and tables; dates as dates."""
+    sections = {section: [_table(one) for one in getattr(directory, section)] for section in SECTIONS}
+    return {section: tables for section, tables in sections.items() if tables or section in _ALWAYS}
+
+
+def _table(one: Any) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for field in fields(one):
+        value = getattr(one, field.name)
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        if isinstance(one, Calendar) and field.name == "land":
+            # Said always: left out, it would be ours.
+            table["land"] = value or "none"
+        elif value != default and not (isinstance(one, Entry) and field.name == "number" and not value):
+            table[field.name] = _value(value)
+    return table
+
+
+@singledispatch
+def _value(value: Any) -> Any:
+    return value
+
+
+@_value.register
+def _(value: StrEnum) -> str:
+    return value.value
+
+
+@_value.register
+def _(value: timedelta) -> float:
+    seconds = value / timedelta(seconds=1)
+    return int(seconds) if seconds == int(seconds) else seconds
+
+
+@_value.register(Step)
+@_value.register(Rung)
+@_value.register(Need)
+def _(value: Step | Rung | Need) -> str:
+    return written(value)
+
+
+@_value.register
+def _(value: Hours) -> str:
+    return calendars.written(value)
+
+
+@_value.register
+def _(value: SpecialDay) -> dict[str, Any]:
+    stretches = [calendars.written(Hours(_EVERY_DAY, *stretch)).removeprefix("daily ") for stretch in value.hours]
+    return {"day": value.day, "name": value.name} | ({"hours": stretches} if stretches else {})
+
+
+@_value.register
+def _(value: frozenset) -> list[Any]:  # type: ignore[type-arg]
+    return sorted(map(_value, value))
+
+
+@_value.register
+def _(value: tuple) -> list[Any]:  # type: ignore[type-arg]
+    return [_value(one) for one in value]
+
+
+@_value.register
+def _(value: dict) -> dict[str, Any]:  # type: ignore[type-arg]
+    return {str(key): _value(one) for key, one in value.items()}
+
+
+# ---------------------------------------------------------------- the difference
+
+
+def differences(before: Directory | None, after: Directory) -> tuple[str, ...]:
+    """What changes from one directory to the other, a line each, as one would tell a colleague.
+
+    ``queue langenhagen: ring_for 20 becomes 25``; nothing at all where both say the same.
+    """
+    old = plain(before) if before is not None else {}
+    new = plain(after)
+    return tuple(line for section in SECTIONS for line in _section(section, old.get(section, []), new.get(section, [])))
+
+
+def _section(section: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[str]:
+    one = _ONE[section]
+    before, after = _by_name(old), _by_name(new)
+    for name in before.keys() - after.keys():
+        yield f"{one} {name} is taken away"
+    for name, table in after.items():
+        if name not in before:
+            said = ", ".join(f"{field} {_said(value)}" for field, value in table.items() if field not in _NAMES)
+            yield f"{one} {name} is new" + (f": {said}" if said else "")
+            continue
+        was = before[name]
+        for field in dict.fromkeys((*was, *table)):
+            if was.get(field) != table.get(field):
+                yield f"{one} {name}: {_change(field, was.get(field), table.get(field))}"
+    if before.keys() == after.keys() and list(before) != list(after):
+        yield f"the order of the {section.replace('_', ' ')} changes"
+
+
+_NAMES = ("id", "number")
+
+
+def _by_name(tables: list[dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
+    """By what tells one from the other."""
+    return {_name(table): table for table in tables}
+
+
+def _name(table: dict[str, Any]) -> str:
+    name = str(table.get("id") or table.get("number") or table.get("name") or table.get("kind", ""))
+    return f"{name} from {table['active_from']}" if "active_from" in table else name
+
+
+def _change(field: str, was: Any, becomes: Any) -> str:
+    if isinstance(was, list) and isinstance(becomes, list):
+        less = [_said(one) for one in was if one not in becomes]
+        more = [_said(one) for one in becomes if one not in was]
+        parts = [f"without {', '.join(less)}" if less else "", f"with {', '.join(more)}" if more else ""]
+        return f"{field} " + (" and ".join(filter(None, parts)) or "in another order")
+    if isinstance(was, dict) and isinstance(becomes, dict):
+        changed = [key for key in dict.fromkeys((*was, *becomes)) if was.get(key) != becomes.get(key)]
+        return "; ".join(_change(f"{field} {key}", was.get(key), becomes.get(key)) for key in changed)
+    if was is None:
+        return f"{field} is now {_said(becomes)}"
+    if becomes is None:
+        return f"{field} is no longer {_said(was)}"
+    return f"{field} {_said(was)} becomes {_said(becomes)}"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_said, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} {_said(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return f"'{value}'" if isinstance(value, str) and (" " in value or not value) else str(value)
