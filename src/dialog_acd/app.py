@@ -29,6 +29,7 @@ from prometheus_client import (
 )
 
 from dialog_acd import log as log_setup
+from dialog_acd.administration import Administration
 from dialog_acd.api.app import create_api
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from dialog_acd.core.directory import Directory
 
 log = structlog.get_logger()
 
@@ -199,7 +201,21 @@ async def serve(settings: Settings) -> None:
             "database": lambda: (not writer.failing, writer.last_error or "reachable"),
             "engine": lambda: (not turning.done(), "turning" if not turning.done() else "stopped"),
         }
-        api = create_api(engine, RecordReader(database), readiness, registry, token.get_secret_value())
+
+        def in_force(changed: Directory) -> None:
+            metrics.directory_changed(changed)
+            engine.tell(DirectoryChanged(changed))
+            log.info("directory.changed", entries=len(changed.entries), agents=len(changed.agents))
+
+        administration = Administration(directories, clock, in_force)
+        api = create_api(
+            engine,
+            RecordReader(database),
+            administration,
+            readiness=readiness,
+            metrics_registry=registry,
+            token=token.get_secret_value(),
+        )
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
@@ -207,13 +223,9 @@ async def serve(settings: Settings) -> None:
         async def reload() -> None:
             """SIGHUP: the directory as the database has it now. One that contradicts itself changes nothing."""
             try:
-                changed = await directories.load()
+                await administration.reload()
             except DialogAcdError as problem:
                 log.warning("directory.kept", why=str(problem))
-                return
-            metrics.directory_changed(changed)
-            engine.tell(DirectoryChanged(changed))
-            log.info("directory.changed", entries=len(changed.entries), agents=len(changed.agents))
 
         reloading: set[asyncio.Task[None]] = set()
 

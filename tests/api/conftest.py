@@ -17,6 +17,7 @@ from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from dialog_acd.api.ports import Change, Directories, Version, VersionTold
     from dialog_acd.core.records import CallRecord, Result
 
 NOON = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
@@ -142,6 +143,27 @@ def shelf() -> Shelf:
     return Shelf()
 
 
+class Nobody:
+    """No directory at all: for those who do not ask for one."""
+
+    async def told(self, version: int | None = None) -> VersionTold:
+        raise NotImplementedError
+
+    async def versions(self, limit: int, before: int | None = None) -> Sequence[Version]:
+        raise NotImplementedError
+
+    async def change(self, text: bytes, by: str, why: str, expected: int | None, *, dry_run: bool = False) -> Change:
+        raise NotImplementedError
+
+    async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Change:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def directories() -> Directories:
+    return Nobody()
+
+
 @pytest.fixture
 def readiness() -> dict[str, Callable[[], tuple[bool, str]]]:
     return {
@@ -152,12 +174,15 @@ def readiness() -> dict[str, Callable[[], tuple[bool, str]]]:
 
 @pytest.fixture
 async def stranger(
-    centre: Centre, shelf: Shelf, readiness: dict[str, Callable[[], tuple[bool, str]]]
+    centre: Centre,
+    shelf: Shelf,
+    directories: Directories,
+    readiness: dict[str, Callable[[], tuple[bool, str]]],
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody without a token."""
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
-    api = create_api(centre, shelf, readiness, registry, TOKEN)
+    api = create_api(centre, shelf, directories, readiness=readiness, metrics_registry=registry, token=TOKEN)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://acd.test") as client:
         yield client
 

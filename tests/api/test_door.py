@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from dialog_acd.api import app
 from dialog_acd.api.app import BODY_LIMIT, Door, create_api
 
-from .conftest import TOKEN, Centre, Shelf
+from .conftest import TOKEN, Centre, Nobody, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -34,6 +34,10 @@ LOCKED = [
     ("POST", "/api/v1/agents/{agent}/not-ready"),
     ("GET", "/api/v1/calls"),
     ("GET", "/api/v1/calls/{call}"),
+    ("GET", "/api/v1/directory"),
+    ("PUT", "/api/v1/directory"),
+    ("GET", "/api/v1/directory/versions"),
+    ("POST", "/api/v1/directory/versions/{version}/rollback"),
 ]
 OPEN = [("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")]
 
@@ -84,13 +88,15 @@ async def test_without_the_token_nothing_is_told_and_nothing_done(
 
 
 def test_a_token_with_umlauts_is_a_token_too() -> None:
-    create_api(Centre(), Shelf(), {}, CollectorRegistry(), "schlüssel-für-grünkohl")
+    create_api(
+        Centre(), Shelf(), Nobody(), readiness={}, metrics_registry=CollectorRegistry(), token="schlüssel-für-grünkohl"
+    )
 
 
 @pytest.mark.parametrize("token", ["", "changeme", " " * 20, f"{TOKEN}\n"])
 def test_a_placeholder_is_no_token(token: str) -> None:
     with pytest.raises(ValueError, match="at least 16 characters"):
-        create_api(Centre(), Shelf(), {}, CollectorRegistry(), token)
+        create_api(Centre(), Shelf(), Nobody(), readiness={}, metrics_registry=CollectorRegistry(), token=token)
 
 
 @pytest.mark.parametrize(

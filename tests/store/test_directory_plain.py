@@ -50,8 +50,8 @@ def test_everything_there_is_to_say_comes_back(tmp_path: Path) -> None:
             'ladder = ["waited 90 s: partner oldenburg"]',
             'ladder = ["waited 60 s: partner oldenburg", "waited 300 s: release"]',
             (
-                "queue town: ladder without 'waited 90 s: partner oldenburg' and with 'waited 60 s: partner oldenburg', "
-                "'waited 300 s: release'"
+                "queue town: ladder without 'waited 90 s: partner oldenburg' "
+                "and with 'waited 60 s: partner oldenburg', 'waited 300 s: release'"
             ),
         ),
     ],

@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 import dialog_acd
 from dialog_acd.api import problems
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, calls, health, queues
+from dialog_acd.api.routes import agents, calls, directory, health, queues
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 
@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
-    from dialog_acd.api.ports import Live, Readiness, Records
+    from dialog_acd.api.ports import Directories, Live, Readiness, Records
 
 BODY_LIMIT = 64 * 1024
-"""Bytes. The largest body the API knows has some fifty."""
+"""Bytes. The largest body the API knows has some fifty, but for a whole directory."""
+DIRECTORY_LIMIT = 8 * 1024 * 1024
+"""Bytes. Five hundred towns with two thousand agents are about one and a half million."""
 BODY_WITHIN = 10.0
 """Seconds a body may take to arrive."""
 TOKEN_LEAST = 16
@@ -51,7 +53,13 @@ log = structlog.get_logger(__name__)
 
 
 def create_api(
-    live: Live, records: Records, readiness: Readiness, metrics_registry: CollectorRegistry, token: str
+    live: Live,
+    records: Records,
+    directories: Directories,
+    *,
+    readiness: Readiness,
+    metrics_registry: CollectorRegistry,
+    token: str,
 ) -> FastAPI:
     """Build the application. Raises ``ValueError`` for a token too short to be one."""
     if len(token) < TOKEN_LEAST or token != token.strip():
@@ -69,7 +77,7 @@ def create_api(
         # Requests name calls and agents; they are told to our log and to nobody else.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    api.state.wiring = Wiring(live, records, readiness, metrics_registry, token)
+    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, token)
     api.include_router(health.router)
     refusals: dict[int | str, dict[str, Any]] = {401: {"model": ProblemOut}, 422: {"model": ProblemOut}}
     for router in (
@@ -79,6 +87,7 @@ def create_api(
         agents.router,
         agents.commands,
         calls.router,
+        directory.router,
     ):
         api.include_router(router, prefix="/api/v1", responses=refusals)
     # Starlette types these as taking any exception; each is called only with its own.
@@ -126,10 +135,11 @@ class Door:
 
 async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
     """The whole body, or ``None`` when the asker left. Raises ``BodyTooLarge``, ``BodyTooSlow``."""
+    limit = DIRECTORY_LIMIT if scope["path"] == directory.PATH else BODY_LIMIT
     for name, value in scope["headers"]:
         # Said in advance: refuse before the first byte. What is said may be wrong, so it is counted below too.
-        if name == b"content-length" and value.isdigit() and int(value[:20]) > BODY_LIMIT:
-            raise problems.BodyTooLarge(limit_bytes=BODY_LIMIT)
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
+            raise problems.BodyTooLarge(limit_bytes=limit)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN):
@@ -138,8 +148,8 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
                 if message["type"] == "http.disconnect":
                     return None
                 body += message.get("body", b"")
-                if len(body) > BODY_LIMIT:
-                    raise problems.BodyTooLarge(limit_bytes=BODY_LIMIT)
+                if len(body) > limit:
+                    raise problems.BodyTooLarge(limit_bytes=limit)
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 # FastAPI reads the annotations of dependencies at run time; what they name must be imported for real.
 from fastapi import Depends, Request
@@ -61,6 +61,52 @@ class Records(Protocol):
         ...
 
 
+class VersionTold(Protocol):
+    @property
+    def version(self) -> int: ...
+    @property
+    def directory(self) -> dict[str, Any]:
+        """Plain values, as a directory file says them."""
+        ...
+
+
+class Change(Protocol):
+    @property
+    def version(self) -> int: ...
+    @property
+    def differences(self) -> tuple[str, ...]: ...
+
+
+class Version(Protocol):
+    @property
+    def number(self) -> int: ...
+    @property
+    def edit(self) -> Edit: ...
+
+
+class Edit(Protocol):
+    @property
+    def by(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def why(self) -> str: ...
+
+
+class Directories(Protocol):
+    """The directory, its history, and its edits. All raise ``DialogAcdError`` with the ``error_id`` the API names."""
+
+    async def told(self, version: int | None = None) -> VersionTold: ...
+
+    async def versions(self, limit: int, before: int | None = None) -> Sequence[Version]: ...
+
+    async def change(
+        self, text: bytes, by: str, why: str, expected: int | None, *, dry_run: bool = False
+    ) -> Change: ...
+
+    async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Change: ...
+
+
 if TYPE_CHECKING:
     Readiness = Mapping[str, Callable[[], tuple[bool, str]]]
     """Name of a dependency to a quick look at it: (fit for calls, one sentence for a human)."""
@@ -84,6 +130,7 @@ class Wiring:
 
     live: Live
     records: Records
+    directories: Directories
     readiness: Readiness
     metrics_registry: CollectorRegistry
     token: str = field(repr=False)

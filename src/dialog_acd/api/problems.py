@@ -82,6 +82,34 @@ class AgentRefused(ApiProblem):
     status = HTTPStatus.CONFLICT
 
 
+class DirectoryRefused(ApiProblem):
+    """The directory is as it was: what was sent cannot be used."""
+
+    error_id = "directory-refused"
+    status = HTTPStatus(422)
+
+
+class DirectoryMoved(ApiProblem):
+    """Somebody else has changed the directory since."""
+
+    error_id = "directory-moved"
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
+class VersionNotSaid(ApiProblem):
+    """Say which version the edit was made from, as 'If-Match: "7"': the ETag of GET /api/v1/directory."""
+
+    error_id = "version-not-said"
+    status = HTTPStatus(428)
+
+
+class NoSuchVersion(ApiProblem):
+    """There is no version of the directory with this number."""
+
+    error_id = "no-such-version"
+    status = HTTPStatus.NOT_FOUND
+
+
 class BodyTooSlow(ApiProblem):
     """The request's body did not arrive in time."""
 

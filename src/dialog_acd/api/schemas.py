@@ -365,3 +365,51 @@ class DependencyOut(_Out):
 class ReadinessOut(_Out):
     ready: bool = Field(examples=[True])
     dependencies: dict[str, DependencyOut]
+
+
+# ---------------------------------------------------------------- directory
+
+
+class DirectoryOut(_Out):
+    """A version of the directory, in the words of a directory file; seconds are plain numbers, dates ISO 8601."""
+
+    version: int = Field(description="Its number; 0 where no version was ever kept.", examples=[7])
+    directory: dict[str, Any] = Field(
+        description="Tables by name: tenants, trunks, skills, teams, calendars, partners, failsafe_profiles, queues, "
+        "entries, agents. What is as by default is left out.",
+        examples=[{"tenants": [{"id": "langenhagen", "name": "Stadt Langenhagen", "label": "Langenhagen"}]}],
+    )
+
+
+class ChangedOut(_Out):
+    """What an edit did, or would do."""
+
+    version: int = Field(description="The version in force now.", examples=[8])
+    differences: list[str] = Field(
+        description="What changes, a sentence each; empty: nothing.",
+        examples=[["queue langenhagen: ring_for 20 becomes 25"]],
+    )
+
+
+class VersionOut(_Out):
+    version: int = Field(description="Number; they rise.", examples=[7])
+    at: _Time = Field(description="Since when it was in force.")
+    by: str = Field(description="Who put it in force.", examples=["admin"])
+    why: str = Field(description="In their words.", examples=["Laatzen goes live"])
+
+
+class VersionsOut(_Out):
+    """A page of versions, the latest first."""
+
+    versions: list[VersionOut]
+    next: int | None = Field(
+        description="Give this as 'before' to get the next page; null when this is the last.", examples=[3]
+    )
+
+
+class WhyIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    why: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = (
+        Field(default="", description="Why, kept with the version.", examples=["the new ladder sent everybody away"])
+    )

@@ -14,11 +14,12 @@ lengths, and ``told``, which says what is wrong with a table of whatever form.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from datetime import date, time, timedelta
 from difflib import get_close_matches
-from pathlib import Path  # noqa: TC003  in a public signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
@@ -273,6 +274,25 @@ def directory_from_yaml(text: str, source: Path) -> Directory:
     except YamlInvalid as error:
         raise DirectoryFileInvalid(source, (str(error),)) from error
     return directory_from_plain(content, source)
+
+
+def directory_from_json(text: bytes, source: str) -> Directory:
+    """The same for a text in JSON, dates written as texts. Raises ``DirectoryFileInvalid``."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DirectoryFileInvalid(Path(source), (f"it is not JSON: {error}",)) from error
+    if not isinstance(content, dict):
+        raise DirectoryFileInvalid(Path(source), ("it must be an object with names such as 'tenants' and 'queues'",))
+    try:
+        table = DirectoryTable.model_validate_json(text)
+    except ValidationError as error:
+        faults = told(error, content, DirectoryTable, _TABLES, _written_now)
+        raise DirectoryFileInvalid(Path(source), faults) from error
+    try:
+        return _directory(table)
+    except DirectoryInvalid as error:
+        raise DirectoryFileInvalid(Path(source), error.faults) from error
 
 
 def directory_from_plain(content: dict[str, Any], source: Path) -> Directory:

@@ -130,8 +130,7 @@ class DirectoryStore:
                 # would not see the first one's rows, and fail on their keys.
                 await connection.execute(text("LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE"))
             found = await _current(connection)
-            if expected is not None and expected != found:
-                raise DirectoryMoved(expected, found)
+            self.require(expected, found)
             if before is not None and not found:
                 found = 1
                 await _keep(connection, found, before, Edit("", edit.at, "found in the database"))
@@ -141,6 +140,12 @@ class DirectoryStore:
                 await _fill(connection, table, rows)
             await _keep(connection, found + 1, directory, edit)
             return found + 1
+
+    @staticmethod
+    def require(expected: int | None, found: int) -> None:
+        """Raise ``DirectoryMoved`` where an edit was made from another version than the one found."""
+        if expected is not None and expected != found:
+            raise DirectoryMoved(expected, found)
 
     async def _unversioned(self) -> Directory | None:
         """What an older version of this program has left, which kept no versions."""

@@ -1,0 +1,146 @@
+"""The directory: as it is, as it was, and edits of all of it.
+
+An edit is the whole directory. It is taken whole or not at all, and says by ``If-Match`` which version it was made
+from, so two administrators cannot overwrite each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+
+from dialog_acd.api.ports import Authorised, Wired  # noqa: TC001  read at run time
+from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, VersionNotSaid
+from dialog_acd.api.schemas import ChangedOut, DirectoryOut, ProblemOut, VersionOut, VersionsOut, WhyIn
+from dialog_acd.core.errors import DialogAcdError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATH = "/api/v1/directory"
+log = structlog.get_logger(__name__)
+router = APIRouter(prefix="/directory", tags=["directory"])
+_EDITS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (404, 412, 428)}
+_IfMatch = Annotated[
+    str | None,
+    Header(
+        max_length=40,
+        description="Version the edit was made from: the ETag of `GET /api/v1/directory`; `*`: whatever is in force.",
+        examples=['"7"'],
+    ),
+]
+_Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.", examples=[7])]
+_Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
+
+
+@router.get("", summary="The whole directory", responses={404: {"model": ProblemOut}})
+async def directory(
+    wiring: Wired,
+    _: Authorised,
+    response: Response,
+    version: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="An earlier version; absent: the one in force.")
+    ] = None,
+) -> DirectoryOut:
+    with _told():
+        told = await wiring.directories.told(version)
+    response.headers["ETag"] = f'"{told.version}"'
+    return DirectoryOut(version=told.version, directory=told.directory)
+
+
+@router.put(
+    "",
+    summary="Put another directory in force, all of it or nothing",
+    responses=_EDITS,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+            "description": "The directory as `GET` gives it under `directory`.",
+        }
+    },
+)
+async def change(  # noqa: PLR0917  FastAPI's parameters
+    wiring: Wired,
+    by: Authorised,
+    request: Request,
+    response: Response,
+    if_match: _IfMatch = None,
+    why: _Why = "",
+    dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.")] = False,
+) -> ChangedOut:
+    with _told():
+        changed = await wiring.directories.change(
+            await request.body(), by.name, why, _version(if_match), dry_run=dry_run
+        )
+    if not dry_run:
+        log.info("api.directory-changed", by=by.name, role=by.role, version=changed.version)
+    response.headers["ETag"] = f'"{changed.version}"'
+    return ChangedOut(version=changed.version, differences=list(changed.differences))
+
+
+@router.get("/versions", summary="Who changed the directory, when and why; the latest first")
+async def versions(
+    wiring: Wired,
+    _: Authorised,
+    limit: Annotated[int, Query(ge=1, le=200, description="Versions in a page.")] = 50,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="'next' of the page before; absent: the newest.")
+    ] = None,
+) -> VersionsOut:
+    # One more than wanted tells whether there is a next page.
+    found = await wiring.directories.versions(limit + 1, before)
+    page = [VersionOut(version=v.number, at=v.edit.at, by=v.edit.by, why=v.edit.why) for v in found[:limit]]
+    return VersionsOut(versions=page, next=page[-1].version if len(found) > limit else None)
+
+
+@router.post("/versions/{version}/rollback", summary="Put an earlier version in force again", responses=_EDITS)
+async def roll_back(  # noqa: PLR0917  FastAPI's parameters
+    wiring: Wired,
+    by: Authorised,
+    response: Response,
+    version: _Number,
+    if_match: _IfMatch = None,
+    body: Annotated[WhyIn | None, Body()] = None,
+) -> ChangedOut:
+    with _told():
+        why = body.why if body is not None else ""
+        changed = await wiring.directories.roll_back(version, by.name, why, _version(if_match))
+    log.info("api.directory-rolled-back", by=by.name, role=by.role, to=version, version=changed.version)
+    response.headers["ETag"] = f'"{changed.version}"'
+    return ChangedOut(version=changed.version, differences=list(changed.differences))
+
+
+def _version(if_match: str | None) -> int | None:
+    """The number of an ETag of ours; ``None`` for ``*``: whatever is in force.
+
+    Raises ``VersionNotSaid``, and ``DirectoryMoved`` for one that is none of ours.
+    """
+    if if_match is None:
+        raise VersionNotSaid
+    if if_match == "*":
+        return None
+    number = if_match.removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdecimal()) or len(number) > 10:
+        raise DirectoryMoved(f"{if_match!r} is no version of the directory.", expected=if_match)
+    return int(number)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What the directory refuses, as the API says it."""
+    try:
+        yield
+    except DialogAcdError as problem:
+        match problem.error_id:
+            case "directory-file-invalid" | "directory-invalid":
+                faults = list(getattr(problem, "faults", ()))
+                raise DirectoryRefused(None, faults=faults) from problem
+            case "directory-moved":
+                raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
+            case "no-such-version":
+                raise NoSuchVersion(str(problem)) from problem
+        raise
