@@ -81,7 +81,7 @@ async def test_every_path_is_either_locked_or_meant_to_be_open(stranger: httpx.A
 async def test_without_the_token_nothing_is_told_and_nothing_done(
     stranger: httpx.AsyncClient, centre: Centre, method: str, path: str, header: dict[str, str]
 ) -> None:
-    answer = await stranger.request(method, path.format(agent="anna", call="c1", queue="q"), headers=header)
+    answer = await stranger.request(method, path.format(agent="anna", call="c1", queue="q", version=1), headers=header)
     problem(answer, 401, "not-authenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert centre.told == []
