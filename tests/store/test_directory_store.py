@@ -168,10 +168,10 @@ async def test_entries_with_whatever_dates_come_back_as_they_were(engine: AsyncE
     # Collected first: hypothesis calls a plain function, the databases want to be awaited.
     @settings(max_examples=25, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(periods(), periods())
-    def collect(*dates: list[tuple[date | None, date | None]]) -> None:
+    def collect(one: list[tuple[date | None, date | None]], other: list[tuple[date | None, date | None]]) -> None:
         entries = [
             replace(directory.entries[0], number=number, active_from=since, active_to=to)
-            for number, its in zip(("+49513", "+495139"), dates, strict=True)
+            for number, its in (("+49513", one), ("+495139", other))
             for since, to in its
         ]
         made.append(replace(directory, entries=(*entries, *directory.entries)))
