@@ -133,6 +133,9 @@ def test_json_says_all_there_is(operator: Operator) -> None:
         "tenant": "harburg",
         "entry": "115",
         "found_by": "number 115",
+        "active_from": None,
+        "active_to": None,
+        "dormant": None,
         "queue": "service",
         "priority": 2,
         "open": False,
@@ -194,6 +197,71 @@ def test_without_a_time_it_is_now(operator: Operator) -> None:
     status, out, _ = operator.runs("--called=115", "--json")
     assert status == 0
     assert json.loads(out)["at"] > "2025"
+
+
+# ---------------------------------------------------------------- asked for a date
+
+
+@pytest.fixture
+def moving(operator: Operator) -> Operator:
+    """The county's number is Salzhausen's for the year 2027; 04172 is to come; 115 was to the end of May."""
+    town = '[[tenants]]\nid = "salzhausen"\nname = "Salzhausen"\nlabel = "SZ"\n'
+    own, rest = COUNTY.split("[[entries]]\n", 1)[1].split("[[entries]]", 1)
+    block, before = own.strip(), COUNTY.split("[[entries]]", 1)[0]
+    theirs = block.replace('tenant = "harburg"', 'tenant = "salzhausen"')
+    operator.file.write_text(
+        before
+        + town
+        + f"[[entries]]\n{block}\nactive_to = 2026-12-31\n"
+        + f"[[entries]]\n{theirs}\nactive_from = 2027-01-01\nactive_to = 2027-12-31\n"
+        + f"[[entries]]\n{theirs.replace('+494171693', '+494172')}\nactive_from = 2026-07-01\n"
+        + "[[entries]]"
+        + rest.replace('number = "115"', 'number = "115"\nactive_to = 2026-05-31')
+    )
+    return operator
+
+
+def test_a_number_changes_hands_between_two_seconds(moving: Operator) -> None:
+    before = moving.reads("04171 693-0", "2026-12-31T23:59:59")
+    assert before[1:4] == [
+        "tenant    Landkreis Harburg",
+        "entry     main-number",
+        "active    to Thu 31.12.2026 24:00",
+    ]
+    after = moving.reads("04171 693-0", "2027-01-01T00:00")
+    assert after[1:4] == [
+        "tenant    Salzhausen",
+        "entry     main-number",
+        "active    from Fri 01.01.2027 00:00 to Fri 31.12.2027 24:00",
+    ]
+
+
+def test_a_number_that_is_not_yet_active_says_from_when_on(moving: Operator) -> None:
+    read = moving.reads("04172 9099-0", "2026-06-30T23:59")
+    assert read[0] == "number    +49417290990 (e164), found by nobody owns this number yet"
+    assert "entry     catch-all" in read
+    assert "not yet   +494172 of Salzhausen, from Wed 01.07.2026 00:00" in read
+    assert "active    from Wed 01.07.2026 00:00" in moving.reads("04172 9099-0", "2026-07-01T00:00")
+
+
+def test_a_number_that_is_over_says_since_when(moving: Operator) -> None:
+    read = moving.reads("115", "2026-06-01T00:00")
+    assert read[0] == "number    115 (115), found by nobody owns this number any more"
+    assert "no more   115 of Landkreis Harburg, to Sun 31.05.2026 24:00" in read
+
+
+def test_programs_read_dates_as_dates(moving: Operator) -> None:
+    told = moving.json("04171 693-0", "2027-12-31T23:59")
+    assert (told["active_from"], told["active_to"], told["dormant"]) == ("2027-01-01", "2027-12-31", None)
+    told = moving.json("04172 9099-0", "2026-06-30T23:59")
+    assert (told["kind"], told["active_from"], told["active_to"]) == ("catch-all", None, None)
+    assert told["dormant"] == {
+        "entry": "+494172",
+        "tenant": "salzhausen",
+        "active_from": "2026-07-01",
+        "active_to": None,
+        "awaited": True,
+    }
 
 
 # ---------------------------------------------------------------- asked wrongly

@@ -15,7 +15,7 @@ import asyncio
 import getpass
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ from dialog_acd.core.rules import written
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dialog_acd.core.directory import Directory
+    from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.inquiry import Answer
     from dialog_acd.settings import Settings
 
@@ -217,6 +217,7 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
 
     What is allowed in a directory and is probably a mistake is remarked on, and fails nothing.
     """
+    from dialog_acd.clock import SystemClock
     from dialog_acd.core.directory import remarks
     from dialog_acd.settings import read_secret
 
@@ -230,7 +231,7 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
     async def directory() -> str:
         nonlocal noted
         found = await _directory(settings, asked.directory)
-        noted = remarks(found)
+        noted = remarks(found, SystemClock().now())
         return f"{len(found.entries)} entries, {len(found.queues)} queues, {len(found.agents)} agents"
 
     async def ami() -> str:
@@ -294,6 +295,40 @@ def _local(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(BERLIN).isoformat(timespec="seconds")
 
 
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _dormant_json(found: Resolution) -> dict[str, object] | None:
+    entry = found.dormant
+    if entry is None:
+        return None
+    return {
+        "entry": entry.number,
+        "tenant": entry.tenant,
+        "active_from": _iso(entry.active_from),
+        "active_to": _iso(entry.active_to),
+        "awaited": found.awaited,
+    }
+
+
+def _dates(directory: Directory, found: Resolution) -> list[str]:
+    """From when on and until when what was found is so."""
+    lines = []
+    entry, other = found.entry, found.dormant
+    since = f"from {entry.active_from:%a %d.%m.%Y} 00:00" if entry.active_from is not None else ""
+    to = f"to {entry.active_to:%a %d.%m.%Y} 24:00" if entry.active_to is not None else ""
+    if since or to:
+        lines.append("active    " + " ".join(filter(None, (since, to))))
+    if other is not None:
+        whose = f"{other.number} of {directory.tenant[other.tenant].name}"
+        if found.awaited:
+            lines.append(f"not yet   {whose}, from {other.active_from:%a %d.%m.%Y} 00:00")
+        else:
+            lines.append(f"no more   {whose}, to {other.active_to:%a %d.%m.%Y} 24:00")
+    return lines
+
+
 def _route_json(called: str, caller: str | None, answer: Answer, *, why: bool) -> dict[str, object]:
     entry, opening = answer.found.entry, answer.opening
     said: dict[str, object] = {
@@ -305,6 +340,9 @@ def _route_json(called: str, caller: str | None, answer: Answer, *, why: bool) -
         "tenant": entry.tenant,
         "entry": entry.number or entry.kind.value,
         "found_by": answer.found.why,
+        "active_from": _iso(entry.active_from),
+        "active_to": _iso(entry.active_to),
+        "dormant": _dormant_json(answer.found),
         "queue": answer.queue.id,
         "priority": answer.queue.priority,
         "open": answer.open,
@@ -330,6 +368,7 @@ def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why
         *([f"caller    {caller}"] if caller else []),
         f"tenant    {directory.tenant[entry.tenant].name}",
         f"entry     {entry.kind.value}",
+        *_dates(directory, answer.found),
         f"at        {answer.at.astimezone(BERLIN):%a %d.%m.%Y %H:%M:%S}: {answer.reason}",
     ]
     if opening is not None and opening.open and opening.closes_at is not None:

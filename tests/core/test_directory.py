@@ -42,6 +42,7 @@ from dialog_acd.core.model import (
     Trunk,
 )
 from dialog_acd.core.rules import parse_rung, parse_step
+from dialog_acd.testing import MONDAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,36 +122,36 @@ def with_entries(*entries: Entry) -> Directory:
 
 def test_exact_beats_block_and_the_longest_block_wins() -> None:
     directory = with_entries(entry("+4951173", "region", block=True), entry("+495117307123", "115"))
-    assert directory.entry_for("0511 7307-123").entry.queue == "115"
-    assert directory.entry_for("0511 7307-1234").entry.queue == "langenhagen"
-    assert directory.entry_for("0511 7307-0").entry.queue == "langenhagen"
-    assert directory.entry_for("0511 7308").entry.queue == "region"
-    assert directory.entry_for("0511 7307-99").why == "block +495117307"
-    assert directory.entry_for("0511 7307-123").why == "number +495117307123"
+    assert directory.entry_for("0511 7307-123", at=MONDAY).entry.queue == "115"
+    assert directory.entry_for("0511 7307-1234", at=MONDAY).entry.queue == "langenhagen"
+    assert directory.entry_for("0511 7307-0", at=MONDAY).entry.queue == "langenhagen"
+    assert directory.entry_for("0511 7308", at=MONDAY).entry.queue == "region"
+    assert directory.entry_for("0511 7307-99", at=MONDAY).why == "block +495117307"
+    assert directory.entry_for("0511 7307-123", at=MONDAY).why == "number +495117307123"
 
 
 def test_a_number_that_is_no_block_does_not_swallow_longer_ones() -> None:
     directory = with_entries(entry("+4951199", "region"))
-    assert directory.entry_for("051199").entry.queue == "region"
-    assert not directory.entry_for("0511991").known
+    assert directory.entry_for("051199", at=MONDAY).entry.queue == "region"
+    assert not directory.entry_for("0511991", at=MONDAY).known
 
 
 @pytest.mark.parametrize("dialled", ["115", "0511115", "+49115"])
 def test_115_is_one_entry_however_written(dialled: str) -> None:
-    assert GOOD.entry_for(dialled).entry.kind is EntryKind.SERVICE_115
+    assert GOOD.entry_for(dialled, at=MONDAY).entry.kind is EntryKind.SERVICE_115
 
 
 @pytest.mark.parametrize("dialled", ["", "anonymous", "0511 999999", "112", "ü" * 300, "47110"])
 def test_a_number_nobody_owns_is_caught(dialled: str) -> None:
-    found = GOOD.entry_for(dialled)
+    found = GOOD.entry_for(dialled, at=MONDAY)
     assert (found.entry.kind, found.known, found.why) == (EntryKind.CATCH_ALL, False, "nobody owns this number")
 
 
 def test_each_trunk_is_read_its_own_way_and_an_unknown_one_like_the_first() -> None:
     directory = replace(GOOD, trunks=(Trunk("north"), Trunk("south", "cc-no-plus")))
-    assert directory.entry_for("495117307", "south").entry.queue == "langenhagen"
-    assert not directory.entry_for("495117307", "north").known
-    assert not directory.entry_for("495117307", "nowhere").known
+    assert directory.entry_for("495117307", "south", at=MONDAY).entry.queue == "langenhagen"
+    assert not directory.entry_for("495117307", "north", at=MONDAY).known
+    assert not directory.entry_for("495117307", "nowhere", at=MONDAY).known
 
 
 @pytest.mark.parametrize("trunk", ["national", "cc-no-plus", "subscriber"])
@@ -158,14 +159,14 @@ def test_each_trunk_is_read_its_own_way_and_an_unknown_one_like_the_first() -> N
 def test_own_staff_reach_the_it_fault_line_by_its_extension(trunk: str, extension: str) -> None:
     entries = tuple(replace(e, number=extension) if e.kind is EntryKind.INTERNAL else e for e in GOOD.entries)
     directory = replace(GOOD, entries=entries, trunks=(Trunk("pbx", trunk),))
-    found = directory.entry_for(f" {extension} ", "pbx")
+    found = directory.entry_for(f" {extension} ", "pbx", at=MONDAY)
     assert (found.entry.kind, found.why) == (EntryKind.INTERNAL, f"extension {extension}")
 
 
 def test_a_telephone_beats_an_extension_of_the_same_digits() -> None:
     directory = replace(with_entries(entry("+495114711", "langenhagen")), trunks=(Trunk("town", "subscriber"),))
-    assert directory.entry_for("4711", "town").why == "number +495114711"
-    assert directory.entry_for("+495114711", "town").entry.queue == "langenhagen"
+    assert directory.entry_for("4711", "town", at=MONDAY).why == "number +495114711"
+    assert directory.entry_for("+495114711", "town", at=MONDAY).entry.queue == "langenhagen"
 
 
 # ---------------------------------------------------------------- faults
@@ -561,7 +562,7 @@ REMARKS: dict[str, Callable[[], Directory]] = {
 
 @pytest.mark.parametrize("remark", REMARKS)
 def test_what_is_probably_a_mistake_is_told(remark: str) -> None:
-    assert remarks(REMARKS[remark]()) == (remark,)
+    assert remarks(REMARKS[remark](), MONDAY) == (remark,)
 
 
 def test_a_skill_nobody_has_and_the_step_that_asks_for_it_are_both_told() -> None:
@@ -569,7 +570,7 @@ def test_a_skill_nobody_has_and_the_step_that_asks_for_it_are_both_told() -> Non
         queue("q", "from 0 s: citizens and b", "from 5 s: citizens"),
         skills=(*GOOD.skills[:1], Skill(SkillId("b"), "B")),
     )
-    assert remarks(directory) == (
+    assert remarks(directory, MONDAY) == (
         "skill b is declared, but no agent has it",
         "queue q: step 0 (from 0 s: citizens>=1 and b>=1) is of no use, no agent fulfils it",
     )
@@ -641,26 +642,26 @@ FINE: dict[str, Callable[[], Directory]] = {
 
 @pytest.mark.parametrize("what", FINE)
 def test_what_is_meant_so_is_not_remarked(what: str) -> None:
-    assert remarks(FINE[what]()) == ()
+    assert remarks(FINE[what](), MONDAY) == ()
 
 
 def test_the_gap_is_measured_by_the_clock_in_germany_whatever_the_partners_clock_shows() -> None:
     directory = hours("mon-thu 08:00-18:00", "fri 08:00-15:00", then=("fri 13:00-16:00",))
     lisbon = replace(directory.calendars[1], zone="Europe/Lisbon")  # an hour behind
-    (remark,) = remarks(replace(directory, calendars=(directory.calendars[0], lisbon)))
+    (remark,) = remarks(replace(directory, calendars=(directory.calendars[0], lisbon)), MONDAY)
     assert remark.startswith(f"{PROMISE}Fri 17:00-18:00 it is closed")
 
 
 def test_a_partner_without_a_calendar_is_always_there() -> None:
     directory = hours("mon-thu 07:00-18:00", "fri 07:00-15:00", then=("sun 01:00-02:00",))
-    assert len(remarks(directory)) == 1
-    assert remarks(replace(directory, partners=GOOD.partners)) == ()
+    assert len(remarks(directory, MONDAY)) == 1
+    assert remarks(replace(directory, partners=GOOD.partners), MONDAY) == ()
 
 
 @given(st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)).filter(lambda edge: edge[0] != edge[1]), max_size=12))
 def test_a_circle_is_told_exactly_where_there_is_one(leads: set[tuple[int, int]]) -> None:
     queues = [plain(f"q{n}", *(f"all busy: queue q{to}" for of, to in sorted(leads) if of == n)) for n in range(6)]
-    told = [remark for remark in remarks(only(*queues)) if "circle" in remark]
+    told = [remark for remark in remarks(only(*queues), MONDAY) if "circle" in remark]
     # By taking away, again and again, every queue that leads nowhere any more.
     left = set(leads)
     while (shorter := {edge for edge in left if edge[1] in {of for of, _ in left}}) != left:
@@ -676,5 +677,5 @@ def test_a_circle_is_told_exactly_where_there_is_one(leads: set[tuple[int, int]]
 
 
 def test_the_earliest_and_the_last_minute_of_the_promise_count() -> None:
-    (remark,) = remarks(hours("mon-fri 08:01-17:59"))
+    (remark,) = remarks(hours("mon-fri 08:01-17:59"), MONDAY)
     assert remark.startswith(f"{PROMISE}Mon-Fri 08:00-08:01, Mon-Fri 17:59-18:00 it is closed")

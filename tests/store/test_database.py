@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -211,6 +211,10 @@ class Lived:
         await engine.dispose()
         return found
 
+    async def load_entries(self) -> list[str]:
+        """Their numbers, in a form that cannot be loaded as a directory any more."""
+        return [number for (number,) in await self.ask("SELECT number FROM entries ORDER BY position")]
+
     async def load(self) -> Any:
         engine = await open_database(self.url)
         try:
@@ -352,6 +356,55 @@ async def test_the_way_back_keeps_what_the_first_form_can_say(lived: Lived) -> N
     ]
     assert set(await lived.ask("SELECT team FROM agents")) == {("",)}
     await lived.everything()
+
+
+DATED = "INSERT INTO entries (number, position, tenant, queue, kind, failsafe, block, closed, spare"
+
+
+async def test_the_fourth_form_takes_a_number_several_times(lived: Lived) -> None:
+    await lived.change("0003")
+    before = await lived.load_entries()
+    await lived.say(f"{DATED}) VALUES ('+49511999', 3, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0)")
+    await lived.change("0004")
+    directory = await lived.load()
+    assert [(e.number, e.active_from, e.active_to) for e in directory.entries] == [
+        *((number, None, None) for number in before),
+        ("+49511999", None, None),
+    ]
+    # The version before still runs, and replaces its directory: it writes no dates.
+    await lived.say(f"{DATED}) VALUES ('+49511998', 4, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0)")
+    await lived.say(
+        f"""{DATED}, active_from, active_to) VALUES
+            ('+49511997', 5, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0, NULL, '2026-12-31'),
+            ('+49511997', 6, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0, '2027-01-01', NULL)"""
+    )
+    directory = await lived.load()
+    assert [(e.active_from, e.active_to) for e in directory.entries[-2:]] == [
+        (None, date(2026, 12, 31)),
+        (date(2027, 1, 1), None),
+    ]
+    engine = await open_database(lived.url)
+    async with engine.connect() as connection:
+        key = await connection.run_sync(lambda c: inspect(c).get_pk_constraint("entries"))
+    await engine.dispose()
+    assert (key["name"], key["constrained_columns"]) == ("pk_entries", ["number", "position"])
+
+
+async def test_the_way_back_from_dates_leaves_who_answers_today(lived: Lived) -> None:
+    """An entry that has yet to begin must not answer at once because its date is forgotten."""
+    await lived.change("0003")
+    before = await lived.everything()
+    await lived.change("0004")
+    await lived.say(
+        f"""{DATED}, active_from, active_to) VALUES
+            ('+49511997', 5, 'town', 'town', 'forwarded', 'main', FALSE, 'over', 0, NULL, '2001-12-31'),
+            ('+49511997', 6, 'town', 'town', 'forwarded', 'main', FALSE, 'active', 0, '2002-01-01', '2098-12-31'),
+            ('+49511997', 7, 'town', 'town', 'forwarded', 'main', FALSE, 'to come', 0, '2099-01-01', NULL)"""
+    )
+    await lived.change("0003")
+    assert await lived.ask("SELECT number, closed FROM entries WHERE position > 2") == [("+49511997", "active")]
+    await lived.say("DELETE FROM entries WHERE position > 2")
+    assert await lived.everything() == before
 
 
 async def test_a_directory_is_filled_in_and_emptied_in_the_order_of_its_foreign_keys(engine: AsyncEngine) -> None:

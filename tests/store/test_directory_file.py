@@ -24,6 +24,7 @@ from dialog_acd.core.model import (
     TeamId,
 )
 from dialog_acd.store.directory_file import DirectoryFileInvalid, read_directory
+from dialog_acd.testing import MONDAY
 from directories import COUNTY, DEMO, TOWN
 
 if TYPE_CHECKING:
@@ -132,8 +133,19 @@ def test_a_file_that_says_all_there_is_to_say(tmp_path: Path) -> None:
     ],
 )
 def test_the_demo_leads_numbers_where_they_belong(dialled: str, tenant: str, queue: str) -> None:
-    entry = read_directory(DEMO).entry_for(dialled).entry
+    entry = read_directory(DEMO).entry_for(dialled, at=MONDAY).entry
     assert (entry.tenant, entry.queue) == (tenant, queue)
+
+
+def test_a_number_stands_there_once_for_each_of_its_times(tmp_path: Path) -> None:
+    content = COUNTY.replace('number = "115"', 'number = "115"\nactive_from = 2026-04-01\nactive_to = 2026-12-31')
+    entry = COUNTY.split("[[entries]]")[2].replace('number = "115"', 'number = "115"\nactive_from = 2027-01-01')
+    path = tmp_path / "directory.toml"
+    path.write_text(f"{content}\n[[entries]]{entry}")
+    found = [(e.active_from, e.active_to) for e in read_directory(path).entries if e.number == "115"]
+    assert found == [(date(2026, 4, 1), date(2026, 12, 31)), (date(2027, 1, 1), None)]
+    (fault,) = faults(tmp_path, f"{content}\n[[entries]]{entry}".replace("2026-12-31", "2027-01-01"))
+    assert fault.startswith("number '115' has two entries at once: one from 2026-04-01 to 2027-01-01")
 
 
 def test_the_demo_has_sixteen_agents_who_can_serve_every_queue() -> None:
@@ -158,7 +170,7 @@ def test_the_demo_works_at_any_hour_of_any_day_and_nothing_in_it_looks_like_a_mi
         opening = always.opening(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day, minutes=7 * day))
         assert (opening.open, opening.closes_at) == (True, None)
     assert not any(q.ladder for q in directory.queues), "nobody plays Oldenburg"
-    assert remarks(directory) == ()
+    assert remarks(directory, MONDAY) == ()
 
 
 def test_what_the_demo_shows_in_comments_can_be_typed(tmp_path: Path) -> None:
@@ -317,6 +329,19 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
         ("channels = 4", "channels = 0", "partner oldenburg: channels 0 would send no call"),
         ("min_gain = 45.5", "min_gain = -1", "partners[0].min_gain: -1: Input should be greater than or equal to 0"),
         ("at_most = 3", 'at_most = "3"', "entries[2].at_most: must be a whole number"),
+        (
+            "at_most = 3",
+            'active_from = "01.04.2026"',
+            "entries[2].active_from: must be a date without quotes, as 2026-12-24 (in the one with number '4711')",
+        ),
+        ("at_most = 3", "active_to = 2026-12-31T24:00:00", "it is not TOML: "),
+        ("at_most = 3", "active_to = 2026-12-31T23:59:59", "entries[2].active_to: must be a date without "),
+        ("at_most = 3", "active_until = 2026-12-31", "entries[2].active_until: unknown field"),
+        (
+            "at_most = 3",
+            "active_from = 2026-04-01\nactive_to = 2026-03-31",
+            "entry 4711 (from 2026-04-01 to 2026-03-31): active_to is the last day",
+        ),
         (
             '["service", "dispatch"]',
             '"service"',

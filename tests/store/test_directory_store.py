@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import StatementError
 
@@ -117,7 +119,12 @@ def directory() -> Directory:
                 closed="acd/it-closed",
                 at_most=3,
                 spare=2,
+                active_to=date(2026, 12, 31),
             ),
+            # The same number again, and the later one first: a directory keeps its order.
+            replace(demo.entries[0], number="+495130", active_from=date(2027, 2, 28), active_to=date(2027, 2, 28)),
+            replace(demo.entries[0], number="+495130", active_to=date(2027, 2, 27), block=False),
+            replace(demo.entries[0], number="+495130", active_from=date(2028, 2, 29)),
         ),
         agents=(
             replace(
@@ -144,6 +151,39 @@ async def test_what_is_stored_is_loaded(engine: AsyncEngine, directory: Director
     await store.replace(directory, BY_HAND)
     assert not await store.is_empty()
     assert await store.load() == directory
+
+
+@st.composite
+def periods(draw: st.DrawFn) -> list[tuple[date | None, date | None]]:
+    """Of one number, none of them overlapping, in any order; the first or the last perhaps without an end."""
+    days = sorted(draw(st.sets(st.dates(date(2000, 1, 1), date(2099, 12, 31)), min_size=2, max_size=10)))
+    found: list[tuple[date | None, date | None]] = list(zip(days[::2], days[1::2], strict=False))
+    if draw(st.booleans()):
+        found[0] = (None, found[0][1])
+    if draw(st.booleans()):
+        found[-1] = (found[-1][0], None)
+    return draw(st.permutations(found))
+
+
+async def test_entries_with_whatever_dates_come_back_as_they_were(engine: AsyncEngine, directory: Directory) -> None:
+    made: list[Directory] = []
+
+    # Collected first: hypothesis calls a plain function, the databases want to be awaited.
+    @settings(max_examples=25, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(periods(), periods())
+    def collect(one: list[tuple[date | None, date | None]], other: list[tuple[date | None, date | None]]) -> None:
+        entries = [
+            replace(directory.entries[0], number=number, active_from=since, active_to=to)
+            for number, its in (("+49513", one), ("+495139", other))
+            for since, to in its
+        ]
+        made.append(replace(directory, entries=(*entries, *directory.entries)))
+
+    collect()
+    store = DirectoryStore(engine)
+    for one in made:
+        await store.replace(one)
+        assert await store.load() == one
 
 
 async def test_the_new_directory_takes_the_place_of_the_old(engine: AsyncEngine, directory: Directory) -> None:

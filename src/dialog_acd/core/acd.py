@@ -20,7 +20,7 @@ picture of the switch (``SwitchFound``) settles whatever is older than itself.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from dialog_acd.core import messages as m
@@ -45,6 +45,7 @@ PAUSE = timedelta(seconds=2)
 """After a refused order, before the same call is offered again."""
 OVERSLEPT = timedelta(seconds=1)
 """A deadline found this late means that we did not turn (a paused machine): what we missed is still in the inbox."""
+NEVER = datetime.max.replace(tzinfo=UTC)
 Output = m.Order | m.Notice
 MOST_TURNS = 20_000
 """So often one signal may make something happen: far more than all callers of a centre have agents and rungs. Beyond
@@ -76,12 +77,16 @@ class Acd:
         self._overflow = Overflow(floor)
         self._resync = Resync(floor, self._visits, self._offers, self._overflow)
         self._turns = 0
+        self._dates_at = directory.next_switch(now) or NEVER
+        """When the next entry begins or ends: a deadline that belongs to no call and no agent."""
         floor.roster.remember(intents)
         floor.switched.update(
             (s.queue, s.until) for s in switches if s.until is not None and s.queue in directory.queue
         )
         for known in calls:
-            call = self._visits.new_call(known.call, directory.entry_for(known.dialled, known.trunk), known.at)
+            # By the entry of then: a call that came before midnight is still the town's that had the number.
+            found = directory.entry_for(known.dialled, known.trunk, at=known.at)
+            call = self._visits.new_call(known.call, found, known.at)
             self._visits.note_arrival(call, known)
             call.callback_at = known.callback_at
             # Whoever is found waiting all the same has not been told: the order was lost with us.
@@ -122,6 +127,8 @@ class Acd:
         """Take in one signal at the moment ``now``; answer with everything that follows from it."""
         floor = self._floor
         floor.begin(now)
+        if now >= self._dates_at:
+            self._dates_passed()
         self._turns = 0
         self._expire()
         cast("Callable[[m.Signal], None]", self._apply[type(signal)])(signal)
@@ -136,7 +143,10 @@ class Acd:
         moment ``by``, if it is given: who will come then anyhow need not be told of later ones).
         """
         agenda = self._floor.agenda
-        return None if by is not None and agenda.quiet(by) else agenda.next_at()
+        due = None if by is not None and agenda.quiet(by) else agenda.next_at()
+        if self._dates_at is NEVER or (due is not None and due <= self._dates_at):
+            return due
+        return due if by is not None and by < self._dates_at else self._dates_at
 
     @property
     def directory(self) -> Directory:
@@ -302,11 +312,11 @@ class Acd:
         for (queue, tenant), short in self._floor.debt.short.items():
             if queue in directory.queue:
                 self._floor.roster.matching.help_town(queue, tenant, short)
-        entries = {entry.number: entry for entry in directory.entries}
+        self._dates_at = directory.next_switch(self._floor.now) or NEVER
         for call in self._floor.calls.values():
             before = call.queue
             call.queue = directory.queue.get(call.queue.id) or directory.queue[directory.catch_all.queue]
-            call.entry = entries.get(call.entry.number, call.entry)
+            call.entry = directory.successor(call.entry)
             if call.queue.ladder != before.ladder:
                 # Other rungs: what was taken of the old ones says nothing.
                 call.climbed, call.rung, call.numbers_tried = UNTRIED, None, 0
@@ -324,6 +334,12 @@ class Acd:
             del self._floor.switched[queue]
         self._floor.look_again()
         self._resync.keep_failsafe()
+
+    def _dates_passed(self) -> None:
+        """Entries have begun or ended. Who calls from now on is led by the others; who is there already stays."""
+        self._dates_at = self._floor.directory.next_switch(self._floor.now) or NEVER
+        if self._floor.switch_up:  # or it is told when it is found
+            self._resync.keep_failsafe()
 
     def _other_hours(self, call: LiveCall) -> None:
         """A new directory, perhaps other hours: whoever is there is served as long as somebody is."""

@@ -6,18 +6,24 @@ Routing never waits for a database: it asks this. An edit builds a new directory
 Two kinds of complaint. A *fault* is a contradiction: something could not be carried out, or not as it is written; a
 directory with a fault does not come into being. A *remark* is allowed and probably a mistake: a skill nobody has (yet),
 a rung that never matches. Steps are numbered from 0, as in ``widen 1`` and as in the place in a file.
+
+Numbers change hands at midnight, on a date agreed months before. So an entry has dates, and the snapshot does not
+change on that night: the same directory, asked of another moment, answers otherwise. Hence whoever asks names the
+moment (``entry_for``), and there is none that could be meant by default. Dates are days of the calendar on the wall in
+Berlin, for every entry: numbers are switched by carriers and contracts here, whatever zone a calendar of hours is in.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dialog_acd.core import calendars
@@ -56,6 +62,16 @@ _EXTENSION = re.compile(r"[0-9]{1,6}")
 _TAKEN = frozenset({"110", "112", "115"})
 """Never an extension: whoever dials these wants what everybody wants who dials them."""
 _IN_E164 = frozenset({EntryKind.MAIN_NUMBER, EntryKind.FORWARDED, EntryKind.PARTNER_INBOUND})
+_BERLIN = ZoneInfo("Europe/Berlin")
+_ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+class _Period(NamedTuple):
+    """An entry, and the moments between which it is active: from the first on, to before the second."""
+
+    begins: datetime
+    ends: datetime
+    entry: Entry
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,10 @@ class Resolution:
     entry: Entry
     number: Number
     why: str
+    dormant: Entry | None = None
+    """The entry that would come before this one, but for its dates."""
+    awaited: bool = False
+    """... and that is still to begin: nobody need be alarmed that its number is dialled already."""
 
     @property
     def known(self) -> bool:
@@ -122,39 +142,86 @@ class Directory:
         return next(e for e in self.entries if e.kind is EntryKind.CATCH_ALL)
 
     @cached_property
-    def _exact(self) -> Mapping[str, Entry]:
-        return {e.number: e for e in self.entries if e.kind is not EntryKind.CATCH_ALL}
+    def _periods(self) -> Sequence[_Period]:
+        return [_period(e) for e in self.entries]
 
     @cached_property
-    def _blocks(self) -> Mapping[str, Entry]:
-        return {e.number: e for e in self.entries if e.block}
+    def _exact(self) -> Mapping[str, tuple[_Period, ...]]:
+        return _by_number(p for p in self._periods if p.entry.kind is not EntryKind.CATCH_ALL)
 
     @cached_property
-    def _extensions(self) -> Mapping[str, Entry]:
-        return {e.number: e for e in self.entries if e.kind is EntryKind.INTERNAL and _EXTENSION.fullmatch(e.number)}
+    def _blocks(self) -> Mapping[str, tuple[_Period, ...]]:
+        return _by_number(p for p in self._periods if p.entry.block)
+
+    @cached_property
+    def _extensions(self) -> Mapping[str, tuple[_Period, ...]]:
+        return _by_number(
+            p for p in self._periods if p.entry.kind is EntryKind.INTERNAL and _EXTENSION.fullmatch(p.entry.number)
+        )
+
+    @cached_property
+    def _switches(self) -> Sequence[datetime]:
+        return sorted({moment for begins, ends, _ in self._periods for moment in (begins, ends)} - {*_ALWAYS})
 
     def number(self, dialled: str, trunk: str = "trunk") -> Number:
         """Read a dialled number by the profile of its trunk; an unknown trunk is read like the first one."""
         profile = next((t for t in self.trunks if t.name == trunk), self.trunks[0])
         return normalise(dialled, profile)
 
-    def entry_for(self, dialled: str, trunk: str = "trunk") -> Resolution:
-        """Entry of a dialled number: exact beats block, the longest block beats the shorter, else the catch-all.
+    def entry_for(self, dialled: str, trunk: str = "trunk", *, at: datetime) -> Resolution:
+        """Entry of a dialled number at a moment (aware): exact beats block, the longest block beats the shorter, else
+        the catch-all. Only entries that are active at this moment count.
 
         ``0511 7307`` alone is the head of the block and means its switchboard, so it belongs to the block too. An
         extension of our own house is looked at last: where its digits are somebody's telephone as well, as this trunk
         writes numbers, the telephone counts.
         """
         number = self.number(dialled, trunk)
+        passed: tuple[_Period, ...] = ()  # over, in front of what was found; most of the time there is nothing
         if number.kind in (NumberKind.E164, NumberKind.SERVICE_115):
-            if (exact := self._exact.get(number.text)) is not None:
-                return Resolution(exact, number, f"number {number.text}")
+            if (periods := self._exact.get(number.text)) is not None:
+                if (exact := _active(periods, at)) is not None:
+                    return Resolution(exact, number, f"number {number.text}")
+                passed = periods
             for length in range(len(number.text), 3, -1):
-                if (block := self._blocks.get(number.text[:length])) is not None:
-                    return Resolution(block, number, f"block {block.number}")
-        if (inside := self._extensions.get(dialled.strip())) is not None:
-            return Resolution(inside, number, f"extension {inside.number}")
-        return Resolution(self.catch_all, number, "nobody owns this number")
+                if (periods := self._blocks.get(number.text[:length])) is not None:
+                    if (block := _active(periods, at)) is not None:
+                        return Resolution(block, number, f"block {block.number}", *_dormant(passed, at))
+                    passed += periods
+        if (periods := self._extensions.get(dialled.strip())) is not None:
+            if (inside := _active(periods, at)) is not None:
+                return Resolution(inside, number, f"extension {inside.number}", *_dormant(passed, at))
+            passed += periods
+        dormant, awaited = _dormant(passed, at)
+        why = "nobody owns this number" + ("" if dormant is None else " yet" if awaited else " any more")
+        return Resolution(self.catch_all, number, why, dormant, awaited)
+
+    def entry_into(self, queue: QueueId, at: datetime) -> Entry | None:
+        """Whose calls wait in this queue: its first entry that is active at this moment. ``None``: it has none."""
+        return next((e for begins, ends, e in self._periods if e.queue == queue and begins <= at < ends), None)
+
+    def active_entries(self, at: datetime) -> Sequence[Entry]:
+        """All that a number can lead to at this moment (aware), the catch-all included."""
+        return [entry for begins, ends, entry in self._periods if begins <= at < ends]
+
+    def next_switch(self, after: datetime) -> datetime | None:
+        """When the first entry begins or ends after this moment; UTC."""
+        place = bisect_right(self._switches, after)
+        return self._switches[place] if place < len(self._switches) else None
+
+    def successor(self, entry: Entry) -> Entry:
+        """What an entry of an earlier directory has become here, for the calls that came by it. Itself, if nothing.
+
+        Of several entries of its number it is the one with the same beginning; where dates were moved, one of the same
+        town. A live call never goes over to the town that takes its number next.
+        """
+        same = [p.entry for p in self._exact.get(entry.number, ())]
+        if entry.kind is EntryKind.CATCH_ALL and self.catch_all.number == entry.number:
+            return self.catch_all
+        return next(
+            (e for e in same if e.active_from == entry.active_from),
+            next((e for e in same if e.tenant == entry.tenant), entry),
+        )
 
     # -- consistency
 
@@ -168,7 +235,8 @@ class Directory:
         yield from _twice("phone", (a.phone for a in self.agents))
         yield from _twice("partner", (p.id for p in self.partners))
         yield from _twice("failsafe profile", (p.name for p in self.failsafe_profiles))
-        yield from _twice("number", (e.number for e in self.entries))
+        yield from _twice("number", (e.number for e in self.entries if not period_of(e)))
+        yield from _overlaps(self.entries)
         if not self.trunks:
             yield "there is no trunk profile"
         if sum(e.kind is EntryKind.CATCH_ALL for e in self.entries) != 1:
@@ -198,7 +266,7 @@ class Directory:
             yield from self._profile_faults(profile)
 
     def _entry_faults(self, entry: Entry, profiles: Mapping[str, FailsafeProfile]) -> Iterator[str]:
-        who = f"entry {entry.number or entry.kind}"
+        who = _called(entry)
         yield from _missing(f"{who} names tenant", entry.tenant, self.tenant)
         yield from _missing(f"{who} names queue", entry.queue, self.queue)
         yield from _missing(f"{who} names failsafe profile", entry.failsafe, profiles)
@@ -217,6 +285,7 @@ class Directory:
             yield f"{who}: at_most {entry.at_most} would take no call, write at least 1 or leave it out"
         if entry.spare < 0:
             yield f"{who}: spare {entry.spare} is not a number of agents, write 0 or more"
+        yield from _date_faults(who, entry)
         queue, profile = self.queue.get(entry.queue), profiles.get(entry.failsafe)
         if queue and not queue.to_partners and profile and profile.partner is not None:
             yield (
@@ -297,6 +366,96 @@ class Directory:
         for hours in profile.hours:
             if not re.fullmatch(r"[0-9a-z:*-]+(,[0-9a-z*-]+){3}", hours):
                 yield f"failsafe profile {profile.name}: {hours!r} is not like 8:00-18:00,mon-fri,*,*"
+
+
+# ---------------------------------------------------------------- entries and their dates
+
+
+def period_of(entry: Entry) -> str:
+    """An entry's dates as they are said: ``from 2026-01-01 to 2026-12-31``; empty: it has none."""
+    since = f"from {entry.active_from.isoformat()}" if entry.active_from is not None else ""
+    to = f"to {entry.active_to.isoformat()}" if entry.active_to is not None else ""
+    return f"{since} {to}".strip()
+
+
+def _called(entry: Entry) -> str:
+    """Of several entries of a number, the dates say which."""
+    period = period_of(entry)
+    return f"entry {entry.number or entry.kind}" + (f" ({period})" if period else "")
+
+
+def _midnight(day: date) -> datetime:
+    """When the day begins in Berlin. No clock was ever changed at midnight there, but it is at 22 or at 23 UTC."""
+    return datetime.combine(day, time(), _BERLIN).astimezone(UTC)
+
+
+def _period(entry: Entry) -> _Period:
+    begins, ends = _ALWAYS
+    if entry.active_from is not None:
+        begins = _midnight(entry.active_from)
+    if entry.active_to is not None:
+        ends = _midnight(entry.active_to + timedelta(days=1))
+    return _Period(begins, ends, entry)
+
+
+def _by_number(periods: Iterable[_Period]) -> Mapping[str, tuple[_Period, ...]]:
+    """Each number's periods, the earliest first: they do not overlap."""
+    found: dict[str, tuple[_Period, ...]] = {}
+    for period in sorted(periods, key=lambda p: p.begins):
+        found[period.entry.number] = (*found.get(period.entry.number, ()), period)
+    return found
+
+
+def _active(periods: tuple[_Period, ...], at: datetime) -> Entry | None:
+    for begins, ends, entry in periods:
+        if begins <= at < ends:
+            return entry
+    return None
+
+
+def _dormant(passed: tuple[_Period, ...], at: datetime) -> tuple[Entry | None, bool]:
+    """Of entries that are not active, the most specific first: the next to begin, or else the last that was active.
+    And whether it is still to begin.
+    """
+    if not passed:
+        return None, False
+    for begins, _, entry in passed:
+        if begins > at:
+            return entry, True
+    closest = passed[0].entry.number
+    return next(p.entry for p in reversed(passed) if p.entry.number == closest), False
+
+
+def _date_faults(who: str, entry: Entry) -> Iterator[str]:
+    for what, day in (("active_from", entry.active_from), ("active_to", entry.active_to)):
+        # Beyond them no holidays are known either, and a year is typed wrong more easily than any other number.
+        if day is not None and not 2000 <= day.year <= 2099:
+            yield f"{who}: {what} {day.isoformat()} lies outside the years 2000 to 2099"
+    if entry.active_from is not None and entry.active_to is not None and entry.active_to < entry.active_from:
+        yield f"{who}: active_to is the last day, and lies before active_from, the first"
+    if entry.kind is EntryKind.CATCH_ALL and period_of(entry):
+        yield f"{who}: the catch-all has no dates, or a caller with an odd number is dropped outside them"
+
+
+def _overlaps(entries: Iterable[Entry]) -> Iterator[str]:
+    """Where it could not be said which entry of a number counts. Of two without any dates, enough has been said."""
+    by_number: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_number.setdefault(entry.number, []).append(entry)
+    for number, same in by_number.items():
+        if len(same) == 1 or not any(map(period_of, same)):
+            continue
+        same.sort(key=lambda e: (e.active_from or date.min, e.active_to or date.max))
+        longest, *others = same
+        for entry in others:
+            overlap = longest.active_to is None or entry.active_from is None or entry.active_from <= longest.active_to
+            if overlap and (period_of(entry) or period_of(longest)):
+                yield (
+                    f"number {number!r} has two entries at once: one {period_of(longest) or 'without dates'}, the other"
+                    f" {period_of(entry) or 'without dates'}"
+                )
+            if (entry.active_to or date.max) > (longest.active_to or date.max):
+                longest = entry
 
 
 def _queue_faults(queue: Queue) -> Iterator[str]:
@@ -396,8 +555,8 @@ def _meant(name: str, known: frozenset[str]) -> str:
 # ---------------------------------------------------------------- what is probably a mistake
 
 
-def remarks(directory: Directory) -> tuple[str, ...]:
-    """What is allowed and probably a mistake, one sentence each."""
+def remarks(directory: Directory, at: datetime) -> tuple[str, ...]:
+    """What is allowed and probably a mistake at this moment (aware), one sentence each."""
     reached = _entries_reaching(directory)
     found = (
         *_skill_remarks(directory),
@@ -406,8 +565,27 @@ def remarks(directory: Directory) -> tuple[str, ...]:
         *_partners_in_the_end(directory),
         *_loops(directory),
         *_hours_of_115(directory),
+        *_over(directory, at),
     )
     return tuple(dict.fromkeys(found))
+
+
+def _over(directory: Directory, at: datetime) -> Iterator[str]:
+    """Entries that nobody will be led by again, and towns that will have no number."""
+    for tenant in directory.tenants:
+        numbers = [_period(e) for e in directory.entries if e.tenant == tenant.id and e.kind is not EntryKind.CATCH_ALL]
+        over = [p.entry for p in numbers if p.ends <= at]
+        if numbers and len(over) == len(numbers):
+            yield f"tenant {tenant.id}: all its numbers are over, {_last_day(numbers)} was the last day"
+            continue
+        for entry in over:
+            yield f"{_called(entry)} is over for good, take it out"
+        if numbers and all(p.entry.active_to is not None for p in numbers):
+            yield f"tenant {tenant.id}: all its numbers end, {_last_day(numbers)} is the last day"
+
+
+def _last_day(periods: Iterable[_Period]) -> str:
+    return max(p.entry.active_to for p in periods if p.entry.active_to is not None).isoformat()
 
 
 def _skill_remarks(directory: Directory) -> Iterator[str]:
@@ -583,16 +761,15 @@ def _hours_of_115(directory: Directory) -> Iterator[str]:
 
 def _gaps(any_of: Sequence[Calendar]) -> list[str]:
     """When in the promised hours none of these is open, days with the same gap together: ``Fri 15:00-18:00``."""
-    berlin = ZoneInfo("Europe/Berlin")
     days: dict[tuple[time, time], set[int]] = {}
     for weekday in range(5):
         day = _MONDAY + timedelta(days=weekday)
-        moment, end = (datetime.combine(day, hour, berlin).astimezone(UTC) for hour in _PROMISED)
+        moment, end = (datetime.combine(day, hour, _BERLIN).astimezone(UTC) for hour in _PROMISED)
         while moment < end:
             openings = [calendar.opening(moment) for calendar in any_of]
             until = min([end, *(at for o in openings if (at := o.closes_at if o.open else o.opens_at) is not None)])
             if not any(opening.open for opening in openings):
-                gap = moment.astimezone(berlin).time(), until.astimezone(berlin).time()
+                gap = moment.astimezone(_BERLIN).time(), until.astimezone(_BERLIN).time()
                 days.setdefault(gap, set()).add(weekday)
             moment = until
     return [

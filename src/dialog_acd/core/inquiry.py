@@ -60,7 +60,7 @@ class Answer:
 
 def inquire(directory: Directory, called: str, trunk: str, at: datetime) -> Answer:
     """Ask what happens to a call to ``called`` (as the trunk writes it) at this moment (aware)."""
-    found = directory.entry_for(called, trunk)
+    found = directory.entry_for(called, trunk, at=at)
     queue = directory.queue[found.entry.queue]
     calendar = directory.calendar[found.entry.calendar] if found.entry.calendar is not None else None
     opening = calendar.opening(at) if calendar else None

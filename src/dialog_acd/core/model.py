@@ -7,7 +7,7 @@ how it is told lives in ``messages.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
@@ -90,7 +90,11 @@ class FailsafeProfile:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A dialled number, or a block of them, and where it leads."""
+    """A dialled number, or a block of them, and where it leads.
+
+    Outside its dates an entry is as if it were not there: a shorter block takes its calls, or the catch-all. What is to
+    happen then is another entry of the same number, whose dates do not overlap with this one's.
+    """
 
     number: str
     """E.164 with plus; for the national short number the literal ``115``; for the catch-all an empty text."""
@@ -113,6 +117,11 @@ class Entry:
     """Most calls of this entry with us at once: what was promised to a partner who sends us theirs."""
     spare: int = 0
     """Calls of this entry are taken only while so many able agents would still be free."""
+    active_from: date | None = None
+    """The first day on which it is active, from 00:00 in Berlin on. ``None``: it always was."""
+    active_to: date | None = None
+    """The last day on which it is active, to 24:00 in Berlin: a contract *from 01.01. to 31.12.* counts both days, so
+    ``2026-12-31`` here, and ``2027-01-01`` as its successor's ``active_from``, leave no gap. ``None``: no end."""
 
 
 # ---------------------------------------------------------------- what a queue needs, step by step

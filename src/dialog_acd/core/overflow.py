@@ -250,7 +250,7 @@ class Overflow:
         """Not at a number of ours either: a switchboard that forwards to us with its own would ring us."""
         if call.ani is None:
             return False
-        found = self._floor.directory.entry_for(call.ani, call.trunk)
+        found = self._floor.directory.entry_for(call.ani, call.trunk, at=self._floor.now)
         # Of a block only its switchboard: behind the longer numbers may be somebody's telephone.
         ours = found.known and found.number.text in (found.entry.number, f"{found.entry.number}0")
         return may_be_called(found.number) and not ours

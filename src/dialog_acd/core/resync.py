@@ -151,9 +151,12 @@ class Resync:
             self._floor.stand_in_line(ours)
 
     def keep_failsafe(self) -> None:
-        """Tell the switch all that it must know on the day we are not there."""
+        """Tell the switch all that it must know on the day we are not there.
+
+        It knows no dates: what is active now is told, and again whenever a date has passed.
+        """
         directory = self._floor.directory
-        entries = (e for e in directory.entries if e.kind is not EntryKind.CATCH_ALL)
+        entries = (e for e in directory.active_entries(self._floor.now) if e.kind is not EntryKind.CATCH_ALL)
         numbers = []
         for entry in entries:
             numbers.append((entry.number, entry.block, entry.failsafe))

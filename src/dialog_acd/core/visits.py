@@ -47,12 +47,13 @@ class Visits:
 
     def adopt(self, call_id: CallId, dialled: str, queue: QueueId | None, entered_at: datetime | None) -> LiveCall:
         """Take over a call we have never heard of: our memory of it is gone, or a signal was lost."""
-        found = self._floor.directory.entry_for(dialled)
-        if queue is not None and found.entry.queue != queue:
-            entry = next((e for e in self._floor.directory.entries if e.queue == queue), found.entry)
-            found = replace(found, entry=entry)
         # A channel's memory of its arrival may be garbage, but never lies in the future.
-        call = self.new_call(call_id, found, min(entered_at or self._floor.now, self._floor.now))
+        arrived = min(entered_at or self._floor.now, self._floor.now)
+        found = self._floor.directory.entry_for(dialled, at=arrived)
+        if queue is not None and found.entry.queue != queue:
+            entry = self._floor.directory.entry_into(queue, arrived)
+            found = replace(found, entry=entry or found.entry)
+        call = self.new_call(call_id, found, arrived)
         call.dialled = dialled[:80]
         self.at_the_door(call)
         self._floor.out.append(m.PictureDiffered(call_id, "adopted"))
@@ -76,7 +77,7 @@ class Visits:
 
     def on_call_arrived(self, signal: m.CallArrived) -> None:
         call = self._floor.calls.get(signal.call)
-        found = self._floor.directory.entry_for(signal.dialled, signal.trunk)
+        found = self._floor.directory.entry_for(signal.dialled, signal.trunk, at=self._floor.now)
         if call is None and signal.call in self._floor.ended:
             # We wrote this call off while the caller was still there. It cannot get a second record, so
             # Asterisk looks after it alone.
@@ -87,7 +88,7 @@ class Visits:
             call = self.new_call(signal.call, found, self._floor.now)
             self.note_arrival(call, signal)
             self._floor.out.append(m.CallOffered(call.id, call.entry.tenant, call.queue.id, call.entry.kind))
-            if not found.known and not call.emergency:
+            if not found.known and not found.awaited and not call.emergency:
                 self._floor.out.append(m.NumberUnknown(call.id, call.dialled))
             self.at_the_door(call)
             if call.id in self._left_early:
@@ -226,7 +227,7 @@ class Visits:
 
     def _land(self, call: LiveCall, queue: QueueId) -> None:
         """An announced transfer into another queue of ours: the caller stands where the agent stood."""
-        entry = next((e for e in self._floor.directory.entries if e.queue == queue), None)
+        entry = self._floor.directory.entry_into(queue, self._floor.now)
         if entry is not None:
             call.entry, call.queue, call.transfer_landed = entry, self._floor.directory.queue[queue], True
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from dialog_acd.simulation.figures import LOAD, SERVICE_LEVEL, Seen, as_pair, estimate, named_kpis
-from dialog_acd.simulation.scenario import BERLIN
+from dialog_acd.simulation.scenario import BERLIN, called
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -118,11 +118,12 @@ class Findings:
         if kpi != SERVICE_LEVEL:
             return kpi
         directory = self.scenario.directory
-        called = [directory.entry_for(s.dialled, s.trunk).entry for s in self.scenario.sources]
+        start, end = self.scenario.start, self.scenario.end
+        entries = [called(directory, s.dialled, s.trunk, start, end).entry for s in self.scenario.sources]
         asked = [*words]
         queues = {
             entry.queue
-            for entry in called
+            for entry in entries
             if {"all", f"kind {entry.kind.value}", f"queue {entry.queue}", f"number {entry.number}"} & {*asked}
         }
         promised = {(directory.queue[q].target_share, directory.queue[q].target.total_seconds()) for q in queues}

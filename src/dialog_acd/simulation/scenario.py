@@ -73,7 +73,7 @@ from dialog_acd.store.yaml_text import YamlInvalid, parse_yaml
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from dialog_acd.core.directory import Directory
+    from dialog_acd.core.directory import Directory, Resolution
 
 BERLIN = ZoneInfo("Europe/Berlin")
 AFTERWARDS = timedelta(days=2)
@@ -307,6 +307,12 @@ class Expectation:
     se: float
 
 
+def called(directory: Directory, number: str, trunk: str, start: datetime, end: datetime) -> Resolution:
+    """Whose number this is when the scenario starts, or if it is nobody's then, when it ends: a town goes live."""
+    first = directory.entry_for(number, trunk, at=start)
+    return first if first.known else directory.entry_for(number, trunk, at=max(start, end - timedelta(seconds=1)))
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A scenario that was found sound. Times are UTC."""
@@ -455,7 +461,7 @@ class _Reader:
             trunk = arrivals.trunk or trunks[0]
             if trunk not in trunks:
                 self._fault(f"{place}.trunk", f"there is no trunk {trunk!r}{_meant(trunk, trunks)}")
-            found = self.directory.entry_for(arrivals.number, trunk)
+            found = called(self.directory, arrivals.number, trunk, self.start, self.end)
             if not found.known:
                 self._fault(f"{place}.number", f"nobody owns {arrivals.number!r}, only the catch-all would take it")
             handling = arrivals.handling or self.table.handling

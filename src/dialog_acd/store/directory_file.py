@@ -223,6 +223,8 @@ class EntryTable(Table):
     closed: Name = "acd/closed"
     at_most: int | None = None
     spare: int = 0
+    active_from: date | None = None
+    active_to: date | None = None
 
 
 class AgentTable(Table):
@@ -328,6 +330,8 @@ def _directory(table: DirectoryTable) -> Directory:
                 closed=e.closed,
                 at_most=e.at_most,
                 spare=e.spare,
+                active_from=e.active_from,
+                active_to=e.active_to,
             )
             for e in table.entries
         ),

@@ -305,6 +305,8 @@ def _rows(directory: Directory) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
                 "closed": e.closed,
                 "at_most": e.at_most,
                 "spare": e.spare,
+                "active_from": e.active_from,
+                "active_to": e.active_to,
             }
             for e in directory.entries
         ],

@@ -20,6 +20,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -187,8 +188,9 @@ queues = Table(
 entries = Table(
     "entries",
     metadata,
+    # A number may stand here several times, with dates that do not overlap: a directory sees to that, as to the rest.
     Column("number", Text, primary_key=True),
-    _position(),
+    Column("position", Integer, primary_key=True, autoincrement=False),
     Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
     Column("queue", Text, ForeignKey("queues.id"), nullable=False),
     Column("kind", Text, nullable=False),
@@ -200,6 +202,8 @@ entries = Table(
     Column("closed", Text, nullable=False),
     Column("at_most", Integer),
     Column("spare", Integer, nullable=False),
+    Column("active_from", Date),
+    Column("active_to", Date),
 )
 
 agents = Table(
