@@ -413,3 +413,59 @@ def test_a_bad_edit_changes_nothing_and_says_why(desk: Desk) -> None:
     assert "asks for skill 'citizen', which is not declared" in desk.refuses("directory", "apply", bad)
     assert desk.run("directory", "export")[1] == exported
     assert desk.refuses("directory", "rollback", "9") == "there is no version 9 of the directory"
+
+
+# ---------------------------------------------------------------- tokens
+
+
+def test_a_town_gets_its_token_and_loses_it_again(desk: Desk) -> None:
+    desk.has_directory()
+    status, out, err = desk.run("token", "create", "--name", "rathaus", "--role", "town-admin", "--tenant", "town")
+    assert status == 0
+    token = out.strip()
+    assert re.fullmatch(r"acd_[\w-]{43}", token)  # alone, for a script to take
+    made = re.search(r"^token (\w{8}): rathaus, town-admin of town, until 20", err, re.MULTILINE)
+    assert made is not None
+    assert token not in err
+
+    status, out, _ = desk.run("token", "list")
+    head, row = out.splitlines()
+    assert head.split() == ["ID", "NAME", "ROLE", "TOWN", "EXPIRES", "STATE"]
+    assert row.split()[:4] == [made[1], "rathaus", "town-admin", "town"]
+    assert row.endswith("in force")
+    assert token not in out
+    assert token.encode() not in b"".join(path.read_bytes() for path in desk.folder.glob("acd.sqlite*"))
+
+    assert desk.run("token", "revoke", made[1])[:2] == (0, f"token {made[1]} (rathaus) is revoked\n")
+    assert re.search(r"rathaus .* revoked 20", desk.run("token", "list")[1])
+    assert re.search(r"\(rathaus\) was revoked 20", desk.run("token", "revoke", made[1])[1])
+    assert desk.refuses("token", "revoke", "nobody") == "there is no token 'nobody'; `dialog-acd token list` shows them"
+
+
+def test_a_token_of_the_centre_needs_no_directory(desk: Desk) -> None:
+    desk.has_schema()
+    assert desk.run("token", "create", "--name", "leitstelle", "--role", "supervisor", "--days", "1")[0] == 0
+    assert desk.run("token", "list")[1].splitlines()[1].split()[1:4] == ["leitstelle", "supervisor", "all"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--role", "town-admin"), "a town-admin needs a town: --tenant"),
+        (("--role", "town-admin", "--tenant", "tonw"), "the directory has no town 'tonw'; there are: town"),
+        (("--role", "operator", "--tenant", "town"), "the work of a role like operator has no limits"),
+        (("--role", "auditor", "--days", "0"), "--days: from 1 to 3650"),
+        (("--role", "auditor", "--name", "admin"), "--name: 'admin' is the first operator's key"),
+        (("--role", "auditor", "--name", "two\nlines"), "--name: 1 to 60 printable characters"),
+    ],
+)
+def test_a_token_that_makes_no_sense_is_not_made(desk: Desk, arguments: tuple[str, ...], why: str) -> None:
+    desk.has_directory()
+    assert desk.refuses("token", "create", "--name", "x", *arguments).startswith(why)
+    assert len(desk.run("token", "list")[1].splitlines()) == 1
+
+
+def test_a_role_nobody_has(desk: Desk) -> None:
+    status, out, err = desk.run("token", "create", "--name", "x", "--role", "emperor")
+    assert (status, out) == (2, "")
+    assert "emperor" in err

@@ -13,16 +13,20 @@ import sqlite3
 import sys
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import pytest
 
+from dialog_acd.api.tokens import digest, new_token
 from dialog_acd.app import PortTaken, serve
+from dialog_acd.clock import SystemClock
 from dialog_acd.settings import AgiSettings, AmiSettings, ApiSettings, Settings, StoreSettings
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.journal import JournalUnavailable
+from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.agi import AgiServer, PortInUse
 from dialog_acd.switch.ami import AmiAddress, AmiLoginRefused, probe
 from dialog_acd.testing import LANGENHAGEN, MONDAY, demo_directory
@@ -254,6 +258,40 @@ async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:
             running.process.send_signal(signal.SIGTERM)
             assert await running.ends() == 0
     assert running.events.count("ami.lost") == 1
+
+
+async def test_a_supervisor_is_given_a_token_while_the_service_runs(site: Site) -> None:
+    """Good at once; what is done with it is in the audit log, in the database too when the service has stopped."""
+    token, now = new_token(), SystemClock().now()
+    async with site.asterisk(), service(site) as running, site.client() as api:
+        await running.says("service.started")
+        database = await open_database(f"sqlite+aiosqlite:///{site.database}")
+        await TokenStore(database).create(
+            name="leitstelle",
+            role="supervisor",
+            tenant=None,
+            digest=digest(token),
+            at=now,
+            expires_at=now + timedelta(days=1),
+        )
+        await database.dispose()
+        hers = {"Authorization": f"Bearer {token}"}
+        assert (await api.post("/api/v1/agents/anna/ready", headers=hers)).status_code == 200
+        assert (await api.get("/api/v1/audit", headers=hers)).status_code == 403
+        lines = (await api.get("/api/v1/audit")).json()["lines"]
+        assert [(line["who"], line["action"], line["outcome"]) for line in lines] == [
+            ("leitstelle", "audit.lines", "refused"),
+            ("leitstelle", "agents.ready", "done"),
+            ("command-line", "tokens.create", "done"),
+        ]
+        assert (await api.get("/api/v1/live", headers={"Authorization": "Bearer acd_nobody-knows"})).status_code == 401
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+    with closing(sqlite3.connect(site.database)) as left:
+        assert left.execute("SELECT who, role, outcome FROM audit ORDER BY id DESC LIMIT 1").fetchall() == [
+            ("nobody", "", "refused")
+        ]
+    assert token not in "".join(running.lines)
 
 
 async def test_a_wrong_ami_secret_ends_the_start_with_a_sentence(site: Site) -> None:

@@ -39,11 +39,13 @@ from dialog_acd.core.model import OfferId
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
@@ -122,6 +124,11 @@ async def serve(settings: Settings) -> None:
         remembering = asyncio.create_task(memory.run(), name="intents")
         stack.push_async_callback(memory.flush)
         stack.push_async_callback(_finish, remembering)  # first, or its last batch is nobody's
+
+        audit = AuditStore(database)
+        auditing = asyncio.create_task(audit.run(), name="audit")
+        stack.push_async_callback(audit.flush)
+        stack.push_async_callback(_finish, auditing)
 
         switches = await memory.switches()
         ids = RisingIds(clock.now())
@@ -215,6 +222,9 @@ async def serve(settings: Settings) -> None:
             readiness=readiness,
             metrics_registry=registry,
             token=token.get_secret_value(),
+            tokens=TokenStore(database),
+            audit_log=audit,
+            now=clock.now,
         )
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
@@ -238,7 +248,8 @@ async def serve(settings: Settings) -> None:
 
         stopping = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait(
-            {stopping, turning, linking, writing, remembering, serving}, return_when=asyncio.FIRST_COMPLETED
+            {stopping, turning, linking, writing, remembering, auditing, serving},
+            return_when=asyncio.FIRST_COMPLETED,
         )
         stopping.cancel()
         log.info("service.stopping")

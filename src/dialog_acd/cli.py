@@ -1,4 +1,4 @@
-"""The command line: ``serve``, ``migrate``, ``load``, ``directory``, ``check``, ``route``, ``simulate``.
+"""The command line: ``serve``, ``migrate``, ``load``, ``directory``, ``check``, ``route``, ``simulate``, ``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -15,22 +15,26 @@ import asyncio
 import getpass
 import json
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
 import dialog_acd
+from dialog_acd.api.tokens import FIRST, Role, TokenRefused, digest, fault_of_scope, new_token
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.inquiry import inquire
 from dialog_acd.core.rules import written
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.inquiry import Answer
     from dialog_acd.settings import Settings
+    from dialog_acd.store.token_store import Token
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -75,6 +79,7 @@ def main() -> None:
     simulate.add_argument("--seed", type=int, default=1, help="same seed, same callers (default: 1)")
     simulate.add_argument("--runs", type=int, help="how many days (default: what the scenario says)")
     simulate.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    _add_token_commands(commands.add_parser("token", help="make, list and revoke the tokens of the REST API"))
     asked = parser.parse_args()
 
     from dialog_acd import log
@@ -106,6 +111,17 @@ def _add_directory_commands(commands: argparse._SubParsersAction[argparse.Argume
     for action in (apply, rollback):
         action.add_argument("--why", default="", help="kept with the version")
         action.add_argument("--by", default=getpass.getuser(), help="kept with the version (default: your login)")
+
+
+def _add_token_commands(parser: argparse.ArgumentParser) -> None:
+    acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+    create = acts.add_parser("create", help="make a token and print it, this once")
+    create.add_argument("--name", required=True, help="who will hold it; shown in the audit log")
+    create.add_argument("--role", required=True, type=Role, choices=list(Role), metavar="ROLE", help=", ".join(Role))
+    create.add_argument("--tenant", metavar="ID", help="the one town it is for: a town-admin's, an auditor's if wanted")
+    create.add_argument("--days", type=int, default=90, help="expires after so many (default: 90)")
+    acts.add_parser("list", help="all tokens, the youngest first; never the tokens themselves")
+    acts.add_parser("revoke", help="end a token; a running service heeds it within seconds").add_argument("id")
 
 
 async def _serve(settings: Settings, _asked: argparse.Namespace) -> int:
@@ -399,6 +415,86 @@ async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
     return run_command(asked.file, asked.seed, asked.runs, asked.json)
 
 
+async def _token(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.store.database import open_database, require_current_schema
+    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.token_store import TokenStore
+
+    now = SystemClock().now()
+    if asked.act == "create":
+        _require_sense(asked)
+    database = await open_database(settings.store.database_url)
+    try:
+        await require_current_schema(database)
+        tokens = TokenStore(database)
+        if asked.act == "list":
+            print(_token_table(await tokens.all(), now))
+        elif asked.act == "revoke":
+            gone = await tokens.revoke(asked.id, now)
+            when = "is revoked" if gone.revoked_at is None else f"was revoked {_local(gone.revoked_at)}"
+            print(f"token {gone.id} ({gone.name}) {when}")
+        else:
+            if asked.tenant is not None:
+                known = [] if await DirectoryStore(database).is_empty() else await _tenants(database)
+                if asked.tenant not in known:
+                    raise TokenRefused(
+                        f"the directory has no town {asked.tenant!r}; there are: {', '.join(known) or 'none'}"
+                    )
+            token = new_token()
+            made = await tokens.create(
+                name=asked.name,
+                role=asked.role.value,
+                tenant=asked.tenant,
+                digest=digest(token),
+                at=now,
+                expires_at=now + timedelta(days=asked.days),
+            )
+            # Alone on standard output, so that a script can take it from there.
+            print(token)
+            town = f" of {made.tenant}" if made.tenant else ""
+            print(
+                f"token {made.id}: {made.name}, {made.role}{town}, until {_local(made.expires_at)}; "
+                "it is shown this once and kept as a hash",
+                file=sys.stderr,
+            )
+    finally:
+        await database.dispose()
+    return 0
+
+
+def _require_sense(asked: argparse.Namespace) -> None:
+    if not 1 <= asked.days <= 3650:
+        raise TokenRefused("--days: from 1 to 3650")
+    if not 1 <= len(asked.name) <= 60 or not asked.name.isprintable() or asked.name != asked.name.strip():
+        raise TokenRefused("--name: 1 to 60 printable characters, no blanks around them")
+    if asked.name == FIRST:
+        raise TokenRefused(f"--name: {FIRST!r} is the first operator's key in the token file; choose another")
+    if (fault := fault_of_scope(asked.role, asked.tenant)) is not None:
+        raise TokenRefused(fault)
+
+
+async def _tenants(database: AsyncEngine) -> list[str]:
+    from dialog_acd.store.directory_store import DirectoryStore
+
+    return [tenant.id for tenant in (await DirectoryStore(database).load()).tenants]
+
+
+def _token_table(tokens: Sequence[Token], now: datetime) -> str:
+    def state(token: Token) -> str:
+        if token.revoked_at is not None:
+            return f"revoked {_local(token.revoked_at)}"
+        return "in force" if now < token.expires_at else "expired"
+
+    rows = [("ID", "NAME", "ROLE", "TOWN", "EXPIRES", "STATE")] + [
+        (t.id, t.name, t.role, t.tenant or "all", str(_local(t.expires_at)), state(t)) for t in tokens
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
 _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
@@ -407,4 +503,5 @@ _COMMANDS = {
     "check": _check,
     "route": _route,
     "simulate": _simulate,
+    "token": _token,
 }

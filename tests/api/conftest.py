@@ -8,16 +8,22 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from dialog_acd.administration import Changed, Told
 from dialog_acd.api.app import create_api
+from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+    from fastapi import FastAPI
 
     from dialog_acd.api.ports import Change, Directories, Version, VersionTold
+    from dialog_acd.core.directory import Directory
     from dialog_acd.core.records import CallRecord, Result
 
 NOON = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
@@ -78,6 +84,14 @@ class Centre:
     broken: Exception | None = None
     refusals: list[m.Notice] = field(default_factory=list)
     """What a switch-over is answered with."""
+    towns: Directory = field(
+        default_factory=lambda: demo_directory(
+            [replace(demo_agent("anna"), home=TenantId("langenhagen")), demo_agent("bert"), demo_agent("cem")]
+        )
+    )
+
+    def directory(self) -> Directory:
+        return self.towns
 
     def view(self) -> AcdView:
         if self.broken is not None:
@@ -123,14 +137,98 @@ class Shelf:
         return next((r for r in self.kept if r.call == call), None)
 
     async def recent(
-        self, limit: int, before: tuple[datetime, CallId] | None = None, result: Result | None = None
+        self,
+        limit: int,
+        before: tuple[datetime, CallId] | None = None,
+        result: Result | None = None,
+        tenant: str | None = None,
     ) -> Sequence[CallRecord]:
         ordered = sorted(self.kept, key=lambda r: (r.t_in, r.call), reverse=True)
         if result is not None:
             ordered = [r for r in ordered if r.outcome.result is result]
+        if tenant is not None:
+            ordered = [r for r in ordered if r.tenant == tenant]
         if before is not None:
             ordered = [r for r in ordered if (r.t_in, r.call) < before]
         return ordered[:limit]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A token somebody was given."""
+
+    id: str
+    name: str
+    role: str
+    tenant: str | None
+    digest: str
+    expires_at: datetime
+
+
+@dataclass
+class Drawer:
+    """Tokens in memory; it counts how often somebody looked."""
+
+    kept: list[Given] = field(default_factory=list)
+    looked: int = 0
+    locked: Exception | None = None
+
+    def give(
+        self, token: str, role: Role | str, tenant: str | None = None, *, until: datetime = NOON + timedelta(days=90)
+    ) -> None:
+        name = f"the {role}"
+        self.kept.append(Given(f"id-{len(self.kept)}", name, str(role), tenant, digest(token), until))
+
+    async def live(self) -> Sequence[Given]:
+        self.looked += 1
+        if self.locked is not None:
+            raise self.locked
+        return list(self.kept)
+
+
+@dataclass(frozen=True)
+class Line:
+    id: int
+    at: datetime
+    who: str
+    role: str
+    tenant: str | None
+    action: str
+    about: str
+    outcome: str
+    details: Mapping[str, Any]
+
+
+@dataclass
+class Book:
+    """The audit log in memory."""
+
+    lines: list[Line] = field(default_factory=list)
+
+    def put(self, **said: Any) -> None:
+        self.lines.append(Line(len(self.lines) + 1, **said))
+
+    async def page(self, limit: int, before: int | None, tenant: str | None) -> Sequence[Line]:
+        found = [line for line in reversed(self.lines) if tenant in (None, line.tenant)]
+        return [line for line in found if before is None or line.id < before][:limit]
+
+    def told(self) -> list[tuple[str, str, str, str]]:
+        return [(line.who, line.action, line.about, line.outcome) for line in self.lines]
+
+
+@pytest.fixture
+def drawer() -> Drawer:
+    return Drawer()
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
 
 
 @pytest.fixture
@@ -143,25 +241,31 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-class Nobody:
-    """No directory at all: for those who do not ask for one."""
+class Cabinet:
+    """A directory that is always the same, and who wanted it otherwise."""
+
+    def __init__(self) -> None:
+        self.edited_by: list[str] = []
 
     async def told(self, version: int | None = None) -> VersionTold:
-        raise NotImplementedError
+        return Told(version or 1, {})
 
     async def versions(self, limit: int, before: int | None = None) -> Sequence[Version]:
-        raise NotImplementedError
+        return [][:limit] if before is None else []
 
     async def change(self, text: bytes, by: str, why: str, expected: int | None, *, dry_run: bool = False) -> Change:
-        raise NotImplementedError
+        if not dry_run:
+            self.edited_by.append(by)
+        return Changed(2, (f"{len(text)} bytes, {why}, {expected}",))
 
     async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Change:
-        raise NotImplementedError
+        self.edited_by.append(by)
+        return Changed(3, (f"{version}, {why}, {expected}",))
 
 
 @pytest.fixture
 def directories() -> Directories:
-    return Nobody()
+    return Cabinet()
 
 
 @pytest.fixture
@@ -173,16 +277,34 @@ def readiness() -> dict[str, Callable[[], tuple[bool, str]]]:
 
 
 @pytest.fixture
-async def stranger(
+def api(
+    *,
     centre: Centre,
     shelf: Shelf,
     directories: Directories,
     readiness: dict[str, Callable[[], tuple[bool, str]]],
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody without a token."""
+    drawer: Drawer,
+    book: Book,
+    clock: ManualClock,
+) -> FastAPI:
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
-    api = create_api(centre, shelf, directories, readiness=readiness, metrics_registry=registry, token=TOKEN)
+    return create_api(
+        centre,
+        shelf,
+        directories,
+        readiness=readiness,
+        metrics_registry=registry,
+        token=TOKEN,
+        tokens=drawer,
+        audit_log=book,
+        now=clock.now,
+    )
+
+
+@pytest.fixture
+async def stranger(api: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without a token."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://acd.test") as client:
         yield client
 

@@ -150,3 +150,12 @@ async def test_a_version_that_never_was(operator: httpx.AsyncClient) -> None:
         await operator.post(f"{URL}/versions/9/rollback", headers={"If-Match": "*"}),
     ):
         assert (answer.status_code, answer.json()["error_id"]) == (404, "no-such-version")
+
+
+async def test_an_auditor_of_one_town_does_not_see_the_directory_of_all(
+    stranger: httpx.AsyncClient, drawer: Drawer
+) -> None:
+    drawer.keep("auditor-of-one", Role.AUDITOR, "langenhagen")
+    stranger.headers["Authorization"] = "Bearer auditor-of-one"
+    for path in (URL, f"{URL}/versions"):
+        assert (await stranger.get(path)).status_code == 403

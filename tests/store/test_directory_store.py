@@ -182,7 +182,7 @@ async def test_entries_with_whatever_dates_come_back_as_they_were(engine: AsyncE
     collect()
     store = DirectoryStore(engine)
     for one in made:
-        await store.replace(one)
+        await store.replace(one, BY_HAND)
         assert await store.load() == one
 
 

@@ -209,3 +209,16 @@ async def test_reading_pages_and_spans(engine: AsyncEngine, tmp_path: Path, cloc
     assert await reader.by_call(CallId("nobody")) is None
     assert [r.call for r in await reader.by_trunk_call_id("t0")] == ["c0", "c5"]
     assert await reader.count() == 6
+
+
+async def test_a_towns_pages_hold_its_own_calls_alone(engine: AsyncEngine, tmp_path: Path, clock: Any) -> None:
+    writer = RecordWriter(engine, tmp_path / "journal", clock)
+    for n in range(6):
+        town = TenantId("langenhagen" if n % 2 else "hannover")
+        writer.put(replace(served(f"c{n}"), tenant=town, trunk_call_id=f"t{n}"))
+    assert await writer.close(5) == 0
+    reader = RecordReader(engine)
+    first = await reader.recent(2, tenant="langenhagen")
+    rest = await reader.recent(2, (first[-1].t_in, first[-1].call), Result.SERVED, "langenhagen")
+    assert [r.call for r in first + rest] == ["c5", "c3", "c1"]
+    assert await reader.recent(9, tenant="nowhere") == []

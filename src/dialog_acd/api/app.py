@@ -5,7 +5,7 @@ body comes in without a limit, whether or not a route was found. It is plain ASG
 responses would cost a task per request, and one that limits bodies inside the framework sees only some of them.
 
 No documentation pages: FastAPI's own load their scripts from a foreign host, which a town hall's network does not
-reach and should not. ``/openapi.json`` is served.
+reach and should not. ``/openapi.json`` is served, to whoever has a token.
 """
 
 from __future__ import annotations
@@ -21,16 +21,22 @@ from starlette.exceptions import HTTPException
 
 import dialog_acd
 from dialog_acd.api import problems
+from dialog_acd.api.access import Reader, require_declarations
+from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, calls, directory, health, queues
+from dialog_acd.api.routes import agents, audit, calls, directory, health, queues
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
+from dialog_acd.api.witness import Witness
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
-    from dialog_acd.api.ports import Directories, Live, Readiness, Records
+    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Records, Tokens
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
@@ -60,16 +66,23 @@ def create_api(
     readiness: Readiness,
     metrics_registry: CollectorRegistry,
     token: str,
+    tokens: Tokens,
+    audit_log: Audit,
+    now: Callable[[], datetime],
 ) -> FastAPI:
-    """Build the application. Raises ``ValueError`` for a token too short to be one."""
+    """Build the application. ``token``: the first operator's key, in force whatever the database says.
+
+    Raises ``ValueError`` for one too short to be one, ``RuntimeError`` for a route nobody is declared for.
+    """
     if len(token) < TOKEN_LEAST or token != token.strip():
         raise ValueError(f"the admin token needs at least {TOKEN_LEAST} characters and no blanks around it")
     api = FastAPI(
         title="dialog-acd",
         summary="Call distribution for municipal citizen service centres",
         description="Durations are seconds, times ISO 8601 in UTC. "
-        "Every error is `{error_id, message, details}`. All but health and metrics need the admin token.",
+        "Every error is `{error_id, message, details}`. All but health and metrics need a token.",
         version=dialog_acd.__version__,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -77,9 +90,10 @@ def create_api(
         # Requests name calls and agents; they are told to our log and to nobody else.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, token)
+    keys = Keyring(token, tokens, now)
+    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log)
     api.include_router(health.router)
-    refusals: dict[int | str, dict[str, Any]] = {401: {"model": ProblemOut}, 422: {"model": ProblemOut}}
+    refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
     for router in (
         live_routes.router,
         queues.router,
@@ -88,13 +102,21 @@ def create_api(
         agents.commands,
         calls.router,
         directory.router,
+        audit.router,
     ):
         api.include_router(router, prefix="/api/v1", responses=refusals)
+
+    @api.get("/openapi.json", include_in_schema=False, tags=["api"])
+    async def contract(_: Reader) -> dict[str, Any]:
+        return api.openapi()
+
+    require_declarations(api.routes)
     # Starlette types these as taking any exception; each is called only with its own.
     api.add_exception_handler(problems.ApiProblem, cast("ExceptionHandler", problems.on_problem))
     api.add_exception_handler(HTTPException, cast("ExceptionHandler", problems.on_http_exception))
     api.add_exception_handler(RequestValidationError, cast("ExceptionHandler", problems.on_invalid))
-    api.add_middleware(Door)
+    api.add_middleware(Witness, audit=audit_log, now=now)
+    api.add_middleware(Door)  # the last is the outermost
     return api
 
 

@@ -1,4 +1,4 @@
-"""What the API needs from the rest of the house, and who may ask.
+"""What the API needs from the rest of the house.
 
 The ports are written here, by the one who needs them, so that no neighbour is imported. ``Wiring`` carries them
 to the routes: FastAPI resolves a route's annotations at module level, so they cannot be closed over.
@@ -6,15 +6,11 @@ to the routes: FastAPI resolves a route's annotations at module level, so they c
 
 from __future__ import annotations
 
-import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 # FastAPI reads the annotations of dependencies at run time; what they name must be imported for real.
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-
-from dialog_acd.api.problems import NotAuthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +18,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from dialog_acd.api.keys import Keyring
+    from dialog_acd.core.directory import Directory
     from dialog_acd.core.messages import Notice, Order, Signal
     from dialog_acd.core.model import CallId
     from dialog_acd.core.records import CallRecord, Result
@@ -29,9 +27,13 @@ if TYPE_CHECKING:
 
 
 class Live(Protocol):
-    """The centre as it is now. All three are called on the event loop the engine runs on."""
+    """The centre as it is now. All four are called on the event loop the engine runs on."""
 
     def view(self) -> AcdView: ...
+
+    def directory(self) -> Directory:
+        """The one in force: which town a queue serves, where an agent is at home."""
+        ...
 
     async def ask(self, signal: Signal) -> Sequence[Order | Notice]:
         """Tell the core and wait until it has handled the signal; everything it answered to it.
@@ -51,9 +53,15 @@ class Records(Protocol):
     async def by_call(self, call: CallId) -> CallRecord | None: ...
 
     async def recent(
-        self, limit: int, before: tuple[datetime, CallId] | None = None, result: Result | None = None
+        self,
+        limit: int,
+        before: tuple[datetime, CallId] | None = None,
+        result: Result | None = None,
+        tenant: str | None = None,
     ) -> Sequence[CallRecord]:
         """Newest first by (``t_in``, ``call``); with ``before`` only those that come after it in this order.
+
+        With ``tenant`` only this town's.
 
         The call belongs to the mark: two may come in the same millisecond, and a time alone would then skip one
         of them or show it twice.
@@ -112,16 +120,71 @@ if TYPE_CHECKING:
     """Name of a dependency to a quick look at it: (fit for calls, one sentence for a human)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks. There is one today, the holder of the admin token, who may do everything.
+class Grant(Protocol):
+    """A token as the database knows it, which is not enough to make one."""
 
-    A tenant's scope belongs here once there are principals with less than everything, and not before: a field
-    nobody enforces would promise what nobody keeps.
-    """
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def tenant(self) -> str | None: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
 
-    name: str
-    role: str
+
+class Tokens(Protocol):
+    async def live(self) -> Sequence[Grant]:
+        """All that are not revoked; also such as have expired."""
+        ...
+
+
+class AuditLine(Protocol):
+    """Who did what, or tried to."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def who(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def tenant(self) -> str | None: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def about(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def details(self) -> Mapping[str, Any]: ...
+
+
+class Audit(Protocol):
+    def put(
+        self,
+        *,
+        at: datetime,
+        who: str,
+        role: str,
+        tenant: str | None,
+        action: str,
+        about: str,
+        outcome: str,
+        details: Mapping[str, Any],
+    ) -> None:
+        """Take note. Returns at once and never raises: what is asked of the centre does not wait for this."""
+        ...
+
+    async def page(self, limit: int, before: int | None, tenant: str | None) -> Sequence[AuditLine]:
+        """The latest first; with ``before`` only lines with a lesser id, with ``tenant`` only this town's."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +196,8 @@ class Wiring:
     directories: Directories
     readiness: Readiness
     metrics_registry: CollectorRegistry
-    token: str = field(repr=False)
+    keys: Keyring
+    audit: Audit
 
 
 async def _wiring(request: Request) -> Wiring:
@@ -141,22 +205,3 @@ async def _wiring(request: Request) -> Wiring:
 
 
 Wired = Annotated[Wiring, Depends(_wiring)]
-
-# auto_error off: the library's own refusal would be one more shape of error.
-_bearer = HTTPBearer(auto_error=False, description="The admin token of this service.")
-
-
-async def _principal(
-    wiring: Wired, presented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Principal:
-    """Raises ``NotAuthenticated``, without saying whether the token was absent or wrong."""
-    # Servers hand out header bytes as Latin-1 text. Bytes on both sides also because compare_digest refuses
-    # non-ASCII text with a TypeError, which would be a 500 for whoever likes one.
-    if presented is None or not hmac.compare_digest(
-        presented.credentials.encode("latin-1", "replace"), wiring.token.encode()
-    ):
-        raise NotAuthenticated
-    return Principal(name="admin", role="admin")
-
-
-Authorised = Annotated[Principal, Depends(_principal)]

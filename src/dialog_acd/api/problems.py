@@ -40,11 +40,25 @@ class ApiProblem(DialogAcdError):  # noqa: N818  nouns, as in core/errors.py
 
 
 class NotAuthenticated(ApiProblem):
-    """Send the admin token as 'Authorization: Bearer ...'."""
+    """Send a token that is in force as 'Authorization: Bearer ...'."""
 
     error_id = "not-authenticated"
     status = HTTPStatus.UNAUTHORIZED
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class NotAllowed(ApiProblem):
+    """The role of this token may not do that."""
+
+    error_id = "not-allowed"
+    status = HTTPStatus.FORBIDDEN
+
+
+class KeysUnavailable(ApiProblem):
+    """Whether this token is in force cannot be said now: the database does not answer."""
+
+    error_id = "keys-unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class NoSuchAgent(ApiProblem):

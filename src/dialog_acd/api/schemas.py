@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dialog_acd.api.ports import AuditLine
     from dialog_acd.core.records import CallRecord
     from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
@@ -150,6 +151,11 @@ class LiveCallOut(_Out):
 
 
 class QueuesOut(_Out):
+    """All queues; for a token of one town those its numbers lead to.
+
+    The figures of a queue that several towns share count all of them.
+    """
+
     at: _Time = Field(description="The moment of the picture.")
     queues: list[QueueOut]
 
@@ -159,6 +165,8 @@ class QueuesOut(_Out):
 
 
 class AgentsOut(_Out):
+    """All agents; for a token of one town those who sit in its town hall."""
+
     at: _Time = Field(description="The moment of the picture.")
     by_state: dict[str, int] = Field(
         description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
@@ -171,7 +179,11 @@ class AgentsOut(_Out):
 
 
 class LiveOut(_Out):
-    """The whole picture at one moment."""
+    """The whole picture at one moment; for a token of one town that town's part of it.
+
+    These are the calls to the town's numbers, the queues its numbers lead to (the figures of a queue that several
+    towns share count all of them), and the agents in its town hall.
+    """
 
     at: _Time = Field(description="The moment of the picture.")
     switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.")
@@ -341,12 +353,67 @@ class CallOut(_Out):
 
 
 class CallsOut(_Out):
-    """A page of records, the latest to come in first."""
+    """A page of records, the latest to come in first; for a token of one town that town's alone."""
 
     calls: list[CallOut]
     next: str | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.",
         examples=["acd1-1767225600.17"],
+    )
+
+
+# ---------------------------------------------------------------- audit
+
+
+class AuditLineOut(_Out):
+    """A change through the API, a token made or revoked, or an attempt that was refused."""
+
+    id: int = Field(description="Rises with every line.", examples=[4711])
+    at: _Time
+    who: str = Field(
+        description="Name of the token; `admin` is the first operator's key, `nobody` had none in force.",
+        examples=["leitstelle"],
+    )
+    role: str = Field(
+        description="operator, town-admin, supervisor, auditor; empty for nobody.", examples=["supervisor"]
+    )
+    tenant: str | None = Field(
+        description="The one town it concerns, whose administrator may read the line; null: several, or the centre.",
+        examples=["langenhagen"],
+    )
+    action: str = Field(description="What was asked for.", examples=["queues.switch-over"])
+    about: str = Field(description="The queue, agent, call, ... it was about.", examples=["langenhagen"])
+    outcome: str = Field(
+        description="done; refused: not authenticated or not allowed; rejected: allowed and not possible; "
+        "uncertain: something broke, it may have happened.",
+        examples=["done"],
+    )
+    details: dict[str, Any] = Field(
+        description="More, by action; never a secret, nor a caller's number.",
+        examples=[{"method": "PUT", "status": 200, "token": "5f0c9a1e", "until": "2026-11-23T15:00:00+00:00"}],
+    )
+
+    @classmethod
+    def of(cls, line: AuditLine) -> AuditLineOut:
+        return cls(
+            id=line.id,
+            at=line.at,
+            who=line.who,
+            role=line.role,
+            tenant=line.tenant,
+            action=line.action,
+            about=line.about,
+            outcome=line.outcome,
+            details=dict(line.details),
+        )
+
+
+class AuditOut(_Out):
+    """A page of the audit log, the latest first; for a token of one town the lines that concern that town."""
+
+    lines: list[AuditLineOut]
+    next: int | None = Field(
+        description="Give this as 'before' to get the next page; null when this is the last.", examples=[4711]
     )
 
 

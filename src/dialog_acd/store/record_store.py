@@ -345,10 +345,17 @@ class RecordReader:
         found = await self._read(records.c.call == call)
         return found[0] if found else None
 
-    async def recent(self, limit: int, before: Place | None = None, result: Result | None = None) -> list[CallRecord]:
-        """Youngest first, all or those with one result. The next page begins ``before`` the last one's place."""
+    async def recent(
+        self, limit: int, before: Place | None = None, result: Result | None = None, tenant: str | None = None
+    ) -> list[CallRecord]:
+        """Youngest first, all or those with one result, of one town. The next page begins ``before`` the last's place.
+
+        ``tenant`` has an index of its own together with the time.
+        """
         newest = (records.c.t_in.desc(), records.c.call.desc())
         where = [] if result is None else [records.c.result == result.value]
+        if tenant is not None:
+            where.append(records.c.tenant == tenant)
         if before is not None:
             t_in, call = before
             where.append(or_(records.c.t_in < t_in, and_(records.c.t_in == t_in, records.c.call < call)))

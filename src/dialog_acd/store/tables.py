@@ -323,3 +323,35 @@ agent_intents = Table(
     Column("reason", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
 )
+
+# No foreign key to the tenants: a directory is replaced whole.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("tenant", Text),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+
+# Lines are only ever added: triggers of the migration refuse to change or delete one. They are no part of this
+# metadata, and SQLite drops them where a migration copies the table; such a one has to make them anew.
+audit = Table(
+    "audit",
+    metadata,
+    # On SQLite only a column of exactly this type counts by itself.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("tenant", Text),
+    Column("action", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Index(None, "tenant", "id"),
+)

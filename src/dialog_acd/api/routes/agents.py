@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 from fastapi import APIRouter, Path
 
-from dialog_acd.api.ports import Authorised, Wired  # noqa: TC001  read at run time
+from dialog_acd.api.access import Commander, Reader  # noqa: TC001  read at run time
+from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import AgentRefused, NoSuchAgent
 from dialog_acd.api.schemas import AgentOut, AgentsOut, NotReadyIn, ProblemOut
+from dialog_acd.api.sight import sight, town_of_agent
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
+from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.messages import AgentNotReady, AgentReady, AgentSignedIn, AgentSignedOut
 from dialog_acd.core.model import AgentId
 
 if TYPE_CHECKING:
-    from dialog_acd.api.ports import Live, Principal
+    from dialog_acd.api.keys import Principal
+    from dialog_acd.api.ports import Live
+    from dialog_acd.api.witness import Attempt
     from dialog_acd.core.messages import Signal
     from dialog_acd.core.view import AgentView
 
@@ -32,49 +37,50 @@ commands = APIRouter(
 _Id = Annotated[str, Path(max_length=100, description="Id of the agent.", examples=["anna"])]
 
 
-@router.get("", summary="All agents, and how many are in which state")
-async def everybody(wiring: Wired, _: Authorised) -> AgentsOut:
-    return AgentsOut.of(wiring.live.view())
+@router.get("", summary="Agents, and how many are in which state; for one town those in its town hall")
+async def everybody(wiring: Wired, by: Reader) -> AgentsOut:
+    return AgentsOut.of(sight(wiring.live, by))
 
 
 @router.get("/{agent}", summary="One agent")
-async def one(wiring: Wired, _: Authorised, agent: _Id) -> AgentOut:
-    return AgentOut.of(_find(wiring.live, agent))
+async def one(wiring: Wired, by: Reader, agent: _Id) -> AgentOut:
+    return AgentOut.of(_find(wiring.live, by, agent))
 
 
 @commands.post("/sign-in", summary="At work, not yet ready; signing in again changes nothing")
-async def sign_in(wiring: Wired, by: Authorised, agent: _Id) -> AgentOut:
-    return await _tell(wiring.live, by, agent, AgentSignedIn(AgentId(agent)))
+async def sign_in(wiring: Wired, by: Commander, noted: Noted, agent: _Id) -> AgentOut:
+    return await _tell(wiring.live, by, noted, agent, AgentSignedIn(AgentId(agent)))
 
 
 @commands.post("/sign-out", summary="Gone home; a conversation in progress goes on")
-async def sign_out(wiring: Wired, by: Authorised, agent: _Id) -> AgentOut:
-    return await _tell(wiring.live, by, agent, AgentSignedOut(AgentId(agent)))
+async def sign_out(wiring: Wired, by: Commander, noted: Noted, agent: _Id) -> AgentOut:
+    return await _tell(wiring.live, by, noted, agent, AgentSignedOut(AgentId(agent)))
 
 
 @commands.post("/ready", summary="Wants calls; signs in on the way")
-async def ready(wiring: Wired, by: Authorised, agent: _Id) -> AgentOut:
-    return await _tell(wiring.live, by, agent, AgentReady(AgentId(agent)))
+async def ready(wiring: Wired, by: Commander, noted: Noted, agent: _Id) -> AgentOut:
+    return await _tell(wiring.live, by, noted, agent, AgentReady(AgentId(agent)))
 
 
 @commands.post("/not-ready", summary="At work, takes no calls")
-async def not_ready(wiring: Wired, by: Authorised, agent: _Id, body: NotReadyIn | None = None) -> AgentOut:
+async def not_ready(wiring: Wired, by: Commander, noted: Noted, agent: _Id, body: NotReadyIn | None = None) -> AgentOut:
     why = (body or NotReadyIn()).why
-    return await _tell(wiring.live, by, agent, AgentNotReady(AgentId(agent), why))
+    return await _tell(wiring.live, by, noted, agent, AgentNotReady(AgentId(agent), why))
 
 
-def _find(live: Live, who: str) -> AgentView:
-    for found in live.view().agents:
+def _find(live: Live, by: Principal, who: str) -> AgentView:
+    for found in sight(live, by).agents:
         if found.id == who:
             return found
     raise NoSuchAgent(agent=who)
 
 
-async def _tell(live: Live, by: Principal, who: str, signal: Signal) -> AgentOut:
+async def _tell(live: Live, by: Principal, noted: Attempt, who: str, signal: Signal) -> AgentOut:
     """Tell the core, and answer with the agent as the core sees it afterwards."""
-    _find(live, who)
+    noted.concerns(town_of_agent(live, who))
+    _find(live, by, who)
     refused = await tell(live, signal, ANSWER_WITHIN, agent=who)
     log.info("api.agent-told", by=by.name, role=by.role, agent=who, signal=type(signal).__name__)
     if refused is not None:
         raise AgentRefused(f"Not possible for this agent now: {refused}.", agent=who, why=refused)
-    return AgentOut.of(_find(live, who))
+    return AgentOut.of(_find(live, by, who))

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
-from dialog_acd.api.ports import Authorised, Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, VersionNotSaid
+from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
+from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
+from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, NotAllowed, VersionNotSaid
 from dialog_acd.api.schemas import ChangedOut, DirectoryOut, ProblemOut, VersionOut, VersionsOut, WhyIn
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from dialog_acd.api.keys import Principal
 
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
@@ -39,12 +42,13 @@ _Why = Annotated[str, Query(max_length=500, description="Why, kept with the vers
 @router.get("", summary="The whole directory", responses={404: {"model": ProblemOut}})
 async def directory(
     wiring: Wired,
-    _: Authorised,
+    by: Whole,
     response: Response,
     version: Annotated[
         int | None, Query(ge=1, le=2**31 - 1, description="An earlier version; absent: the one in force.")
     ] = None,
 ) -> DirectoryOut:
+    _sees_all_towns(by)
     with _told():
         told = await wiring.directories.told(version)
     response.headers["ETag"] = f'"{told.version}"'
@@ -65,7 +69,7 @@ async def directory(
 )
 async def change(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
-    by: Authorised,
+    by: Operator,
     request: Request,
     response: Response,
     if_match: _IfMatch = None,
@@ -85,12 +89,13 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
 @router.get("/versions", summary="Who changed the directory, when and why; the latest first")
 async def versions(
     wiring: Wired,
-    _: Authorised,
+    by: Whole,
     limit: Annotated[int, Query(ge=1, le=200, description="Versions in a page.")] = 50,
     before: Annotated[
         int | None, Query(ge=1, le=2**31 - 1, description="'next' of the page before; absent: the newest.")
     ] = None,
 ) -> VersionsOut:
+    _sees_all_towns(by)
     # One more than wanted tells whether there is a next page.
     found = await wiring.directories.versions(limit + 1, before)
     page = [VersionOut(version=v.number, at=v.edit.at, by=v.edit.by, why=v.edit.why) for v in found[:limit]]
@@ -100,7 +105,7 @@ async def versions(
 @router.post("/versions/{version}/rollback", summary="Put an earlier version in force again", responses=_EDITS)
 async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
-    by: Authorised,
+    by: Operator,
     response: Response,
     version: _Number,
     if_match: _IfMatch = None,
@@ -112,6 +117,12 @@ async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     log.info("api.directory-rolled-back", by=by.name, role=by.role, to=version, version=changed.version)
     response.headers["ETag"] = f'"{changed.version}"'
     return ChangedOut(version=changed.version, differences=list(changed.differences))
+
+
+def _sees_all_towns(by: Principal) -> None:
+    """Raises ``NotAllowed`` for an auditor of one town: the directory is that of all of them."""
+    if by.tenant is not None:
+        raise NotAllowed(role=by.role.value, tenant=by.tenant)
 
 
 def _version(if_match: str | None) -> int | None:

@@ -1,0 +1,88 @@
+"""Who may what. Whatever is not declared is denied.
+
+A route says ``by: Annotated[Principal, may(Role.OPERATOR, ...)]`` and that is all of it: the token is read, the role
+compared, the attempt noted. ``require_declarations`` looks at every route before the service starts; one that
+declares nobody ends the start, so a forgotten declaration is never an open door.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+# FastAPI reads the annotations of dependencies at run time; what they name must be imported for real.
+from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from dialog_acd.api.keys import Principal
+from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
+from dialog_acd.api.problems import NotAllowed, NotAuthenticated
+from dialog_acd.api.tokens import Role
+from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from starlette.routing import BaseRoute
+
+OPEN = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""For whoever watches over the service; nothing there is about anybody's call."""
+
+# auto_error off: the library's own refusal would be one more shape of error.
+_bearer = HTTPBearer(auto_error=False, description="A token of this service: `dialog-acd token create`.")
+_Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+_gates: dict[Callable[..., Any], frozenset[Role]] = {}
+
+
+def may(*roles: Role) -> Any:
+    """The dependency that lets these roles in and nobody else."""
+    allowed = frozenset(roles)
+
+    async def gate(request: Request, wiring: Wired, attempt: Noted, presented: _Presented) -> Principal:
+        """Raises ``NotAuthenticated`` (without saying why), ``NotAllowed``, ``KeysUnavailable``."""
+        route = request.scope["route"]
+        attempt.action = f"{route.tags[0] if route.tags else 'api'}.{route.name.replace('_', '-')}"
+        attempt.about = "/".join(str(part) for part in request.path_params.values())
+        if presented is not None:
+            attempt.by = await wiring.keys.principal(presented.credentials)
+        if attempt.by is None:
+            raise NotAuthenticated
+        if attempt.by.role not in allowed:
+            raise NotAllowed(role=attempt.by.role.value, allowed=sorted(role.value for role in allowed))
+        return attempt.by
+
+    _gates[gate] = allowed
+    return Depends(gate)
+
+
+Reader = Annotated[Principal, may(*Role)]
+"""Everybody with a token; what they see ends where their town ends."""
+Commander = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR)]
+"""Who leads the agents' day."""
+Operator = Annotated[Principal, may(Role.OPERATOR)]
+"""Who answers for all towns."""
+Whole = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR)]
+"""Who may see all towns at once."""
+Inspector = Annotated[Principal, may(Role.OPERATOR, Role.AUDITOR, Role.TOWN_ADMIN)]
+"""Who may read who did what."""
+
+
+def require_declarations(routes: Iterable[BaseRoute]) -> None:
+    """Raise ``RuntimeError`` for a route that declares nobody and is not meant to be open."""
+    for route in _each(routes):
+        path = getattr(route, "path", type(route).__name__)
+        if not isinstance(route, APIRoute):
+            raise RuntimeError(f"{path}: only routes of FastAPI can say who may use them")  # noqa: TRY004
+        declared = [d.call for d in route.dependant.dependencies if d.call in _gates]
+        if len(declared) != (0 if path in OPEN else 1):
+            raise RuntimeError(f"{path} has to declare who may use it, once; see dialog_acd.api.access.may")
+
+
+def _each(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    for route in routes:
+        # Newer FastAPI keeps an included router as one route; older copies its routes.
+        inner = getattr(route, "original_router", None)
+        if inner is None:
+            yield route
+        else:
+            yield from _each(inner.routes)

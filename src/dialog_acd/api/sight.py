@@ -1,0 +1,45 @@
+"""What of the centre somebody sees: everything, or what is one town's.
+
+Queues and agents of a shared centre have no single owner, so a town's part of the picture is
+
+* the calls to the town's own numbers;
+* the queues to which a number of the town leads; where several towns share one, its figures count all of them,
+  because a wait behind other towns' callers is a wait of the town's own;
+* the agents who sit in the town hall (``home``). Who sits in the centre is not the town's staff.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dialog_acd.api.keys import Principal
+    from dialog_acd.api.ports import Live
+    from dialog_acd.core.view import AcdView
+
+
+def sight(live: Live, by: Principal) -> AcdView:
+    view = live.view()
+    if by.tenant is None:
+        return view
+    directory = live.directory()
+    queues = {entry.queue for entry in directory.entries if entry.tenant == by.tenant}
+    agents = {agent.id for agent in directory.agents if agent.home == by.tenant}
+    return replace(
+        view,
+        queues=tuple(queue for queue in view.queues if queue.id in queues),
+        agents=tuple(agent for agent in view.agents if agent.id in agents),
+        calls=tuple(call for call in view.calls if call.tenant == by.tenant),
+    )
+
+
+def town_of_queue(live: Live, queue: str) -> str | None:
+    """The town whose numbers alone lead there; ``None``: several towns', or nobody's."""
+    towns = {entry.tenant for entry in live.directory().entries if entry.queue == queue}
+    return towns.pop() if len(towns) == 1 else None
+
+
+def town_of_agent(live: Live, agent: str) -> str | None:
+    """The town in whose hall the agent sits; ``None``: in the centre, or nobody knows the agent."""
+    return next((found.home for found in live.directory().agents if found.id == agent), None)

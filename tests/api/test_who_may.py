@@ -1,0 +1,393 @@
+"""Who may what: every route and every role, and what each sees of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from structlog.testing import capture_logs
+
+from dialog_acd.api.access import require_declarations
+from dialog_acd.api.tokens import Role, digest, new_token
+from dialog_acd.core.model import CallId, QueueId, TenantId
+from records import served
+
+from .conftest import TOKEN
+
+if TYPE_CHECKING:
+    import httpx
+
+    from dialog_acd.testing import ManualClock
+
+    from .conftest import Book, Centre, Drawer, Shelf
+
+OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR = Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR
+ALL = {OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR}
+LOCKED: dict[tuple[str, str], set[Role]] = {
+    ("GET", "/openapi.json"): ALL,
+    ("GET", "/api/v1/live"): ALL,
+    ("GET", "/api/v1/queues"): ALL,
+    ("PUT", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/agents"): ALL,
+    ("GET", "/api/v1/agents/{agent}"): ALL,
+    ("POST", "/api/v1/agents/{agent}/sign-in"): {OPERATOR, SUPERVISOR},
+    ("POST", "/api/v1/agents/{agent}/sign-out"): {OPERATOR, SUPERVISOR},
+    ("POST", "/api/v1/agents/{agent}/ready"): {OPERATOR, SUPERVISOR},
+    ("POST", "/api/v1/agents/{agent}/not-ready"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/calls"): ALL,
+    ("GET", "/api/v1/calls/{call}"): ALL,
+    ("GET", "/api/v1/directory"): {OPERATOR, SUPERVISOR, AUDITOR},
+    ("PUT", "/api/v1/directory"): {OPERATOR},
+    ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
+    ("POST", "/api/v1/directory/versions/{version}/rollback"): {OPERATOR},
+    ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
+}
+OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
+TOWN = "langenhagen"
+TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
+
+
+def where(path: str) -> str:
+    return path.format(agent="anna", call="c1", queue=TOWN, version=1)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def everybody(drawer: Drawer) -> Drawer:
+    for role, token in TOKENS.items():
+        drawer.give(token, role, TOWN if role is Role.TOWN_ADMIN else None)
+    return drawer
+
+
+@pytest.fixture
+def town(stranger: httpx.AsyncClient, everybody: Drawer) -> httpx.AsyncClient:
+    """Langenhagen's administrator."""
+    stranger.headers.update(bearer(TOKENS[TOWN_ADMIN]))
+    return stranger
+
+
+# ---------------------------------------------------------------- the table
+
+
+def test_every_route_is_in_the_table(api: FastAPI) -> None:
+    there = {
+        (method, str(route.path)) for route in iter_route_contexts(api.routes) for method in route.methods or {"?"}
+    }
+    assert there == {*LOCKED, *OPEN}
+
+
+@pytest.mark.parametrize(("method", "path"), LOCKED)
+@pytest.mark.parametrize("role", Role)
+async def test_a_role_may_what_the_table_says_and_nothing_else(
+    *,
+    stranger: httpx.AsyncClient,
+    everybody: Drawer,
+    centre: Centre,
+    shelf: Shelf,
+    book: Book,
+    method: str,
+    path: str,
+    role: Role,
+) -> None:
+    shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
+    body = {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None
+    before = centre.seen
+    answer = await stranger.request(method, where(path), headers=bearer(TOKENS[role]) | {"If-Match": "*"}, json=body)
+    if role in LOCKED[method, path]:
+        assert answer.status_code == 200
+        assert [line.outcome for line in book.lines] == ([] if method == "GET" else ["done"])
+    else:
+        assert (answer.status_code, answer.json()["error_id"]) == (403, "not-allowed")
+        assert set(answer.json()["details"]["allowed"]) == {r.value for r in LOCKED[method, path]}
+        assert (centre.told, centre.seen) == ([], before)
+        [line] = book.lines
+        assert (line.who, line.role, line.outcome) == (f"the {role}", role, "refused")
+        assert line.tenant == (TOWN if role is TOWN_ADMIN else None)
+
+
+@pytest.mark.parametrize(("method", "path"), LOCKED)
+async def test_without_a_token_nothing_is_told_and_nothing_done_and_it_is_noted(
+    *, stranger: httpx.AsyncClient, everybody: Drawer, centre: Centre, book: Book, method: str, path: str
+) -> None:
+    headers: list[dict[str, Any]] = [
+        {},
+        bearer("wrong-token-of-some-length"),
+        bearer(TOKEN[:-1]),
+        bearer(f"{TOKEN}x"),
+        {"Authorization": f"Basic {TOKEN}"},
+        bearer(""),
+        {"Authorization": TOKEN},
+        {"Authorization": b"Bearer \xff\xe4\xf6"},
+        bearer(digest(TOKENS[OPERATOR])),  # whoever has stolen the table has no token
+    ]
+    for header in headers:
+        answer = await stranger.request(method, where(path), headers=header)
+        assert (answer.status_code, answer.json()["error_id"]) == (401, "not-authenticated")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert centre.told == []
+    assert len(book.lines) == len(headers)
+    for line in book.lines:
+        assert (line.who, line.role, line.tenant, line.outcome) == ("nobody", "", None, "refused")
+        assert line.details == {"method": method, "status": 401, "from": "127.0.0.1"}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(OPEN))
+async def test_what_watches_over_us_needs_no_token(
+    stranger: httpx.AsyncClient, book: Book, method: str, path: str
+) -> None:
+    assert (await stranger.request(method, path)).status_code == 200
+    assert book.lines == []
+
+
+async def test_the_contract_says_which_routes_want_a_token(operator: httpx.AsyncClient) -> None:
+    paths = (await operator.get("/openapi.json")).json()["paths"]
+    locked = {(m.upper(), path) for path, ways in paths.items() for m, way in ways.items() if way.get("security")}
+    assert locked == set(LOCKED) - {("GET", "/openapi.json")}
+    assert all({"401", "403"} <= set(paths[path][method.lower()]["responses"]) for method, path in locked)
+
+
+def test_a_route_that_declares_nobody_ends_the_start() -> None:
+    forgotten = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @forgotten.get("/api/v1/secrets")
+    async def secrets() -> None: ...
+
+    with pytest.raises(RuntimeError, match="/api/v1/secrets has to declare who may use it"):
+        require_declarations(forgotten.routes)
+
+
+def test_also_one_that_cannot_declare() -> None:
+    with pytest.raises(RuntimeError, match=r"openapi\.json: only routes of FastAPI"):
+        require_declarations(FastAPI(docs_url=None, redoc_url=None).routes)
+
+
+# ---------------------------------------------------------------- one town
+
+
+async def test_a_town_sees_its_own_calls_and_no_others(town: httpx.AsyncClient, shelf: Shelf) -> None:
+    ours, theirs = TenantId(TOWN), TenantId("hannover")
+    shelf.kept = [replace(served(f"c{n}"), tenant=ours if n % 2 else theirs) for n in range(6)]
+    first = (await town.get("/api/v1/calls?limit=2")).json()
+    rest = (await town.get(f"/api/v1/calls?before={first['next']}")).json()
+    assert [c["call"] for c in first["calls"] + rest["calls"]] == ["c5", "c3", "c1"]
+    assert (await town.get("/api/v1/calls/c1")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/calls/{}", "/api/v1/calls?before={}"])
+async def test_another_towns_call_is_not_there_in_the_very_same_words(
+    town: httpx.AsyncClient, shelf: Shelf, path: str
+) -> None:
+    shelf.kept = [replace(served("c2"), tenant=TenantId("hannover"))]
+    theirs, none = await town.get(path.format("c2")), await town.get(path.format("c9"))
+    assert theirs.status_code == none.status_code == 404
+    assert theirs.text.replace("c2", "c9") == none.text
+
+
+async def test_a_towns_part_of_the_picture(town: httpx.AsyncClient, centre: Centre) -> None:
+    queue, call = centre.seen.queues[0], centre.seen.calls[0]
+    centre.seen = replace(
+        centre.seen,
+        queues=(queue, replace(queue, id=QueueId("hannover")), replace(queue, id=QueueId("115"))),
+        calls=(call, replace(call, id=CallId("c2"), tenant=TenantId("hannover"))),
+    )
+    live = (await town.get("/api/v1/live")).json()
+    assert [q["id"] for q in live["queues"]] == [TOWN]
+    assert [a["id"] for a in live["agents"]] == ["anna"]  # who sits in the centre is not the town's staff
+    assert live["agents_by_state"] == {"available": 1}
+    assert [c["tenant"] for c in live["calls"]] == [TOWN]
+    assert (await town.get("/api/v1/queues")).json()["queues"] == live["queues"]
+    assert (await town.get("/api/v1/agents")).json()["agents"] == live["agents"]
+    assert (await town.get("/api/v1/agents/bert")).json()["error_id"] == "no-such-agent"
+
+
+async def test_a_queue_that_a_town_shares_is_in_its_picture(town: httpx.AsyncClient, centre: Centre) -> None:
+    queue = centre.seen.queues[0]
+    centre.seen = replace(centre.seen, queues=(replace(queue, id=QueueId("hannover")),))
+    entries = [replace(e, queue=QueueId("hannover")) if e.tenant == TenantId(TOWN) else e for e in centre.towns.entries]
+    centre.towns = replace(centre.towns, entries=tuple(entries))
+    assert [q["id"] for q in (await town.get("/api/v1/queues")).json()["queues"]] == ["hannover"]
+
+
+async def test_an_auditor_may_be_one_towns(stranger: httpx.AsyncClient, drawer: Drawer, shelf: Shelf) -> None:
+    drawer.give("acd_auditor-of-one-town", AUDITOR, TOWN)
+    shelf.kept = [replace(served("c2"), tenant=TenantId("hannover"))]
+    stranger.headers.update(bearer("acd_auditor-of-one-town"))
+    assert (await stranger.get("/api/v1/calls")).json()["calls"] == []
+    assert (await stranger.get("/api/v1/calls/c2")).status_code == 404
+
+
+# ---------------------------------------------------------------- tokens
+
+
+def test_tokens_are_long_random_and_recognised_as_what_they_are() -> None:
+    some = {new_token() for _ in range(100)}
+    assert len(some) == 100
+    assert all(token.startswith("acd_") and len(token) == 47 for token in some)
+
+
+async def test_a_token_ends_when_it_expires(stranger: httpx.AsyncClient, drawer: Drawer, clock: ManualClock) -> None:
+    drawer.give("acd_until-one-oclock", SUPERVISOR, until=clock.now() + timedelta(hours=1))
+    stranger.headers.update(bearer("acd_until-one-oclock"))
+    clock.advance(3599.9)
+    assert (await stranger.get("/api/v1/live")).status_code == 200
+    clock.advance(0.1)
+    assert (await stranger.get("/api/v1/live")).status_code == 401
+
+
+async def test_a_revoked_token_ends_within_seconds_and_a_new_one_begins_at_once(
+    stranger: httpx.AsyncClient, drawer: Drawer, clock: ManualClock
+) -> None:
+    drawer.give("acd_the-old-one-here", SUPERVISOR)
+    assert (await stranger.get("/api/v1/live", headers=bearer("acd_the-old-one-here"))).status_code == 200
+    drawer.kept.clear()
+    drawer.give("acd_the-new-one-here", SUPERVISOR)
+    clock.advance(1)
+    assert (await stranger.get("/api/v1/live", headers=bearer("acd_the-new-one-here"))).status_code == 200
+    assert (await stranger.get("/api/v1/live", headers=bearer("acd_the-old-one-here"))).status_code == 401
+
+
+async def test_revoked_and_nobody_else_asks(stranger: httpx.AsyncClient, drawer: Drawer, clock: ManualClock) -> None:
+    drawer.give("acd_the-only-one-here", SUPERVISOR)
+    stranger.headers.update(bearer("acd_the-only-one-here"))
+    assert (await stranger.get("/api/v1/live")).status_code == 200
+    drawer.kept.clear()
+    clock.advance(5)
+    assert (await stranger.get("/api/v1/live")).status_code == 401
+
+
+async def test_requests_cost_the_database_next_to_nothing_whoever_asks(
+    stranger: httpx.AsyncClient, everybody: Drawer, clock: ManualClock
+) -> None:
+    for n in range(200):
+        token = TOKENS[SUPERVISOR] if n % 2 else f"acd_guess-number-{n}-of-many"
+        answer = await stranger.get("/api/v1/live", headers=bearer(token))
+        assert answer.status_code == (200 if n % 2 else 401)
+        clock.advance(0.02)
+    assert everybody.looked <= 4 / 0.5 + 1
+
+
+async def test_a_database_that_is_away_locks_nobody_out_at_once(
+    stranger: httpx.AsyncClient, everybody: Drawer, clock: ManualClock, book: Book
+) -> None:
+    async def asks(token: str) -> int:
+        with capture_logs():
+            return (await stranger.post("/api/v1/agents/anna/ready", headers=bearer(token))).status_code
+
+    assert await asks(TOKENS[SUPERVISOR]) == 200
+    everybody.locked = ConnectionError("gone")
+    clock.advance(59)
+    assert (await asks(TOKENS[SUPERVISOR]), await asks("acd_somebody-else-here")) == (200, 401)
+    clock.advance(2)
+    assert (await asks(TOKENS[SUPERVISOR]), await asks(TOKEN)) == (503, 200)
+    assert [(line.who, line.outcome) for line in book.lines][-2:] == [("nobody", "refused"), ("admin", "done")]
+    everybody.locked = None
+    clock.advance(1)
+    assert await asks(TOKENS[SUPERVISOR]) == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "tenant"), [("emperor", None), ("town-admin", None), ("town-admin", ""), (OPERATOR, TOWN)]
+)
+async def test_a_row_that_nobody_of_ours_has_written_opens_nothing(
+    stranger: httpx.AsyncClient, drawer: Drawer, role: str, tenant: str | None
+) -> None:
+    drawer.give("acd_written-by-somebody", role, tenant)
+    with capture_logs():
+        answer = await stranger.get("/api/v1/live", headers=bearer("acd_written-by-somebody"))
+    assert answer.status_code == 401
+
+
+# ---------------------------------------------------------------- the audit log
+
+
+async def test_a_supervisors_morning_in_the_book(
+    stranger: httpx.AsyncClient, everybody: Drawer, centre: Centre, book: Book
+) -> None:
+    stranger.headers.update(bearer(TOKENS[SUPERVISOR]))
+    await stranger.post("/api/v1/agents/anna/not-ready", json={"why": "at the doctor's"})
+    await stranger.put("/api/v1/queues/langenhagen/switch", json={"until": "2026-03-02T17:00:00+01:00"})
+    await stranger.post("/api/v1/agents/nobody-here/ready")
+    await stranger.put("/api/v1/queues/langenhagen/switch", json={"until": "later"})
+    centre.broken = RuntimeError("inside")
+    with capture_logs():
+        await stranger.delete("/api/v1/queues/hannover/switch")
+    who = "the supervisor"
+    assert book.told() == [
+        (who, "agents.not-ready", "anna", "done"),
+        (who, "queues.switch-over", TOWN, "done"),
+        (who, "agents.ready", "nobody-here", "rejected"),
+        (who, "queues.switch-over", TOWN, "rejected"),
+        (who, "queues.switch-back", "hannover", "uncertain"),
+    ]
+    assert [line.tenant for line in book.lines] == [TOWN, TOWN, None, None, "hannover"]
+    assert book.lines[1].details == {
+        "method": "PUT",
+        "status": 200,
+        "token": "id-2",
+        "until": "2026-03-02T16:00:00+00:00",
+    }
+    assert "doctor" not in str(book.lines)
+
+
+async def test_reading_is_not_written_down(operator: httpx.AsyncClient, book: Book) -> None:
+    await operator.get("/api/v1/calls")
+    await operator.get("/api/v1/nothing")
+    assert book.lines == []
+
+
+async def test_neither_tokens_nor_numbers_nor_line_breaks_come_into_the_book(
+    stranger: httpx.AsyncClient, book: Book
+) -> None:
+    lost = new_token()
+    await stranger.post(
+        f"/api/v1/agents/{lost}%0Aroot%00{'x' * 300}/ready?caller=%2B4951112345678", headers=bearer(lost)
+    )
+    [line] = book.lines
+    assert (line.who, line.outcome) == ("nobody", "refused")
+    assert line.about.startswith("acd_***\ufffdroot\ufffdxxx")
+    assert len(line.about) == 200
+    assert lost not in str(line)
+    assert "4951112345678" not in str(line)
+
+
+async def test_the_book_is_read_in_pages_and_a_town_reads_its_own(
+    stranger: httpx.AsyncClient, everybody: Drawer, book: Book
+) -> None:
+    for n in range(5):
+        await stranger.post(f"/api/v1/agents/{'anna' if n % 2 else 'bert'}/ready", headers=bearer(TOKENS[OPERATOR]))
+
+    async def read(token: str, **params: Any) -> tuple[list[int], int | None]:
+        page = (await stranger.get("/api/v1/audit", params=params, headers=bearer(token))).json()
+        return [line["id"] for line in page["lines"]], page["next"]
+
+    assert await read(TOKENS[AUDITOR], limit=3) == ([5, 4, 3], 3)
+    assert await read(TOKENS[AUDITOR], limit=3, before=3) == ([2, 1], None)
+    assert await read(TOKENS[OPERATOR]) == ([5, 4, 3, 2, 1], None)
+    assert await read(TOKENS[TOWN_ADMIN]) == ([4, 2], None)
+    page = (await stranger.get("/api/v1/audit?limit=1", headers=bearer(TOKENS[TOWN_ADMIN]))).json()
+    assert page["lines"] == [
+        {
+            "id": 4,
+            "at": "2026-03-02T11:00:00Z",
+            "who": "the operator",
+            "role": "operator",
+            "tenant": TOWN,
+            "action": "agents.ready",
+            "about": "anna",
+            "outcome": "done",
+            "details": {"method": "POST", "status": 200, "token": "id-0"},
+        }
+    ]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "before=0", "before=x", f"before={2**63}"])
+async def test_an_odd_page_of_the_book_is_refused(operator: httpx.AsyncClient, query: str) -> None:
+    assert (await operator.get(f"/api/v1/audit?{query}")).status_code == 422

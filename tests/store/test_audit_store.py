@@ -1,0 +1,139 @@
+"""What was done stays written, and writing it down costs nobody anything."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
+
+from dialog_acd.store import audit_store
+from dialog_acd.store.audit_store import AuditStore
+from dialog_acd.store.database import writing
+from patience import soon
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+NINE = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+def note(store: AuditStore, about: str, tenant: str | None = None, **details: Any) -> None:
+    store.put(
+        at=NINE,
+        who="leitstelle",
+        role="supervisor",
+        tenant=tenant,
+        action="agents.ready",
+        about=about,
+        outcome="done",
+        details=details,
+    )
+
+
+async def about(store: AuditStore, limit: int = 100, before: int | None = None, tenant: str | None = None) -> list[str]:
+    return [line.about for line in await store.page(limit, before, tenant)]
+
+
+async def test_whoever_looks_at_once_finds_what_was_just_done(engine: AsyncEngine) -> None:
+    store = AuditStore(engine)
+    note(store, "anna", "langenhagen", status=200, until=None)
+    [line] = await store.page(10, None, None)
+    assert (line.at, line.who, line.role, line.tenant) == (NINE, "leitstelle", "supervisor", "langenhagen")
+    assert (line.action, line.about, line.outcome) == ("agents.ready", "anna", "done")
+    assert line.details == {"status": 200, "until": None}
+
+
+async def test_pages_lead_back_through_all_lines_once(engine: AsyncEngine) -> None:
+    store = AuditStore(engine)
+    for n in range(7):
+        note(store, str(n), "langenhagen" if n % 2 else None)
+    first = await store.page(3, None, None)
+    assert [line.about for line in first] == ["6", "5", "4"]
+    note(store, "7")  # meanwhile
+    assert await about(store, 3, first[-1].id) == ["3", "2", "1"]
+    assert await about(store, tenant="langenhagen") == ["5", "3", "1"]
+    assert await about(store, tenant="hannover") == []
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET who = 'somebody else'", "DELETE FROM audit"])
+async def test_what_is_written_cannot_be_changed(engine: AsyncEngine, change: str) -> None:
+    store = AuditStore(engine)
+    note(store, "anna")
+    await store.flush()
+    with pytest.raises(DBAPIError, match="audit is append-only"):
+        async with writing(engine).begin() as connection:
+            await connection.execute(text(change))
+    assert await about(store) == ["anna"]
+
+
+@pytest.mark.postgres
+async def test_not_even_all_at_once(engine: AsyncEngine) -> None:
+    if engine.dialect.name == "sqlite":
+        return  # knows no TRUNCATE
+    with pytest.raises(DBAPIError, match="audit is append-only"):
+        async with engine.begin() as connection:
+            await connection.execute(text("TRUNCATE audit"))
+
+
+async def test_a_database_that_is_away_costs_nothing_but_time(engine: AsyncEngine) -> None:
+    store = AuditStore(engine)
+    async with writing(engine).begin() as connection:
+        await connection.execute(text("ALTER TABLE audit RENAME TO away"))
+    note(store, "anna")
+    with capture_logs() as lines:
+        assert not await store.flush()
+    assert [line["event"] for line in lines] == ["audit.not_written"]
+    note(store, "bert")
+    async with writing(engine).begin() as connection:
+        await connection.execute(text("ALTER TABLE away RENAME TO audit"))
+    assert await store.flush()
+    assert await about(store) == ["bert", "anna"]
+
+
+async def test_it_writes_by_itself(engine: AsyncEngine) -> None:
+    store = AuditStore(engine)
+    running = asyncio.create_task(store.run())
+    note(store, "anna")
+    await soon(lambda: not store._pending)
+    running.cancel()
+    await asyncio.wait({running})
+    assert await about(AuditStore(engine)) == ["anna"]
+
+
+async def test_a_stranger_who_knocks_for_hours_does_not_fill_the_memory(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_store, "PENDING_AT_MOST", 5)
+    store = AuditStore(engine)
+    with capture_logs() as lines:
+        for n in range(7):
+            note(store, str(n))
+    # What has no place in the database is in the log all the same.
+    assert [line["event"] for line in lines] == ["audit"] * 6 + ["audit.lost", "audit", "audit.lost"]
+    assert store.lost == 2
+    assert await about(store) == ["4", "3", "2", "1", "0"]
+
+
+async def test_more_lines_than_a_batch(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_store, "BATCH", 2)
+    store = AuditStore(engine)
+    for n in range(5):
+        note(store, str(n))
+    assert await about(store) == ["4", "3", "2", "1", "0"]
+
+
+async def test_a_line_the_database_refuses_does_not_keep_out_the_others(engine: AsyncEngine) -> None:
+    store = AuditStore(engine)
+    note(store, "anna")
+    nothing: Any = None
+    note(store, nothing)  # not as promised
+    note(store, "bert")
+    with capture_logs() as lines:
+        assert await about(store) == ["bert", "anna"]
+    assert [line["event"] for line in lines] == ["audit.lost"]
+    assert store.lost == 1
