@@ -200,6 +200,15 @@ def test_the_next_to_come_is_named_before_the_last_that_was() -> None:
     assert directory.entry_for("0511 61-1", at=berlin("2026-04-01T12:00")).dormant == directory.entries[2]
 
 
+def test_of_what_is_over_the_last_of_the_longest_number_is_named_unless_a_block_is_to_come() -> None:
+    over = (town("+495116153", "a", to=MARCH), town("+495116153", "b", MARCH + DAY, APRIL - DAY))
+    found = centre(*over).entry_for(ISERNHAGEN, at=berlin("2026-04-01T12:00"))
+    assert (found.dormant, found.awaited) == (over[1], False)
+    region = town("+4951161", "region", MAY)
+    found = centre(*over, region).entry_for(ISERNHAGEN, at=berlin("2026-04-01T12:00"))
+    assert (found.dormant, found.awaited) == (region, True)
+
+
 def test_115_and_extensions_have_dates_too() -> None:
     service = Entry("115", TenantId("region"), QueueId("115"), EntryKind.SERVICE_115, "pilot", active_from=APRIL)
     inside = Entry("4711", TenantId("region"), QueueId("region"), EntryKind.INTERNAL, "pilot", active_from=APRIL)
