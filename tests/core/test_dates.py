@@ -200,6 +200,15 @@ def test_the_next_to_come_is_named_before_the_last_that_was() -> None:
     assert directory.entry_for("0511 61-1", at=berlin("2026-04-01T12:00")).dormant == directory.entries[2]
 
 
+def test_of_what_is_over_the_last_of_the_longest_number_is_named_unless_a_block_is_to_come() -> None:
+    over = (town("+495116153", "a", to=MARCH), town("+495116153", "b", MARCH + DAY, APRIL - DAY))
+    found = centre(*over).entry_for(ISERNHAGEN, at=berlin("2026-04-01T12:00"))
+    assert (found.dormant, found.awaited) == (over[1], False)
+    region = town("+4951161", "region", MAY)
+    found = centre(*over, region).entry_for(ISERNHAGEN, at=berlin("2026-04-01T12:00"))
+    assert (found.dormant, found.awaited) == (region, True)
+
+
 def test_115_and_extensions_have_dates_too() -> None:
     service = Entry("115", TenantId("region"), QueueId("115"), EntryKind.SERVICE_115, "pilot", active_from=APRIL)
     inside = Entry("4711", TenantId("region"), QueueId("region"), EntryKind.INTERNAL, "pilot", active_from=APRIL)
@@ -259,6 +268,18 @@ def test_a_call_nobody_knew_is_taken_over_for_the_town_that_has_the_queue_when_i
         acd = Scenario(directory)
         acd.tell(m.CallerHeld(CallId(call), QueueId("langenhagen"), berlin(came))).caller_hangs_up(call)
         assert acd.record(call).tenant == tenant
+
+
+def test_who_is_transferred_into_a_queue_after_midnight_is_the_town_that_has_it_then() -> None:
+    old, new = (
+        replace(entry, queue=QueueId("langenhagen"))
+        for entry in (town("+495116153", "gemeinde", to=APRIL - DAY), town("+495116153", "stadt", APRIL))
+    )
+    acd = Scenario(centre(old, new)).until(berlin("2026-03-31T23:59:50")).waits("c1", "0511 616-0")
+    acd.talks(acd.expect(m.Offer, call="c1").agent).until(berlin("2026-04-01T00:05"))
+    acd.transferred("c1", "06153", blind=False).tell(m.CallerHeld(CallId("c1"), QueueId("langenhagen")))
+    acd.caller_hangs_up("c1")
+    assert acd.record("c1").tenant == "stadt"
 
 
 # ---------------------------------------------------------------- what the switch does without us
