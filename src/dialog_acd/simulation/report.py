@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from dialog_acd.simulation.figures import LOAD, SERVICE_LEVEL, Seen, as_pair, estimate, named_kpis
 from dialog_acd.simulation.scenario import BERLIN
@@ -226,7 +227,7 @@ def print_report(findings: Findings, console: Console) -> None:
             "± half the width of the 95 % interval, none where all runs are alike; counts are per run", highlight=False
         )
     for note in scenario.notes:
-        console.print(f"note  {note}", highlight=False)
+        console.print(f"note  {note}", highlight=False, markup=False)
     words = _worth_a_column(findings)
     for window in (None, *scenario.windows):
         for first in range(0, len(words), _COLUMNS):
@@ -270,7 +271,7 @@ def _groups(findings: Findings) -> Table:
     for heading in ("group", "people"):
         table.add_column(heading, justify="left" if heading == "group" else "right")
     for window in windows:
-        table.add_column("all the time" if window is None else f"“{window}”", justify="right")
+        table.add_column(Text("all the time" if window is None else f"“{window}”"), justify="right")
     for group in findings.scenario.groups:
         found = [findings.figure(LOAD, f"group {group.name}", window) for window in windows]
         table.add_row(
@@ -296,7 +297,7 @@ def _expectations(findings: Findings) -> Table:
 
 
 def _table(title: str) -> Table:
-    return Table(title=f"\n{title}", title_justify="left", show_edge=False, pad_edge=False)
+    return Table(title=Text(f"\n{title}"), title_justify="left", show_edge=False, pad_edge=False)
 
 
 def _window(scenario: Scenario, window: str) -> str:
