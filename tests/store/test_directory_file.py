@@ -281,6 +281,11 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
         ),
         (
             "mon-thu 07:00-18:00",
+            "mon-thu 07:00-12:00, 13:00-18:00",
+            "calendars[0].hours[0]: 'mon-thu 07:00-12:00, 13:00-18:00': a line has one stretch of time: write 2 lines, ",
+        ),
+        (
+            "mon-thu 07:00-18:00",
             "mo-do 07:00-18:00",
             "calendars[0].hours[0]: 'mo-do 07:00-18:00': 'mo-do' is not a day",
         ),
