@@ -73,6 +73,7 @@ def test_friday_afternoon_at_the_main_number(operator: Operator) -> None:
 def test_friday_afternoon_at_115(operator: Operator) -> None:
     read = operator.reads("115", "2026-03-06T15:30")
     assert "verdict   partner" in read
+    assert not [line for line in read if line.startswith("assuming")], "who is busy does not matter"
     assert "  closed by hours for 115, internal: partner oldenburg  <- closed by hours" in read
 
 

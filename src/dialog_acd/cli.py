@@ -323,7 +323,7 @@ def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why
     elif opening is not None and not opening.open and opening.opens_at is not None:
         lines.append(f"opens     {opening.opens_at.astimezone(BERLIN):%a %d.%m.%Y %H:%M}")
     lines.append(f"verdict   {answer.in_words}")
-    if answer.verdict not in {"closed", "emergency"}:
+    if answer.open and answer.verdict != "emergency":
         lines.append(f"assuming  {ASSUMING}")
     lines.append(
         f"queue     {answer.queue.name}" + (f", priority {answer.queue.priority}" if answer.queue.priority else "")

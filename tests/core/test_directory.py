@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -470,6 +470,7 @@ def with_calendar(ours: Calendar, *rung: str) -> Directory:
     )
 
 
+DAY_OFF = SpecialDay(date(2026, 3, 3), "Betriebsausflug")
 PROMISE = "entry 115 is promised Mon-Fri 08:00-18:00, but "
 UNCOVERED = (
     " it is closed and no partner takes its calls, as a rung 'closed by hours for 115: partner NAME' would have it"
@@ -557,6 +558,9 @@ REMARKS: dict[str, Callable[[], Directory]] = {
                 entry("", "b", EntryKind.CATCH_ALL),
             ),
         ),
+    # hours
+    "entry catch-all: its calendar ours has no weekly hours, the number is open on special days alone":
+        lambda: with_calendar(calendar("ours", special_days=(replace(DAY_OFF, hours=((time(8), time(12)),)),))),
     # circles
     "the ladders lead in a circle: queue a, queue b, queue a": lambda: only(
         plain("a", "all busy: queue b"), plain("b", "waited 5 s: queue a", "waited 9 s: queue a")
@@ -597,7 +601,6 @@ def test_a_skill_nobody_has_and_the_step_that_asks_for_it_are_both_told() -> Non
     )
 
 
-DAY_OFF = SpecialDay(date(2026, 3, 3), "Betriebsausflug")
 FINE: dict[str, Callable[[], Directory]] = {
     "the whole of it": lambda: GOOD,
     "a step only those of this line fulfil": lambda: only(

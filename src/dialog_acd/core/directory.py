@@ -416,6 +416,7 @@ def remarks(directory: Directory) -> tuple[str, ...]:
         *(remark for partner in directory.partners for remark in _partner_remarks(partner)),
         *_partners_in_the_end(directory),
         *_loops(directory),
+        *_only_special_days(directory),
         *_hours_of_115(directory),
     )
     return tuple(dict.fromkeys(found))
@@ -598,6 +599,17 @@ def _loops(directory: Directory) -> Iterator[str]:
                     ahead.append(_onward(directory.queue[onward], kind))
     for names in found:
         yield f"the ladders lead in a circle: queue {', queue '.join((*names, names[0]))}"
+
+
+def _only_special_days(directory: Directory) -> Iterator[str]:
+    """A partner may be there on carnival days alone; a number that is served on them alone is nearly always a slip."""
+    for entry in directory.entries:
+        calendar = directory.calendar[entry.calendar] if entry.calendar is not None else None
+        if calendar is not None and not calendar.hours:
+            yield (
+                f"entry {entry.number or entry.kind}: its calendar {calendar.id} has no weekly hours, the number is"
+                " open on special days alone"
+            )
 
 
 # What every member of the 115 network promises its callers: Monday to Friday, 8 to 18, by the clock on the wall.
