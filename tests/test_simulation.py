@@ -209,9 +209,9 @@ def test_each_source_of_chance_has_its_own_dice() -> None:
     ("changes", "told"),
     [
         ({"handling": "exponential -60 s"}, "handling: 'exponential -60 s': write a length of time as 'fixed 20 s'"),
-        ({"warm_up": -5}, "warm_up: -5: Input should be greater than or equal to 0"),
-        ({"prompt": -1}, "prompt: -1: Input should be greater than or equal to 0"),
-        ({"runs": 0}, "runs: 0: Input should be greater than or equal to 1"),
+        ({"warm_up": -5}, "warm_up: -5 must be at least 0"),
+        ({"prompt": -1}, "prompt: -1 must be at least 0"),
+        ({"runs": 0}, "runs: 0 must be at least 1"),
         ({"end": "2026-03-02T07:00"}, "end: must lie after start"),
         ({"warm_up": 7200}, "warm_up: must be over before the end, or no call is counted"),
         ({"end": "2029-03-02T08:00"}, "end: a run is at most 400 days long"),
@@ -227,7 +227,7 @@ def test_each_source_of_chance_has_its_own_dice() -> None:
         ({"arrivals": [{"number": 115, "per_hour": 5}]}, "arrivals[0].number: must be a text in quotes"),
         (
             {"arrivals": [{"number": TOWN, "per_hour": -5}]},
-            "arrivals[0].per_hour: -5: Input should be greater than or equal to 0 (in the one with number",
+            "arrivals[0].per_hour: -5 must be at least 0 (in the one with number",
         ),
         ({"arrivals": [{"number": TOWN}]}, "arrivals[0]: say exactly one of per_hour"),
         ({"arrivals": [{"number": TOWN, "per_hour": 5, "calls": 5}]}, "arrivals[0]: say exactly one of per_hour"),
@@ -287,7 +287,7 @@ def test_each_source_of_chance_has_its_own_dice() -> None:
             },
             "known: is the truth about the only queue there is, and here are more",
         ),
-        ({"known": {"agents": 1, "handling": 0, "per_hour": 1}}, "known.handling: 0: Input should be greater than 0"),
+        ({"known": {"agents": 1, "handling": 0, "per_hour": 1}}, "known.handling: 0 must be more than 0"),
         ({"known": {"agents": 1, "per_hour": 1}}, "known.handling: is missing"),
         (
             {"expect": [{"kpi": "Mittlerer quadratischer Fehler QL", "from": 1}]},
