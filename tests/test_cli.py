@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -154,15 +155,29 @@ def test_a_file_that_is_no_database(desk: Desk) -> None:
 
 @pytest.mark.parametrize("command", [("serve",), ROUTE, ("load", str(DEMO))])
 def test_a_database_without_schema(desk: Desk, command: tuple[str, ...]) -> None:
+    (desk.folder / "acd.sqlite").touch()
     said = desk.refuses(*command)
     assert said.startswith("The database has no tables yet")
     assert "run `dialog-acd migrate`" in said
 
 
-@pytest.mark.parametrize("command", [("serve",), ROUTE])
-def test_an_empty_directory(desk: Desk, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", [ROUTE, ("check",)])
+def test_asking_makes_nothing(desk: Desk, command: tuple[str, ...]) -> None:
+    """Asked in the wrong folder: the next command must not find an empty database there."""
+    before = set(desk.folder.iterdir())
+    status, out, err = desk.run(*command)
+    assert status == 1
+    assert (
+        f"There is no database yet (file {desk.folder}/acd.sqlite); run `dialog-acd migrate`."
+        " Or ask a file: --directory FILE\n"
+    ) in out + err
+    assert set(desk.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(("command", "more"), [(("serve",), ""), (ROUTE, " Or ask a file: --directory FILE")])
+def test_an_empty_directory(desk: Desk, command: tuple[str, ...], more: str) -> None:
     desk.has_schema()
-    assert desk.refuses(*command) == ("The database holds no directory yet: load one with `dialog-acd load FILE`.")
+    assert desk.refuses(*command) == f"The database holds no directory yet: load one with `dialog-acd load FILE`.{more}"
 
 
 def test_a_directory_file_that_is_not_there(desk: Desk) -> None:
@@ -236,8 +251,8 @@ def test_check_looks_at_everything(desk: Desk) -> None:
     assert (status, err) == (0, "")
     assert out.splitlines() == [
         "ok    secrets: readable, closed to others",
-        "ok    database and directory: 2 entries, 1 queues, 1 agents",
-        "ok    AMI: 11.0.0",
+        "ok    database and directory: 2 entries, 1 queue, 1 agent",
+        "ok    AMI: logged in, Asterisk speaks version 11.0.0 of the protocol",
     ]
 
 
@@ -271,6 +286,23 @@ def test_check_tries_all_even_where_all_fails(desk: Desk) -> None:
     assert "run `dialog-acd migrate`" in out
 
 
+def test_check_tells_each_fault_of_a_file_on_a_line_and_the_file_once(desk: Desk) -> None:
+    path = desk.folder / "directory.toml"
+    path.write_text(TOWN.replace("ring_for", "ringfor").replace('label = "Stadt"', "label = 7"))
+    status, out, err = desk.run("check", "--directory", str(path))
+    assert (status, err) == (1, "")
+    assert out.splitlines() == [
+        f"FAIL  directory {path}: 2 faults",
+        "      tenants[0].label: must be a text in quotes (in the one with id 'town')",
+        "      queues[0].ringfor: unknown field, did you mean 'ring_for'? (in the one with id 'town')",
+    ]
+    path.write_text(TOWN.replace('queue = "town"', 'queue = "twn"', 1))
+    _, out, _ = desk.run("check", "--directory", str(path))
+    assert out == (
+        f"FAIL  directory {path}: entry +495117307 names queue 'twn', which does not exist, did you mean 'town'?\n"
+    )
+
+
 def test_check_finds_an_empty_directory(desk: Desk) -> None:
     desk.has_schema()
     assert "FAIL  database and directory: The database holds no directory yet: load one with" in desk.run("check")[1]
@@ -292,12 +324,12 @@ def test_route_says_where_a_number_leads(desk: Desk, dialled: str) -> None:
     assert said["failsafe"] == "main"
 
 
-@pytest.mark.parametrize("dialled", ["0999 1", "kein Anschluss", "", "+", "ä" * 300])
+@pytest.mark.parametrize("dialled", ["0999 1", "kein Anschluss", "+", "ä" * 300])
 def test_route_knows_a_way_for_every_number(desk: Desk, dialled: str) -> None:
     desk.has_directory()
     status, out, _ = desk.run("route", f"--called={dialled}")
     assert status == 0
-    assert "found by nobody owns this number" in out
+    assert out.splitlines()[0].endswith("), nobody owns this number, the catch-all takes the call")
     assert "entry     catch-all" in out
 
 
@@ -343,6 +375,24 @@ finally:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("number    115")
+
+
+@pytest.mark.parametrize("command", ["route --called 115", "check"])
+def test_who_has_read_enough_closes_the_pipe_and_nothing_is_said(command: str) -> None:
+    """``dialog-acd route ... | head -1``"""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dialog_acd", *command.split(), "--directory", str(DEMO)],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_the_log_stays_off_standard_output(desk: Desk) -> None:

@@ -73,6 +73,7 @@ def test_friday_afternoon_at_the_main_number(operator: Operator) -> None:
 def test_friday_afternoon_at_115(operator: Operator) -> None:
     read = operator.reads("115", "2026-03-06T15:30")
     assert "verdict   partner" in read
+    assert not [line for line in read if line.startswith("assuming")], "who is busy does not matter"
     assert "  closed by hours for 115, internal: partner oldenburg  <- closed by hours" in read
 
 
@@ -80,7 +81,8 @@ def test_friday_a_second_before_three(operator: Operator) -> None:
     read = operator.reads("115", "2026-03-06T14:59:59")
     assert "at        Fri 06.03.2026 14:59:59: open" in read
     assert "closes    Fri 06.03.2026 15:00" in read
-    assert "verdict   wait" in read
+    assert "verdict   an agent who is free answers at once; if all are busy: wait" in read
+    assert [line for line in read if line.startswith("assuming  everybody in the directory is signed in and busy, ")]
 
 
 def test_on_a_special_day_its_name_is_read(operator: Operator) -> None:
@@ -98,7 +100,8 @@ def test_why_names_everybody(operator: Operator) -> None:
         "      not Dora: keeps to dispatch",
     ]
     assert "  closed by hours for 115, internal: partner oldenburg  (not for main-number)" in read
-    assert "  waited 60 s: partner oldenburg  (not at arrival)" in read
+    assert "  waited 60 s: partner oldenburg  (after 60 s)" in read
+    assert "  queue length 4: widen 1  (when 4 callers wait already)" in read
 
 
 def test_without_why_nobody_is_named(operator: Operator) -> None:
@@ -116,6 +119,57 @@ def test_the_caller_is_read_as_the_trunk_writes_it(operator: Operator) -> None:
     assert "caller    +49417155501" in operator.reads("115", at, "--caller", "04171 55501")
     assert "caller    +49417155501" in operator.reads("115", at, "--caller", "55501", "--trunk", "pbx")
     assert not [line for line in operator.reads("115", at) if line.startswith("caller")]
+
+
+def test_a_number_nobody_owns_is_said_in_a_sentence(operator: Operator) -> None:
+    at = "2026-03-06T10:00"
+    assert (
+        operator.reads("0999 1", at)[0]
+        == "number    +499991 (e164), nobody owns this number, the catch-all takes the call"
+    )
+    assert operator.reads("büro", at)[0] == (
+        "number    büro (no number as this trunk writes it), nobody owns this number, the catch-all takes the call"
+    )
+    assert operator.reads("115", at)[0] == "number    115, found by number 115"
+
+
+def test_a_centre_without_agents_is_not_said_to_be_busy(operator: Operator) -> None:
+    ladder = COUNTY.replace("all busy: queue dispatch", "nobody signed in: partner oldenburg")
+    operator.file.write_text(ladder[: ladder.index("[[agents]]")])
+    read = operator.reads("04171 693-0", "2026-03-06T10:00")
+    assert "verdict   no agent in the directory can answer: partner" in read
+    assert "  nobody signed in: partner oldenburg  <- nobody signed in" in read
+    operator.file.write_text(ladder)
+    read = operator.reads("04171 693-0", "2026-03-06T10:00", "--why")
+    assert "  nobody signed in: partner oldenburg  (when nobody signed in can answer)" in read
+
+
+def test_a_callback_is_offered_to_who_can_be_called_back(operator: Operator) -> None:
+    operator.file.write_text(COUNTY.replace("waited 60 s: partner oldenburg", "all busy: callback"))
+    at, rung = "2026-03-06T10:00", "  all busy: callback"
+    offered = "verdict   an agent who is free answers at once; if all are busy: a callback is offered, then wait"
+    for known in ((), ("--caller", "04171 55501")):
+        read = operator.reads("115", at, *known)
+        assert offered in read
+        assert f"{rung}  <- all busy" in read
+    for unknown in ("anonymous", "", "04171 693-0"):  # the last is our own switchboard
+        read = operator.reads("115", at, "--caller", unknown, "--why")
+        assert f"{rung}  (this caller cannot be called back)" in read
+        assert offered not in read
+
+
+def test_closed_with_a_callback_says_both(operator: Operator) -> None:
+    operator.file.write_text(
+        COUNTY.replace("closed by hours for 115, internal: partner oldenburg", "closed by hours: callback")
+    )
+    read = operator.reads("115", "2026-03-06T15:30")
+    assert "verdict   a callback is offered, then closed" in read
+    assert operator.json("115", "2026-03-06T15:30")["verdict"] == "closed"
+
+
+def test_help_says_what_is_not_looked_at(shell: Shell) -> None:
+    _, out, _ = shell.run("route", "--help")
+    assert "what a supervisor has switched over is not known here" in " ".join(out.split())
 
 
 # ---------------------------------------------------------------- read by programs
@@ -142,6 +196,7 @@ def test_json_says_all_there_is(operator: Operator) -> None:
         "closes_at": None,
         "opens_at": "2026-03-09T07:00:00+01:00",
         "verdict": "partner",
+        "assuming": "everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over",
         "steps": [
             {"step": "from 0 s: harburg>=4", "able": 1},
             {"step": "from 20 s: harburg>=2", "able": 2},
@@ -153,15 +208,15 @@ def test_json_says_all_there_is(operator: Operator) -> None:
                 "at_arrival": True,
                 "why": "closed by hours",
             },
-            {"rung": "queue length 4: widen 1", "at_arrival": False, "why": "not at arrival"},
-            {"rung": "waited 60 s: partner oldenburg", "at_arrival": False, "why": "not at arrival"},
-            {"rung": "all busy: queue dispatch", "at_arrival": False, "why": "not at arrival"},
+            {"rung": "queue length 4: widen 1", "at_arrival": False, "why": "when 4 callers wait already"},
+            {"rung": "waited 60 s: partner oldenburg", "at_arrival": False, "why": "after 60 s"},
+            {"rung": "all busy: queue dispatch", "at_arrival": False, "why": "closed by hours"},
         ],
         "failsafe": "standard",
     }
 
 
-@pytest.mark.parametrize("called", ["115", "04171 693-0", "0999 1", "112", "kein Anschluss", "", "ä" * 300])
+@pytest.mark.parametrize("called", ["115", "04171 693-0", "0999 1", "112", "kein Anschluss", "ä" * 300])
 def test_json_has_the_same_keys_for_every_number(operator: Operator, called: str) -> None:
     told = operator.json(called, "2026-03-06T10:00")
     keys = {"called", "kind", "tenant", "entry", "queue", "open", "reason", "steps", "ladder"}
@@ -280,6 +335,14 @@ def test_an_empty_time_is_no_time(operator: Operator) -> None:
 def test_a_time_no_clock_in_berlin_ever_shows(operator: Operator) -> None:
     said = operator.is_refused("--called=115", "--at=2026-03-29T02:30")
     assert said == "'2026-03-29T02:30' does not exist in Berlin: that night the clocks are set forward"
+
+
+@pytest.mark.parametrize("called", ["", " "])
+def test_a_number_that_is_empty(operator: Operator, called: str) -> None:
+    """A script's variable was empty; the way of the catch-all would be believed."""
+    assert operator.is_refused(f"--called={called}") == (
+        "--called is empty; write the number that was dialled, as 0511 7307-0 or 115"
+    )
 
 
 def test_a_trunk_nobody_knows(operator: Operator) -> None:

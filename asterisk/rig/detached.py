@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,9 +22,11 @@ from rig.root import REPOSITORY
 from rig.stack import STOP_LIMIT, Api, Keeper, Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 RUN_DIR = REPOSITORY / ".run"
+SETTINGS = RUN_DIR / "env"
+"""The settings of the stack that runs, for a shell: with them ``dialog-acd`` asks it, and no other."""
 
 
 @contextlib.contextmanager
@@ -46,6 +49,8 @@ def up() -> int:
                 f"up: already running (trunk {known['sip']}, API {known['api_url']}); nothing was changed. "
                 "`make down` ends it."
             )
+            if SETTINGS.exists():
+                print(_how_to_use())
             return 0
         if left or file.exists():
             ended = end(RUN_DIR)
@@ -80,6 +85,7 @@ def up() -> int:
             }
             beside = file.with_name("stack.json.new")
             beside.write_text(json.dumps(known, indent=1) + "\n")
+            SETTINGS.write_text(as_shell(stack.environment))
             beside.replace(file)
         except BaseException:
             end(RUN_DIR)
@@ -88,7 +94,17 @@ def up() -> int:
         f"up: ready. Trunk {known['sip']}, API {known['api_url']} (token in {known['token_file']}), "
         f"metrics {known['metrics_url']}; all of it in {file}. `make down` ends it."
     )
+    print(_how_to_use())
     return 0
+
+
+def as_shell(environment: Mapping[str, str]) -> str:
+    """A file for a shell's ``.``; a path may hold a blank or a quote."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items())
+
+
+def _how_to_use() -> str:
+    return f"up: dialog-acd in your shell asks this stack after: set -a; . {shlex.quote(str(SETTINGS))}; set +a"
 
 
 def _start_keeper(stack: Stack) -> int:
@@ -214,6 +230,6 @@ def end(run_dir: Path) -> list[Process]:
     with contextlib.suppress(OSError, ValueError, KeyError):
         root = Path(json.loads((run_dir / "asterisk.json").read_text())["root"])
         shutil.rmtree(root / HOMES.lstrip("/") / instance_name(run_dir), ignore_errors=True)
-    for name in ("processes", "stack.json", "asterisk.json"):
+    for name in ("processes", "stack.json", "asterisk.json", SETTINGS.name):
         (run_dir / name).unlink(missing_ok=True)
     return ended

@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import getpass
 import json
+import os
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,12 +23,13 @@ from zoneinfo import ZoneInfo
 
 import dialog_acd
 from dialog_acd.api.tokens import FIRST, Role, TokenRefused, digest, fault_of_scope, new_token
-from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.inquiry import inquire
+from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
+from dialog_acd.core.inquiry import ASSUMING, inquire
+from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence, Sized
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 
 BERLIN = ZoneInfo("Europe/Berlin")
+READER_LEFT = 141
+"""Exit status of a program whose reader has gone, as shells count: 128 and SIGPIPE."""
 
 
 class NoSuchTrunk(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -50,6 +54,18 @@ class NoSuchMoment(DialogAcdError):  # noqa: N818
     """A text that is no time."""
 
     error_id = "no-such-moment"
+
+
+class NoSuchNumber(DialogAcdError):  # noqa: N818
+    """Nothing was dialled."""
+
+    error_id = "no-such-number"
+
+
+class NothingToAsk(DialogAcdError):  # noqa: N818
+    """There is no directory in force."""
+
+    error_id = "nothing-to-ask"
 
 
 def main() -> None:
@@ -66,10 +82,18 @@ def main() -> None:
         "check", help="validate settings, secrets, database, directory and AMI login; remark on rules that cannot work"
     )
     check.add_argument("--directory", type=Path, metavar="FILE", help="only this directory file (TOML), offline")
-    route = commands.add_parser("route", help="say what would happen to a call, and why")
+    route = commands.add_parser(
+        "route",
+        help="say what would happen to a call, and why",
+        description="Say what would happen to a call, and why. The directory is asked, not the service that runs: who"
+        " is signed in there, who waits, and what a supervisor has switched over is not known here; the answer says"
+        " what it assumes.",
+    )
     route.add_argument("--called", required=True, metavar="NUMBER", help="as dialled; spaces and dashes do not matter")
     route.add_argument("--trunk", default="trunk", help="trunk it comes in on (default: trunk)")
-    route.add_argument("--caller", metavar="NUMBER", help="the caller's number; decides nothing yet, is shown as read")
+    route.add_argument(
+        "--caller", metavar="NUMBER", help="the caller's number: decides whether a callback can be offered"
+    )
     route.add_argument("--at", metavar="TIME", help="as 2026-10-30T15:30, in Berlin if no zone is given (default: now)")
     route.add_argument("--why", action="store_true", help="also say who could answer, and who could not for what")
     route.add_argument("--json", action="store_true", help="one JSON object instead of text")
@@ -88,10 +112,18 @@ def main() -> None:
     try:
         settings = read_settings()
         log.set_up(level=settings.log_level)
-        raise SystemExit(asyncio.run(_COMMANDS[asked.command](settings, asked)))
+        status = asyncio.run(_COMMANDS[asked.command](settings, asked))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if asked.command == "serve":
+            raise  # it writes nothing there
+        # `| head` has read enough. What is left would be written at exit, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(READER_LEFT) from None
     except DialogAcdError as problem:
         print(f"dialog-acd: {problem}", file=sys.stderr)
         raise SystemExit(1) from None
+    raise SystemExit(status)
 
 
 def _add_directory_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -153,8 +185,8 @@ async def _load(settings: Settings, asked: argparse.Namespace) -> int:
     finally:
         await database.dispose()
     print(
-        f"loaded {len(directory.tenants)} tenants, {len(directory.entries)} entries, "
-        f"{len(directory.queues)} queues, {len(directory.agents)} agents\n"
+        f"loaded {_count(directory.tenants, 'tenant')}, {_count(directory.entries, 'entry', 'entries')}, "
+        f"{_count(directory.queues, 'queue')}, {_count(directory.agents, 'agent')}\n"
         "a service that runs takes it with SIGHUP (kill -HUP), without disturbing a call"
     )
     return 0
@@ -205,27 +237,32 @@ async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
+def _count(things: Sized, one: str, many: str = "") -> str:
+    return f"1 {one}" if len(things) == 1 else f"{len(things)} {many or one + 's'}"
+
+
 async def _directory(settings: Settings, file: Path | None) -> Directory:
-    """That of the file, or else the one in force."""
+    """That of the file, or else the one in force. Asking makes no database."""
     if file is not None:
         from dialog_acd.store.directory_file import read_directory
 
         return read_directory(file)
 
-    from dialog_acd.store.database import open_database, require_current_schema
+    from dialog_acd.store.database import DatabaseMissing, SchemaOutdated, open_database, require_current_schema
     from dialog_acd.store.directory_store import DirectoryStore
 
-    database = await open_database(settings.store.database_url)
     try:
-        await require_current_schema(database)
-        directories = DirectoryStore(database)
-        if await directories.is_empty():
-            from dialog_acd.app import DirectoryEmpty
-
-            raise DirectoryEmpty
-        return await directories.load()
-    finally:
-        await database.dispose()
+        database = await open_database(settings.store.database_url, create=False)
+        try:
+            await require_current_schema(database)
+            directories = DirectoryStore(database)
+            if await directories.is_empty():
+                raise NothingToAsk("The database holds no directory yet: load one with `dialog-acd load FILE`.")
+            return await directories.load()
+        finally:
+            await database.dispose()
+    except (DatabaseMissing, SchemaOutdated, NothingToAsk) as problem:
+        raise NothingToAsk(f"{problem} Or ask a file: --directory FILE") from problem
 
 
 async def _check(settings: Settings, asked: argparse.Namespace) -> int:
@@ -248,13 +285,16 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         nonlocal noted
         found = await _directory(settings, asked.directory)
         noted = remarks(found, SystemClock().now())
-        return f"{len(found.entries)} entries, {len(found.queues)} queues, {len(found.agents)} agents"
+        return f"{_count(found.entries, 'entry', 'entries')}, {_count(found.queues, 'queue')}, " + _count(
+            found.agents, "agent"
+        )
 
     async def ami() -> str:
         from dialog_acd.switch.ami import AmiAddress, probe
 
         secret = read_secret(settings.ami.secret_file, "the AMI secret").get_secret_value()
-        return await probe(AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret))
+        version = await probe(AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret))
+        return f"logged in, Asterisk speaks version {version} of the protocol"
 
     looks: dict[str, Callable[[], Awaitable[str]]] = {
         "secrets": secrets,
@@ -269,21 +309,34 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
             print(f"ok    {name}: {await look()}")
         except DialogAcdError as problem:
             wrong += 1
-            print(f"FAIL  {name}: {problem}")
+            print(f"FAIL  {name}: {_one_a_line(problem)}")
     for remark in noted:
         print(f"note  {remark}")
     return 1 if wrong else 0
 
 
+def _one_a_line(problem: DialogAcdError) -> str:
+    """The faults of a directory below each other, without its name: the line has it already."""
+    from dialog_acd.store.directory_file import DirectoryFileInvalid
+
+    if not isinstance(problem, (DirectoryFileInvalid, DirectoryInvalid)):
+        return str(problem)
+    if len(problem.faults) == 1:
+        return problem.faults[0]
+    return "\n      ".join((f"{len(problem.faults)} faults", *problem.faults))
+
+
 async def _route(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.clock import SystemClock
 
+    if not asked.called.strip():
+        raise NoSuchNumber("--called is empty; write the number that was dialled, as 0511 7307-0 or 115")
     at = _moment(asked.at) if asked.at is not None else SystemClock().now()
     directory = await _directory(settings, asked.directory)
     if all(asked.trunk != trunk.name for trunk in directory.trunks):
         names = ", ".join(trunk.name for trunk in directory.trunks)
         raise NoSuchTrunk(f"there is no trunk {asked.trunk!r}; there are: {names}")
-    answer = inquire(directory, asked.called, asked.trunk, at)
+    answer = inquire(directory, asked.called, asked.trunk, at, asked.caller)
     caller = directory.number(asked.caller, asked.trunk).text if asked.caller else None
     if asked.json:
         print(json.dumps(_route_json(asked.called, caller, answer, why=asked.why), ensure_ascii=False))
@@ -366,6 +419,7 @@ def _route_json(called: str, caller: str | None, answer: Answer, *, why: bool) -
         "opens_at": _local(opening.opens_at) if opening else None,
         "verdict": answer.verdict,
         "reason": answer.reason,
+        "assuming": ASSUMING,
         "steps": [{"step": written(s.step), "able": len(s.able)} for s in answer.steps],
         "ladder": [{"rung": written(r.rung), "at_arrival": r.at_arrival, "why": r.why} for r in answer.ladder],
         "failsafe": entry.failsafe,
@@ -380,18 +434,20 @@ def _route_json(called: str, caller: str | None, answer: Answer, *, why: bool) -
 def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why: bool) -> str:
     entry, opening = answer.found.entry, answer.opening
     lines = [
-        f"number    {answer.found.number.text} ({answer.found.number.kind.value}), found by {answer.found.why}",
+        f"number    {_number_text(answer)}",
         *([f"caller    {caller}"] if caller else []),
         f"tenant    {directory.tenant[entry.tenant].name}",
         f"entry     {entry.kind.value}",
         *_dates(directory, answer.found),
-        f"at        {answer.at.astimezone(BERLIN):%a %d.%m.%Y %H:%M:%S}: {answer.reason}",
+        f"at        {answer.at.astimezone(BERLIN):%a %d.%m.%Y %H:%M:%S}: {answer.hours}",
     ]
     if opening is not None and opening.open and opening.closes_at is not None:
         lines.append(f"closes    {opening.closes_at.astimezone(BERLIN):%a %d.%m.%Y %H:%M}")
     elif opening is not None and not opening.open and opening.opens_at is not None:
         lines.append(f"opens     {opening.opens_at.astimezone(BERLIN):%a %d.%m.%Y %H:%M}")
-    lines.append(f"verdict   {answer.verdict}")
+    lines.append(f"verdict   {answer.in_words}")
+    if answer.open and answer.verdict != "emergency":
+        lines.append(f"assuming  {ASSUMING}")
     lines.append(
         f"queue     {answer.queue.name}" + (f", priority {answer.queue.priority}" if answer.queue.priority else "")
     )
@@ -407,6 +463,14 @@ def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why
         )
     lines.append(f"failsafe  {entry.failsafe}")
     return "\n".join(lines)
+
+
+def _number_text(answer: Answer) -> str:
+    number, found = answer.found.number, answer.found
+    kinds = {NumberKind.UNKNOWN: "no number as this trunk writes it", NumberKind.SERVICE_115: ""}
+    kind = kinds.get(number.kind, number.kind.value)
+    found_by = f"found by {found.why}" if found.known else f"{found.why}, the catch-all takes the call"
+    return f"{number.text}{f' ({kind})' if kind else ''}, {found_by}"
 
 
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:

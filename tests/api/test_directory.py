@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dialog_acd.administration import Administration
+from dialog_acd.api.tokens import Role
 from dialog_acd.clock import SystemClock
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_file import read_directory
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import httpx
 
     from dialog_acd.core.directory import Directory
+
+    from .conftest import Drawer
 
 URL = "/api/v1/directory"
 
@@ -155,7 +158,7 @@ async def test_a_version_that_never_was(operator: httpx.AsyncClient) -> None:
 async def test_an_auditor_of_one_town_does_not_see_the_directory_of_all(
     stranger: httpx.AsyncClient, drawer: Drawer
 ) -> None:
-    drawer.keep("auditor-of-one", Role.AUDITOR, "langenhagen")
+    drawer.give("auditor-of-one", Role.AUDITOR, "langenhagen")
     stranger.headers["Authorization"] = "Bearer auditor-of-one"
     for path in (URL, f"{URL}/versions"):
         assert (await stranger.get(path)).status_code == 403

@@ -169,6 +169,14 @@ def test_the_offer_of_a_callback_cut_short_by_a_phone_nobody_answers_comes_again
     acd.expect(m.Say, call="c1", callback=True)
 
 
+def test_at_night_nobody_has_to_be_signed_in() -> None:
+    """Who does not press the key hears that it is closed, and is not sent to a partner who was meant for the day."""
+    ladder = ("closed by hours: callback", "nobody signed in: partner oldenburg", "all busy: partner oldenburg")
+    acd = Scenario(shut(laddered(*ladder), holiday=False)).at("20:00:00").waits("c1").after(12).held("c1")
+    acd.expect(m.Release, call="c1", prompt="acd/closed")
+    not_yet(acd, m.Divert)
+
+
 def test_who_is_offered_a_callback_at_night_is_not_asked_to_stay_on_the_line() -> None:
     acd = Scenario(shut(laddered("closed by hours: callback"), holiday=False)).at("20:00:00").waits("c1")
     acd.expect(m.Say, call="c1", prompt="acd/closed-callback", callback=True)

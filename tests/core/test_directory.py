@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -471,6 +471,7 @@ def with_calendar(ours: Calendar, *rung: str) -> Directory:
     )
 
 
+DAY_OFF = SpecialDay(date(2026, 3, 3), "Betriebsausflug")
 PROMISE = "entry 115 is promised Mon-Fri 08:00-18:00, but "
 UNCOVERED = (
     " it is closed and no partner takes its calls, as a rung 'closed by hours for 115: partner NAME' would have it"
@@ -497,7 +498,29 @@ REMARKS: dict[str, Callable[[], Directory]] = {
     ),
     "queue q: step 1 (from 90 s: any) begins later than max_wait (60 s), when the callers have left the queue":
         lambda: only(queue("q", "from 0 s: citizens", "from 90 s: any", max_wait=timedelta(seconds=60))),
+    "queue q: step 1 (from 10 s: citizens>=1) widens nothing, whoever may answer then could already from step 0 on":
+        lambda: only(queue("q", "from 0 s: citizens", "from 10 s: citizens>=1")),
+    # partners
+    "partner oldenburg: number '4412350' is dialled just so, with neither + nor 0 in front: is the area code missing?":
+        lambda: only(plain("q"), partners=(replace(GOOD.partners[0], numbers=("115", "0441235", "4412350")),)),
     # rungs
+    "queue a: rung 'waited 120 s: partner oldenburg' comes too late, 'waited 90 s: release' has released the caller by"
+    " then": lambda: only(plain("a", "waited 120 s: partner oldenburg", "waited 90 s: release")),
+    "queue a: rung 'waited 60 s: announce acd/x' is written more than once": lambda: only(
+        plain("a", "waited 60 s: announce acd/x", "waited 60 s: announce acd/x", "waited 60 s: announce acd/x")
+    ),
+    "queue a: rung 'closed by hours: widen 1' is of no use, no agent of this queue gets calls of a number that is"
+    " closed": lambda: replace(
+        base := with_calendar(calendar("ours", "mon 08:00-18:00")),
+        queues=(queue("a", "from 0 s: citizens>=3", "from 9 s: any", ladder=("closed by hours: widen 1",)),),
+        agents=base.agents,
+    ),
+    "queue a: rung 'all busy: announce pos' announces a prompt that is in no folder (as acd/long-wait is), did you mean"
+    " 'position'?": lambda: only(plain("a", "all busy: announce pos")),
+    "queue a: rung 'all busy: announce expected-wiat' announces a prompt that is in no folder (as acd/long-wait is),"
+    " did you mean 'expected-wait'?": lambda: only(plain("a", "all busy: announce expected-wiat")),
+    "queue a: rung 'all busy: announce hello' announces a prompt that is in no folder (as acd/long-wait is)":
+        lambda: only(plain("a", "all busy: announce hello")),
     "queue c: no number leads to it": lambda: only(
         plain("a"), plain("b"), plain("d"), plain("c", "closed by hours: release", "all busy for 115: release")
     ),
@@ -536,6 +559,9 @@ REMARKS: dict[str, Callable[[], Directory]] = {
                 entry("", "b", EntryKind.CATCH_ALL),
             ),
         ),
+    # hours
+    "entry catch-all: its calendar ours has no weekly hours, the number is open on special days alone":
+        lambda: with_calendar(calendar("ours", special_days=(replace(DAY_OFF, hours=((time(8), time(12)),)),))),
     # circles
     "the ladders lead in a circle: queue a, queue b, queue a": lambda: only(
         plain("a", "all busy: queue b"), plain("b", "waited 5 s: queue a", "waited 9 s: queue a")
@@ -545,7 +571,7 @@ REMARKS: dict[str, Callable[[], Directory]] = {
     ),
     # 115
     f"{PROMISE}Fri 15:00-18:00{UNCOVERED}": lambda: hours("mon-thu 07:00-18:00", "fri 07:00-15:00"),
-    f"{PROMISE}Fri 15:00-16:30{UNCOVERED}": lambda: hours(
+    f"{PROMISE}Fri 15:00-16:30 it is closed, and so is partner oldenburg (calendar theirs)": lambda: hours(
         "mon-thu 07:00-18:00", "fri 07:00-15:00", then=("fri 16:30-20:00",)
     ),
     f"{PROMISE}Mon-Tue,Thu-Fri 12:30-14:00, Mon-Fri 17:00-18:00{UNCOVERED}": lambda: hours(
@@ -576,7 +602,6 @@ def test_a_skill_nobody_has_and_the_step_that_asks_for_it_are_both_told() -> Non
     )
 
 
-DAY_OFF = SpecialDay(date(2026, 3, 3), "Betriebsausflug")
 FINE: dict[str, Callable[[], Directory]] = {
     "the whole of it": lambda: GOOD,
     "a step only those of this line fulfil": lambda: only(
@@ -595,6 +620,15 @@ FINE: dict[str, Callable[[], Directory]] = {
                 ),
             ),
         ),
+    ),
+    "a release that is for others, or later": lambda: only(
+        plain(
+            "a", "waited 120 s for catch-all: announce position", "waited 60 s for 115: release",
+            "waited 60 s: announce expected-wait", "waited 120 s: release",
+        )
+    ),
+    "a partner at a short number, or with a code in front": lambda: only(
+        plain("q"), partners=(replace(GOOD.partners[0], numbers=("115", "9115", "0441235", "+49441235")),)
     ),
     "a step and a rung at max_wait itself": lambda: only(
         queue(

@@ -29,6 +29,7 @@ from dialog_acd.testing import HANNOVER, LANGENHAGEN, Scenario, demo_agent, demo
 
 if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.model import Agent
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FROM_PARTNER = "+49511900115"
@@ -38,6 +39,7 @@ def berlin(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=BERLIN)
 
 
+FREE = "an agent who is free answers at once; if all are busy: "
 FRIDAY, SUNDAY = berlin("2026-03-06T10:00"), berlin("2026-03-08T10:00")
 
 
@@ -194,11 +196,33 @@ def test_each_rung_says_whether_it_is_taken_and_why_not() -> None:
     assert [written(rung.rung) for rung in rungs] == list(ladder)
     assert [(rung.at_arrival, rung.why) for rung in rungs] == [
         (False, "not for main-number"),
-        *[(False, "not at arrival")] * 6,
+        (False, "open now"),
+        (False, "when nobody signed in can answer"),
+        (False, "when no phone can be reached"),
+        (False, "when a supervisor has switched over"),
+        (False, "when 3 callers wait already"),
+        (False, "when the expected wait is above 120 s"),
         (True, "waited 0 s"),
-        (False, "not at arrival"),
+        (False, "after 60 s"),
         (True, "all busy"),
     ]
+
+
+def test_a_rung_for_another_hour_says_which_hour_it_is() -> None:
+    ladder = "closed by hours: announce acd/x", "closed by day: release", "closing soon: callback", "all busy: release"
+    closed = ask(county(*ladder), at=berlin("2026-05-12T10:00"))
+    assert [(r.at_arrival, r.why) for r in closed.ladder] == [
+        (False, "closed by day"), (True, "closed by day"), (False, "closed by day"), (False, "closed by day"),
+    ]  # fmt: skip
+    assert [r.why for r in ask(county(*ladder)).ladder][:3] == ["open now", "open now", "when closing comes first"]
+    always = replace(county(*ladder), entries=tuple(replace(e, calendar=None) for e in county().entries))
+    assert [r.why for r in ask(always).ladder][:3] == ["always open", "always open", "never closes"]
+
+
+def test_who_is_told_at_the_door_that_we_are_closed_comes_to_no_rung() -> None:
+    answer = ask(county("waited 0 s: partner oldenburg", "nobody signed in: partner oldenburg"), at=SUNDAY)
+    assert [(r.at_arrival, r.why) for r in answer.ladder] == [(False, "closed by hours")] * 2
+    assert (answer.verdict, answer.in_words) == ("closed", "closed")
 
 
 def test_a_partner_who_rests_is_named_with_the_reason() -> None:
@@ -213,8 +237,22 @@ def test_a_partner_who_rests_is_named_with_the_reason() -> None:
 
 def test_a_call_from_a_partner_is_never_sent_on() -> None:
     answer = ask(county("all busy: partner oldenburg"), FROM_PARTNER)
-    assert [(r.at_arrival, r.why) for r in answer.ladder] == [(False, "never to a partner")]
+    assert [(r.at_arrival, r.why) for r in answer.ladder] == [(False, "came from a partner")]
     assert answer.verdict == "wait"
+
+
+@pytest.mark.parametrize(
+    ("at", "rung", "words"),
+    [
+        ("2026-03-06T10:00", "all busy: partner oldenburg", f"{FREE}partner"),
+        ("2026-03-06T10:00", "all busy: callback", f"{FREE}a callback is offered, then wait"),
+        ("2026-03-06T15:30", "closed by hours: partner oldenburg", "partner"),
+        ("2026-03-06T15:30", "closed by hours: callback", "a callback is offered, then closed"),
+        ("2026-03-06T15:30", "closed by hours: queue region", "wait for an agent of queue region"),
+    ],
+)
+def test_the_verdict_in_words(at: str, rung: str, words: str) -> None:
+    assert ask(county(rung), at=berlin(at)).in_words == words
 
 
 # ------------------------------------------------------------ a living call does the same
@@ -283,6 +321,33 @@ def test_what_is_said_is_what_happens_in_the_end(at: str, happens: str, ladder: 
     if lived(directory, LANGENHAGEN, berlin(at)) != happens:
         pytest.fail("the living call does something else")
     assert ask(directory, at=berlin(at)).verdict == happens
+
+
+@pytest.mark.parametrize("at", MOMENTS)
+@pytest.mark.parametrize("rung", ["nobody signed in: partner oldenburg", "technical: partner oldenburg"])
+@pytest.mark.parametrize("agents", [[], [demo_agent("bert", {"115": 5})]], ids=["nobody", "nobody-able"])
+def test_where_nobody_can_answer_what_is_said_is_what_happens(agents: list[Agent], rung: str, at: str) -> None:
+    directory = replace(widening(rung), agents=tuple(agents))
+    answer = ask(directory, at=berlin(at))
+    assert answer.verdict == lived(directory, LANGENHAGEN, berlin(at))
+    assert answer.in_words.startswith("no agent in the directory can answer: ") == answer.open
+
+
+@pytest.mark.parametrize(
+    "shown", ["", "anonymous", "115", "0137 1234567", "0511 7307-0", "0511 7307-230", "+4951123559876", "0170 1234567"]
+)
+@pytest.mark.parametrize("rung", ["all busy: callback", "closed by hours: callback"])
+def test_a_callback_is_said_to_be_offered_where_it_is(rung: str, shown: str) -> None:
+    directory, at = county(rung), FRIDAY if rung.startswith("all") else berlin("2026-03-06T15:30")
+    acd = Scenario(directory, ready=()).until(at.astimezone(UTC)).arrives("c1", ani=shown).held("c1")
+    offered = any(isinstance(output, m.Say) and output.callback for _, _, out in acd.story for output in out)
+    (told,) = inquire(directory, LANGENHAGEN, "trunk", at, shown).ladder
+    assert told.at_arrival == offered
+    assert offered or told.why == "this caller cannot be called back"
+
+
+def test_of_a_caller_who_is_not_named_a_number_is_assumed() -> None:
+    assert [r.at_arrival for r in ask(county("all busy: callback")).ladder] == [True]
 
 
 def test_nothing_is_disturbed_by_being_asked() -> None:

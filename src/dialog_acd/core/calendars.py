@@ -150,7 +150,11 @@ def parse_hours(text: str) -> Hours:
     found = _LINE.fullmatch(" ".join(text.lower().split()))
     if found is None:
         raise RuleInvalid(text, f"write hours as {_EXAMPLE}")
-    return Hours(_days(found["days"], text), *_span(found["span"], text))
+    days, span = _days(found["days"], text), found["span"]
+    if len(several := [part for part in re.split(r"[ ,;]+", span) if _SPAN.fullmatch(part)]) > 1:
+        lines = " and ".join(f"'{_days_written(days)} {part}'" for part in several)
+        raise RuleInvalid(text, f"a line has one stretch of time: write {len(several)} lines, {lines}")
+    return Hours(days, *_span(span, text))
 
 
 def _days(words: str, whole: str) -> frozenset[int]:

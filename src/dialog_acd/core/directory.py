@@ -30,8 +30,8 @@ from dialog_acd.core import calendars
 from dialog_acd.core.errors import DirectoryInvalid, RuleInvalid
 from dialog_acd.core.matching import fulfils, may_serve
 from dialog_acd.core.model import Action, EntryKind, PartnerId, QueueId, SkillKind, Trigger, Trunk
-from dialog_acd.core.numbers import Number, NumberKind, normalise
-from dialog_acd.core.rules import ANYBODY, parse_rung, parse_step, written
+from dialog_acd.core.numbers import Number, NumberKind, may_be_called, normalise
+from dialog_acd.core.rules import ANYBODY, EXPECTED_WAIT, POSITION, parse_rung, parse_step, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -222,6 +222,16 @@ class Directory:
             (e for e in same if e.active_from == entry.active_from),
             next((e for e in same if e.tenant == entry.tenant), entry),
         )
+
+    def may_call_back(self, shown: str, trunk: str = "trunk", *, at: datetime) -> bool:
+        """Whether a caller who shows this number at this moment can be called back at it.
+
+        Not at a number of ours: a switchboard that forwards to us with its own would ring us.
+        """
+        found = self.entry_for(shown, trunk, at=at)
+        # Of a block only its switchboard: behind the longer numbers may be somebody's telephone.
+        ours = found.known and found.number.text in (found.entry.number, f"{found.entry.number}0")
+        return may_be_called(found.number) and not ours
 
     # -- consistency
 
@@ -544,11 +554,11 @@ def _missing(who: str, name: str, known: Collection[str]) -> Iterator[str]:
 
 
 @lru_cache(maxsize=256)
-def _meant(name: str, known: frozenset[str]) -> str:
+def _meant(name: str, known: frozenset[str], likeness: float = 0.6) -> str:
     """Of what there is, the closest: a wrong name is nearly always a typing error. Kept, because a skill that was
     forgotten is missing with hundreds of agents.
     """
-    found = get_close_matches(name, sorted(known), n=1)
+    found = get_close_matches(name, sorted(known), n=1, cutoff=likeness)
     return f", did you mean {found[0]!r}?" if found else ""
 
 
@@ -562,8 +572,10 @@ def remarks(directory: Directory, at: datetime) -> tuple[str, ...]:
         *_skill_remarks(directory),
         *(remark for queue in directory.queues for remark in _step_remarks(directory, queue)),
         *(remark for queue in directory.queues for remark in _ladder_remarks(directory, queue, reached[queue.id])),
+        *(remark for partner in directory.partners for remark in _partner_remarks(partner)),
         *_partners_in_the_end(directory),
         *_loops(directory),
+        *_only_special_days(directory),
         *_hours_of_115(directory),
         *_over(directory, at),
     )
@@ -610,6 +622,12 @@ def _step_remarks(directory: Directory, queue: Queue) -> Iterator[str]:
             )
         if step.after > queue.max_wait:
             yield f"{who} begins later than max_wait ({_seconds(queue.max_wait)}), when the callers have left the queue"
+    for position, (step, later) in enumerate(pairwise(queue.steps)):
+        if _widens(later, step):  # a step that asks for more than the one before is a fault, so they are the same
+            yield (
+                f"queue {queue.id}: {_named(position + 1, later)} widens nothing, whoever may answer then could"
+                f" already from step {position} on"
+            )
 
 
 def _ladder_remarks(directory: Directory, queue: Queue, reached: Collection[Entry]) -> Iterator[str]:
@@ -629,16 +647,51 @@ def _ladder_remarks(directory: Directory, queue: Queue, reached: Collection[Entr
                 yield f"{who} never matches, no number that leads to this queue {said}"
         if rung.trigger is Trigger.WAITED and rung.after > queue.max_wait:
             yield f"{who} comes later than max_wait ({_seconds(queue.max_wait)}), when the callers have left the queue"
+        if rung in queue.ladder[:position]:
+            yield f"{who} is written more than once"
+        if rung.trigger in _CLOSED and rung.action is Action.WIDEN:
+            yield f"{who} is of no use, no agent of this queue gets calls of a number that is closed"
+        if rung.action is Action.ANNOUNCE and "/" not in rung.target and rung.target not in _MADE_UP:
+            yield (
+                f"{who} announces a prompt that is in no folder (as acd/long-wait is)"
+                f"{_meant(rung.target, _MADE_UP, 0.5)}"
+            )
+        for release in queue.ladder:
+            if (
+                rung.trigger is release.trigger is Trigger.WAITED
+                and release.action is Action.RELEASE
+                and release.after < rung.after
+                and _covers(release, rung)
+            ):
+                yield f"{who} comes too late, {written(release)!r} has released the caller by then"
+                break
         for earlier in queue.ladder[:position]:
             # A waiting caller of an open number is a caller who found all busy, whatever else is true as well.
             if (
                 earlier.trigger is Trigger.ALL_BUSY
                 and earlier.action in (Action.RELEASE, Action.QUEUE)
-                and rung.trigger not in (Trigger.ALL_BUSY, Trigger.CLOSED_HOURS, Trigger.CLOSED_DAY)
+                and rung.trigger not in (Trigger.ALL_BUSY, *_CLOSED)
                 and _covers(earlier, rung)
             ):
                 yield f"{who} never matches, {written(earlier)!r} before it takes every caller who has to wait"
                 break
+
+
+_CLOSED = frozenset({Trigger.CLOSED_HOURS, Trigger.CLOSED_DAY})
+_MADE_UP = frozenset({POSITION, EXPECTED_WAIT})
+
+
+def _partner_remarks(partner: Partner) -> Iterator[str]:
+    for number in partner.numbers:
+        # What is shorter is a short number of the network (115), or an extension behind the trunk.
+        if len(number) > _LONGEST_SHORT and not number.startswith(("+", "0")):
+            yield (
+                f"partner {partner.id}: number {number!r} is dialled just so, with neither + nor 0 in front:"
+                " is the area code missing?"
+            )
+
+
+_LONGEST_SHORT = 4
 
 
 def _ever_closed_by_hours(calendar: Calendar) -> bool:
@@ -726,6 +779,17 @@ def _loops(directory: Directory) -> Iterator[str]:
         yield f"the ladders lead in a circle: queue {', queue '.join((*names, names[0]))}"
 
 
+def _only_special_days(directory: Directory) -> Iterator[str]:
+    """A partner may be there on carnival days alone; a number that is served on them alone is nearly always a slip."""
+    for entry in directory.entries:
+        calendar = directory.calendar[entry.calendar] if entry.calendar is not None else None
+        if calendar is not None and not calendar.hours:
+            yield (
+                f"entry {entry.number or entry.kind}: its calendar {calendar.id} has no weekly hours, the number is"
+                " open on special days alone"
+            )
+
+
 # What every member of the 115 network promises its callers: Monday to Friday, 8 to 18, by the clock on the wall.
 _PROMISED = time(8), time(18)
 _MONDAY = date(2026, 3, 2)
@@ -752,10 +816,15 @@ def _hours_of_115(directory: Directory) -> Iterator[str]:
             continue  # somebody is always there
         named = (entry.calendar, *(partner.calendar for partner in partners))
         gaps = _gaps([_ordinary(directory.calendar[id_]) for id_ in named if id_ is not None])
-        if gaps:
+        if not gaps:
+            continue
+        promise = f"entry {entry.number} is promised Mon-Fri 08:00-18:00, but {', '.join(gaps)} it is closed"
+        if theirs := list(dict.fromkeys(f"partner {p.id} (calendar {p.calendar})" for p in partners)):
+            yield f"{promise}, and so {'is' if len(theirs) == 1 else 'are'} {' and '.join(theirs)}"
+        else:
             yield (
-                f"entry {entry.number} is promised Mon-Fri 08:00-18:00, but {', '.join(gaps)} it is closed and no"
-                " partner takes its calls, as a rung 'closed by hours for 115: partner NAME' would have it"
+                f"{promise} and no partner takes its calls, as a rung 'closed by hours for 115: partner NAME' would"
+                " have it"
             )
 
 

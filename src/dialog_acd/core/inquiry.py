@@ -1,7 +1,8 @@
 """What would happen to a call: the directory questioned, with nobody disturbed.
 
 The same functions decide here as in a living call (``Directory.entry_for``, ``Calendar.opening``, ``ladder.fires``),
-for a caller who comes at a given moment, finds nobody free and everybody of the directory signed in.
+for a caller who comes at a given moment. What nobody can know beforehand is assumed, and the answer says what
+(``ASSUMING``); an agent who is free would answer before any rung is looked at.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from dialog_acd.core.ladder import Situation, fires
+from dialog_acd.core.ladder import Situation, fires, is_for
 from dialog_acd.core.matching import may_serve
-from dialog_acd.core.model import Action, EntryKind
+from dialog_acd.core.model import Action, EntryKind, Trigger
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from dialog_acd.core.calendars import Opening
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.model import Agent, PartnerId, Queue, Rung, Step
+
+ASSUMING = "everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class RungAnswer:
     rung: Rung
     at_arrival: bool
     why: str
+    """Why it is taken at arrival; else when it would be, or what is in its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Answer:
     queue: Queue
     opening: Opening | None
     """``None``: the number has no calendar and is always served."""
+    hours: str
+    """Open or closed, and why."""
     verdict: str
     reason: str
     steps: tuple[StepAnswer, ...]
@@ -57,63 +63,151 @@ class Answer:
     def open(self) -> bool:
         return self.opening is None or self.opening.open
 
+    @property
+    def somebody(self) -> bool:
+        """Somebody in the directory can answer, in some step."""
+        return any(step.able for step in self.steps)
 
-def inquire(directory: Directory, called: str, trunk: str, at: datetime) -> Answer:
-    """Ask what happens to a call to ``called`` (as the trunk writes it) at this moment (aware)."""
+    @property
+    def in_words(self) -> str:
+        """The verdict, and what comes before it."""
+        then = self.verdict
+        for rung in self.ladder:
+            if rung.at_arrival and rung.rung.action is Action.QUEUE and not self.open and then == "wait":
+                then = f"wait for an agent of queue {rung.rung.target}"
+        if any(rung.at_arrival and rung.rung.action is Action.CALLBACK for rung in self.ladder):
+            then = f"a callback is offered, then {then}"
+        if not self.open or self.verdict == "emergency":
+            return then
+        if not self.somebody:
+            return f"no agent in the directory can answer: {then}"
+        return f"an agent who is free answers at once; if all are busy: {then}"
+
+
+def inquire(directory: Directory, called: str, trunk: str, at: datetime, caller: str | None = None) -> Answer:
+    """Ask what happens to a call to ``called`` (as the trunk writes it) at this moment (aware).
+
+    ``caller``: the number shown, as the trunk writes it; ``None``: one that can be called back.
+    """
     found = directory.entry_for(called, trunk, at=at)
     queue = directory.queue[found.entry.queue]
     calendar = directory.calendar[found.entry.calendar] if found.entry.calendar is not None else None
     opening = calendar.opening(at) if calendar else None
-    closed = "" if opening is None or opening.open else opening.why.value
-    ladder = tuple(_rung(directory, found, rung, closed, at) for rung in queue.ladder)
-    verdict, reason = _verdict(found, opening, ladder)
     steps = tuple(_step(directory, queue, step) for step in queue.steps)
-    return Answer(at, found, queue, opening, verdict, reason, steps, ladder)
+    asked = _Inquiry(
+        directory=directory,
+        found=found,
+        queue=queue,
+        opening=opening,
+        at=at,
+        somebody=any(step.able for step in steps),
+        may_call_back=caller is None or directory.may_call_back(caller, trunk, at=at),
+    )
+    ladder = tuple(map(asked.rung, queue.ladder))
+    verdict, reason = asked.verdict(ladder)
+    return Answer(at, found, queue, opening, asked.hours, verdict, reason, steps, ladder)
 
 
-def _verdict(found: Resolution, opening: Opening | None, ladder: tuple[RungAnswer, ...]) -> tuple[str, str]:
-    if found.number.kind is NumberKind.EMERGENCY:
-        return "emergency", "an emergency number: the caller is told where help is, never queued"
-    closed = "" if opening is None or opening.open else opening.why.value
-    if opening is None:
-        reason = "always open: the number has no calendar"
-    elif opening.open:
-        reason = "open"
-    else:
-        reason = closed.replace("-", " ") + (f" ({opening.name})" if opening.name else "")
-    if closed and not any(
-        r.rung.trigger == closed and (not r.rung.kinds or found.entry.kind in r.rung.kinds) for r in ladder
-    ):
-        return "closed", reason  # told so at the door: no rung is for this
-    for rung in ladder:
-        if not rung.at_arrival or rung.rung.action in (Action.ANNOUNCE, Action.CALLBACK):
-            continue
-        if rung.rung.action is Action.PARTNER:
-            return "partner", reason if rung.why in reason else f"{reason}; {rung.why}"
-        if rung.rung.action is Action.RELEASE:
-            return "closed" if closed else "released", reason
-        if rung.rung.action is Action.QUEUE:
-            return "wait", reason
-    return ("closed" if closed else "wait"), reason
+@dataclass(frozen=True, slots=True)
+class _Inquiry:
+    """What is known before the ladder is looked at."""
+
+    directory: Directory
+    found: Resolution
+    queue: Queue
+    opening: Opening | None
+    at: datetime
+    somebody: bool
+    may_call_back: bool
+
+    @property
+    def closed(self) -> str:
+        return "" if self.opening is None or self.opening.open else self.opening.why.value
+
+    @property
+    def hours(self) -> str:
+        if self.opening is None:
+            return "always open: the number has no calendar"
+        return "open" if self.opening.open else _said(self.opening)
+
+    @property
+    def turned_away(self) -> str:
+        """Why the call does not come to the ladder at all; empty: it does."""
+        if self.found.number.kind is NumberKind.EMERGENCY:
+            return "an emergency number"
+        if self.closed and not any(
+            rung.trigger == self.closed and is_for(rung, self.found.entry.kind) for rung in self.queue.ladder
+        ):
+            return self.closed.replace("-", " ")
+        return ""
+
+    def verdict(self, ladder: tuple[RungAnswer, ...]) -> tuple[str, str]:
+        if self.found.number.kind is NumberKind.EMERGENCY:
+            return "emergency", "an emergency number: the caller is told where help is, never queued"
+        for rung in ladder:
+            if not rung.at_arrival:
+                continue
+            match rung.rung.action:
+                case Action.PARTNER:
+                    return "partner", self.hours if rung.why in self.hours else f"{self.hours}; {rung.why}"
+                case Action.RELEASE:
+                    return "closed" if self.closed else "released", self.hours
+                case Action.QUEUE:
+                    return "wait", self.hours
+                case _:
+                    pass  # said, offered or widened, and the ladder is climbed on
+        return "closed" if self.closed else "wait", self.hours
+
+    def rung(self, rung: Rung) -> RungAnswer:
+        if not is_for(rung, self.found.entry.kind):
+            return RungAnswer(rung, at_arrival=False, why=f"not for {self.found.entry.kind}")
+        if self.turned_away:
+            return RungAnswer(rung, at_arrival=False, why=self.turned_away)
+        why, _ = fires(rung, self.at, Situation(self.at, self.closed, self.somebody))
+        in_the_way = self._in_the_way(rung) if why else self._not_now(rung)
+        return RungAnswer(rung, at_arrival=not in_the_way, why=in_the_way or why)
+
+    def _in_the_way(self, rung: Rung) -> str:
+        if rung.action is Action.CALLBACK and not self.may_call_back:
+            return "this caller cannot be called back"
+        if rung.action is not Action.PARTNER:
+            return ""
+        if self.found.entry.kind is EntryKind.PARTNER_INBOUND:
+            return "came from a partner"
+        partner = self.directory.partner[cast("PartnerId", rung.target)]
+        calendar = self.directory.calendar[partner.calendar] if partner.calendar is not None else None
+        if calendar is not None and not (opening := calendar.opening(self.at)).open:
+            return f"{partner.name} is {_said(opening)}"
+        return ""
+
+    def _not_now(self, rung: Rung) -> str:
+        """When a rung would be taken that is not taken at arrival."""
+        seconds, closed = f"{rung.after.total_seconds():g} s", self.closed.replace("-", " ")
+        never_closes = self.opening is None or (self.opening.open and self.opening.closes_at is None)
+        match rung.trigger:
+            case Trigger.ALL_BUSY:
+                return closed
+            case Trigger.WAITED:
+                return f"after {seconds}"
+            case Trigger.EXPECTED_WAIT:
+                return f"when the expected wait is above {seconds}"
+            case Trigger.LENGTH:
+                return "when 1 caller waits already" if rung.length == 1 else f"when {rung.length} callers wait already"
+            case Trigger.NOBODY:
+                return "when nobody signed in can answer"
+            case Trigger.TECHNICAL:
+                return "when no phone can be reached"
+            case Trigger.SWITCHED:
+                return "when a supervisor has switched over"
+            case Trigger.CLOSING_SOON:
+                return closed or ("never closes" if never_closes else "when closing comes first")
+            case Trigger.CLOSED_HOURS | Trigger.CLOSED_DAY:
+                return closed or ("always open" if self.opening is None else "open now")
 
 
-def _rung(directory: Directory, found: Resolution, rung: Rung, closed: str, at: datetime) -> RungAnswer:
-    if rung.kinds and found.entry.kind not in rung.kinds:
-        return RungAnswer(rung, at_arrival=False, why=f"not for {found.entry.kind}")
-    why, _ = fires(rung, at, Situation(at, closed))
-    if not why:
-        return RungAnswer(rung, at_arrival=False, why="not at arrival")
-    if rung.action is Action.PARTNER:
-        if not directory.queue[found.entry.queue].to_partners or found.entry.kind is EntryKind.PARTNER_INBOUND:
-            return RungAnswer(rung, at_arrival=False, why="never to a partner")
-        partner = directory.partner[cast("PartnerId", rung.target)]
-        calendar = directory.calendar[partner.calendar] if partner.calendar is not None else None
-        if calendar is not None and not (opening := calendar.opening(at)).open:
-            name = f" ({opening.name})" if opening.name else ""
-            return RungAnswer(
-                rung, at_arrival=False, why=f"{partner.name} is {opening.why.value.replace('-', ' ')}{name}"
-            )
-    return RungAnswer(rung, at_arrival=True, why=why)
+def _said(opening: Opening) -> str:
+    """``closed by day (Karfreitag)``."""
+    return opening.why.value.replace("-", " ") + (f" ({opening.name})" if opening.name else "")
 
 
 def _step(directory: Directory, queue: Queue, step: Step) -> StepAnswer:

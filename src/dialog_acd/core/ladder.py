@@ -84,7 +84,8 @@ def fires(rung: Rung, now: datetime, s: Situation, *, overflowing: bool = False)
         case Trigger.LENGTH:
             return (f"{s.ahead} already waited" if s.ahead >= rung.length else "", None)
         case Trigger.NOBODY:
-            return ("" if s.somebody else "nobody signed in", None)
+            # At night nobody has to be: that is what the rungs for a closed number are for.
+            return ("" if s.somebody or s.closed else "nobody signed in", None)
         case Trigger.TECHNICAL:
             return ("no phone reachable" if s.somebody and not s.reachable else "", None)
         case Trigger.SWITCHED:

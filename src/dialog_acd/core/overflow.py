@@ -15,9 +15,8 @@ from dialog_acd.core.ladder import AGAIN, LOOK_AGAIN, Obstacle, Situation, fires
 from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due
 from dialog_acd.core.model import Action, EntryKind, Trigger
-from dialog_acd.core.numbers import may_be_called
 from dialog_acd.core.records import MOST_RUNGS, RungTaken
-from dialog_acd.core.rules import written
+from dialog_acd.core.rules import EXPECTED_WAIT, POSITION, written
 
 if TYPE_CHECKING:
     from dialog_acd.core.floor import Floor
@@ -28,8 +27,6 @@ LONGEST_SWITCH = timedelta(days=7)
 """A supervisor's switch always ends by itself."""
 SAID_WITHIN = timedelta(seconds=20)
 """No prompt is longer; usually the dialplan tells sooner that it is over."""
-POSITION, EXPECTED_WAIT = "position", "expected-wait"
-"""Reserved names of announcements: they are made up from what is known when they are due."""
 _WAIT_PROMPTS = ("acd/wait-under-2", "acd/wait-2-to-5", "acd/wait-5-to-10", "acd/wait-over-10")
 _OF_PEOPLE = frozenset({Trigger.NOBODY, Trigger.TECHNICAL})
 _OF_WAITING = frozenset({Trigger.ALL_BUSY, Trigger.WAITED, Trigger.EXPECTED_WAIT, Trigger.LENGTH})
@@ -247,13 +244,8 @@ class Overflow:
         ]
 
     def _can_be_called_back(self, call: LiveCall) -> bool:
-        """Not at a number of ours either: a switchboard that forwards to us with its own would ring us."""
-        if call.ani is None:
-            return False
-        found = self._floor.directory.entry_for(call.ani, call.trunk, at=self._floor.now)
-        # Of a block only its switchboard: behind the longer numbers may be somebody's telephone.
-        ours = found.known and found.number.text in (found.entry.number, f"{found.entry.number}0")
-        return may_be_called(found.number) and not ours
+        floor = self._floor
+        return call.ani is not None and floor.directory.may_call_back(call.ani, call.trunk, at=floor.now)
 
     def on_callback_asked(self, signal: m.CallbackAsked) -> None:
         """Who has been offered to an agent meanwhile gets a person instead, who can note it, too; or if nobody answers,

@@ -39,6 +39,8 @@ _TARGET = re.compile(r"[0-9A-Za-z][0-9A-Za-z_/-]{0,79}")
 _WHEN = {trigger.value.replace("-", " "): trigger for trigger in Trigger}
 _IN_SECONDS = frozenset({Trigger.WAITED, Trigger.EXPECTED_WAIT})
 _WITH_TARGET = frozenset({Action.WIDEN, Action.QUEUE, Action.PARTNER, Action.ANNOUNCE})
+POSITION, EXPECTED_WAIT = "position", "expected-wait"
+"""Reserved names of announcements: they are made up from what is known when they are due."""
 LONGEST = timedelta(days=1)
 ANYBODY = "any"
 """What a step without needs asks for."""
@@ -60,7 +62,7 @@ def parse_rung(text: str) -> Rung:
     found = _RUNG.fullmatch(text.strip())
     trigger = _WHEN.get(found["when"]) if found else None
     if found is None or trigger is None:
-        raise RuleInvalid(text, f"begin a rung with one of: {', '.join(_WHEN)}, and go on ': partner oldenburg'")
+        raise RuleInvalid(text, _how_to_begin(text))
     after, length = timedelta(), 0
     if trigger in _IN_SECONDS:
         if found["amount"] is None or found["unit"] is None:
@@ -78,7 +80,8 @@ def parse_rung(text: str) -> Rung:
         raise RuleInvalid(text, f"end a rung with one of: {', '.join(Action)}")
     action = Action(word)
     if action in _WITH_TARGET and not _TARGET.fullmatch(target):
-        raise RuleInvalid(text, f"say where to, as '{word} {_EXAMPLE[action]}'")
+        say = "say what" if action is Action.ANNOUNCE else "say where to"
+        raise RuleInvalid(text, f"{say}, as '{word} {_EXAMPLE[action]}'")
     if action not in _WITH_TARGET and target:
         raise RuleInvalid(text, f"{word!r} stands alone")
     if action is Action.WIDEN and not target.isdecimal():
@@ -86,6 +89,25 @@ def parse_rung(text: str) -> Rung:
     return Rung(trigger, action, after, length, target, _kinds(found["kinds"], text))
 
 
+def _how_to_begin(text: str) -> str:
+    """What is wrong with a rung of which not even the trigger can be read."""
+    begun = next((when for when in _WHEN if re.match(rf"{when}(?![a-z])", text.strip())), None)
+    if begun is None:
+        return f"begin a rung with one of: {', '.join(_WHEN)}, and go on ': partner oldenburg'"
+    if ":" not in text:
+        return f"put a colon between when and what, as '{_SAMPLE.get(_WHEN[begun], begun)}: partner oldenburg'"
+    if _WHEN[begun] in _IN_SECONDS:
+        return f"say after how many seconds, as '{begun} 60 s: ...'"
+    if _WHEN[begun] is Trigger.LENGTH:
+        return "say how many callers already wait, as 'queue length 4: ...'"
+    return f"after {begun!r} comes a colon, or for whom, as '{begun} for 115: partner oldenburg'"
+
+
+_SAMPLE = {
+    Trigger.WAITED: "waited 60 s",
+    Trigger.EXPECTED_WAIT: "expected wait 120 s",
+    Trigger.LENGTH: "queue length 4",
+}
 _EXAMPLE = {
     Action.WIDEN: "1",
     Action.QUEUE: "region",
@@ -123,7 +145,11 @@ def _seconds(text: str, whole: str) -> timedelta:
 def _need(text: str, whole: str) -> Need:
     found = _NEED.fullmatch(text.strip())
     if found is None or not 1 <= (level := int(found["level"] or 1)) <= 5:
-        raise RuleInvalid(whole, f"{text.strip()!r} is not a need: write skill>=level with a level from 1 to 5")
+        raise RuleInvalid(
+            whole,
+            f"{text.strip()!r} is not a need: write skill>=level with a level from 1 to 5,"
+            " and 'and' between two of them",
+        )
     return Need(SkillId(found["skill"]), level)
 
 

@@ -40,7 +40,8 @@ def find(scenario: Scenario, seed: int, numbers: Iterable[int]) -> Findings:
 def run_command(file: Path, seed: int, runs: int | None, as_json: bool) -> int:
     """Run the scenario in ``file`` (``runs`` times, or as often as it says itself) and print what it gave.
 
-    Returns 0, or 1 where an expectation of the scenario is missed. Raises ``ScenarioInvalid``.
+    Returns 0, or 1 where an expectation of the scenario is missed; where runs are too few to judge, none is. Raises
+    ``ScenarioInvalid``.
     """
     scenario = read_scenario(file)
     if runs is not None and runs < 1:
@@ -55,4 +56,4 @@ def run_command(file: Path, seed: int, runs: int | None, as_json: bool) -> int:
     else:
         console = Console(file=sys.stdout)
         print_report(findings, console if console.is_terminal else Console(file=sys.stdout, width=_WIDTH))
-    return 0 if findings.as_expected else 1
+    return 1 if findings.as_expected is False else 0

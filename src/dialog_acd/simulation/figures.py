@@ -73,8 +73,8 @@ class Seen:
 
 # ---------------------------------------------------------------- the figures
 
-Unit = Literal["%", "s", "s²", ""]
-"""Per cent, seconds, their squares, or plain counts per run."""
+Unit = Literal["%", "s", "s²", "", "1"]
+"""Per cent, seconds, their squares, plain counts per run, or a bare ratio."""
 Pair = tuple[float, float]
 """Of one run: numerator and denominator."""
 
@@ -155,7 +155,7 @@ _LEARNT = tuple(Kpi(f"{_MSE} {name}", "s²", partial(_squared, name)) for name i
 _TOLD = (
     *(Kpi(f"{_MSE} {name}", "s²", partial(_squared, name)) for name in TOLD),
     *(
-        Kpi(f"{_MSE} {name} / {other}", "", partial(_between, name, other))
+        Kpi(f"{_MSE} {name} / {other}", "1", partial(_between, name, other))
         for name, other in ((LEARNT[Predictor.QL_M], QL_M), (HOL, QL), (LEARNT[Predictor.LES], QL))
     ),
     Kpi(f"{_MSE} QL / Wartezeit", "s", lambda s: (s.squared.get(QL, 0.0), s.foretold_s)),

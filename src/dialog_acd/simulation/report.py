@@ -2,7 +2,8 @@
 
 *What is expected.* Either bounds, or the figure somebody has worked out (``about``). The latter is met when it lies
 within four standard errors, its own included: with thirty figures to a file, an interval of 95 % would be missed by
-one or two of them although nothing is wrong.
+one or two of them although nothing is wrong. Where chance has a hand in it, fewer than ``FEWEST`` runs say nothing
+of how sure a figure is: then people are shown no interval, and nothing is judged.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from dialog_acd.simulation.figures import LOAD, SERVICE_LEVEL, Seen, as_pair, estimate, named_kpis
 from dialog_acd.simulation.scenario import BERLIN, called
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from dialog_acd.simulation.scenario import Expectation, Scenario
 
 SIGMAS = 4
+FEWEST = 4
+"""Runs. Of three, Student's t makes an interval more than four standard errors wide on either side."""
 _COLUMNS = 4
 """Of figures beside each other; more do not fit a terminal."""
 
@@ -95,23 +99,29 @@ class Findings:
         return "%" if kpi == LOAD else self.kpis[kpi].unit
 
     def verdict(self, expected: Expectation) -> tuple[Estimate | None, bool | None]:
-        """The figure, and whether it is what was expected. ``None``: one run is too little to say."""
+        """The figure, and whether it is what was expected. ``None``: too few runs to judge."""
         found = self.figure(expected.kpi, expected.of, expected.within)
+        if self.too_few:
+            return found, None
         if found is None:
             return None, False
         if expected.about is not None:
-            if found.se is None:
-                return found, None
             # What is the same in every run has no spread; then only the last digit may differ.
-            allowed = SIGMAS * math.hypot(found.se, expected.se) + 1e-9
+            allowed = SIGMAS * math.hypot(found.se or 0.0, expected.se) + 1e-9
             return found, abs(found.value - expected.about) <= allowed
         least, most = expected.at_least, expected.at_most
         return found, (least is None or found.value >= least) and (most is None or found.value <= most)
 
     @property
-    def as_expected(self) -> bool:
-        """Nothing that was expected is missed."""
-        return all(self.verdict(expected)[1] is not False for expected in self.scenario.expect)
+    def too_few(self) -> bool:
+        """Whether the runs are too few to say how sure their figures are."""
+        return self.runs < FEWEST and self.scenario.by_chance
+
+    @property
+    def as_expected(self) -> bool | None:
+        """Nothing that was expected is missed; ``None``: nothing is, but not all could be judged."""
+        said = [self.verdict(expected)[1] for expected in self.scenario.expect]
+        return False if False in said else None if None in said else True
 
     def shown(self, kpi: str, words: Iterable[str]) -> str:
         """The name with X and T filled in, where all calls in question were promised the same."""
@@ -164,6 +174,7 @@ def to_json(findings: Findings) -> str:
         ],
         "expect": [_expected(findings, expected) for expected in scenario.expect],
         "as_expected": findings.as_expected,
+        "notes": list(scenario.notes),
     }
     return json.dumps(said, ensure_ascii=False)
 
@@ -207,8 +218,17 @@ def print_report(findings: Findings, console: Console) -> None:
     calls = "1 call" if findings.calls == 1 else f"{findings.calls} calls"
     period = f"{_wall_words(scenario.counted_from)} to {_wall_words(scenario.end)}"
     console.print(f"{runs}, seed {findings.seed}, {calls}; counted {period}", highlight=False)
-    if findings.runs > 1:
-        console.print("± half the width of the 95 % interval; counts are per run", highlight=False)
+    if findings.too_few:
+        console.print(
+            f"fewer than {FEWEST} runs are too few to judge: no figure says how sure it is; counts are per run",
+            highlight=False,
+        )
+    elif findings.runs > 1:
+        console.print(
+            "± half the width of the 95 % interval, none where all runs are alike; counts are per run", highlight=False
+        )
+    for note in scenario.notes:
+        console.print(f"note  {note}", highlight=False, markup=False)
     words = _worth_a_column(findings)
     for window in (None, *scenario.windows):
         for first in range(0, len(words), _COLUMNS):
@@ -230,8 +250,8 @@ def _worth_a_column(findings: Findings) -> list[str]:
 
 
 def _figures(findings: Findings, words: Sequence[str], window: str | None) -> Table:
-    table = Table(title=window, title_justify="left", show_edge=False, pad_edge=False)
-    table.add_column("", no_wrap=True)
+    table = _table("All calls" if window is None else f"Calls that came {_window(findings.scenario, window)}")
+    table.add_column("figure", no_wrap=True)
     for word in words:
         table.add_column(word, justify="right")
     # One group answers everything: nothing to be told apart.
@@ -242,55 +262,78 @@ def _figures(findings: Findings, words: Sequence[str], window: str | None) -> Ta
         # What never happens needs no line, but for the headline figures.
         if any(f is not None and f.value for f in found) or name in ("Angeboten", "Annahmequote (Netz)", SERVICE_LEVEL):
             unit = findings.unit(name)
-            table.add_row(findings.shown(name, words), *(_words(f, unit) for f in found))
+            table.add_row(findings.shown(name, words), *(in_words(f, unit, sure=not findings.too_few) for f in found))
     return table
 
 
 def _groups(findings: Findings) -> Table:
     windows = (None, *findings.scenario.windows)
-    table = Table(show_edge=False, pad_edge=False)
+    table = _table(f"{LOAD} of each group")
     for heading in ("group", "people"):
         table.add_column(heading, justify="left" if heading == "group" else "right")
     for window in windows:
-        table.add_column(LOAD if window is None else window, justify="right")
+        table.add_column(Text("all the time" if window is None else f"“{window}”"), justify="right")
     for group in findings.scenario.groups:
-        loads = [_words(findings.figure(LOAD, f"group {group.name}", window), "%") for window in windows]
-        table.add_row(group.name, str(len(group.agents)), *loads)
+        found = [findings.figure(LOAD, f"group {group.name}", window) for window in windows]
+        table.add_row(
+            group.name, str(len(group.agents)), *(in_words(load, "%", sure=not findings.too_few) for load in found)
+        )
     return table
 
 
 def _expectations(findings: Findings) -> Table:
-    table = Table(show_edge=False, pad_edge=False)
-    for heading in ("expected", "of", "in", "value", "found", ""):
-        table.add_column(heading, justify="right" if heading in ("value", "found") else "left")
+    table = _table("What the scenario expects")
+    for heading in ("figure", "of", "in", "expected", "found", "verdict"):
+        table.add_column(heading, justify="right" if heading in ("expected", "found") else "left")
     for expected in findings.scenario.expect:
         found, met = findings.verdict(expected)
         unit = findings.unit(expected.kpi)
-        said = "needs two runs" if met is None else "met" if met else "NOT MET"
+        said = "too few runs to judge" if met is None else "met" if met else "NOT MET"
         style = "green" if met else "yellow" if met is None else "bold red"
         table.add_row(
             findings.shown(expected.kpi, [expected.of]), expected.of, expected.within or "", _wanted(expected, unit),
-            _words(found, unit, digits=2), f"[{style}]{said}[/]",
+            in_words(found, unit, digits=2, sure=not findings.too_few), f"[{style}]{said}[/]",
         )  # fmt: skip
     return table
 
 
+def _table(title: str) -> Table:
+    return Table(title=Text(f"\n{title}"), title_justify="left", show_edge=False, pad_edge=False)
+
+
+def _window(scenario: Scenario, window: str) -> str:
+    """The window's name, and which hours it is if that is one stretch: “until 15” (Fri 14:45 to 15:00)."""
+    stretches = scenario.windows[window]
+    begin, until = (moment.astimezone(BERLIN) for moment in stretches[0])
+    when = f" ({begin:%a %H:%M} to {until:%H:%M})" if len(stretches) == 1 else ""
+    return f"in “{window}”{when}"
+
+
 def _wanted(expected: Expectation, unit: Unit) -> str:
-    sign = f" {unit}".rstrip()
+    sign = "" if unit == "1" else f" {unit}".rstrip()
     if expected.about is not None:
-        return f"about {_german(expected.about, 2)}{sign}"
-    least = "" if expected.at_least is None else f"from {_german(expected.at_least, 2)}"
-    most = "" if expected.at_most is None else f"to {_german(expected.at_most, 2)}"
-    return " ".join(filter(None, (least, most))) + sign
+        return f"about {_shortest(expected.about)}{sign}"
+    least, most = expected.at_least, expected.at_most
+    if least is not None and least == most:
+        return f"{_shortest(least)}{sign}"
+    words = [f"{word} {_shortest(bound)}" for word, bound in (("from", least), ("to", most)) if bound is not None]
+    return " ".join(words) + sign
 
 
-def _words(found: Estimate | None, unit: Unit, digits: int = 1) -> str:
+def in_words(found: Estimate | None, unit: Unit, digits: int = 1, *, sure: bool = True) -> str:
+    """A figure as people read it. Counts without decimals, unless they are a few; no interval where all runs agree."""
     if found is None:
         return "–"
-    if not unit and found.half is None:
-        return f"{found.value:g}"
-    half = "" if found.half is None else f" ± {_german(found.half, digits)}"
-    return f"{_german(found.value, digits)}{half} {unit}".rstrip()
+    half = found.half if sure and found.half else 0.0
+    if not unit and (found.value >= 10 or found.value.is_integer()) and (half >= 10 or half.is_integer()):
+        digits = 0  # a count
+    spread = f" ± {_german(half, digits)}" if half else ""
+    sign = "" if unit == "1" else f" {unit}".rstrip()
+    return f"{_german(found.value, digits)}{spread}{sign}"
+
+
+def _shortest(value: float) -> str:
+    return _german(value, 2).rstrip("0").rstrip(",")
 
 
 def _german(value: float, digits: int) -> str:

@@ -4,7 +4,7 @@
 with an order is written here, in the order in which a real one tells of it. A caller is held, and only then offered;
 after a failed offer or partner they are held again; last words are heard before the line is dead. What is left out is
 what takes milliseconds: an order is carried out in the moment it is given, so no two things ever cross on the wire.
-Nobody presses a key either: a callback is offered, heard, and never wanted.
+Nobody has a number or presses a key either: no callback is ever offered, and rungs that would are passed over.
 
 *Time* goes from one happening to the next: a heap of what will come outside (a caller, a hang-up, the end of a
 shift), and the core's own next deadline, whichever is first. At one moment the deadline goes first, and what follows

@@ -53,7 +53,18 @@ from pydantic_core import PydanticCustomError
 from dialog_acd.core import calendars
 from dialog_acd.core.calendars import Calendar, Hours
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
-from dialog_acd.core.model import Agent, AgentId, CalendarId, PartnerId, Phone, QueueId, SkillId, TeamId, TenantId
+from dialog_acd.core.model import (
+    Action,
+    Agent,
+    AgentId,
+    CalendarId,
+    PartnerId,
+    Phone,
+    QueueId,
+    SkillId,
+    TeamId,
+    TenantId,
+)
 from dialog_acd.simulation.chance import AT_ONCE, Length, parse_length, parse_patience
 from dialog_acd.simulation.figures import LOAD, named_kpis
 from dialog_acd.simulation.predictors import Known
@@ -79,6 +90,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 AFTERWARDS = timedelta(days=2)
 """So long after the end shifts go on, for callers who are still there: nobody may wait longer than a day."""
 LONGEST = timedelta(days=400)
+USUAL_SLOTS = frozenset({5, 10, 15, 20, 30, 60, 90, 120, 180, 240, 360, 480, 720})
+"""Minutes. Slots of any other length come of a miscounted list of shares."""
 MOST_CALLS = 20_000_000
 """Expected in all runs together: a slip of the finger is refused, not simulated for a week."""
 
@@ -335,6 +348,27 @@ class Scenario:
     known: Known | None
     windows: Mapping[str, tuple[Stretch, ...]]
     expect: tuple[Expectation, ...]
+    notes: tuple[str, ...] = ()
+    """What is allowed, and may not be what its author thinks."""
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether one run may differ from another at all."""
+        lengths = [
+            *(length for source in self.sources for length in (source.patience, source.handling)),
+            *(length for group in self.groups for length in (group.answers, group.handling)),
+            *(length for ways in self.partners.values() for length in (ways.answers, ways.handling)),
+        ]
+        shares = [
+            *(group.no_answer for group in self.groups),
+            *(share for ways in self.partners.values() for share in (ways.busy, ways.refused, ways.silent)),
+        ]
+        return (
+            any(source.rates for source in self.sources)
+            or any(length is not None and length.shape != "fixed" for length in lengths)
+            or any(0 < share < 1 for share in shares)
+            or (self.redial is not None and self.redial.share > 0)
+        )
 
 
 # ---------------------------------------------------------------- reading
@@ -396,6 +430,7 @@ class _Reader:
     def __init__(self, table: ScenarioTable, directory: Directory) -> None:
         self.table, self.directory = table, directory
         self.faults: list[str] = []
+        self.notes: list[str] = []
         self.start, self.end = table.start, table.end
         self.counted_from = self.start + timedelta(seconds=table.warm_up)
 
@@ -441,6 +476,7 @@ class _Reader:
             known=self._known_truth(),
             windows=windows,
             expect=tuple(self._expectations(sources, groups)),
+            notes=(*self.notes, *self._never_offered(sources)),
         )
 
     # -- callers
@@ -510,12 +546,34 @@ class _Reader:
             if not sum(shares) > 0:
                 self._fault(f"{place}.shares", "at least one share must be above 0")
                 return
+            self._look_at_slots(place, arrivals.hours, len(shares))
             for begin, until, share in _slots(arrivals.hours, shares, self.start, self.end):
                 whole = (until - begin).total_seconds()
                 begin, until = max(begin, self.start), min(until, self.end)  # noqa: PLW2901
                 if begin < until:
                     rate = arrivals.calls * share / sum(shares) / whole
                     yield from _by_the_hour(arrivals, begin, until, rate)
+
+    def _look_at_slots(self, place: str, hours: Hours, count: int) -> None:
+        """One share too many or too few moves all that follow: told by slots that begin at no usual minute."""
+        opens, closes = (time_of.hour * 60 + time_of.minute for time_of in (hours.opens, hours.closes))
+        whole = (closes or 24 * 60) - opens
+        if count > 1 and (whole % count or whole // count not in USUAL_SLOTS):
+            self.notes.append(
+                f"{place}.shares: {count} shares cut {calendars.written(hours)} into slots of {whole / count:.4g}"
+                f" minutes; half hours would be {whole / 30:g} shares"
+            )
+
+    def _never_offered(self, sources: Iterable[Source]) -> Iterator[str]:
+        directory = self.directory
+        start, end = self.start, self.end
+        reached = {called(directory, s.dialled, s.trunk, start, end).entry.queue for s in sources}
+        for queue in directory.queues:
+            if queue.id in reached and any(rung.action is Action.CALLBACK for rung in queue.ladder):
+                yield (
+                    f"queue {queue.id}: simulated callers have no number to be called back at, so its rungs"
+                    " 'callback' are passed over, and whoever would press 1 waits on"
+                )
 
     # -- people
 

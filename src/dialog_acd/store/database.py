@@ -57,6 +57,16 @@ class DatabaseUnavailable(DialogAcdError):  # noqa: N818  nouns, see core/errors
     error_id = "database-unavailable"
 
 
+class DatabaseMissing(DatabaseUnavailable):
+    """There is no database yet; run `dialog-acd migrate`."""
+
+    error_id = "database-missing"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"There is no database yet (file {path}); run `dialog-acd migrate`.")
+
+
 class SchemaOutdated(DialogAcdError):  # noqa: N818
     """The database has an older schema than this version needs; run `dialog-acd migrate`."""
 
@@ -69,13 +79,18 @@ class SchemaOutdated(DialogAcdError):  # noqa: N818
         super().__init__(f"{what}, this version needs {needed}; run `dialog-acd migrate`.")
 
 
-async def open_database(url: str, *, busy_for: float = 4.0, connect_within: float = 5.0) -> AsyncEngine:
+async def open_database(
+    url: str, *, busy_for: float = 4.0, connect_within: float = 5.0, create: bool = True
+) -> AsyncEngine:
     """Open the database and say hello to it.
 
     ``busy_for``: seconds a SQLite write waits for another writer; keep it below the record writer's own limit.
+    ``create``: make SQLite's file where there is none; who only asks makes nothing, and gets ``DatabaseMissing``.
     Raises ``DatabaseUnavailable``.
     """
-    return await _open(_read_url(url), busy_for=busy_for, connect_within=connect_within, foreign_keys=True)
+    return await _open(
+        _read_url(url), busy_for=busy_for, connect_within=connect_within, foreign_keys=True, create=create
+    )
 
 
 def writing(engine: AsyncEngine) -> AsyncEngine:
@@ -175,10 +190,12 @@ def _read_url(url: str) -> URL:
     return parsed.set(drivername=driver)
 
 
-async def _open(url: URL, *, busy_for: float, connect_within: float, foreign_keys: bool) -> AsyncEngine:
+async def _open(
+    url: URL, *, busy_for: float, connect_within: float, foreign_keys: bool, create: bool = True
+) -> AsyncEngine:
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite:
-        _prepare_file(url)
+        _prepare_file(url, create=create)
     options: dict[str, Any] = (
         {}
         if sqlite
@@ -231,8 +248,8 @@ def _shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def _prepare_file(url: URL) -> None:
-    """Make the file, readable by its owner alone: it holds the numbers of callers."""
+def _prepare_file(url: URL, *, create: bool) -> None:
+    """See that the file is there; a new one is readable by its owner alone, it holds the numbers of callers."""
     if not url.database or url.database == ":memory:":
         raise DatabaseUnavailable(
             f"A database in memory forgets every record; name a file in {URL_SETTING}, as"
@@ -245,7 +262,9 @@ def _prepare_file(url: URL) -> None:
             f" (mkdir -p {path.parent}) or name another in {URL_SETTING}."
         )
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | os.O_CLOEXEC, 0o600))
+    except FileNotFoundError as error:
+        raise DatabaseMissing(path) from error
     except OSError as error:
         raise DatabaseUnavailable(
             f"The database file {path} cannot be opened ({error.strerror}); give this user the right to write it"

@@ -265,7 +265,7 @@ def read_directory(path: Path) -> Directory:
     except UnicodeDecodeError as error:
         raise DirectoryFileInvalid(path, ("it is not UTF-8 text; save it as UTF-8",)) from error
     except tomllib.TOMLDecodeError as error:
-        raise DirectoryFileInvalid(path, (f"it is not TOML: {error}",)) from error
+        raise DirectoryFileInvalid(path, (_not_toml(error),)) from error
     return directory_from_plain(content, path)
 
 
@@ -295,6 +295,14 @@ def directory_from_json(text: bytes, source: str) -> Directory:
         return _directory(table)
     except DirectoryInvalid as error:
         raise DirectoryFileInvalid(Path(source), error.faults) from error
+
+
+def _not_toml(error: tomllib.TOMLDecodeError) -> str:
+    # The reader knows a date when it sees one, and does not say that it is the day that is wrong.
+    said = str(error).replace(
+        "Invalid date or datetime", "a date or time that the calendar does not have, as 2026-02-31 would be"
+    )
+    return f"it is not TOML: {said}"
 
 
 def directory_from_plain(content: dict[str, Any], source: Path) -> Directory:
@@ -419,7 +427,16 @@ _SENTENCES = {
     "string_too_short": "must not be empty",
     "date_type": "must be a date without quotes, as 2026-12-24",
     "date_from_datetime_inexact": "must be a date without a time, as 2026-12-24",
+    "finite_number": "must be an ordinary number",
 }
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
+_ONE_OF = re.compile(r"\^\(([a-z0-9-]+(?:\|[a-z0-9-]+)*)\)\$")
+"""A pattern that is a choice of words."""
 
 
 Place = tuple[int | str, ...]
@@ -462,6 +479,13 @@ def _fault(
         sentence = str(details["ctx"]["error"])
     elif kind in _SENTENCES:
         sentence = _SENTENCES[kind]
+    elif kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        sentence = f"{details['input']!r} must be {words} {details['ctx'][bound]:g}"
+    elif kind == "string_pattern_mismatch" and (choice := _ONE_OF.fullmatch(details["ctx"]["pattern"])):
+        sentence = f"{details['input']!r} must be one of: {', '.join(choice[1].split('|'))}"
+    elif kind == "string_pattern_mismatch":
+        sentence = f"{details['input']!r} must be of the form {details['ctx']['pattern'].strip('^$')}"
     else:
         sentence = f"{details['input']!r}: {details['msg']}"
     return f"{_written(place)}: {sentence}{_of_which(place, content)}"

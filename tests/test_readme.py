@@ -1,0 +1,96 @@
+"""What the README tells an engineer to write or to type, written and typed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from dialog_acd.core.directory import remarks
+from dialog_acd.core.ladder import CIRCUIT_OPEN, ENOUGH, FAILURES, LOOK_AGAIN
+from dialog_acd.core.model import Action, EntryKind, Trigger
+from dialog_acd.simulation.figures import LOAD, named_kpis
+from dialog_acd.simulation.report import FEWEST
+from dialog_acd.store.directory_file import QueueTable, directory_from_plain
+from dialog_acd.testing import MONDAY
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DEMO = ROOT / "asterisk" / "demo-directory.toml"
+BLOCKS = re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line.removeprefix("dialog-acd ").split(" --runs ")[0]
+    for block in BLOCKS
+    for line in block.splitlines()
+    if re.match(r"dialog-acd .*(scenarios|asterisk)/harburg|dialog-acd .*asterisk/demo", line)
+]
+
+
+def section(heading: str) -> str:
+    """From the heading to the next one of any level."""
+    return re.split(r"^#+ ", README.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def first_cells(text: str) -> list[str]:
+    return [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+
+
+def test_the_example_fits_the_demo_directory_and_draws_no_remark() -> None:
+    content = tomllib.loads(DEMO.read_text(encoding="utf-8"))
+    tables = [tomllib.loads(block) for block in BLOCKS if block.startswith("[[")]
+    assert {name for table in tables for name in table} == {"queues", "calendars", "entries"}
+    for table in tables:
+        for name, rows in table.items():
+            key = "number" if name == "entries" else "id"
+            replaced = {row[key] for row in rows}
+            content[name] = [row for row in content[name] if row.get(key) not in replaced] + rows
+    directory = directory_from_plain(content, Path("README.md"))
+    assert len(directory.queue) == len(content["queues"]) == 5
+    assert remarks(directory, MONDAY) == ()
+
+
+@pytest.mark.parametrize("command", dict.fromkeys(COMMANDS))
+def test_what_is_to_be_typed_works_in_a_fresh_clone(command: str) -> None:
+    program = Path(sys.executable).with_name("dialog-acd")
+    done = subprocess.run([program, *command.split()], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_each_kind_of_command_is_shown() -> None:
+    assert {command.split()[0] for command in COMMANDS} == {"check", "route", "simulate"}
+
+
+def test_every_trigger_action_and_kind_has_its_line() -> None:
+    ladder = section("Ladder")
+    named = {word for cell in first_cells(ladder) for word in re.findall(r"`([a-z ]+?)(?: [A-Z].*?)?`", cell)}
+    assert named == {t.value.replace("-", " ") for t in Trigger} | {a.value for a in Action}
+    for kind in EntryKind:
+        assert f"`{kind.value}`" in ladder, kind
+    seconds = LOOK_AGAIN.total_seconds(), CIRCUIT_OPEN.total_seconds()
+    assert (*seconds, FAILURES, ENOUGH, FEWEST) == (10, 60, 3, 0.7, 4), "the README says so in words"
+
+
+def test_every_field_of_a_queue_has_its_default() -> None:
+    rows = [line.split("|") for line in section("Queue").splitlines() if line.startswith("| `")]
+    told: dict[str, str] = {}
+    for _, names, default, *_ in rows:
+        fields = re.findall(r"`(\w+)`", names)
+        said = default.strip().split(", ")
+        told |= dict(zip(fields, said if len(said) == len(fields) else said * len(fields), strict=True))
+    assert set(told) == set(QueueTable.model_fields)
+    for name, field in QueueTable.model_fields.items():
+        wanted = "must be said" if field.is_required() else field.default
+        as_told = told[name].strip('`"')
+        assert as_told in (str(wanted), str(wanted).lower()), name
+
+
+def test_every_figure_is_defined() -> None:
+    defined = " ".join(first_cells(section("Figures")))
+    for name in (*named_kpis(["GROUP"]), LOAD):
+        if not name.startswith(("Überlaufquote (", "Mittlerer quadratischer Fehler")):
+            assert name in defined, name
