@@ -293,7 +293,7 @@ def test_a_number_changes_hands_between_two_seconds(moving: Operator) -> None:
 
 def test_a_number_that_is_not_yet_active_says_from_when_on(moving: Operator) -> None:
     read = moving.reads("04172 9099-0", "2026-06-30T23:59")
-    assert read[0] == "number    +49417290990 (e164), found by nobody owns this number yet"
+    assert read[0] == "number    +49417290990 (e164), nobody owns this number yet, the catch-all takes the call"
     assert "entry     catch-all" in read
     assert "not yet   +494172 of Salzhausen, from Wed 01.07.2026 00:00" in read
     assert "active    from Wed 01.07.2026 00:00" in moving.reads("04172 9099-0", "2026-07-01T00:00")
@@ -301,7 +301,7 @@ def test_a_number_that_is_not_yet_active_says_from_when_on(moving: Operator) -> 
 
 def test_a_number_that_is_over_says_since_when(moving: Operator) -> None:
     read = moving.reads("115", "2026-06-01T00:00")
-    assert read[0] == "number    115 (115), found by nobody owns this number any more"
+    assert read[0] == "number    115, nobody owns this number any more, the catch-all takes the call"
     assert "no more   115 of Landkreis Harburg, to Sun 31.05.2026 24:00" in read
 
 
