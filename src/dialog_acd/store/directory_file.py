@@ -286,15 +286,7 @@ def directory_from_json(text: bytes, source: str) -> Directory:
         raise DirectoryFileInvalid(Path(source), (f"it is not JSON: {error}",)) from error
     if not isinstance(content, dict):
         raise DirectoryFileInvalid(Path(source), ("it must be an object with names such as 'tenants' and 'queues'",))
-    try:
-        table = DirectoryTable.model_validate_json(text)
-    except ValidationError as error:
-        faults = told(error, content, DirectoryTable, _TABLES, _written_now)
-        raise DirectoryFileInvalid(Path(source), faults) from error
-    try:
-        return _directory(table)
-    except DirectoryInvalid as error:
-        raise DirectoryFileInvalid(Path(source), error.faults) from error
+    return _checked(lambda: DirectoryTable.model_validate_json(text), content, Path(source))
 
 
 def _not_toml(error: tomllib.TOMLDecodeError) -> str:
@@ -310,12 +302,15 @@ def directory_from_plain(content: dict[str, Any], source: Path) -> Directory:
 
     Raises ``DirectoryFileInvalid`` naming ``source``, every fault and its place.
     """
+    return _checked(lambda: DirectoryTable.model_validate(content), content, source)
+
+
+def _checked(read: Callable[[], DirectoryTable], content: dict[str, Any], source: Path) -> Directory:
+    """The directory that ``read`` finds in the content; whatever is wrong with it is told with its place."""
     try:
-        table = DirectoryTable.model_validate(content)
+        return _directory(read())
     except ValidationError as error:
         raise DirectoryFileInvalid(source, told(error, content, DirectoryTable, _TABLES, _written_now)) from error
-    try:
-        return _directory(table)
     except DirectoryInvalid as error:
         raise DirectoryFileInvalid(source, error.faults) from error
 
