@@ -16,6 +16,7 @@ import getpass
 import json
 import os
 import sys
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -29,7 +30,7 @@ from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence, Sized
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Sized
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -170,20 +171,28 @@ async def _migrate(settings: Settings, _asked: argparse.Namespace) -> int:
     return 0
 
 
+@asynccontextmanager
+async def _database(settings: Settings, *, create: bool = True) -> AsyncIterator[AsyncEngine]:
+    """The database of the settings, with this version's schema, for one command."""
+    from dialog_acd.store.database import open_database, require_current_schema
+
+    database = await open_database(settings.store.database_url, create=create)
+    try:
+        await require_current_schema(database)
+        yield database
+    finally:
+        await database.dispose()
+
+
 async def _load(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.clock import SystemClock
-    from dialog_acd.store.database import open_database, require_current_schema
     from dialog_acd.store.directory_file import read_directory
     from dialog_acd.store.directory_store import DirectoryStore, Edit
 
     directory = read_directory(asked.file)
-    database = await open_database(settings.store.database_url)
-    try:
-        await require_current_schema(database)
+    async with _database(settings) as database:
         edit = Edit(getpass.getuser(), SystemClock().now(), f"loaded {asked.file.name}")
         await DirectoryStore(database).replace(directory, edit)
-    finally:
-        await database.dispose()
     print(
         f"loaded {_count(directory.tenants, 'tenant')}, {_count(directory.entries, 'entry', 'entries')}, "
         f"{_count(directory.queues, 'queue')}, {_count(directory.agents, 'agent')}\n"
@@ -194,16 +203,13 @@ async def _load(settings: Settings, asked: argparse.Namespace) -> int:
 
 async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.clock import SystemClock
-    from dialog_acd.store.database import open_database, require_current_schema
     from dialog_acd.store.directory_file import read_directory
     from dialog_acd.store.directory_plain import differences, plain
     from dialog_acd.store.directory_store import DirectoryStore, Edit
     from dialog_acd.store.yaml_text import write_yaml
 
     wanted = read_directory(asked.file) if asked.action in ("diff", "apply") else None
-    database = await open_database(settings.store.database_url)
-    try:
-        await require_current_schema(database)
+    async with _database(settings) as database:
         store = DirectoryStore(database)
         if asked.action == "history":
             for version in await store.versions(limit=1000):
@@ -231,8 +237,6 @@ async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
         number = await store.replace(
             after, Edit(asked.by, SystemClock().now(), why), found if expected is None else expected
         )
-    finally:
-        await database.dispose()
     print(f"version {number} is in force; a service that runs takes it with SIGHUP (kill -HUP)")
     return 0
 
@@ -248,21 +252,19 @@ async def _directory(settings: Settings, file: Path | None) -> Directory:
 
         return read_directory(file)
 
-    from dialog_acd.store.database import DatabaseMissing, SchemaOutdated, open_database, require_current_schema
+    from dialog_acd.store.database import DatabaseMissing, SchemaOutdated
     from dialog_acd.store.directory_store import DirectoryStore
 
+    or_ask = "Or ask a file: --directory FILE"
     try:
-        database = await open_database(settings.store.database_url, create=False)
-        try:
-            await require_current_schema(database)
+        async with _database(settings, create=False) as database:
             directories = DirectoryStore(database)
-            if await directories.is_empty():
-                raise NothingToAsk("The database holds no directory yet: load one with `dialog-acd load FILE`.")
-            return await directories.load()
-        finally:
-            await database.dispose()
-    except (DatabaseMissing, SchemaOutdated, NothingToAsk) as problem:
-        raise NothingToAsk(f"{problem} Or ask a file: --directory FILE") from problem
+            found = None if await directories.is_empty() else await directories.load()
+    except (DatabaseMissing, SchemaOutdated) as problem:
+        raise NothingToAsk(f"{problem} {or_ask}") from problem
+    if found is None:
+        raise NothingToAsk(f"The database holds no directory yet: load one with `dialog-acd load FILE`. {or_ask}")
+    return found
 
 
 async def _check(settings: Settings, asked: argparse.Namespace) -> int:
@@ -481,16 +483,13 @@ async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
 
 async def _token(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.clock import SystemClock
-    from dialog_acd.store.database import open_database, require_current_schema
     from dialog_acd.store.directory_store import DirectoryStore
     from dialog_acd.store.token_store import TokenStore
 
     now = SystemClock().now()
     if asked.act == "create":
         _require_sense(asked)
-    database = await open_database(settings.store.database_url)
-    try:
-        await require_current_schema(database)
+    async with _database(settings) as database:
         tokens = TokenStore(database)
         if asked.act == "list":
             print(_token_table(await tokens.all(), now))
@@ -522,8 +521,6 @@ async def _token(settings: Settings, asked: argparse.Namespace) -> int:
                 "it is shown this once and kept as a hash",
                 file=sys.stderr,
             )
-    finally:
-        await database.dispose()
     return 0
 
 
