@@ -128,9 +128,9 @@ def test_a_number_nobody_owns_is_said_in_a_sentence(operator: Operator) -> None:
         == "number    +499991 (e164), nobody owns this number, the catch-all takes the call"
     )
     assert operator.reads("büro", at)[0] == (
-        "number    büro (no number as this trunk writes it), nobody owns this number, the catch-all takes the call"
+        "number    büro, it is not one number as trunk trunk writes them (national), the catch-all takes the call"
     )
-    assert operator.reads("115", at)[0] == "number    115, found by number 115"
+    assert operator.reads("115", at)[0] == "number    115 (dialled in area 4171), found by number 115"
 
 
 def test_a_centre_without_agents_is_not_said_to_be_busy(operator: Operator) -> None:
@@ -172,6 +172,34 @@ def test_help_says_what_is_not_looked_at(shell: Shell) -> None:
     assert "what a supervisor has switched over is not known here" in " ".join(out.split())
 
 
+def test_where_115_was_dialled_is_told_where_the_trunk_tells(operator: Operator) -> None:
+    at = "2026-03-06T10:00"
+    assert operator.reads("115", at)[0] == "number    115 (dialled in area 4171), found by number 115"
+    assert operator.reads("0511115", at)[0] == "number    115 (dialled in area 511), found by number 115"
+    assert operator.reads("+49115", at)[0] == "number    115, found by number 115"
+
+
+def test_who_forwarded_is_told_and_decides_nothing(operator: Operator) -> None:
+    at = "2026-03-06T10:00"
+    plainly = operator.reads("115", at)
+    for diversion, said in (
+        ("+49 4171 693-22", "diverted  +49417169322 (Landkreis Harburg)"),
+        ("04105 55-0", "diverted  +494105550 (nobody owns this number)"),
+        ("anonymous", "diverted  anonymous (nobody owns this number)"),
+    ):
+        assert operator.reads("115", at, "--diversion", diversion) == [plainly[0], said, *plainly[1:]]
+    told = operator.json("115", at, "--diversion", "693-22", "--trunk", "pbx")
+    assert (told["diversion"], told["diversion_tenant"]) == ("+49417169322", "harburg")
+    assert operator.json("115", at, "--diversion", "04105 55-0")["diversion_tenant"] is None
+
+
+@pytest.mark.parametrize("called", ["1680", "buergermeister"])
+def test_a_number_that_is_none_says_how_its_trunk_writes_numbers(operator: Operator, called: str) -> None:
+    first = operator.reads(called, "2026-03-06T10:00")[0]
+    unreadable = "it is not one number as trunk trunk writes them (national)"
+    assert first == f"number    {called}, {unreadable}, the catch-all takes the call"
+
+
 # ---------------------------------------------------------------- read by programs
 
 
@@ -181,7 +209,10 @@ def test_json_says_all_there_is(operator: Operator) -> None:
     assert told == {
         "called": "115",
         "number": "115",
+        "origin": "4171",
         "caller": "+49417155501",
+        "diversion": None,
+        "diversion_tenant": None,
         "at": "2026-03-06T15:30:00+01:00",
         "kind": "115",
         "tenant": "harburg",
@@ -301,7 +332,10 @@ def test_a_number_that_is_not_yet_active_says_from_when_on(moving: Operator) -> 
 
 def test_a_number_that_is_over_says_since_when(moving: Operator) -> None:
     read = moving.reads("115", "2026-06-01T00:00")
-    assert read[0] == "number    115, nobody owns this number any more, the catch-all takes the call"
+    assert (
+        read[0]
+        == "number    115 (dialled in area 4171), nobody owns this number any more, the catch-all takes the call"
+    )
     assert "no more   115 of Landkreis Harburg, to Sun 31.05.2026 24:00" in read
 
 

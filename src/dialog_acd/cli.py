@@ -95,6 +95,9 @@ def main() -> None:
     route.add_argument(
         "--caller", metavar="NUMBER", help="the caller's number: decides whether a callback can be offered"
     )
+    route.add_argument(
+        "--diversion", metavar="NUMBER", help="who forwarded the call, where the trunk tells: is shown, decides nothing"
+    )
     route.add_argument("--at", metavar="TIME", help="as 2026-10-30T15:30, in Berlin if no zone is given (default: now)")
     route.add_argument("--why", action="store_true", help="also say who could answer, and who could not for what")
     route.add_argument("--json", action="store_true", help="one JSON object instead of text")
@@ -340,10 +343,11 @@ async def _route(settings: Settings, asked: argparse.Namespace) -> int:
         raise NoSuchTrunk(f"there is no trunk {asked.trunk!r}; there are: {names}")
     answer = inquire(directory, asked.called, asked.trunk, at, asked.caller)
     caller = directory.number(asked.caller, asked.trunk).text if asked.caller else None
+    diversion = directory.entry_for(asked.diversion, asked.trunk, at=at) if asked.diversion else None
     if asked.json:
-        print(json.dumps(_route_json(asked.called, caller, answer, why=asked.why), ensure_ascii=False))
+        print(json.dumps(_route_json(asked.called, caller, diversion, answer, why=asked.why), ensure_ascii=False))
     else:
-        print(_route_text(directory, caller, answer, why=asked.why))
+        print(_route_text(directory, caller, diversion, answer, why=asked.why))
     return 0
 
 
@@ -400,12 +404,17 @@ def _dates(directory: Directory, found: Resolution) -> list[str]:
     return lines
 
 
-def _route_json(called: str, caller: str | None, answer: Answer, *, why: bool) -> dict[str, object]:
+def _route_json(
+    called: str, caller: str | None, diversion: Resolution | None, answer: Answer, *, why: bool
+) -> dict[str, object]:
     entry, opening = answer.found.entry, answer.opening
     said: dict[str, object] = {
         "called": called,
         "number": answer.found.number.text,
+        "origin": answer.found.number.origin,
         "caller": caller,
+        "diversion": diversion.number.text if diversion else None,
+        "diversion_tenant": diversion.entry.tenant if diversion and diversion.known else None,
         "at": _local(answer.at),
         "kind": entry.kind.value,
         "tenant": entry.tenant,
@@ -433,11 +442,18 @@ def _route_json(called: str, caller: str | None, answer: Answer, *, why: bool) -
     return said
 
 
-def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why: bool) -> str:
+def _route_text(
+    directory: Directory, caller: str | None, diversion: Resolution | None, answer: Answer, *, why: bool
+) -> str:
     entry, opening = answer.found.entry, answer.opening
+    forwarded = []
+    if diversion is not None:
+        by = directory.tenant[diversion.entry.tenant].name if diversion.known else diversion.why
+        forwarded = [f"diverted  {diversion.number.text} ({by})"]
     lines = [
         f"number    {_number_text(answer)}",
         *([f"caller    {caller}"] if caller else []),
+        *forwarded,
         f"tenant    {directory.tenant[entry.tenant].name}",
         f"entry     {entry.kind.value}",
         *_dates(directory, answer.found),
@@ -469,10 +485,11 @@ def _route_text(directory: Directory, caller: str | None, answer: Answer, *, why
 
 def _number_text(answer: Answer) -> str:
     number, found = answer.found.number, answer.found
-    kinds = {NumberKind.UNKNOWN: "no number as this trunk writes it", NumberKind.SERVICE_115: ""}
-    kind = kinds.get(number.kind, number.kind.value)
+    kind = "" if number.kind in (NumberKind.UNKNOWN, NumberKind.SERVICE_115) else number.kind.value
+    origin = f"dialled in area {number.origin}" if number.origin else ""
+    told = ", ".join(filter(None, (kind, origin)))
     found_by = f"found by {found.why}" if found.known else f"{found.why}, the catch-all takes the call"
-    return f"{number.text}{f' ({kind})' if kind else ''}, {found_by}"
+    return f"{number.text}{f' ({told})' if told else ''}, {found_by}"
 
 
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:

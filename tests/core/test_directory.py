@@ -141,10 +141,39 @@ def test_115_is_one_entry_however_written(dialled: str) -> None:
     assert GOOD.entry_for(dialled, at=MONDAY).entry.kind is EntryKind.SERVICE_115
 
 
-@pytest.mark.parametrize("dialled", ["", "anonymous", "0511 999999", "112", "ü" * 300, "47110"])
-def test_a_number_nobody_owns_is_caught(dialled: str) -> None:
+NOBODYS = "nobody owns this number"
+UNREADABLE = "it is not one number as trunk trunk writes them (national)"
+
+
+@pytest.mark.parametrize(
+    ("dialled", "why"),
+    [
+        ("anonymous", NOBODYS),
+        ("0511 999999", NOBODYS),
+        ("112", NOBODYS),
+        ("", UNREADABLE),
+        ("ü" * 300, UNREADABLE),
+        ("47110", UNREADABLE),
+        ("49511115", UNREADABLE),
+    ],
+)
+def test_a_number_nobody_owns_is_caught(dialled: str, why: str) -> None:
     found = GOOD.entry_for(dialled, at=MONDAY)
-    assert (found.entry.kind, found.known, found.why) == (EntryKind.CATCH_ALL, False, "nobody owns this number")
+    assert (found.entry.kind, found.known, found.why) == (EntryKind.CATCH_ALL, False, why)
+
+
+HEADS = st.text("01", min_size=1, max_size=6).map("+495117".__add__)
+
+
+@given(st.dictionaries(HEADS, st.booleans(), max_size=12), st.text("01", max_size=8).map("+495117".__add__))
+def test_whatever_the_numbers_the_most_exact_owner_gets_the_call(owners: dict[str, bool], dialled: str) -> None:
+    directory = with_entries(*(entry(number, "region", block=block) for number, block in owners.items()))
+    exact = {number for number in owners if number == dialled}
+    heads = {number for number, block in owners.items() if block and dialled.startswith(number)}
+    owner = max(exact or heads, key=len, default="")
+
+    assert directory.entry_for(dialled, at=MONDAY).entry.number == owner
+    assert directory.entry_for(f"0{dialled.removeprefix('+49')}", at=MONDAY).entry.number == owner
 
 
 def test_each_trunk_is_read_its_own_way_and_an_unknown_one_like_the_first() -> None:
@@ -243,6 +272,13 @@ FAULTS: dict[str, Callable[[], Directory]] = {
     "failsafe profile b: '8-18 Uhr' is not like 8:00-18:00,mon-fri,*,*": profile_with(hours=("8-18 Uhr",)),
     # there must be
     "there is no trunk profile": lambda: replace(GOOD, trunks=()),
+    "trunk 'pbx' appears 2 times": lambda: replace(GOOD, trunks=(Trunk("pbx"), Trunk("pbx"))),
+    "trunk pbx: number format 'e164' is none of national, plus, 00, cc-no-plus, subscriber, auto-with": lambda: replace(
+        GOOD, trunks=(Trunk("pbx", "e164"),)
+    ),
+    "trunk pbx: 5111 is no German area code, write it without its 0": lambda: replace(
+        GOOD, trunks=(Trunk("pbx", area_code="5111"), Trunk("wien", area_code="1", country_code="43"))
+    ),
     "there must be exactly one catch-all entry, or a caller": lambda: replace(GOOD, entries=GOOD.entries[:-1]),
     "there must be exactly one catch-all entry": lambda: with_entries(entry("x", "region", EntryKind.CATCH_ALL)),
     # entries
@@ -583,6 +619,11 @@ REMARKS: dict[str, Callable[[], Directory]] = {
         entries=(changed.entries[0], replace(changed.entries[1], calendar=CalendarId("ours"))),
     ),
     f"{PROMISE}Mon-Fri 08:00-18:00{UNCOVERED}": lambda: hours("sat 08:00-18:00"),
+    # trunks
+    "trunk pbx is read by guess where there is but one guess, and bare numbers that can be two go to the catch-all:"
+    " ask its carrier what it writes, and say so (number_format)": lambda: only(
+        plain("q"), trunks=(Trunk("trunk"), Trunk("pbx", "auto-with-warning"))
+    ),
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from dialog_acd.core.messages import (
     AgentSignedOut,
     CallAbandoned,
     CallAnswered,
+    CallArrived,
     CallDiverted,
     CallerHeld,
     CallerHungUp,
@@ -367,6 +368,24 @@ def test_an_emergency_number_is_never_queued(acd: Scenario) -> None:
     acd.expect_no(NumberUnknown)
     acd.at("09:00:10").caller_hangs_up("c1")
     assert acd.record("c1").outcome == Outcome(Result.REFUSED, "emergency", Blame.NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("wrote", "kept"),
+    [("04105 55-0", "+494105550"), ("0049 4105 550", "+494105550"), ("1680", None), ("anonymous", None), (None, None)],
+)
+def test_who_forwarded_stands_on_the_record_and_decides_nothing(wrote: str | None, kept: str | None) -> None:
+    acd = Scenario(demo_directory())
+    acd.tell(CallArrived(CallId("c1"), LANGENHAGEN, diversion=wrote, diversion_reason="no-answer"))
+    remembered = acd.expect(RememberCall, call="c1")
+    record = acd.held("c1").after(5).caller_hangs_up("c1").record("c1")
+    assert (record.tenant, record.diversion, record.diversion_reason) == ("langenhagen", kept, "no-answer")
+    assert remembered == replace(remembered, diversion=kept, diversion_reason="no-answer")
+
+    again = Scenario(demo_directory(), found=False, calls=[remembered])
+    again.at("09:00:10").switch_found()
+    found = again.record("c1")
+    assert (found.diversion, found.diversion_reason) == (kept, "no-answer")
 
 
 # ------------------------------------------------------------ transfers

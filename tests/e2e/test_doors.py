@@ -80,7 +80,7 @@ async def test_ways_to_write_the_town_halls_number(play: Play, dialled: str) -> 
 
 
 NAMES = {
-    "anonymous": ('"Anonymous" <sip:anonymous@anonymous.invalid>', "Langenhagen: Anonymous"),
+    "anonymous": ('"Anonymous" <sip:anonymous@anonymous.invalid>', "Langenhagen: Anonym"),
     "no name": (f"<sip:{CALLER}@a.example>", "Langenhagen"),
     "300 characters": (f'"{"Maximiliane " * 25}" <sip:{CALLER}@a.example>', "Langenhagen: Maximiliane Maximiliane Max"),
     "comma": (f'"Muster, Erika, Res: ANSWER" <sip:{CALLER}@a.example>', "Langenhagen: Muster Erika Res: ANSWER"),
@@ -155,20 +155,66 @@ async def test_line_breaks_in_a_number_forge_nothing(play: Play, theatre: Theatr
     assert "signal.ignored" not in service
 
 
-async def test_suppressed_number_is_neither_shown_nor_kept(play: Play) -> None:
-    """The network knows the number (P-Asserted-Identity), its owner does not want it shown (RFC 3323)."""
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+SUPPRESSED: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    # The network knows the number (P-Asserted-Identity), its owner does not want it shown (RFC 3323).
+    "asserted": (ANONYMOUS, [("Privacy", "id"), ("P-Asserted-Identity", f"<sip:{CALLER}@a.example>")]),
+    "critical": (ANONYMOUS, [("Privacy", "id;critical"), ("P-Asserted-Identity", f"<sip:{CALLER}@a.example>")]),
+    # Nothing asserted, and Asterisk takes the number of From for allowed.
+    "from": (f'"Erika Muster" <sip:{CALLER}@a.example>', [("Privacy", "Header")]),
+    "named so": (f'"Anonymous" <sip:{CALLER}@a.example>', []),
+}
+
+
+@pytest.mark.parametrize("how", SUPPRESSED)
+async def test_suppressed_number_is_neither_shown_nor_kept(play: Play, how: str) -> None:
+    shown, headers = SUPPRESSED[how]
     stage = await play()
     phone = await stage.agent("agent01")
-    headers = [("Privacy", "id"), ("P-Asserted-Identity", f"<sip:{CALLER}@a.example>")]
 
     caller = await stage.caller()
-    call = await caller.dial(LANGENHAGEN, shown='"Anonymous" <sip:anonymous@anonymous.invalid>', headers=headers)
+    call = await caller.dial(LANGENHAGEN, shown=shown, headers=headers)
     at_phone = await phone.rings()
     assert CALLER not in str(at_phone.invite)
     assert at_phone.invite.display == "Langenhagen: Anonym"
     await call.answered()
     await call.hang_up()
     assert (await stage.record(call))["ani"] is None
+
+
+@pytest.mark.parametrize(
+    ("header", "diversion", "reason"),
+    [
+        ("<sip:+494105550@a.example>;reason=no-answer", "+494105550", "no-answer"),
+        ("<sip:04105550@a.example>;reason=unconditional;counter=1", "+494105550", "unconditional"),
+        ("<sip:+494105550@a.example>;reason=time-of-day;privacy=full", None, "time-of-day"),
+        ('"Rathaus" <sip:+494105550@a.example>;Privacy="URI";reason=user-busy', None, "user-busy"),
+        ("<sip:+494105550@a.example>;privacy=off;reason=user-busy", "+494105550", "user-busy"),
+        ('<sip:+494105550@a.example>;reason="x,y%0d%0aA: b"', "+494105550", ""),
+    ],
+)
+async def test_who_forwarded_stands_on_the_record(play: Play, header: str, diversion: str | None, reason: str) -> None:
+    stage = await play()
+
+    call = await (await stage.caller()).dial(LANGENHAGEN, headers=[("Diversion", header)])
+    await stage.live("waiting")
+    await call.hang_up()
+    record = await stage.record(call)
+    assert (record["tenant"], record["diversion"], record["diversion_reason"]) == ("langenhagen", diversion, reason)
+
+
+async def test_privacy_that_asks_for_nothing_hides_nothing(play: Play) -> None:
+    stage = await play()
+    phone = await stage.agent("agent01")
+
+    call = await (await stage.caller()).dial(
+        LANGENHAGEN, shown=f"<sip:{CALLER}@a.example>", headers=[("Privacy", "none")]
+    )
+    at_phone = await phone.rings()
+    assert at_phone.invite.user == CALLER
+    await call.answered()
+    await call.hang_up()
+    assert (await stage.record(call))["ani"] == CALLER
 
 
 async def test_feature_codes_are_spoken_and_obeyed(play: Play) -> None:

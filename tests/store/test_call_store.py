@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,18 @@ def test_whoever_was_promised_to_be_called_back_is_remembered_so(tmp_path: Path)
     again = CallMemory(tmp_path)  # written anew here
     again.close()
     assert again.calls == CallMemory(tmp_path).calls == [promised]
+
+
+def test_who_forwarded_is_remembered_and_an_older_memory_knows_nobody(tmp_path: Path) -> None:
+    memory = CallMemory(tmp_path)
+    forwarded = replace(arrival("a"), diversion="+494105550", diversion_reason="no-answer")
+    memory.put(forwarded)
+    memory.close()
+    with (tmp_path / "calls.jsonl").open("a") as file:
+        plain = asdict(arrival("b")) | {"at": NINE.isoformat()}
+        file.write(json.dumps({k: v for k, v in plain.items() if not k.startswith("diversion")}) + "\n")
+
+    assert CallMemory(tmp_path).calls == [forwarded, arrival("b")]
 
 
 def test_killed_in_the_middle_of_a_line(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from dialog_acd.core.model import (
     Team,
     TeamId,
 )
+from dialog_acd.core.numbers import FORMATS
 from dialog_acd.store.directory_file import DirectoryFileInvalid, read_directory
 from dialog_acd.testing import MONDAY
 from directories import COUNTY, DEMO, TOWN
@@ -334,7 +335,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
         (
             'number_format = "subscriber"',
             'number_format = "local"',
-            "trunks[1].number_format: 'local' must be one of: national, cc-no-plus, subscriber (in the one with name",
+            "trunks[1].number_format: 'local' must be one of: national, plus, 00, cc-no-plus, sub",
         ),
         ("channels = 4", "channels = 4.5", "partners[0].channels: must be a whole number"),
         ("channels = 4", "channels = 0", "partner oldenburg: channels 0 would send no call"),
@@ -358,6 +359,8 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, right: str, wrong: st
             '"service"',
             "agents[0].lines: must be a list (in the one with id 'anna')",
         ),
+        ('"subscriber"', '"e164"', "trunks[1].number_format: 'e164' must be one of: "),
+        ('"subscriber"', '"00"\ncountry_code = "+49"', "trunks[1].country_code: '+49' must be of the form "),
         ('["service", "dispatch"]', '["r"]', "agent anna keeps to queue 'r', which does not exist"),
         (
             "queue length 4: widen 1",
@@ -371,6 +374,18 @@ def test_a_mistake_in_what_few_need_is_named_with_its_place(tmp_path: Path, righ
     found = faults(tmp_path, COUNTY.replace(right, wrong))
     assert len(found) == (2 if "unknown field" in fault and "dya" in wrong else 1), found
     assert any(f.startswith(fault) for f in found), found
+
+
+@pytest.mark.parametrize("number_format", FORMATS)
+def test_every_way_a_trunk_writes_numbers_can_be_written(tmp_path: Path, number_format: str) -> None:
+    path = tmp_path / "directory.toml"
+    path.write_text(COUNTY.replace('"subscriber"', f'"{number_format}"'))
+    assert [t.number_format for t in read_directory(path).trunks] == ["national", number_format]
+
+
+def test_a_trunk_in_an_area_that_is_none_is_refused(tmp_path: Path) -> None:
+    found = faults(tmp_path, COUNTY.replace('"4171"', '"5111"', 1))
+    assert found == ("trunk trunk: 5111 is no German area code, write it without its 0, as 511 or 5130",)
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "overflow_partner": st.none() | texts.map(PartnerId),
     "rungs": st.lists(rungs, max_size=3).map(tuple),
     "t_callback": maybe_moments,
+    "diversion": texts | st.none(),
+    "diversion_reason": texts,
 }
 records = st.builds(CallRecord, **FIELDS)
 
@@ -108,7 +110,14 @@ def test_every_text_is_made_fit_for_every_database() -> None:
     words: dict[str, Any] = dict.fromkeys(
         (
             *("tenant", "queue", "dialled", "ani", "trunk", "trunk_call_id", "agent", "partner", "transferred_to"),
-            *("failsafe_answered_by", "hung_up_first", "overflow_trigger", "overflow_partner"),
+            *(
+                "failsafe_answered_by",
+                "hung_up_first",
+                "overflow_trigger",
+                "overflow_partner",
+                "diversion",
+                "diversion_reason",
+            ),
         ),
         hostile,
     )

@@ -22,7 +22,7 @@ DIALPLANS_OWN = {
     "ACD_AFTER", "ACD_AGI", "ACD_ALIVE", "ACD_DIALLED", "ACD_FAILSAFE_FOR", "ACD_FAILSAFE_GROUP", "ACD_FAILSAFE_NUMBER",
     "ACD_FAILSAFE_OPEN", "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_RUNG", "ACD_FAILSAFE_TAKEN",
     "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX", "ACD_IN_FAILSAFE", "ACD_KEY", "ACD_NUMBER", "ACD_PARTNER", "ACD_PHONE",
-    "ACD_RESULT", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK", "ACD_WHY",
+    "ACD_PRIVACY",    "ACD_RESULT", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK", "ACD_WHY",
 }  # fmt: skip
 
 
@@ -83,11 +83,12 @@ def test_what_a_caller_sent_is_used_only_through_a_filter(file: Path) -> None:
     for line in file.read_text(encoding="utf-8").splitlines():
         if line.startswith(";"):
             continue
-        for hostile in ("${EXTEN", "${CALLERID", "${ACD_DIALLED", "call-id)"):
+        for hostile in ("${EXTEN", "${CALLERID", "${ACD_DIALLED", "call-id)", "${PJSIP_HEADER"):
             for place in re.finditer(re.escape(hostile), line):
                 before = line[: place.start()]
                 harmless = (
-                    re.search(r"FILTER\([^,$]*,$", before)
+                    line[place.end() :].startswith("(pres)")  # Asterisk's own word
+                    or re.search(r"FILTER\([^,$]*,$", before)
                     or re.search(r"FILTER\([^()]*,\$\{CHANNEL\(pjsip,$", before)
                     # A numeric pattern has already checked every character.
                     or re.match(r"exten => (_[0-9+\[\]X!]+|115),", line)
@@ -106,6 +107,13 @@ def test_callers_numbers_are_cleaned_before_anything_is_told_of_the_channel() ->
         "ACD_DIALLED",
     ]
     assert not re.search(r"UserEvent|AGI\(", "\n".join(first))
+
+
+def test_a_private_number_is_erased_before_anybody_is_asked_or_told() -> None:
+    first = TEXT.split("[acd-in]")[1].split("\n[")[0]
+    erased = first.index("Set(CALLERID(all)=)")
+
+    assert first.index("PJSIP_HEADER(read,Privacy)") < erased < first.index("Goto(acd-arrive")
 
 
 def test_neither_recording_nor_listening_in_can_be_reached() -> None:

@@ -76,6 +76,24 @@ def test_arrival_hands_the_number_on_as_it_was_dialled() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rdnis", "reason", "diversion", "why"),
+    [
+        ("04105 55-0", ("cfnr",), "04105 55-0", "no-answer"),
+        ("+494105550", ("cfu",), "+494105550", "unconditional"),
+        ("+494105550", ("unknown",), "+494105550", ""),
+        ("unknown", ("",), None, ""),
+        ("", (), None, ""),
+    ],
+)
+def test_who_forwarded_is_handed_on(rdnis: str, reason: tuple[str, ...], diversion: str | None, why: str) -> None:
+    fields = {"uniqueid": CALL, "channel": TRUNK, "rdnis": rdnis}
+
+    arrival = Interpreter().arrival(fields, ("abc@host", *reason))
+
+    assert (arrival.diversion, arrival.diversion_reason) == (diversion, why)
+
+
 @pytest.mark.parametrize("presentation", ["32", "35", "0x"])
 def test_suppressed_number_is_not_kept(presentation: str) -> None:
     fields = {"uniqueid": CALL, "channel": TRUNK, "callerid": "anonymous", "callingpres": presentation}
@@ -83,10 +101,22 @@ def test_suppressed_number_is_not_kept(presentation: str) -> None:
     assert Interpreter().arrival(fields, ()).ani is None
 
 
-def test_number_marked_private_is_not_kept_although_the_trunk_sent_it() -> None:
-    fields = {"uniqueid": CALL, "channel": TRUNK, "callerid": "+493023125001", "callingpres": "35"}
+@pytest.mark.parametrize(
+    ("presentation", "name"), [("35", "Erika Muster"), ("0", "Anonymous"), ("0", "anonymous "), ("0", '"Anonym"')]
+)
+def test_number_marked_private_is_not_kept_although_the_trunk_sent_it(presentation: str, name: str) -> None:
+    """Nor is the name; some networks say "Anonymous" there, and leave the number where it was."""
+    caller = {"callerid": "+493023125001", "calleridname": name, "callingpres": presentation}
 
-    assert Interpreter().arrival(fields, ()).ani is None
+    arrival = Interpreter().arrival({"uniqueid": CALL, "channel": TRUNK, **caller}, ())
+
+    assert (arrival.ani, arrival.caller_name) == (None, "")
+
+
+def test_a_name_without_a_number_is_still_a_name() -> None:
+    fields = {"uniqueid": CALL, "channel": TRUNK, "callerid": "unknown", "calleridname": "Rathaus", "callingpres": "67"}
+
+    assert Interpreter().arrival(fields, ()).caller_name == "Rathaus"
 
 
 def test_verdict_is_the_last_word(asterisk: Interpreter) -> None:

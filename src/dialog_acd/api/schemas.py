@@ -307,6 +307,13 @@ class CallOut(_Out):
     t_callback: _Moment = Field(
         description="The caller was promised to be called back, at `ani`. Also where they were answered after all."
     )
+    diversion: str | None = Field(
+        description="Who forwarded the call to this centre (E.164), where the networks tell; decides nothing.",
+        examples=["+494105550"],
+    )
+    diversion_reason: str = Field(
+        description="Why it was forwarded, a word of RFC 5806; empty where nobody said.", examples=["no-answer"]
+    )
 
     @classmethod
     def of(cls, record: CallRecord) -> CallOut:
@@ -349,6 +356,8 @@ class CallOut(_Out):
             overflow_partner=record.overflow_partner,
             rungs=[RungOut(at=rung.at, rung=rung.rung, why=rung.why) for rung in record.rungs],
             t_callback=record.t_callback,
+            diversion=record.diversion,
+            diversion_reason=record.diversion_reason,
         )
 
 

@@ -30,7 +30,7 @@ from dialog_acd.core import calendars
 from dialog_acd.core.errors import DirectoryInvalid, RuleInvalid
 from dialog_acd.core.matching import fulfils, may_serve
 from dialog_acd.core.model import Action, EntryKind, PartnerId, QueueId, SkillKind, Trigger, Trunk
-from dialog_acd.core.numbers import Number, NumberKind, may_be_called, normalise
+from dialog_acd.core.numbers import FORMATS, Number, NumberKind, is_area_code, may_be_called, normalise
 from dialog_acd.core.rules import ANYBODY, EXPECTED_WAIT, POSITION, parse_rung, parse_step, written
 
 if TYPE_CHECKING:
@@ -165,8 +165,10 @@ class Directory:
 
     def number(self, dialled: str, trunk: str = "trunk") -> Number:
         """Read a dialled number by the profile of its trunk; an unknown trunk is read like the first one."""
-        profile = next((t for t in self.trunks if t.name == trunk), self.trunks[0])
-        return normalise(dialled, profile)
+        return normalise(dialled, self._profile(trunk))
+
+    def _profile(self, trunk: str) -> Trunk:
+        return next((t for t in self.trunks if t.name == trunk), self.trunks[0])
 
     def entry_for(self, dialled: str, trunk: str = "trunk", *, at: datetime) -> Resolution:
         """Entry of a dialled number at a moment (aware): exact beats block, the longest block beats the shorter, else
@@ -193,6 +195,10 @@ class Directory:
                 return Resolution(inside, number, f"extension {inside.number}", *_dormant(passed, at))
             passed += periods
         dormant, awaited = _dormant(passed, at)
+        if number.kind is NumberKind.UNKNOWN and dormant is None:
+            profile = self._profile(trunk)
+            why = f"it is not one number as trunk {profile.name} writes them ({profile.number_format})"
+            return Resolution(self.catch_all, number, why)
         why = "nobody owns this number" + ("" if dormant is None else " yet" if awaited else " any more")
         return Resolution(self.catch_all, number, why, dormant, awaited)
 
@@ -247,8 +253,11 @@ class Directory:
         yield from _twice("failsafe profile", (p.name for p in self.failsafe_profiles))
         yield from _twice("number", (e.number for e in self.entries if not period_of(e)))
         yield from _overlaps(self.entries)
+        yield from _twice("trunk", (t.name for t in self.trunks))
         if not self.trunks:
             yield "there is no trunk profile"
+        for trunk in self.trunks:
+            yield from _trunk_faults(trunk)
         if sum(e.kind is EntryKind.CATCH_ALL for e in self.entries) != 1:
             yield "there must be exactly one catch-all entry, or a caller with an odd number is dropped"
         for skill in self.skills:
@@ -468,6 +477,13 @@ def _overlaps(entries: Iterable[Entry]) -> Iterator[str]:
                 longest = entry
 
 
+def _trunk_faults(trunk: Trunk) -> Iterator[str]:
+    if trunk.number_format not in FORMATS:
+        yield f"trunk {trunk.name}: number format {trunk.number_format!r} is none of {', '.join(FORMATS)}"
+    if trunk.country_code == "49" and not is_area_code(trunk.area_code):
+        yield f"trunk {trunk.name}: {trunk.area_code} is no German area code, write it without its 0, as 511 or 5130"
+
+
 def _queue_faults(queue: Queue) -> Iterator[str]:
     if not 0 <= queue.priority <= 9:
         yield f"queue {queue.id}: priority {queue.priority} is not between 0 and 9"
@@ -578,6 +594,12 @@ def remarks(directory: Directory, at: datetime) -> tuple[str, ...]:
         *_only_special_days(directory),
         *_hours_of_115(directory),
         *_over(directory, at),
+        *(
+            f"trunk {trunk.name} is read by guess where there is but one guess, and bare numbers that can be two go to"
+            " the catch-all: ask its carrier what it writes, and say so (number_format)"
+            for trunk in directory.trunks
+            if trunk.number_format == "auto-with-warning"
+        ),
     )
     return tuple(dict.fromkeys(found))
 

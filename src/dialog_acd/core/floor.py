@@ -74,7 +74,7 @@ class Floor:
         self.out.append(
             m.RememberCall(
                 call.id, call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id, call.line.t_in,
-                call.callback_at,
+                call.callback_at, call.diversion, call.diversion_reason,
             )
         )  # fmt: skip
 

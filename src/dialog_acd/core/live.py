@@ -67,6 +67,9 @@ class LiveCall:
     """As at the first arrival. After an offer the channel shows our own word for the caller, town included."""
     trunk: str = ""
     trunk_call_id: str = ""
+    diversion: str | None = None
+    """E.164."""
+    diversion_reason: str = ""
     emergency: bool = False
     offer: OfferId | None = None
     agent: AgentId | None = None

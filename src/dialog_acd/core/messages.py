@@ -64,6 +64,10 @@ class CallArrived:
     trunk: str = "trunk"
     trunk_call_id: str = ""
     """SIP Call-ID on the trunk: what a carrier asks for when a call is disputed."""
+    diversion: str | None = None
+    """Who forwarded the call to us, as the trunk wrote it, where it says so and may."""
+    diversion_reason: str = ""
+    """Why, in a word of RFC 5806; empty where nobody says."""
 
 
 @value
@@ -447,6 +451,8 @@ class RememberCall:
     trunk_call_id: str
     at: datetime
     callback_at: datetime | None = None
+    diversion: str | None = None
+    diversion_reason: str = ""
 
 
 @value

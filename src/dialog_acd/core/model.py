@@ -287,8 +287,12 @@ class Trunk:
 
     name: str
     number_format: str = "national"
-    """``national`` accepts +49, 0049 and 0 forms; ``cc-no-plus`` means 49... without plus; ``subscriber``
-    completes bare numbers with the local area code."""
+    """What a bare number means. Numbers with a prefix (+49, 0049, 0) are read on every trunk.
+
+    ``national``, ``plus``, ``00``: it writes prefixes, and no bare numbers. ``cc-no-plus``: 49... without plus.
+    ``subscriber``: bare numbers are completed with the local area code, except those that are as likely whole ones
+    that lost their plus. ``auto-with-warning``: nobody knows; a bare number is read where it can be but one number,
+    and the directory is remarked on until somebody asks the carrier."""
     area_code: str = "511"
     """Local area code (ONKz) without its leading zero."""
     country_code: str = "49"

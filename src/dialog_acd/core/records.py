@@ -131,6 +131,11 @@ class CallRecord:
     """What the ladder did, the last ``MOST_RUNGS``."""
     t_callback: datetime | None = None
     """When the caller was promised to be called back (at ``ani``). Who was answered after all has this, too."""
+    diversion: str | None = None
+    """Who forwarded the call to us (E.164): the town hall whose switchboard is not staffed. Many networks lose it on
+    the way, so nothing is decided by it."""
+    diversion_reason: str = ""
+    """Why it was forwarded, in a word of RFC 5806 (``no-answer``, ``unconditional``); empty where nobody said."""
 
     @property
     def waited(self) -> timedelta:

@@ -70,10 +70,13 @@ class Visits:
         self._floor.set_due(call, Due.LOST, self._floor.now + LOST_AFTER)
         return call
 
-    @staticmethod
-    def note_arrival(call: LiveCall, known: m.CallArrived | m.RememberCall) -> None:
+    def note_arrival(self, call: LiveCall, known: m.CallArrived | m.RememberCall) -> None:
         call.dialled, call.ani, call.caller_name = known.dialled[:80], known.ani, known.caller_name
         call.trunk, call.trunk_call_id = known.trunk, known.trunk_call_id
+        call.diversion_reason = known.diversion_reason
+        if known.diversion is not None:
+            forwarded = self._floor.directory.number(known.diversion, known.trunk)
+            call.diversion = forwarded.text if forwarded.kind is NumberKind.E164 else None
 
     def on_call_arrived(self, signal: m.CallArrived) -> None:
         call = self._floor.calls.get(signal.call)
@@ -313,6 +316,7 @@ class Visits:
             outcome=outcome, in_time=line.t_ans is not None and line.t_ans - line.t_in <= call.queue.target,
             offers=tuple(line.offers), overflow_trigger=call.trigger if call.asked else "",
             overflow_partner=call.asked, rungs=call.rungs, t_callback=call.callback_at,
+            diversion=call.diversion, diversion_reason=call.diversion_reason,
         )  # fmt: skip
         if abandoned:
             notice = m.CallAbandoned(call.id, record.tenant, record.queue, record.kind, self._floor.now - line.t_in)

@@ -52,6 +52,7 @@ from dialog_acd.core.model import (
     TenantId,
     Trunk,
 )
+from dialog_acd.core.numbers import FORMATS
 from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.store.yaml_text import YamlInvalid, parse_yaml
 
@@ -140,7 +141,7 @@ class TenantTable(Table):
 
 class TrunkTable(Table):
     name: Name
-    number_format: Annotated[str, Field(pattern="^(national|cc-no-plus|subscriber)$")] = "national"
+    number_format: Annotated[str, Field(pattern=f"^({'|'.join(FORMATS)})$")] = "national"
     area_code: Annotated[str, Field(pattern="^[1-9][0-9]{1,4}$")] = "511"
     country_code: Annotated[str, Field(pattern="^[1-9][0-9]{0,2}$")] = "49"
 

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NAMES = frozenset(field_names())
-_SINCE_0_2: dict[str, Any] = {"overflow_trigger": "", "overflow_partner": None, "rungs": [], "t_callback": None}
+_SINCE_0_2: dict[str, Any] = {
+    "overflow_trigger": "",
+    "overflow_partner": None,
+    "rungs": [],
+    "t_callback": None,
+    "diversion": None,
+    "diversion_reason": "",
+}
 """Not in the journal an older version has left."""
 _TEXTS = (
     "call",
@@ -39,6 +46,8 @@ _TEXTS = (
     "hung_up_first",
     "overflow_trigger",
     "overflow_partner",
+    "diversion",
+    "diversion_reason",
 )
 
 
@@ -133,6 +142,8 @@ def to_plain(record: CallRecord) -> dict[str, Any]:
         "overflow_partner": record.overflow_partner,
         "rungs": rungs_to_plain(record.rungs),
         "t_callback": _written_or_none(record.t_callback),
+        "diversion": record.diversion,
+        "diversion_reason": record.diversion_reason,
     }
 
 
@@ -175,6 +186,8 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         overflow_partner=None if plain["overflow_partner"] is None else PartnerId(plain["overflow_partner"]),
         rungs=rungs_from_plain(plain["rungs"]),
         t_callback=_read_or_none(plain["t_callback"]),
+        diversion=plain["diversion"],
+        diversion_reason=plain["diversion_reason"],
     )
 
 

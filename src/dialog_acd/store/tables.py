@@ -279,6 +279,8 @@ records = Table(
     Column("overflow_partner", Text),
     Column("rungs", JSON),  # NULL on records of a version that had no ladder
     Column("t_callback", UtcDateTime),
+    Column("diversion", Text),
+    Column("diversion_reason", Text, nullable=False, server_default=text("''")),
     Index(None, "tenant", "t_in"),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
     Index(None, "trunk_call_id", postgresql_using="hash"),

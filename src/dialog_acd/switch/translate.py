@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.model import AgentId, CallId, OfferId, PartnerId, Phone, QueueId
+from dialog_acd.core.numbers import is_anonymous
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +70,20 @@ _FAILURES = {
     "ANSWER": m.OfferFailure.NOT_TALKED,
 }
 
+# Asterisk's names of redirecting reasons (asterisk/main/callerid.c) to those of RFC 5806. "unknown" says nothing.
+_DIVERSIONS = {
+    "cfb": "user-busy",
+    "cfnr": "no-answer",
+    "cfu": "unconditional",
+    "unavailable": "unavailable",
+    "time_of_day": "time-of-day",
+    "dnd": "do-not-disturb",
+    "deflection": "deflection",
+    "follow_me": "follow-me",
+    "out_of_order": "out-of-service",
+    "away": "away",
+}
+
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9._;@+-]{1,150}")
 _EXTENSION = re.compile(r"[0-9a-z*-]{1,60}")
 _PRESENCE = "not_set,,"
@@ -108,13 +123,17 @@ class Interpreter:
         call = CallId(fields["uniqueid"])
         self._channels[call] = fields["channel"]
         dialled = fields.get("dnid", "")
+        ani, name = _caller(fields)
+        diversion = fields.get("rdnis", "")[:80]
         return m.CallArrived(
             call,
             dialled="" if dialled == "unknown" else dialled,
-            ani=_ani(fields),
-            caller_name=readable(fields.get("calleridname", "")),
+            ani=ani,
+            caller_name=name,
             trunk=_endpoint(fields["channel"]),
             trunk_call_id=arguments[0] if arguments else "",
+            diversion=None if diversion in ("", "unknown") else diversion,
+            diversion_reason=_DIVERSIONS.get(arguments[1], "") if len(arguments) > 1 else "",
         )
 
     def intention(self, arguments: Sequence[str], directory: Directory) -> Intention | None:
@@ -423,12 +442,16 @@ def readable(name: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r'["\\<>;,&|^$`{}\[\]()]', " ", kept)).strip()[:SHOWN]
 
 
-def _ani(fields: Mapping[str, str]) -> str | None:
-    """The caller's number, or ``None`` when there is none or its owner does not want it shown (CLIR)."""
-    if _number(fields.get("callingpres", "0")) & _PRESENTATION_RESTRICTED:
-        return None
+def _caller(fields: Mapping[str, str]) -> tuple[str | None, str]:
+    """The caller's number and name; neither where their owner does not want them known (CLIR), whoever else told us.
+
+    Some networks say so in the display name alone and leave the number where it is.
+    """
+    name = fields.get("calleridname", "")
+    if _number(fields.get("callingpres", "0")) & _PRESENTATION_RESTRICTED or is_anonymous(name):
+        return None, ""
     number = re.sub(r"[\s\-/().]", "", fields.get("callerid", ""))
-    return number if re.fullmatch(r"\+?[0-9]{2,20}", number) else None
+    return number if re.fullmatch(r"\+?[0-9]{2,20}", number) else None, readable(name)
 
 
 def _endpoint(channel: str) -> str:
