@@ -152,6 +152,6 @@ def _told() -> Iterator[None]:
                 raise DirectoryRefused(None, faults=faults) from problem
             case "directory-moved":
                 raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
-            case "no-such-version":
+            case "no-such-version" | "directory-empty":
                 raise NoSuchVersion(str(problem)) from problem
         raise
