@@ -187,7 +187,7 @@ def directory_told() -> Iterator[None]:
                 raise DirectoryRefused(None, faults=faults) from problem
             case "directory-moved":
                 raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
-            case "no-such-version":
+            case "no-such-version" | "directory-empty":
                 raise NoSuchVersion(str(problem)) from problem
             case "no-such-tenant":
                 raise NoSuchTenant(str(problem)) from problem
