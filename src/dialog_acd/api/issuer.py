@@ -11,9 +11,10 @@ Four things make this less simple than it sounds:
 * A key that was withdrawn must end here too, so they are read every ``FRESH_FOR`` all the same; aside, nobody waits.
 * The issuer may be away. What it has said goes on counting for ``KEPT_FOR``; after that nobody can say whether a
   token is true, which is told as such (503) and not as the token's fault.
-* Everything in a token is a stranger's word until the signature is checked, its header even after that: the header
-  never chooses how we check (RFC 8725, sections 3.1 and 3.2). Only signatures by a private key count, so neither
-  "none" nor an HMAC made with the public key is a signature; keys and addresses inside a token are not looked at.
+* Everything in a token is a stranger's word until its signature is checked. Its header may choose a key of the
+  issuer's and an algorithm that this key is for, and nothing else (RFC 8725, sections 3.1 and 3.2): only signatures by
+  a private key count, so neither "none" nor an HMAC made with the public key is one, and keys and addresses that a
+  token brings along are not looked at.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class Issuer:
         """
         if len(token) > LONGEST:
             raise NotAuthenticated(f"longer than {LONGEST} characters")
-        # Not strict about JoseError alone: a stranger wrote this, and whatever chokes on it has not verified it.
+        # Any exception, not the library's own alone: a stranger wrote this, and what chokes on it has not verified it.
         try:
             header = jws.extract_compact(token.encode(), None, self._registry).headers()
             algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "")
@@ -167,7 +168,7 @@ class Issuer:
                 with warnings.catch_warnings():
                     # It calls EdDSA deprecated: RFC 9864 has a better name for the same thing.
                     warnings.simplefilter("ignore", SecurityWarning)
-                    return jwt.decode(token, key, algorithms=[algorithm], registry=self._registry).claims
+                    return jwt.decode(token, key, registry=self._registry).claims
             except Exception as problem:  # noqa: BLE001  as above
                 log.debug("issuer.not_verified", kind=type(problem).__name__)
         return None
