@@ -349,6 +349,8 @@ async def test_people_sign_in_at_their_identity_provider(site: Site) -> None:
         site.client() as api,
     ):
         await running.says("service.started")
+        if "issuer.read" not in running.events:  # by itself, whether or not anybody has asked yet
+            await running.says("issuer.read")
         hers, his = await signed_in(provider, "e-1"), await signed_in(provider, "k-2")
         elsewhere = await signed_in(provider, "e-1", client="another-service")
         ready = "/api/v1/agents/anna/ready"

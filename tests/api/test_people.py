@@ -184,6 +184,12 @@ async def test_who_has_no_role_here_is_told_so_and_written_down(
     assert (line.who, line.role, line.tenant, line.outcome) == ("erika.muster (e-1)", "", None, "refused")
 
 
+async def test_who_has_no_role_and_insists_hides_nobody_else(issuer: ToyIssuer, ask: Ask, book: Book) -> None:
+    for who in ["erika"] * 15 + ["karl"]:
+        assert await ask.status(issuer.token(groups=[], preferred_username=who)) == 403
+    assert [line.who for line in book.lines] == ["erika (e-1)"] * 10 + ["karl (e-1)"]
+
+
 async def test_a_group_that_was_taken_away_ends_with_the_token(issuer: ToyIssuer, ask: Ask, clock: ManualClock) -> None:
     before = issuer.token()
     assert await ask.status(before) == 200
@@ -352,6 +358,20 @@ async def test_what_the_issuer_has_not_signed_opens_nothing(
     assert (answer.status_code, answer.json()["error_id"]) == (401, "not-authenticated")
     assert centre.told == []
     assert {path for path in issuer.paths if path != DISCOVERY} == {KEYS}
+
+
+@pytest.mark.parametrize("forgery", [name for name in FORGERIES if name.startswith(("alg", "HMAC"))])
+async def test_what_anybody_could_have_signed_is_refused_before_a_key_is_looked_for(
+    issuer: ToyIssuer, ask: Ask, book: Book, forgery: str
+) -> None:
+    assert await ask.status(FORGERIES[forgery](issuer)) == 401
+    assert book.lines[0].details["why"].endswith("none of ours")
+    assert issuer.asked == []
+
+
+async def test_a_key_counts_under_its_own_name(issuer: ToyIssuer, ask: Ask) -> None:
+    assert await ask.status(issuer.token(header={"kid": "another"})) == 401
+    assert await ask.status(issuer.token()) == 200
 
 
 async def test_the_hand_that_forges_headers_could_sign(issuer: ToyIssuer, ask: Ask) -> None:
