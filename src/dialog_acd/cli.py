@@ -92,6 +92,13 @@ def main() -> None:
         "check", help="validate settings, secrets, database, directory and AMI login; remark on rules that cannot work"
     )
     check.add_argument("--directory", type=Path, metavar="FILE", help="only this directory file (TOML), offline")
+    gate = commands.add_parser("gate", help="say what is missing before a town goes live; exit status 1: no go")
+    gate.add_argument("tenant", metavar="TOWN", help="its id")
+    gate.add_argument(
+        "--on", type=date.fromisoformat, metavar="DATE", help="as 2022-03-01 (default: as planned, or today)"
+    )
+    gate.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    gate.add_argument("--directory", type=Path, metavar="FILE", help="ask this file instead of the database")
     route = commands.add_parser(
         "route",
         help="say what would happen to a call, and why",
@@ -499,6 +506,36 @@ def _number_text(answer: Answer) -> str:
     return f"{number.text}{f' ({told})' if told else ''}, {found_by}"
 
 
+async def _gate(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.administration import NoSuchTenant, planned
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.core.gate import gate
+
+    directory = await _directory(settings, asked.directory)
+    town = directory.tenant.get(asked.tenant)
+    if town is None:
+        raise NoSuchTenant(f"there is no town {asked.tenant!r}; there are: {', '.join(sorted(directory.tenant))}")
+    today = SystemClock().now().astimezone(BERLIN).date()
+    verdict = gate(directory, town.id, asked.on or planned(town) or today)
+    if asked.json:
+        findings = [
+            {"id": f.id, "what": f.what, "waived_by": f.waiver.by if f.waiver is not None else None}
+            for f in verdict.findings
+        ]
+        said = {"tenant": town.id, "on": verdict.on.isoformat(), "go": verdict.go, "findings": findings}
+        print(json.dumps(said | {"notes": verdict.notes}, ensure_ascii=False))
+    else:
+        print(
+            f"{town.name}, {verdict.on:%a %d.%m.%Y}: "
+            + ("GO" if verdict.go else f"NO GO, {len(verdict.missing)} missing")
+        )
+        for finding in verdict.findings:
+            print(f"{'ok   ' if finding.waiver is not None else 'FAIL '} {finding.id}: {finding.what}")
+        for note in verdict.notes:
+            print(f"note  {note}")
+    return 0 if verdict.go else 1
+
+
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.simulation import run_command
 
@@ -589,5 +626,6 @@ _COMMANDS = {
     "check": _check,
     "route": _route,
     "simulate": _simulate,
+    "gate": _gate,
     "token": _token,
 }
