@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_recordings")),
     )
-    op.create_index(op.f("ix_recordings_uploaded_at"), "recordings", ["uploaded_at", "digest"])
+    op.create_index(op.f("ix_recordings_uploaded_at_digest"), "recordings", ["uploaded_at", "digest"])
 
 
 def downgrade() -> None:

@@ -84,7 +84,7 @@ async def test_an_older_schema_is_refused_and_a_newer_one_accepted(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "_head", lambda scripts: "0099")
-    with pytest.raises(SchemaOutdated, match="schema 0007, this version needs 0099"):
+    with pytest.raises(SchemaOutdated, match="schema 0009, this version needs 0099"):
         await require_current_schema(engine)
     monkeypatch.undo()
     async with writing(engine).begin() as connection:
@@ -414,7 +414,7 @@ async def test_a_directory_is_filled_in_and_emptied_in_the_order_of_its_foreign_
             assert order.index(key.column.table.name) < order.index(table.name)
     assert set(order) == set(metadata.tables) - {
         *("records", "record_conflicts", "agent_intents", "queue_switches"),
-        *("directory_versions", "tokens", "audit"),
+        *("directory_versions", "tokens", "audit", "recordings"),
     }
     store = DirectoryStore(engine)
     edit = Edit("anna", datetime(2026, 11, 23, 9, tzinfo=UTC))

@@ -11,7 +11,10 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -66,7 +69,7 @@ class Studio:
     def __init__(self, within: float = WITHIN) -> None:
         """``within``: seconds one recording or draft may take."""
         self._within = within
-        self._turn = asyncio.Lock()
+        self._turn = ThreadPoolExecutor(1, thread_name_prefix="studio")
         self._wanted = 0
 
     async def convert(self, content: bytes) -> Sound:
@@ -87,11 +90,12 @@ class Studio:
         if self._wanted > WAITING:
             raise SoundUnavailable("others' recordings are being converted; try again in a minute")
         self._wanted += 1
+        work = _Work(what, content, self._within)
         try:
-            async with self._turn:
-                answer = await self._run(what, content)
+            answer = await asyncio.get_running_loop().run_in_executor(self._turn, work.do)
         finally:
             self._wanted -= 1
+            work.end()  # where nobody waits for it any more
         told: dict[str, Any] = json.loads(answer.partition(b"\n")[0])
         if "refused" in told:
             raise SoundRefused(told["refused"])
@@ -109,33 +113,52 @@ class Studio:
             wide=sounds[narrow:],
         )
 
-    async def _run(self, what: str, content: bytes) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # or a folder that happens to be ours at the start could offer modules
-            "-m",
-            "dialog_acd.sound.rendering",
-            what,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # what it starts itself ends with it
-        )
-        try:
-            async with asyncio.timeout(self._within):
-                answer, complaint = await process.communicate(content)
-        except TimeoutError:
-            raise SoundUnavailable(f"it was not done within {self._within:.0f} s") from None
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                # Reads the pipes to their end as well, or they would stay open.
-                await process.communicate()
+
+class _Work:
+    """One process, waited for in a thread.
+
+    Not asyncio's own processes: cancelled while one is being started, they wait for its pipes for ever (CPython 3.11),
+    and with them everybody who waits for this turn.
+    """
+
+    def __init__(self, what: str, content: bytes, within: float) -> None:
+        self._what, self._content, self._within = what, content, within
+        self._guard = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
+
+    def do(self) -> bytes:
+        """What the process answers. Raises ``SoundRefused``, ``SoundUnavailable``."""
+        with self._guard:
+            if self._ended:
+                raise SoundUnavailable("nobody waits for it any more")
+            self._process = process = subprocess.Popen(  # noqa: S603
+                # -P: or a folder that happens to be ours at the start could offer modules
+                [sys.executable, "-P", "-m", "dialog_acd.sound.rendering", self._what],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # what it starts itself ends with it
+            )
+        with process:
+            try:
+                answer, complaint = process.communicate(self._content, self._within)
+            except subprocess.TimeoutExpired:
+                self.end()
+                raise SoundUnavailable(f"it was not done within {self._within:.0f} s") from None
         if process.returncode == 0:
             return answer
+        if self._ended:
+            raise SoundUnavailable("nobody waits for it any more")
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2][:300]
-        log.warning("sound.failed", what=what, status=process.returncode, why=last, size=len(content))
+        log.warning("sound.failed", what=self._what, status=process.returncode, why=last, size=len(self._content))
         if process.returncode == -signal.SIGKILL:
             raise SoundUnavailable("the conversion took too long, or was ended from outside")
         raise SoundRefused("the conversion broke off: this file cannot be used")
+
+    def end(self) -> None:
+        with self._guard:
+            self._ended = True
+            if self._process is not None and self._process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):  # it ends at this moment
+                    os.killpg(self._process.pid, signal.SIGKILL)
