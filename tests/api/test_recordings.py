@@ -171,7 +171,7 @@ async def test_pages(operator: httpx.AsyncClient) -> None:
     for n in range(5):
         await operator.post(PATH, content=b"RIFF%d" % n, headers=WAV)
     seen: list[str] = []
-    step = ""
+    step: str | None = ""
     while step is not None:
         page = (await operator.get(f"{PATH}?limit=2{step and f'&before={step}'}")).json()
         seen += [recording["digest"] for recording in page["recordings"]]

@@ -46,6 +46,9 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("POST", "/api/v1/directory/versions/{version}/rollback"): {OPERATOR},
+    ("GET", "/api/v1/tenants/{tenant}/gate"): ALL,
+    ("POST", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
+    ("DELETE", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
     ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
     ("POST", "/api/v1/recordings"): {OPERATOR, TOWN_ADMIN},
     ("GET", "/api/v1/recordings"): ALL,
@@ -53,12 +56,14 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/recordings/{digest}/audio"): ALL,
 }
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
+BODIES = {"/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"}}
 TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
 def where(path: str) -> str:
-    return path.format(agent="anna", call="c1", queue=TOWN, version=1, digest=hashlib.sha256(b"RIFF").hexdigest())
+    digest = hashlib.sha256(b"RIFF").hexdigest()
+    return path.format(agent="anna", call="c1", queue=TOWN, tenant=TOWN, version=1, digest=digest)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -106,7 +111,9 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
     if method == "GET":
         await archive.take(b"RIFF", name="", by="somebody", tenant=None)
-    sent: dict[str, Any] = {"json": {"until": "2026-03-02T17:00:00+01:00"}} if method == "PUT" else {}
+    sent: dict[str, Any] = {
+        "json": BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None)
+    }
     headers = bearer(TOKENS[role]) | {"If-Match": "*"}
     if path.endswith("/recordings") and method == "POST":
         sent, headers = {"content": b"RIFF"}, headers | {"Content-Type": "audio/wav"}

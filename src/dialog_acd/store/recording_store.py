@@ -7,6 +7,7 @@ beside the original, so a later version of this program that converts better cha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import and_, insert, or_, select
@@ -18,7 +19,7 @@ from dialog_acd.store.tables import recordings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -54,6 +55,7 @@ class Recording:
     findings: tuple[str, ...]
 
 
+_MILLISECOND = timedelta(milliseconds=1)
 _TOLD = [recordings.c["duration_ms" if name == "duration" else name].label(name) for name in Recording.__slots__]
 
 
@@ -64,7 +66,7 @@ class RecordingStore:
     async def add(self, recording: Recording, *, content: bytes, narrow: bytes, wide: bytes) -> Recording:
         """Keep it; the one that is kept already where somebody was quicker with the same content."""
         row = {name: getattr(recording, name) for name in Recording.__slots__ if name != "duration"}
-        row |= {"duration_ms": recording.duration, "findings": list(recording.findings)}
+        row |= {"duration_ms": recording.duration // _MILLISECOND, "findings": list(recording.findings)}
         row |= {"content": content, "narrow": narrow, "wide": wide}
         try:
             async with writing(self._engine).begin() as connection:
@@ -119,4 +121,5 @@ class RecordingStore:
 
 def _recording(row: RowMapping) -> Recording:
     told = dict(row)
-    return Recording(**told | {"findings": tuple(told["findings"])})
+    duration = told["duration"] * _MILLISECOND
+    return Recording(**told | {"duration": duration, "findings": tuple(told["findings"])})
