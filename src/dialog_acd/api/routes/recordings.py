@@ -84,7 +84,7 @@ async def bring(  # noqa: PLR0917  FastAPI's parameters
             examples=["Begrüßung Langenhagen, Sommer"],
         ),
     ] = "",
-    content_type: Annotated[str, Header(max_length=200, description="`audio/wav`.", examples=["audio/wav"])] = "",
+    content_type: Annotated[str, Header(max_length=200, include_in_schema=False)] = "",
 ) -> RecordingOut:
     if content_type.partition(";")[0].strip().lower() not in KINDS:
         raise NotAudio
