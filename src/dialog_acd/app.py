@@ -40,13 +40,16 @@ from dialog_acd.core.messages import DirectoryChanged
 from dialog_acd.core.model import OfferId
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
+from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.sound.studio import Studio
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
@@ -223,6 +226,7 @@ async def serve(settings: Settings) -> None:
             token=token.get_secret_value(),
             tokens=TokenStore(database),
             audit_log=audit,
+            archive=Recordings(RecordingStore(database), Studio(), clock),
             now=clock.now,
             people=people,
         )
