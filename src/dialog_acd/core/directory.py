@@ -105,6 +105,8 @@ class Directory:
     skills: tuple[Skill, ...] = ()
     teams: tuple[Team, ...] = ()
     calendars: tuple[Calendar, ...] = ()
+    test_callers: tuple[str, ...] = ()
+    """E.164 numbers whose calls are test calls."""
 
     def __post_init__(self) -> None:
         faults = tuple(self._faults())

@@ -21,6 +21,8 @@ AgentId = NewType("AgentId", str)
 PartnerId = NewType("PartnerId", str)
 TeamId = NewType("TeamId", str)
 CalendarId = NewType("CalendarId", str)
+UNASSIGNED = TenantId("unassigned")
+"""Whose a call is while nobody has said for which of several towns it is. No town bears this name."""
 CallId = NewType("CallId", str)
 """Asterisk's Uniqueid of the caller's channel; ``systemname`` makes it unique across machines."""
 OfferId = NewType("OfferId", str)
@@ -69,6 +71,8 @@ class Tenant:
     name: str
     label: str
     """What an agent's phone shows in front of the caller's name; short, a display has about 20 characters."""
+    code: str | None = None
+    """1 to 4 digits by which an agent names the town at the phone; unique."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ class Entry:
     active_to: date | None = None
     """The last day on which it is active, to 24:00 in Berlin: a contract *from 01.01. to 31.12.* counts both days, so
     ``2026-12-31`` here, and ``2027-01-01`` as its successor's ``active_from``, leave no gap. ``None``: no end."""
+    candidates: tuple[TenantId, ...] = ()
+    """Towns a call to this entry may be for; empty: the entry's own tenant is it."""
 
 
 # ---------------------------------------------------------------- what a queue needs, step by step
