@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
-    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.records import Amendment, CallRecord
 
 Output: TypeAlias = "m.Order | m.Notice"
 
@@ -83,9 +83,13 @@ class Switchboard:
 class Shelf:
     def __init__(self) -> None:
         self.records: list[CallRecord] = []
+        self.amendments: list[Amendment] = []
 
     def put(self, record: CallRecord) -> None:
         self.records.append(record)
+
+    def amend(self, amendment: Amendment) -> None:
+        self.amendments.append(amendment)
 
 
 class Diary:

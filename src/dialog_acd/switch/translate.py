@@ -366,7 +366,14 @@ class Interpreter:
                 return [] if asterisk_now is None else [_global("ACD_HEARTBEAT", str(asterisk_now))]
             case m.KeepFailsafe():
                 return _failsafe(order)
-            case m.Treat() | m.SaveRecord() | m.RememberIntent() | m.RememberSwitch() | m.RememberCall():
+            case (
+                m.Treat()
+                | m.SaveRecord()
+                | m.AmendRecord()
+                | m.RememberIntent()
+                | m.RememberSwitch()
+                | m.RememberCall()
+            ):
                 raise Untranslatable(f"{type(order).__name__} is not for AMI")
 
     def _channel(self, call: CallId) -> str:
