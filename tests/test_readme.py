@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from dialog_acd.core.directory import remarks
 from dialog_acd.core.ladder import CIRCUIT_OPEN, ENOUGH, FAILURES, LOOK_AGAIN
 from dialog_acd.core.model import Action, EntryKind, Trigger
+from dialog_acd.core.remarks import remarks
+from dialog_acd.directory_form import QueueTable
 from dialog_acd.simulation.figures import LOAD, named_kpis
 from dialog_acd.simulation.report import FEWEST
-from dialog_acd.store.directory_file import QueueTable, directory_from_plain
+from dialog_acd.store.directory_file import directory_from_plain
 from dialog_acd.testing import MONDAY
 
 ROOT = Path(__file__).parents[1]

@@ -276,7 +276,7 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
     What is allowed in a directory and is probably a mistake is remarked on, and fails nothing.
     """
     from dialog_acd.clock import SystemClock
-    from dialog_acd.core.directory import remarks
+    from dialog_acd.core.remarks import remarks
     from dialog_acd.settings import read_secret
 
     noted: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialog_acd.core.calendars import Calendar, SpecialDay, parse_hours
-from dialog_acd.core.directory import Directory, remarks
+from dialog_acd.core.directory import Directory
 from dialog_acd.core.errors import DirectoryInvalid
 from dialog_acd.core.matching import fulfils
 from dialog_acd.core.model import (
@@ -41,6 +41,7 @@ from dialog_acd.core.model import (
     Trigger,
     Trunk,
 )
+from dialog_acd.core.remarks import remarks
 from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.testing import MONDAY
 

@@ -133,11 +133,12 @@ class Offers:
         call.forecast = None
         if first:
             waited = (call.line.t_ans or self._floor.now) - call.line.t_in
-            self._floor.count(call, in_time=waited <= call.queue.target)
+            in_time = waited <= self._floor.promised(call).within
+            self._floor.count(call, in_time=in_time)
             self._floor.out.append(
                 m.CallAnswered(
                     call.id, call.counted_as, call.queue.id, call.entry.kind, agent.agent.id, waited,
-                    waited <= call.queue.target, call.test_at_door,
+                    in_time, call.test_at_door,
                 )
             )  # fmt: skip
 
