@@ -51,6 +51,11 @@ def names(call: str, town: str, seconds: float = 0) -> Amendment:
     return Amendment(CallId(call), NOON + timedelta(seconds=seconds), tenant=TenantId(town))
 
 
+def journalled(folder: Path) -> tuple[str, bytes]:
+    [segment] = folder.glob("records-*.jsonl")
+    return segment.name, segment.read_bytes()
+
+
 async def found(reader: RecordReader, call: str) -> tuple[str, bool, Any]:
     record = await reader.by_call(CallId(call))
     assert record is not None
@@ -110,11 +115,10 @@ async def test_a_crash_before_the_journal_was_emptied_changes_nothing_twice(
     writer.put(nobodys("c1"))
     writer.amend(names("c1", "hannover", 1))
     writer.amend(names("c1", "laatzen", 2))
-    [segment] = folder.glob("records-*.jsonl")
-    lines = segment.read_bytes()
+    name, lines = journalled(folder)
     assert await writer.flush()
     await writer.close(1)
-    (folder / segment.name).write_bytes(lines)
+    (folder / name).write_bytes(lines)
 
     again = RecordWriter(engine, folder, clock)
     assert again.depth == 3

@@ -101,6 +101,7 @@ def create_api(
         agents.router,
         agents.commands,
         calls.router,
+        calls.commands,
         directory.router,
         audit.router,
     ):
