@@ -32,7 +32,7 @@ async def dials(phone: Phone, code: str, *said: str | bytes) -> None:
     await call.answered()
     for prompt in said:
         await call.media.hears_prompt(prompt, mark=0)
-    await call.is_over()
+    await call.hang_up()
 
 
 async def test_the_agent_hangs_up_dials_the_towns_code_and_the_record_names_the_town(play: Play) -> None:
