@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.records import CallRecord
 
 _ZERO = timedelta()
-_TESTER = "+495119990001"
+_TESTER = "+493023125777"
 _DIALLED = (LANGENHAGEN, HANNOVER, "115", "0511 999999", "anonymous", "112", REGION)
 _ANY = st.integers(0, 999)
 _GHOST = CallId("ghost")
@@ -284,9 +284,7 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.promised.add(message.call)
         elif isinstance(message, m.CallAssigned):
             self.assigned[message.call] = message.tenant
-        elif isinstance(message, m.TestMarked):
-            self.tests[message.call] = message.test
-        elif isinstance(message, m.CallOffered):
+        elif isinstance(message, m.TestMarked | m.CallOffered):
             self.tests[message.call] = message.test
         elif isinstance(message, m.Offer):
             assert self.switch_up, "an order into the void"

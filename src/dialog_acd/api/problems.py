@@ -98,7 +98,7 @@ class NoSuchTown(ApiProblem):
 
 
 class TownRefused(ApiProblem):
-    """This call cannot be this town's."""
+    """A call like this cannot be this town's."""
 
     error_id = "town-refused"
     status = HTTPStatus.CONFLICT

@@ -18,6 +18,7 @@ import secrets
 from enum import StrEnum
 
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.model import UNASSIGNED
 
 PREFIX = "acd_"
 FIRST = "admin"
@@ -61,6 +62,8 @@ def without_tokens(text: str) -> str:
 
 def fault_of_scope(role: Role, tenant: str | None) -> str | None:
     """Why this role and this town do not go together; ``None``: they do."""
+    if tenant == UNASSIGNED:
+        return f"{UNASSIGNED} is no town"
     if role is Role.TOWN_ADMIN and not tenant:
         return "a town-admin needs a town: --tenant"
     if role in (Role.OPERATOR, Role.SUPERVISOR, Role.DESK) and tenant is not None:

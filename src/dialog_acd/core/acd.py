@@ -7,8 +7,8 @@ until nothing changes. Never an idle agent beside a caller that agent could serv
 
 Here signals are taken in and deadlines acted on. What follows is decided in five rooms, each of which knows one thing:
 ``visits.py`` (how a caller comes and leaves), ``offers.py`` (callers and agents), ``overflow.py`` (ladders and
-partners), ``naming.py`` (what people say of a call), ``resync.py`` (what the switch knows better). They share one picture, the *floor* (``floor.py``), and change
-it only through its moves.
+partners), ``naming.py`` (what people say of a call), ``resync.py`` (what the switch knows better). They share one
+picture, the *floor* (``floor.py``), and change it only through its moves.
 
 There are no timers. Whatever can get stuck carries a deadline (``live.py``); ``next_deadline()`` says when to come
 back.

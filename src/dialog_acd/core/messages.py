@@ -660,7 +660,7 @@ class CallbackPromised:
 
 @value
 class CallAssigned:
-    """A call's town was named, or taken back. ``agent``: who dialled it at the phone; else ``by`` is whoever told us."""
+    """A call's town was named, or taken back. ``agent``: who dialled it at the phone; ``by``: whoever it was."""
 
     call: CallId
     before: TenantId

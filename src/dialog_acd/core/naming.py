@@ -7,9 +7,9 @@ number nor where the call was transferred to, because a guess would stand in som
 
 A town may be named while the call lives and for ``NAMED_WITHIN`` after it, and named otherwise, or taken back, as long:
 people dial wrong codes. Those who may name choose among the candidates the call came with; an operator answers for all
-towns and may name any. A living call carries its town into its record. One that has ended has its record already, which
-is changed (``AmendRecord``): what is still known of the last ones stands in ``Floor.ended``, for older ones whoever asks
-brings the record along.
+towns and may name any. A living call carries its town into its record. One that has ended has its record already,
+which is changed (``AmendRecord``): what is still known of the last ones stands in ``Floor.ended``, for older ones
+whoever asks brings the record along.
 
 At the phone an agent names the town of the last conversation, by a code of digits. Which one that was is known from
 this service's own run alone: after a restart an older conversation would be taken for the last, so there is none.
@@ -83,10 +83,8 @@ class Naming:
             return m.NamingFault.NO_CALL
         if tenant != UNASSIGNED and tenant not in self._floor.directory.tenant:
             return m.NamingFault.NO_TOWN
-        if tenant == UNASSIGNED:
-            allowed = bool(known.candidates)  # nobody's again, which only a call can be that once was
-        else:
-            allowed = anywhere or tenant in known.candidates
+        # Nobody's again only a call can be that once was.
+        allowed = bool(known.candidates) if tenant == UNASSIGNED else anywhere or tenant in known.candidates
         if not allowed:
             return m.NamingFault.NOT_A_CANDIDATE
         if isinstance(known, EndedCall) and self._floor.now - known.ended_at > NAMED_WITHIN:

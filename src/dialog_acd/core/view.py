@@ -32,7 +32,7 @@ class QueueView:
     id: QueueId
     name: str
     waiting: int
-    """Callers without a person: waiting, being offered, returning, partner ringing. Here and below without test calls."""
+    """Callers without a person: waiting, being offered, returning, partner ringing. Here and below no test calls."""
     longest_wait: timedelta
     """Zero when nobody waits."""
     talking: int

@@ -1,9 +1,10 @@
 """The journal: where a record is before it is in the database, so that nothing between the two can lose it.
 
-A folder of segments, files of one JSON record, or one amendment of an earlier record, a line. A record is appended with one ``write`` before ``put``
-returns, so the death of this process loses nothing: the line is the kernel's. There is no fsync per record: that
-would stop routing for milliseconds a call to guard against the power failing in the tenth of a second before the
-record is committed. When the database is away for longer, everything is synced, once per attempt.
+A folder of segments, files of one JSON record a line, or one change of an earlier record (an *amendment*). A record is
+appended with one ``write`` before ``put`` returns, so the death of this process loses nothing: the line is the
+kernel's. There is no fsync per record: that would stop routing for milliseconds a call to guard against the power
+failing in the tenth of a second before the record is committed. When the database is away for longer, everything is
+synced, once per attempt.
 
 A segment is what one transaction writes; it is deleted when that transaction is committed. What is found at the
 start was left by a crash or an outage, and is written again: the call's id is the key, so twice is once.
@@ -97,7 +98,10 @@ class Journal:
         return sum(segment.count for segment in self._segments)
 
     def append(self, record: CallRecord | Amendment) -> None:
-        """Write one record, or a change of one, down. Raises ``OSError`` (disk full, folder gone) or ``ValueError`` (no record)."""
+        """Write one record, or one amendment, down.
+
+        Raises ``OSError`` (disk full, folder gone) or ``ValueError`` (no record).
+        """
         line = encode(record) + b"\n"
         if self._fd is None or self._segments[-1].count >= SEGMENT_RECORDS:
             self._begin_segment()

@@ -1,4 +1,4 @@
-"""A call's record as JSON and back: one line of the journal, one content of a conflict. And its amendments: other lines.
+"""A call's record as JSON and back: one line of the journal, one content of a conflict. Amendments are lines, too.
 
 Texts of a record come from the wire, and the wire may say anything. Two things a database refuses are replaced
 by U+FFFD before the record is written anywhere: the NUL character (PostgreSQL has no such text) and surrogates
