@@ -137,6 +137,13 @@ async def test_only_an_operator_names_a_town_that_is_no_candidate(web: httpx.Asy
     assert [c.tenant for c in real.view().calls] == ["region"]
 
 
+@pytest.mark.parametrize("path", ["calls/c%001/town", "calls/c1%0A/test", "calls/%00", "calls?tenant=%00"])
+async def test_no_control_character_comes_as_far_as_a_database(web: httpx.AsyncClient, path: str) -> None:
+    method = "PUT" if path.endswith(("town", "test")) else "GET"
+    answer = await web.request(method, f"/api/v1/{path}", json={"tenant": "hannover"}, headers=of(Role.SUPERVISOR))
+    assert (answer.status_code, answer.json()["error_id"]) == (422, "not-valid")
+
+
 async def test_a_body_has_to_say_something(web: httpx.AsyncClient) -> None:
     bodies: list[object] = [{}, {"town": "hannover"}, {"tenant": 7}, {"tenant": ""}, []]
     for body in bodies:

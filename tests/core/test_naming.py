@@ -9,7 +9,8 @@ import pytest
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.kpi import by_tenant, figures
-from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Team, TeamId, TenantId
+from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, PartnerId, Team, TeamId, TenantId
+from dialog_acd.core.rules import parse_rung
 from dialog_acd.testing import LANGENHAGEN, Scenario, demo_agent, demo_directory
 
 if TYPE_CHECKING:
@@ -305,22 +306,28 @@ def test_a_test_call_is_routed_as_everybodys_and_in_no_figure() -> None:
     assert by_tenant(records[:1]) == {}
 
 
-def test_nothing_is_learnt_from_a_test_call() -> None:
+@pytest.mark.parametrize("how", ["answered", "gave up", "a partner answered"])
+def test_nothing_is_learnt_from_a_test_call(how: str) -> None:
     """What is expected of a wait afterwards is what would be if it had never been."""
+    made = shared("anna")
+    ladder = (parse_rung("waited 40 s: partner oldenburg"),) if how == "a partner answered" else ()
+    directory = replace(made, queues=tuple(replace(q, ladder=ladder) for q in made.queues))
 
-    def expected(*, test: bool | None) -> object:
-        acd = Scenario(shared("anna"), ready=()).at("09:00:00")
-        if test is not None:
-            acd.arrives("x", LANGENHAGEN, CANARY if test else "+4930230125001").held("x").after(100)
-            acd.is_ready("anna").talks("anna").after(900).agent_hangs_up("anna").after(20).is_not_ready("anna")
-            acd.arrives("y", LANGENHAGEN, CANARY if test else "+4930230125001").held("y").after(200).caller_hangs_up(
-                "y"
-            )
+    def learnt(ani: str | None) -> object:
+        acd = Scenario(directory, ready=()).at("09:00:00")
+        if ani is not None:
+            acd.arrives("c1", LANGENHAGEN, ani).held("c1").after(100)
+            if how == "answered":
+                acd.is_ready("anna").talks("anna").after(900).agent_hangs_up("anna")
+            elif how == "a partner answered":
+                acd.tell(m.DivertAnswered(C1, PartnerId("oldenburg"))).after(60).caller_hangs_up("c1")
+            else:
+                acd.caller_hangs_up("c1")
         acd.at("10:00:00")
-        waits = acd.acd._floor.outlook._of(shared().queues[0].id, acd.clock.now())
+        waits = acd.acd._floor.outlook._of(made.queues[0].id, acd.clock.now())
         return waits.aht_s, waits.patience_s, waits._starts, waits._line_s, waits._in_line, waits._flow
 
-    assert expected(test=True) == expected(test=None) != expected(test=False)
+    assert learnt(CANARY) == learnt(None) != learnt("+4930230125001")
 
 
 @pytest.mark.parametrize("marked_first", [True, False])

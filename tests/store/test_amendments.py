@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from dialog_acd.core.model import UNASSIGNED, CallId, TenantId
 from dialog_acd.core.records import Amendment, CallRecord
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal
+from dialog_acd.store.record_json import encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from patience import soon
 from records import NOON, served
@@ -146,10 +147,10 @@ async def test_a_second_different_story_is_one_also_where_the_first_was_amended(
 async def test_a_full_disk_lets_no_name_overtake_its_record(
     writer: RecordWriter, reader: RecordReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full, append = [True], Journal.append
+    room, append = [0], Journal.append
 
     def refuse(self: Journal, entry: CallRecord | Amendment) -> None:
-        if full[0]:
+        if room[0] < len(encode(entry)):
             raise OSError(errno.ENOSPC, "No space left on device")
         append(self, entry)
 
@@ -157,7 +158,7 @@ async def test_a_full_disk_lets_no_name_overtake_its_record(
     with capture_logs():
         writer.put(nobodys("c1"))
         writer.amend(names("c1", "hannover"))
-        full[0] = False
+        room[0] = 200  # for a name, and not for a record
         writer.amend(names("c1", "laatzen"))
         assert await writer.flush()
     assert ((await found(reader, "c1"))[0], writer.depth) == ("laatzen", 0)

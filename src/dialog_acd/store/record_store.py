@@ -149,8 +149,7 @@ class RecordWriter:
 
     def amend(self, amendment: Amendment) -> None:
         """Take charge of what is to be changed in a record given before; as ``put``."""
-        # Never past its record, which may wait in memory for room on the disk.
-        self._journal_again()
+        # Never past its record, which may wait in memory for room on the disk that this short line would still find.
         self._take(amendment, storable_amendment, behind=len(self._unjournalled) > 0)
 
     def _take(self, entry: EntryT, fit: Callable[[EntryT], EntryT], *, behind: bool = False) -> None:

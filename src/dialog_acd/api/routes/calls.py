@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/calls", tags=["calls"], responses={404: {"model": ProblemOut}})
 commands = APIRouter(prefix="/calls/{call}", tags=["calls"], responses={404: {"model": ProblemOut}})
-_Id = Annotated[str, Path(max_length=150, description="Id of the call.", examples=["acd1-1767225600.17"])]
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+"""No database needs to be asked for anything else, and PostgreSQL knows no text with a NUL."""
+_Id = Annotated[
+    str, Path(max_length=150, pattern=_PRINTABLE, description="Id of the call.", examples=["acd1-1767225600.17"])
+]
 _REFUSED = {
     NamingFault.NOT_A_CANDIDATE: "it is none of the towns that share the number the call came by",
     NamingFault.TOO_LATE: "the call ended more than a day ago",
@@ -47,7 +51,8 @@ async def recent(  # noqa: PLR0917  FastAPI's parameters
     by: Reader,
     limit: Annotated[int, Query(ge=1, le=200, description="Records in a page.")] = 50,
     before: Annotated[
-        str | None, Query(max_length=150, description="'next' of the page before; absent: the newest.")
+        str | None,
+        Query(max_length=150, pattern=_PRINTABLE, description="'next' of the page before; absent: the newest."),
     ] = None,
     result: Annotated[
         Result | None, Query(description="Only calls that ended so; `callback`: who was promised to be called back.")
@@ -56,6 +61,7 @@ async def recent(  # noqa: PLR0917  FastAPI's parameters
         str | None,
         Query(
             max_length=100,
+            pattern=_PRINTABLE,
             description="Only this town's; `unassigned`: calls of which nobody has said for which town they were.",
             examples=["unassigned"],
         ),
