@@ -196,7 +196,8 @@ class Metrics(Collector):
             tenant = UNASSIGNED if entry.candidates else entry.tenant
             for family in (self._offered, self._answered, self._in_time, self._abandoned):
                 family.labels(tenant, entry.queue, entry.kind.value)
-        for town in {town for entry in directory.entries for town in (*entry.candidates, UNASSIGNED)}:
+        shared = (entry for entry in directory.entries if entry.candidates)
+        for town in {town for entry in shared for town in (*entry.candidates, UNASSIGNED)}:
             self._moved_to.labels(town)
             self._moved_from.labels(town)
         for queue in directory.queues:

@@ -316,7 +316,7 @@ def test_nothing_is_learnt_from_a_test_call(how: str) -> None:
     def learnt(ani: str | None) -> object:
         acd = Scenario(directory, ready=()).at("09:00:00")
         if ani is not None:
-            acd.arrives("c1", LANGENHAGEN, ani).held("c1").after(100)
+            acd.arrives("c1", LANGENHAGEN, ani).held("c1").after(50)
             if how == "answered":
                 acd.is_ready("anna").talks("anna").after(900).agent_hangs_up("anna")
             elif how == "a partner answered":
