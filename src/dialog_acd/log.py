@@ -76,6 +76,7 @@ def tell(notice: m.Notice) -> None:
                 "call.ended",
                 call=r.call,
                 tenant=r.tenant,
+                test=r.test,
                 queue=r.queue,
                 kind=r.kind.value,
                 dialled=r.dialled,
@@ -104,6 +105,10 @@ def tell(notice: m.Notice) -> None:
             log.info("call.diverted", call=call, partner=partner, why=why)
         case m.CallbackPromised(call=call, tenant=tenant, queue=queue):
             log.info("callback.promised", call=call, tenant=tenant, queue=queue)
+        case m.CallAssigned(call=call, before=before, tenant=tenant, by=by):
+            log.info("call.assigned", call=call, before=before, tenant=tenant, by=by)
+        case m.TestMarked(call=call, test=test, by=by):
+            log.info("call.marked", call=call, test=test, by=by)
         case m.PictureDiffered(call=call, what=what):
             log.warning("picture.differed", call=call, what=what)
         case m.Ignored(signal=signal, why=why, about=about):

@@ -15,7 +15,7 @@ from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.gate import Verdict
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
+from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, TenantId
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 from dialog_acd.recordings import Taken
 from dialog_acd.store.recording_store import NoSuchRecording, Recording
@@ -120,6 +120,10 @@ class Centre:
                 return self._change(who, intent=Intent.NOT_READY, reason=why)
             case m.QueueSwitched():
                 return self.refusals
+            case m.TownNamed(call=call, tenant=tenant, by=by):
+                return [m.CallAssigned(call, UNASSIGNED, tenant, by)]
+            case m.CallMarked(call=call, test=test, by=by):
+                return [m.TestMarked(call, test, by)]
         raise AssertionError(signal)
 
     async def turning(self) -> bool:

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from .conftest import Archive, Book, Centre, Drawer, Shelf
 
 OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR = Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR
+DESK = Role.DESK
 ALL = {OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR}
+"""All people: the desk is a program, and gets what it must."""
 LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/openapi.json"): ALL,
-    ("GET", "/api/v1/live"): ALL,
+    ("GET", "/api/v1/live"): {*ALL, DESK},
     ("GET", "/api/v1/queues"): ALL,
     ("PUT", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
@@ -41,6 +43,9 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/v1/agents/{agent}/not-ready"): {OPERATOR, SUPERVISOR},
     ("GET", "/api/v1/calls"): ALL,
     ("GET", "/api/v1/calls/{call}"): ALL,
+    ("PUT", "/api/v1/calls/{call}/town"): {OPERATOR, SUPERVISOR, DESK},
+    ("PUT", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
     ("GET", "/api/v1/directory"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
@@ -55,7 +60,10 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/recordings/{digest}/audio"): ALL,
 }
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
-BODIES = {"/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"}}
+BODIES = {
+    "/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"},
+    "/api/v1/calls/{call}/town": {"tenant": "langenhagen"},
+}
 TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
@@ -311,7 +319,15 @@ async def test_a_database_that_is_away_locks_nobody_out_at_once(
 
 
 @pytest.mark.parametrize(
-    ("role", "tenant"), [("emperor", None), ("town-admin", None), ("town-admin", ""), (OPERATOR, TOWN)]
+    ("role", "tenant"),
+    [
+        ("emperor", None),
+        ("town-admin", None),
+        ("town-admin", ""),
+        (OPERATOR, TOWN),
+        (DESK, TOWN),
+        (AUDITOR, "unassigned"),
+    ],
 )
 async def test_a_row_that_nobody_of_ours_has_written_opens_nothing(
     stranger: httpx.AsyncClient, drawer: Drawer, role: str, tenant: str | None

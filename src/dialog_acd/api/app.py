@@ -110,6 +110,7 @@ def create_api(
         agents.router,
         agents.commands,
         calls.router,
+        calls.commands,
         directory.router,
         tenants.router,
         audit.router,

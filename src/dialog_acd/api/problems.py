@@ -106,6 +106,20 @@ class NoSuchCall(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchTown(ApiProblem):
+    """There is no town with this id."""
+
+    error_id = "no-such-town"
+    status = HTTPStatus(422)
+
+
+class TownRefused(ApiProblem):
+    """A call like this cannot be this town's."""
+
+    error_id = "town-refused"
+    status = HTTPStatus.CONFLICT
+
+
 class AgentRefused(ApiProblem):
     """The centre did not accept this for the agent now."""
 

@@ -50,7 +50,9 @@ class QueueOut(_Out):
     id: str = Field(examples=["langenhagen"])
     name: str = Field(examples=["Stadt Langenhagen"])
     waiting: int = Field(
-        description="Callers without a person: waiting, being offered, returning, partner ringing.", examples=[3]
+        description="Callers without a person: waiting, being offered, returning, partner ringing; here and below "
+        "without test calls.",
+        examples=[3],
     )
     longest_wait_seconds: float = Field(
         description="Wait so far of the longest-waiting caller, in seconds; 0 when nobody waits.", examples=[41.2]
@@ -119,11 +121,32 @@ class AgentOut(_Out):
         )
 
 
+_Tenant = Annotated[
+    str,
+    Field(
+        description="The town it is for; `unassigned` while nobody has said for which of its `candidates`.",
+        examples=["langenhagen"],
+    ),
+]
+
+
+class CandidateOut(_Out):
+    """A town that may be named for a call."""
+
+    tenant: str = Field(description="Id of the town.", examples=["laatzen"])
+    name: str = Field(examples=["Stadt Laatzen"])
+    code: str | None = Field(description="The digits an agent dials behind *75 to name it; null: none.", examples=["5"])
+
+
 class LiveCallOut(_Out):
     """A call that has not ended."""
 
     call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
-    tenant: str = Field(examples=["langenhagen"])
+    tenant: _Tenant
+    candidates: list[CandidateOut] = Field(
+        description="Towns that share the number it came by, of which one has to be named; empty: it is one town's."
+    )
+    test: bool = Field(description="A test call: handled as all others, and in no figure.", examples=[False])
     queue: str = Field(examples=["langenhagen"])
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
@@ -142,6 +165,8 @@ class LiveCallOut(_Out):
         return cls(
             call=call.id,
             tenant=call.tenant,
+            candidates=[CandidateOut(tenant=t.id, name=t.name, code=t.code) for t in call.candidates],
+            test=call.test,
             queue=call.queue,
             kind=call.kind.value,
             state=call.state.value,
@@ -259,11 +284,45 @@ class RungOut(_Out):
     why: str = Field(examples=["waited 60 s"])
 
 
+class TownIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tenant: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
+        Field(
+            description="Id of the town the call is, or was, for: one of its `candidates`, for an operator any. "
+            "null: nobody knows after all, so that it is unassigned again.",
+            examples=["laatzen"],
+        )
+    )
+
+
+class TownOut(_Out):
+    """Whose a call is now."""
+
+    call: str = Field(description="Id of the call.", examples=["acd1-1767225600.17"])
+    tenant: str = Field(description="Id of the town, or `unassigned`.", examples=["laatzen"])
+
+
+class TestOut(_Out):
+    """Whether a call is a test call now."""
+
+    call: str = Field(description="Id of the call.", examples=["acd1-1767225600.17"])
+    test: bool = Field(examples=[True])
+
+
 class CallOut(_Out):
     """The record of a finished call."""
 
     call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
-    tenant: str = Field(examples=["langenhagen"])
+    tenant: _Tenant
+    candidates: list[str] = Field(
+        description="Towns that shared the number when it came; empty: it was one town's.",
+        examples=[["hannover", "laatzen"]],
+    )
+    test: bool = Field(description="A test call: in no figure.", examples=[False])
+    t_amended: _Moment = Field(
+        description="When `tenant` or `test` was last changed after the record had been written."
+    )
     queue: str = Field(examples=["langenhagen"])
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
@@ -321,6 +380,9 @@ class CallOut(_Out):
         return cls(
             call=record.call,
             tenant=record.tenant,
+            candidates=list(record.candidates),
+            test=record.test,
+            t_amended=record.t_amended,
             queue=record.queue,
             kind=record.kind.value,
             dialled=record.dialled,
@@ -386,7 +448,8 @@ class AuditLineOut(_Out):
         examples=["leitstelle"],
     )
     role: str = Field(
-        description="operator, town-admin, supervisor, auditor; empty for nobody and for who has no role here.",
+        description="operator, town-admin, supervisor, auditor, desk; agent: by a code at the phone; empty for nobody "
+        "and for who has no role here.",
         examples=["supervisor"],
     )
     tenant: str | None = Field(

@@ -108,6 +108,11 @@ class Directory:
         return {t.id: t for t in self.tenants}
 
     @cached_property
+    def tenant_coded(self) -> Mapping[str, Tenant]:
+        """By the digits an agent dials."""
+        return {t.code: t for t in self.tenants if t.code is not None}
+
+    @cached_property
     def queue(self) -> Mapping[QueueId, Queue]:
         return {q.id: q for q in self.queues}
 
@@ -266,6 +271,12 @@ class Directory:
         # Of a block only its switchboard: behind the longer numbers may be somebody's telephone.
         ours = found.known and found.number.text in (found.entry.number, f"{found.entry.number}0")
         return may_be_called(found.number) and not ours
+
+    def is_test_caller(self, shown: str | None, trunk: str = "trunk") -> bool:
+        """Whether calls of this number, as the trunk writes it, are test calls."""
+        if shown is None or not self.test_callers:
+            return False
+        return self.number(shown, trunk).text in self.test_callers
 
 
 # ---------------------------------------------------------------- entries and their dates
