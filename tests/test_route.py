@@ -227,7 +227,7 @@ def test_json_says_all_there_is(operator: Operator) -> None:
         "closes_at": None,
         "opens_at": "2026-03-09T07:00:00+01:00",
         "verdict": "partner",
-        "assuming": "everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over",
+        "assuming": "everybody in the directory is signed in and busy, no caller waits yet, no supervisor has switched",
         "steps": [
             {"step": "from 0 s: harburg>=4", "able": 1},
             {"step": "from 20 s: harburg>=2", "able": 2},

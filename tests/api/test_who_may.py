@@ -33,6 +33,15 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/queues"): ALL,
     ("PUT", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/switches"): ALL,
+    ("PUT", "/api/v1/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/queues/{queue}/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/queues/{queue}/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/entries/{number}/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/entries/{number}/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/entries/{number}/closure"): {OPERATOR, SUPERVISOR, TOWN_ADMIN},
+    ("DELETE", "/api/v1/entries/{number}/closure"): {OPERATOR, SUPERVISOR, TOWN_ADMIN},
     ("GET", "/api/v1/agents"): ALL,
     ("GET", "/api/v1/agents/{agent}"): ALL,
     ("POST", "/api/v1/agents/{agent}/sign-in"): {OPERATOR, SUPERVISOR},
@@ -53,7 +62,7 @@ TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
 def where(path: str) -> str:
-    return path.format(agent="anna", call="c1", queue=TOWN, version=1)
+    return path.format(agent="anna", call="c1", queue=TOWN, version=1, number="%2B495117307")
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -99,6 +108,8 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
 ) -> None:
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
     body = {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None
+    if body is not None and path.endswith("/message"):
+        body["prompt"] = "storm-warning"
     before = centre.seen
     answer = await stranger.request(method, where(path), headers=bearer(TOKENS[role]) | {"If-Match": "*"}, json=body)
     if role in LOCKED[method, path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +28,7 @@ from dialog_acd.store.database import (
 )
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.tables import CONFIGURATION, metadata
 from directories import DEMO
 
@@ -84,7 +85,7 @@ async def test_an_older_schema_is_refused_and_a_newer_one_accepted(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "_head", lambda scripts: "0099")
-    with pytest.raises(SchemaOutdated, match="schema 0007, this version needs 0099"):
+    with pytest.raises(SchemaOutdated, match="schema 0011, this version needs 0099"):
         await require_current_schema(engine)
     monkeypatch.undo()
     async with writing(engine).begin() as connection:
@@ -407,13 +408,34 @@ async def test_the_way_back_from_dates_leaves_who_answers_today(lived: Lived) ->
     assert await lived.everything() == before
 
 
+async def test_what_was_switched_over_stays_so_in_the_eleventh_form_and_back(lived: Lived) -> None:
+    await lived.change("0007")
+    await lived.say("INSERT INTO queue_switches VALUES ('town', '2026-03-02 16:00:00', 'frau-meyer')")
+    before = await lived.everything()
+    await lived.change("0011")
+    engine = await open_database(lived.url)
+    [switch] = await IntentStore(engine).switches()
+    await engine.dispose()
+    assert (switch.kind, switch.about, switch.by) == ("overflow", "town", "frau-meyer")
+    assert switch.until == datetime(2026, 3, 2, 16, tzinfo=UTC)
+    assert (switch.prompt, switch.tenant) == (None, None)
+    assert abs(datetime.now(UTC) - switch.at) < timedelta(minutes=5)
+    await lived.say(
+        """INSERT INTO switches VALUES
+            ('closure', '115', '2026-03-02 16:00:00', 'x', '2026-03-02 08:00:00', NULL, 'town'),
+            ('queue-message', 'town', '2026-03-02 16:00:00', 'x', '2026-03-02 08:00:00', 'storm-warning', NULL)"""
+    )
+    await lived.change("0007")
+    assert await lived.everything() == before
+
+
 async def test_a_directory_is_filled_in_and_emptied_in_the_order_of_its_foreign_keys(engine: AsyncEngine) -> None:
     order = [table.name for table in CONFIGURATION]
     for table in CONFIGURATION:
         for key in table.foreign_keys:
             assert order.index(key.column.table.name) < order.index(table.name)
     assert set(order) == set(metadata.tables) - {
-        *("records", "record_conflicts", "agent_intents", "queue_switches"),
+        *("records", "record_conflicts", "agent_intents", "switches"),
         *("directory_versions", "tokens", "audit"),
     }
     store = DirectoryStore(engine)

@@ -59,6 +59,8 @@ Reader = Annotated[Principal, may(*Role)]
 """Everybody with a token; what they see ends where their town ends."""
 Commander = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR)]
 """Who leads the agents' day."""
+Porter = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.TOWN_ADMIN)]
+"""Who may close a number for a while; a town's administrator those of the town."""
 Operator = Annotated[Principal, may(Role.OPERATOR)]
 """Who answers for all towns."""
 Whole = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR)]

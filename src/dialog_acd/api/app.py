@@ -24,7 +24,7 @@ from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, health, queues
+from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, switches
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Witness
@@ -97,7 +97,10 @@ def create_api(
     for router in (
         live_routes.router,
         queues.router,
-        queues.commands,
+        switches.router,
+        switches.queues,
+        switches.entries,
+        switches.centre,
         agents.router,
         agents.commands,
         calls.router,

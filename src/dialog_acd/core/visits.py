@@ -111,14 +111,18 @@ class Visits:
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
             call.entry, call.queue = found.entry, self._floor.directory.queue[found.entry.queue]
             call.emergency = found.number.kind is NumberKind.EMERGENCY
+            call.heard |= frozenset(call.messages)
             call.transfer_landed, call.waiting_since, call.step = True, self._floor.now, 0
             self.at_the_door(call)
             self._floor.begin_wait(call)
         self._floor.out.append(self._treatment(call))
 
     def at_the_door(self, call: LiveCall) -> None:
-        self._floor.look_at_the_clock(call, max(call.waiting_since, call.line.t_in))
+        at = max(call.waiting_since, call.line.t_in)
+        met = self._floor.switches.met(call.entry, at)
+        self._floor.look_at_the_clock(call, at, met.closure)
         call.came_in_time = not call.closed
+        call.messages = tuple(prompt for prompt in met.prompts if prompt not in call.heard)
 
     def _not_promised(self, call: LiveCall) -> str:
         """Why a partner's call is not taken: more than was agreed, too few of us free, or it came from us."""
@@ -164,13 +168,14 @@ class Visits:
             patience=call.queue.max_wait,
             ring_for=call.queue.ring_for,
             greeting=None if call.closed else call.entry.greeting,
+            messages=() if call.closed else tuple(f"acd/{prompt}" for prompt in call.messages),
             announcement=call.entry.announcement,
             music=call.queue.music,
             label=tenant.label if tenant else "",
             caller_name=call.caller_name,
             ani=call.ani,
             failsafe=call.entry.failsafe,
-            closed=call.entry.closed,
+            closed=call.closing_words,
             opens_at=call.opens_at,
         )
 

@@ -307,13 +307,17 @@ directory_versions = Table(
     Column("content", Text, nullable=False),
 )
 
-# Here and below no foreign key: what a supervisor ordered outlives a directory that is replaced whole.
-queue_switches = Table(
-    "queue_switches",
+# Here and below no foreign key: a directory is replaced whole, and what becomes of a switch then the core says.
+switches = Table(
+    "switches",
     metadata,
-    Column("queue", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("about", Text, primary_key=True),
     Column("until", UtcDateTime, nullable=False),
     Column("by", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("prompt", Text),
+    Column("tenant", Text),
 )
 
 # No foreign key: a directory is replaced whole, and an agent taken out by mistake comes back as they were.
