@@ -169,7 +169,7 @@ def test_closed_with_a_callback_says_both(operator: Operator) -> None:
 
 def test_help_says_what_is_not_looked_at(shell: Shell) -> None:
     _, out, _ = shell.run("route", "--help")
-    assert "what a supervisor has switched over is not known here" in " ".join(out.split())
+    assert "what a supervisor has switched is not known here" in " ".join(out.split())
 
 
 def test_where_115_was_dialled_is_told_where_the_trunk_tells(operator: Operator) -> None:
