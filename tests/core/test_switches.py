@@ -130,6 +130,14 @@ def test_who_waits_is_not_told_that_it_is_closed_by_an_edit_of_the_directory_eit
     acd.is_ready("anna").expect(m.Offer, call="c1")
 
 
+def test_who_waits_until_everybody_has_gone_home_is_not_told_to_call_again_while_it_is_closed() -> None:
+    acd = Scenario(served(demo_directory(["anna"]), "mon-fri 07:00-18:00"), ready=()).at("16:55:00").waits("c1")
+    tuesday_at_noon = datetime(2026, 3, 3, 11, tzinfo=UTC)
+    acd.after(1).tell(m.SupervisorSwitched(CLOSURE, NUMBER, tuesday_at_noon, WHO, "power-cut")).at("17:00:00")
+    acd.expect(m.Release, call="c1", prompt="acd/power-cut", opens_at=tuesday_at_noon)
+    acd.expect(m.CallReleased, call="c1", why="closed-by-hours")
+
+
 def test_an_agent_hands_a_caller_on_to_a_number_that_is_closed() -> None:
     acd = closed().waits("c1", HANNOVER).talks("anna").transferred("c1", NUMBER).arrives("c1")
     acd.expect(m.Treat, call="c1", verdict=m.Verdict.CLOSED, opens_at=moment(TEN))

@@ -117,7 +117,7 @@ class LiveCall:
     opens_at: datetime | None = None
     closes_at: datetime | None = None
     closure: Switch | None = None
-    """By which a supervisor had closed the number when the call came."""
+    """By which a supervisor had closed the number when the caller was found to come too late."""
     messages: tuple[str, ...] = ()
     """Prompts of the day that the caller is told at this door."""
     heard: frozenset[str] = frozenset()

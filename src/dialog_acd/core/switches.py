@@ -142,9 +142,13 @@ def opening(calendar: Calendar | None, closure: m.Switch | None, at: datetime) -
     """
     if closure is None:
         return None if calendar is None else calendar.opening(at)
+    return Opening(open=False, why=Why.DAY, name="", closes_at=None, opens_at=reopens_at(calendar, closure))
+
+
+def reopens_at(calendar: Calendar | None, closure: m.Switch) -> datetime | None:
+    """When a closed number opens again: at the end, or when its calendar opens next after that; ``None``: unknown."""
     after = None if calendar is None else calendar.opening(closure.until)
-    opens_at = closure.until if after is None or after.open else after.opens_at
-    return Opening(open=False, why=Why.DAY, name="", closes_at=None, opens_at=opens_at)
+    return closure.until if after is None or after.open else after.opens_at
 
 
 def _about(kind: SwitchKind, entry: Entry) -> str:

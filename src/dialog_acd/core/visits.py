@@ -119,10 +119,10 @@ class Visits:
 
     def at_the_door(self, call: LiveCall) -> None:
         at = max(call.waiting_since, call.line.t_in)
-        met = self._floor.switches.met(call.entry, at)
-        self._floor.look_at_the_clock(call, at, met.closure)
+        self._floor.look_at_the_clock(call, at, at_the_door=True)
         call.came_in_time = not call.closed
-        call.messages = tuple(prompt for prompt in met.prompts if prompt not in call.heard)
+        told = self._floor.switches.met(call.entry, at).prompts
+        call.messages = tuple(prompt for prompt in told if prompt not in call.heard)
 
     def _not_promised(self, call: LiveCall) -> str:
         """Why a partner's call is not taken: more than was agreed, too few of us free, or it came from us."""
