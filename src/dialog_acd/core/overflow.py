@@ -119,10 +119,9 @@ class Overflow:
     def not_said(self, call: LiveCall) -> None:
         """The switch would not play a prompt. A callback is offered again after a while; other words are not missed."""
         if call.asking is not None:
-            again = self._floor.now + AGAIN
-            call.climbed, call.asking = {**call.climbed, call.asking: again}, None
+            call.climbed, call.asking = {**call.climbed, call.asking: self._floor.now + AGAIN}, None
             call.saying_until = None
-            self._floor.set_due(call, Due.LADDER, again)
+            self._floor.to_climb[call.id] = None  # the rungs that come due meanwhile must not wait for this one
 
     def _expected(self, call: LiveCall) -> timedelta | None:
         """How much longer this caller will wait, on average; ``None``: nobody works for the queue."""
