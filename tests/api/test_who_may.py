@@ -54,15 +54,26 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("POST", "/api/v1/directory/versions/{version}/rollback"): {OPERATOR},
+    ("GET", "/api/v1/tenants/{tenant}/gate"): ALL,
+    ("POST", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
+    ("DELETE", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
     ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
 }
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
+BODIES: dict[str, dict[str, str]] = {
+    "/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"},
+    **{
+        path: {"until": "2026-03-02T17:00:00+01:00", "prompt": "storm-warning"}
+        for _, path in LOCKED
+        if path.endswith("/message")
+    },
+}
 TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
 def where(path: str) -> str:
-    return path.format(agent="anna", call="c1", queue=TOWN, version=1, number="%2B495117307")
+    return path.format(agent="anna", call="c1", queue=TOWN, tenant=TOWN, version=1, number="%2B495117307")
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -107,9 +118,7 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     role: Role,
 ) -> None:
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
-    body = {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None
-    if body is not None and path.endswith("/message"):
-        body["prompt"] = "storm-warning"
+    body = BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None)
     before = centre.seen
     answer = await stranger.request(method, where(path), headers=bearer(TOKENS[role]) | {"If-Match": "*"}, json=body)
     if role in LOCKED[method, path]:
