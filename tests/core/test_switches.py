@@ -211,6 +211,8 @@ def test_what_is_said_of_a_moment_without_the_core() -> None:
     assert found is not None
     assert (found.open, str(found.why), found.opens_at) == (False, "closed-by-day", moment(TEN))
     assert SwitchBook(view.switches).met(hannover) == (None, (), None)
+    assert SwitchBook(view.switches).met(replace(langenhagen, tenant=TenantId("hannover"))).closure is None
+    assert SwitchBook(view.switches).met(langenhagen, moment(TEN)).closure is None
     assert opening(None, None, view.at) is None
 
 
