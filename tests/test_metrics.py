@@ -25,6 +25,7 @@ from dialog_acd.core.model import (
     Queue,
     QueueId,
     Step,
+    SwitchKind,
     Tenant,
     TenantId,
 )
@@ -361,6 +362,7 @@ def test_gauges_are_the_picture_of_this_moment(board: Board) -> None:
         (QueueView(HALL, "Rathaus", 2, timedelta(seconds=41.5), 1, 3, 0),),
         (agent(1), agent(2, work=Work.TALKING), agent(3, work=Work.TALKING)),
         (call(1, CallState.WAITING), call(2, CallState.WAITING), call(3, CallState.CONNECTED)),
+        tuple(m.Switch(SwitchKind.CLOSURE, number, NOON, "x", NOON) for number in ("115", "+495117307")),
     )
     busy = board.scrape()
     assert busy("acd_calls_waiting", queue="hall") == 2
@@ -369,6 +371,9 @@ def test_gauges_are_the_picture_of_this_moment(board: Board) -> None:
     assert busy("acd_agents", state="available") == 1
     assert busy("acd_calls_live", state="waiting") == 2
     assert busy("acd_calls_live", state="connected") == 1
+    assert busy("acd_switches", kind="closure") == 2
+    assert busy("acd_switches", kind="overflow") == 0
+    assert "495117307" not in busy.text
     board.seen = replace(board.seen, queues=(), agents=(), calls=())
     quiet = board.scrape()
     assert quiet("acd_agents", state="talking") == 0
@@ -381,6 +386,7 @@ def test_every_state_is_there_at_zero(board: Board) -> None:
         ("signed-out",), ("not-ready",), ("available",), ("offered",), ("talking",), ("wrap-up",),
         ("phone-in-use",), ("phone-unreachable",), ("set-aside",),
     }  # fmt: skip
+    assert scrape.series("acd_switches") == {(kind,) for kind in SwitchKind}
     assert scrape.series("acd_calls_live") == {(state,) for state in CallState if state is not CallState.ENDED}
 
 
@@ -482,8 +488,9 @@ def test_counters_are_counters_and_gauges_are_gauges(board: Board) -> None:
         if not family.name.endswith("_created")
     }
     assert {name for name, kind in kinds.items() if kind == "gauge"} == {
-        "acd_calls_waiting", "acd_longest_wait_seconds", "acd_agents", "acd_calls_live", "acd_ami_link_up",
-        "acd_event_lag_seconds", "acd_heartbeat_age_seconds", "acd_inbox_depth", "acd_records_pending",
+        "acd_switches", "acd_calls_waiting", "acd_longest_wait_seconds", "acd_agents", "acd_calls_live",
+        "acd_ami_link_up", "acd_event_lag_seconds", "acd_heartbeat_age_seconds", "acd_inbox_depth",
+        "acd_records_pending",
     }  # fmt: skip
     assert kinds["acd_ami_reconnects"] == kinds["acd_records_written"] == kinds["acd_agi_questions"] == "counter"
     assert kinds["acd_wait_seconds"] == "histogram"

@@ -185,7 +185,7 @@ def test_closed_with_a_callback_says_both(operator: Operator) -> None:
 
 def test_help_says_what_is_not_looked_at(shell: Shell) -> None:
     _, out, _ = shell.run("route", "--help")
-    assert "what a supervisor has switched over is not known here" in " ".join(out.split())
+    assert "what a supervisor has switched is not known here" in " ".join(out.split())
 
 
 def test_where_115_was_dialled_is_told_where_the_trunk_tells(operator: Operator) -> None:
@@ -244,7 +244,7 @@ def test_json_says_all_there_is(operator: Operator) -> None:
         "closes_at": None,
         "opens_at": "2026-03-09T07:00:00+01:00",
         "verdict": "partner",
-        "assuming": "everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over",
+        "assuming": "everybody in the directory is signed in and busy, no caller waits yet, no supervisor has switched",
         "steps": [
             {"step": "from 0 s: harburg>=4", "able": 1},
             {"step": "from 20 s: harburg>=2", "able": 2},

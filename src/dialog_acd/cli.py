@@ -105,7 +105,7 @@ def main() -> None:
         "route",
         help="say what would happen to a call, and why",
         description="Say what would happen to a call, and why. The directory is asked, not the service that runs: who"
-        " is signed in there, who waits, and what a supervisor has switched over is not known here; the answer says"
+        " is signed in there, who waits, and what a supervisor has switched is not known here; the answer says"
         " what it assumes.",
     )
     route.add_argument("--called", required=True, metavar="NUMBER", help="as dialled; spaces and dashes do not matter")

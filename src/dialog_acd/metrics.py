@@ -36,7 +36,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.model import UNASSIGNED, Trigger
+from dialog_acd.core.model import UNASSIGNED, SwitchKind, Trigger
 from dialog_acd.core.records import Result
 
 if TYPE_CHECKING:
@@ -324,6 +324,11 @@ def _picture(view: AcdView) -> Iterator[Metric]:
         longest.add_metric((queue.id,), queue.longest_wait.total_seconds())
     yield waiting
     yield longest
+
+    on = GaugeMetricFamily("acd_switches", "Switches of the supervisors that are on now.", labels=("kind",))
+    for kind in SwitchKind:
+        on.add_metric((kind.value,), sum(switch.kind is kind for switch in view.switches))
+    yield on
 
     by_state = dict.fromkeys(AGENT_STATES, 0)
     for agent in view.agents:

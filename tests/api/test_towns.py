@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.view import AcdView
     from dialog_acd.testing import ManualClock
 
-    from .conftest import Book, Drawer, Shelf
+    from .conftest import Archive, Book, Drawer, Shelf
 
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 TOWNS = (TenantId("hannover"), TenantId("langenhagen"))
@@ -70,13 +70,20 @@ def real() -> RealCentre:
 
 @pytest.fixture
 async def web(
-    *, real: RealCentre, shelf: Shelf, directories: Directories, drawer: Drawer, book: Book, clock: ManualClock
+    *,
+    real: RealCentre,
+    shelf: Shelf,
+    directories: Directories,
+    drawer: Drawer,
+    book: Book,
+    archive: Archive,
+    clock: ManualClock,
 ) -> AsyncIterator[httpx.AsyncClient]:
     for role, token in TOKENS.items():
         drawer.give(token, role, "langenhagen" if role is Role.TOWN_ADMIN else None)
     api = create_api(
         real, shelf, directories, readiness={}, metrics_registry=CollectorRegistry(), token=TOKEN, tokens=drawer,
-        audit_log=book, now=clock.now,
+        audit_log=book, archive=archive, now=clock.now,
     )  # fmt: skip
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://acd.test") as client:
         client.headers["Authorization"] = f"Bearer {TOKENS[Role.DESK]}"

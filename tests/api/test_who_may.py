@@ -35,6 +35,15 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/queues"): ALL,
     ("PUT", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/switches"): ALL,
+    ("PUT", "/api/v1/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/queues/{queue}/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/queues/{queue}/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/entries/{number}/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/entries/{number}/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/entries/{number}/closure"): {OPERATOR, SUPERVISOR, TOWN_ADMIN},
+    ("DELETE", "/api/v1/entries/{number}/closure"): {OPERATOR, SUPERVISOR, TOWN_ADMIN},
     ("GET", "/api/v1/agents"): ALL,
     ("GET", "/api/v1/agents/{agent}"): ALL,
     ("POST", "/api/v1/agents/{agent}/sign-in"): {OPERATOR, SUPERVISOR},
@@ -60,9 +69,14 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/recordings/{digest}/audio"): ALL,
 }
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
-BODIES = {
+BODIES: dict[str, dict[str, str]] = {
     "/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"},
     "/api/v1/calls/{call}/town": {"tenant": "langenhagen"},
+    **{
+        path: {"until": "2026-03-02T17:00:00+01:00", "prompt": "storm-warning"}
+        for _, path in LOCKED
+        if path.endswith("/message")
+    },
 }
 TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
@@ -70,7 +84,9 @@ TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 def where(path: str) -> str:
     digest = hashlib.sha256(b"RIFF").hexdigest()
-    return path.format(agent="anna", call="c1", queue=TOWN, tenant=TOWN, version=1, digest=digest)
+    return path.format(
+        agent="anna", call="c1", queue=TOWN, tenant=TOWN, version=1, digest=digest, number="%2B495117307"
+    )
 
 
 def bearer(token: str) -> dict[str, str]:

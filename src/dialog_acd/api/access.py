@@ -74,6 +74,8 @@ Commander = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR)]
 """Who leads the agents' day."""
 Namer = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.DESK)]
 """Who may say for which town a call was."""
+Porter = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.TOWN_ADMIN)]
+"""Who may close a number for a while; a town's administrator those of the town."""
 Operator = Annotated[Principal, may(Role.OPERATOR)]
 """Who answers for all towns."""
 Announcer = Annotated[Principal, may(Role.OPERATOR, Role.TOWN_ADMIN)]

@@ -27,7 +27,7 @@ from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, recordings, tenants
+from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, recordings, switches, tenants
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Strangers, Witness
@@ -106,7 +106,10 @@ def create_api(
     for router in (
         live_routes.router,
         queues.router,
-        queues.commands,
+        switches.router,
+        switches.queues,
+        switches.entries,
+        switches.centre,
         agents.router,
         agents.commands,
         calls.router,

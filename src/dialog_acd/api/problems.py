@@ -92,8 +92,15 @@ class NoSuchQueue(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchEntry(ApiProblem):
+    """There is no entry with this number, or it is not active now; of a block name its head."""
+
+    error_id = "no-such-entry"
+    status = HTTPStatus.NOT_FOUND
+
+
 class SwitchRefused(ApiProblem):
-    """The queue cannot be switched over like this."""
+    """The centre does not switch this."""
 
     error_id = "switch-refused"
     status = HTTPStatus.CONFLICT

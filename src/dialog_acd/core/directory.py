@@ -215,6 +215,16 @@ class Directory:
         why = "nobody owns this number" + ("" if dormant is None else " yet" if awaited else " any more")
         return Resolution(self.catch_all, number, why, dormant, awaited)
 
+    def entry_named(self, number: str, at: datetime) -> Entry | None:
+        """The entry with this very number, as the directory or as a person writes it, that is active at this moment.
+
+        Not the one that a call to it is led by: of a block its head alone. The catch-all has no number.
+        """
+        for text in (number, self.number(number).text):
+            if (periods := self._exact.get(text)) is not None:
+                return _active(periods, at)
+        return None
+
     def entry_into(self, queue: QueueId, at: datetime) -> Entry | None:
         """Whose calls wait in this queue: its first entry that is active at this moment. ``None``: it has none."""
         return next((e for begins, ends, e in self.periods if e.queue == queue and begins <= at < ends), None)

@@ -19,6 +19,7 @@ from dialog_acd.core.lifecycle import CallState, advance, knows
 from dialog_acd.core.live import UNTRIED, Agenda, Due, EndedCall, LiveAgent, LiveCall
 from dialog_acd.core.outlook import Debt, Outlook
 from dialog_acd.core.roster import Roster
+from dialog_acd.core.switches import SwitchBook, opening, reopens_at
 
 if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
@@ -59,8 +60,7 @@ class Floor:
         """Calls that would go to a partner who has no channel left, oldest request first."""
         self.to_climb: dict[CallId, None] = {}
         """Waiting calls whose ladder is to be tried, because something may have changed for them."""
-        self.switched: dict[QueueId, datetime] = {}
-        """Queues a supervisor has switched over, and until when."""
+        self.switches = SwitchBook()
         self.agenda: Agenda[LiveCall | LiveAgent] = Agenda(self._owner)
         self.roster = Roster(directory, now, self.tell, self.set_due)
 
@@ -179,16 +179,22 @@ class Floor:
     def ignore(self, signal: m.Signal, why: str, about: str = "") -> None:
         self.out.append(m.Ignored(type(signal).__name__, why, about))
 
-    def look_at_the_clock(self, call: LiveCall, at: datetime) -> None:
-        """Whether the number is served at this moment: the arrival, as a rule. Whoever came in time is served."""
+    def look_at_the_clock(self, call: LiveCall, at: datetime, *, at_the_door: bool = False) -> None:
+        """Whether the number is served at this moment: the arrival, as a rule. Whoever came in time is served.
+
+        A closure turns away at the door alone. Who is turned away later, for the hour, hears of it all the same.
+        """
         calendar = self.directory.calendar.get(call.entry.calendar) if call.entry.calendar is not None else None
-        if calendar is None:
+        closure = self.switches.met(call.entry, at).closure
+        found, call.closure = opening(calendar, closure if at_the_door else None, at), None
+        if found is None:
             call.closed, call.opens_at, call.closes_at = "", None, None
             call.deadlines.pop(Due.CLOSING, None)
             return
-        opening = calendar.opening(at)
-        call.closed = "" if opening.open else opening.why.value
-        call.opens_at, call.closes_at = opening.opens_at, opening.closes_at
+        call.closed = "" if found.open else found.why.value
+        call.opens_at, call.closes_at = found.opens_at, found.closes_at
+        if closure is not None and call.closed:
+            call.closure, call.opens_at = closure, reopens_at(calendar, closure)
         if call.closes_at is not None:
             soon = call.closes_at - CLOSING_SOON
             self.set_due(call, Due.CLOSING, soon if soon > self.now else call.closes_at)

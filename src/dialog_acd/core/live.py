@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.matching import Also, Plan
+    from dialog_acd.core.messages import Switch
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId, TenantId
     from dialog_acd.core.records import RungTaken, Timeline
+    from dialog_acd.core.switches import SwitchBook
     from dialog_acd.core.waiting import Announcement, Forecast
 
 
@@ -123,6 +125,12 @@ class LiveCall:
     """Why nobody serves the number at this hour (a value of ``calendars.Why``); empty: somebody does."""
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+    closure: Switch | None = None
+    """By which a supervisor had closed the number when the caller was found to come too late."""
+    messages: tuple[str, ...] = ()
+    """Prompts of the day that the caller is told at this door."""
+    heard: frozenset[str] = frozenset()
+    """... and was told at an earlier one."""
     came_in_time: bool = False
     """The number was served when the call came."""
     from_partner: bool = False
@@ -151,6 +159,12 @@ class LiveCall:
     def counted_as(self) -> TenantId:
         """Whose it is in what is counted while it happens."""
         return UNASSIGNED if self.candidates else self.town
+
+    @property
+    def closing_words(self) -> str:
+        """The prompt of a caller who finds us closed."""
+        prompt = self.closure.prompt if self.closure is not None else None
+        return self.entry.closed if prompt is None else f"acd/{prompt}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +311,7 @@ def picture(
     now: datetime,
     *,
     switch_up: bool,
-    switched: Mapping[QueueId, datetime],
+    switches: SwitchBook,
 ) -> AcdView:
     """An immutable copy of what is alive."""
     ordered = sorted(calls, key=lambda c: c.place)
@@ -335,7 +349,8 @@ def picture(
                 sum(c.state is CallState.CONNECTED for c in mine),
                 able,
                 available,
-                until if (until := switched.get(queue.id)) is not None and until > now else None,
+                switches.overflow_until(queue.id),
             )
         )
-    return AcdView(now, switch_up, tuple(queues), tuple(people), tuple(live))
+    in_force = tuple(sorted(switches, key=lambda s: (s.at, s.kind, s.about), reverse=True))
+    return AcdView(now, switch_up, tuple(queues), tuple(people), tuple(live), in_force)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         PartnerId,
         Phone,
         QueueId,
+        SwitchKind,
         TenantId,
     )
     from dialog_acd.core.records import Amendment, CallRecord
@@ -228,12 +229,16 @@ class OrderFailed:
 
 
 @value
-class QueueSwitched:
-    """A supervisor sends a queue's calls over (rungs ``switched``) until a moment; ``None``: no longer."""
+class SupervisorSwitched:
+    """A supervisor wants something otherwise (``kind``) until a moment; ``None``: as it was, from now on."""
 
-    queue: QueueId
+    kind: SwitchKind
+    about: str
+    """A queue, an entry's number as the directory has it, or nothing: as the kind demands."""
     until: datetime | None
     by: str = ""
+    prompt: str | None = None
+    """Name of a prompt in the folder ``acd``: with a message; with a closure, in place of the entry's ``closed``."""
 
 
 @value
@@ -344,7 +349,7 @@ Signal = (
     | AgentNotReady
     | PhoneStateChanged
     | OrderFailed
-    | QueueSwitched
+    | SupervisorSwitched
     | TownNamed
     | TownDialled
     | CallMarked
@@ -386,6 +391,8 @@ class Treat:
     """How long the caller may wait from any beginning of a wait."""
     ring_for: timedelta | None = None
     greeting: str | None = None
+    messages: tuple[str, ...] = ()
+    """Prompts of the day, to be heard after the greeting and, like it, before anybody may answer."""
     announcement: str | None = None
     music: str = "acd"
     label: str = ""
@@ -481,12 +488,27 @@ class RememberIntent:
 
 
 @value
-class RememberSwitch:
-    """Keep that a supervisor switched a queue over beyond our own restart; ``until`` is ``None`` when it is over."""
+class Switch:
+    """What a supervisor has switched. It always ends by itself."""
 
-    queue: QueueId
-    until: datetime | None
+    kind: SwitchKind
+    about: str
+    until: datetime
     by: str
+    at: datetime
+    """Since when: who was there before is not concerned."""
+    prompt: str | None = None
+    tenant: TenantId | None = None
+    """Whose number it is about; ``None``: about a queue, or the whole centre."""
+
+
+@value
+class RememberSwitch:
+    """Keep what a supervisor has switched beyond our own restart; ``switch`` is ``None`` when it is over."""
+
+    kind: SwitchKind
+    about: str
+    switch: Switch | None
 
 
 @value
@@ -680,12 +702,15 @@ class TestMarked:
 
 
 @value
-class SwitchedOver:
-    """A supervisor switched a queue over, or back (``until`` is ``None``)."""
+class SwitchTurned:
+    """What a supervisor has switched is in force, or (``until`` is ``None``) no longer, and ``why`` not."""
 
-    queue: QueueId
+    kind: SwitchKind
+    about: str
     until: datetime | None
     by: str
+    prompt: str | None = None
+    why: str = ""
 
 
 @value
@@ -791,7 +816,7 @@ Notice = (
     | CallbackPromised
     | CallAssigned
     | TestMarked
-    | SwitchedOver
+    | SwitchTurned
     | WaitsCompared
     | FailsafeEntered
     | OfferMade

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
+    from dialog_acd.core.messages import Switch
     from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, Tenant, TenantId
 
 
@@ -80,3 +81,6 @@ class AcdView:
     agents: tuple[AgentView, ...]
     calls: tuple[CallView, ...]
     """Calls that have not ended, oldest first."""
+    switches: tuple[Switch, ...] = ()
+    """What a supervisor has switched and is in force, the latest first. What that means for a caller of an entry says
+    ``switches.SwitchBook(view.switches).met(entry)``."""

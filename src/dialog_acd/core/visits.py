@@ -117,6 +117,7 @@ class Visits:
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
             self._transfer_to(call, found.entry)
             call.emergency = found.number.kind is NumberKind.EMERGENCY
+            call.heard |= frozenset(call.messages)
             call.transfer_landed, call.waiting_since, call.step = True, self._floor.now, 0
             self.at_the_door(call)
             self._floor.begin_wait(call)
@@ -133,8 +134,11 @@ class Visits:
         call.entry, call.queue = entry, self._floor.directory.queue[entry.queue]
 
     def at_the_door(self, call: LiveCall) -> None:
-        self._floor.look_at_the_clock(call, max(call.waiting_since, call.line.t_in))
+        at = max(call.waiting_since, call.line.t_in)
+        self._floor.look_at_the_clock(call, at, at_the_door=True)
         call.came_in_time = not call.closed
+        told = self._floor.switches.met(call.entry, at).prompts
+        call.messages = tuple(prompt for prompt in told if prompt not in call.heard)
 
     def _not_promised(self, call: LiveCall) -> str:
         """Why a partner's call is not taken: more than was agreed, too few of us free, or it came from us."""
@@ -183,13 +187,14 @@ class Visits:
             patience=call.queue.max_wait,
             ring_for=call.queue.ring_for,
             greeting=None if call.closed else call.entry.greeting,
+            messages=() if call.closed else tuple(f"acd/{prompt}" for prompt in call.messages),
             announcement=call.entry.announcement,
             music=call.queue.music,
             label=label,
             caller_name=call.caller_name,
             ani=call.ani,
             failsafe=call.entry.failsafe,
-            closed=call.entry.closed,
+            closed=call.closing_words,
             opens_at=call.opens_at,
         )
 

@@ -139,12 +139,16 @@ directory_versions = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-queue_switches = Table(
-    "queue_switches",
+switches = Table(
+    "switches",
     metadata,
-    Column("queue", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("about", Text, primary_key=True),
     Column("until", UtcDateTime, nullable=False),
     Column("by", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("prompt", Text),
+    Column("tenant", Text),
 )
 
 agent_intents = Table(

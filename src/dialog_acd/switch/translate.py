@@ -194,7 +194,8 @@ class Interpreter:
                 "ACD_MAX_WAIT": str(_epoch_ms(treat.max_wait_at) // 1000),
                 "ACD_RING": str(max(1, round(treat.ring_for.total_seconds()))),
                 "ACD_MUSIC": treat.music,
-                "ACD_GREETING": treat.greeting or "",
+                # Playback plays what is joined like this one after the other, and passes over what is not there.
+                "ACD_GREETING": "&".join((*filter(None, (treat.greeting,)), *treat.messages)),
                 # One underscore: inherited by the agent's leg, where the announcement is played.
                 "_ACD_ANNOUNCE": treat.announcement or "",
                 "ACD_SHOW": f"{treat.label}: {shown}".removesuffix(": ")[:SHOWN],
