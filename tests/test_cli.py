@@ -9,9 +9,11 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -446,6 +448,52 @@ def test_a_directory_is_exported_changed_looked_at_applied_and_rolled_back(desk:
     assert desk.run("directory", "export")[1] == exported
     assert desk.run("directory", "history")[1].splitlines()[0].endswith("rolled back to version 1")
     assert "ring_for: 25" in desk.run("directory", "export", "--version", "2")[1]
+
+
+def test_the_first_directory_is_applied_like_any_other(desk: Desk) -> None:
+    desk.has_schema()
+    (desk.folder / "directory.toml").write_text(TOWN)
+    file = str(desk.folder / "directory.toml")
+    assert desk.refuses("directory", "export").startswith("The database holds no directory yet: load one with")
+    status, looked, _ = desk.run("directory", "diff", file)
+    assert (status, looked.splitlines()[0]) == (0, "tenant town is new: name 'Stadt Langenhagen', label Stadt")
+    assert desk.run("directory", "history")[1] == ""
+    assert desk.run("directory", "apply", file, "--expect", "0")[1].startswith(looked + "version 1 is in force")
+    assert desk.run("directory", "history")[1].rstrip().endswith("applied directory.toml")
+
+
+def test_a_directory_that_cannot_be_read_any_more_is_exported_corrected_and_applied(desk: Desk) -> None:
+    """A later version of the program may be stricter, and must not leave the operator with nothing."""
+    desk.has_directory()
+    database = sqlite3.connect(desk.folder / "acd.sqlite")
+    (content,) = database.execute("SELECT content FROM directory_versions").fetchone()
+    spoilt = zlib.decompress(content).replace(b"citizens>=3", b"citizens>=9")
+    with database:
+        database.execute("UPDATE directory_versions SET content = ?", (zlib.compress(spoilt),))
+    database.close()
+    for command in (ROUTE, ("serve",)):
+        said = desk.refuses(*command)
+        assert said.startswith("The directory file version 1 cannot be used: queues[0].steps[0]: ")
+    _, exported, _ = desk.run("directory", "export")
+    corrected = desk.folder / "corrected.yaml"
+    corrected.write_text(exported.replace("citizens>=9", "citizens>=3"))
+    status, said, _ = desk.run("directory", "apply", str(corrected))
+    assert (status, said.splitlines()[0]) == (
+        0,
+        "version 1, which is in force, cannot be read, and all of it is replaced",
+    )
+    assert said.splitlines()[-1].startswith("version 2 is in force")
+    assert desk.run(*ROUTE)[0] == 0
+
+
+def test_a_database_is_led_back_to_an_earlier_schema_and_forth_again(desk: Desk) -> None:
+    desk.has_directory()
+    _, exported, _ = desk.run("directory", "export")
+    assert desk.run("migrate", "--to", "0007")[1].endswith("schema: 0007\n")
+    assert "has schema 0007, this version needs" in desk.refuses("directory", "export")
+    assert desk.run("migrate")[0] == 0
+    assert desk.run("directory", "export")[1] == exported
+    assert desk.refuses("migrate", "--to", "seven").startswith("There is no schema 'seven'; there are 0001 to ")
 
 
 def test_an_edit_of_a_directory_that_has_moved_on_is_refused(desk: Desk) -> None:

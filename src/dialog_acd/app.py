@@ -68,12 +68,6 @@ STOP_WITHIN = 10.0
 """Seconds given to the records at the end; what is not in the database then is in the journal."""
 
 
-class DirectoryEmpty(DialogAcdError):  # noqa: N818
-    """The database holds no directory yet: load one with `dialog-acd load FILE`."""
-
-    error_id = "directory-empty"
-
-
 class PortTaken(DialogAcdError):  # noqa: N818
     """A port the service needs is in use."""
 
@@ -108,8 +102,6 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(database.dispose)
         await require_current_schema(database)
         directories = DirectoryStore(database)
-        if await directories.is_empty():
-            raise DirectoryEmpty
         directory = await directories.load()
 
         writer = RecordWriter(database, settings.store.journal_dir, clock.now)

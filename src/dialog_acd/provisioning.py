@@ -181,9 +181,10 @@ class FromDatabase:
         self._store = store
 
     async def directory(self, known: str) -> Found | None:
-        number = await self._store.current()
-        # An edit between the two is found by the next sync: the number is the older one.
-        return None if str(number) == known else Found(await self._store.load(), number, str(number))
+        if known and str(await self._store.current()) == known:
+            return None
+        number, directory = await self._store.in_force()
+        return Found(directory, number, str(number))
 
     async def recording(self, digest: str) -> Sound:
         raise NoSound(f"recordings are not kept here yet, and {digest[:12]} is one")

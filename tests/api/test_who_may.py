@@ -45,15 +45,19 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("POST", "/api/v1/directory/versions/{version}/rollback"): {OPERATOR},
+    ("GET", "/api/v1/tenants/{tenant}/gate"): ALL,
+    ("POST", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
+    ("DELETE", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
     ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
 }
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
+BODIES = {"/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"}}
 TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
 def where(path: str) -> str:
-    return path.format(agent="anna", call="c1", queue=TOWN, version=1)
+    return path.format(agent="anna", call="c1", queue=TOWN, tenant=TOWN, version=1)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -98,7 +102,7 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     role: Role,
 ) -> None:
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
-    body = {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None
+    body = BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None)
     before = centre.seen
     answer = await stranger.request(method, where(path), headers=bearer(TOKENS[role]) | {"If-Match": "*"}, json=body)
     if role in LOCKED[method, path]:

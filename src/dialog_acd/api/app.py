@@ -24,7 +24,7 @@ from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, health, queues
+from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, tenants
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Witness
@@ -102,6 +102,7 @@ def create_api(
         agents.commands,
         calls.router,
         directory.router,
+        tenants.router,
         audit.router,
     ):
         api.include_router(router, prefix="/api/v1", responses=refusals)

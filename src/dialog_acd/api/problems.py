@@ -7,6 +7,7 @@ only where it helps, and shortened.
 
 from __future__ import annotations
 
+import contextlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +16,7 @@ from fastapi.responses import JSONResponse
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fastapi import Request
     from fastapi.exceptions import RequestValidationError
@@ -124,6 +125,27 @@ class NoSuchVersion(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchTenant(ApiProblem):
+    """There is no town with this id."""
+
+    error_id = "no-such-tenant"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NotReadyForCitizens(ApiProblem):
+    """The town cannot go live: something is missing."""
+
+    error_id = "not-ready-to-go-live"
+    status = HTTPStatus.CONFLICT
+
+
+class DayRefused(ApiProblem):
+    """The town cannot go live on this day."""
+
+    error_id = "day-refused"
+    status = HTTPStatus.CONFLICT
+
+
 class BodyTooSlow(ApiProblem):
     """The request's body did not arrive in time."""
 
@@ -151,6 +173,27 @@ class NotReady(ApiProblem):
 
     error_id = "not-ready"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+@contextlib.contextmanager
+def directory_told() -> Iterator[None]:
+    """What the directory refuses, as the API says it."""
+    try:
+        yield
+    except DialogAcdError as problem:
+        match problem.error_id:
+            case "directory-file-invalid" | "directory-invalid":
+                faults = list(getattr(problem, "faults", ()))
+                raise DirectoryRefused(None, faults=faults) from problem
+            case "directory-moved":
+                raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
+            case "no-such-version" | "directory-empty":
+                raise NoSuchVersion(str(problem)) from problem
+            case "no-such-tenant":
+                raise NoSuchTenant(str(problem)) from problem
+            case "day-refused":
+                raise DayRefused(str(problem)) from problem
+        raise
 
 
 def error_response(
