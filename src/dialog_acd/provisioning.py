@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from dialog_acd.store.directory_store import DirectoryStore
 
 log = structlog.get_logger(__name__)
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SOUNDS = "sounds/de/acd"
 FORMS = (("narrow", "wav"), ("wide", "wav16"))
