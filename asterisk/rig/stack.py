@@ -219,7 +219,8 @@ class Stack:
             "ACD_API__TOKEN_FILE": str(self.token_file),
             "ACD_STORE__DATABASE_URL": self.database_url,
             "ACD_STORE__JOURNAL_DIR": str(self.run_dir / "journal"),
-            **({**self.asterisk.sync_settings, "ACD_ASTERISK__SYNC": str(self.asterisk.synced)} if self.syncs else {}),
+            **self.asterisk.sync_settings,
+            **({"ACD_ASTERISK__SYNC": str(self.asterisk.synced)} if self.syncs else {}),
         }
 
     # Life
