@@ -151,7 +151,7 @@ class Administration:
         ``DirectoryStore.load`` raises, and the old one stays in force.
         """
         directory = await self._store.load()
-        self._in_force(directory)
+        self._in_force(await asyncio.to_thread(directory.prepare))
         return directory
 
     async def put(
@@ -171,7 +171,7 @@ class Administration:
                 return Changed(found, lines)
             edit = Edit(by, self._clock.now(), why)
             number = await self._store.replace(wanted, edit, found if expected is None else expected)
-            self._in_force(wanted)
+            self._in_force(await asyncio.to_thread(wanted.prepare))
             return Changed(number, lines)
 
     async def _found(self) -> tuple[int, Directory | None]:

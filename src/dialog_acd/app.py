@@ -31,6 +31,7 @@ from prometheus_client import (
 from dialog_acd import log as log_setup
 from dialog_acd.administration import Administration
 from dialog_acd.api.app import create_api
+from dialog_acd.api.people import people_of
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.errors import DialogAcdError
@@ -95,9 +96,14 @@ async def serve(settings: Settings) -> None:
     secret = read_secret(settings.ami.secret_file, "the AMI secret")
     token = read_secret(settings.api.token_file, "the API token")
     clock = SystemClock()
+    oidc = settings.oidc
+    people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, clock.now)
     log.info("service.starting")
 
     async with AsyncExitStack() as stack:
+        if people is not None:
+            stack.push_async_callback(people.issuer.close)
+            people.issuer.look()  # aside, and whatever comes of it: calls do not wait for who may sign in
         database = await open_database(settings.store.database_url)
         stack.push_async_callback(database.dispose)
         await require_current_schema(database)
@@ -232,7 +238,9 @@ async def serve(settings: Settings) -> None:
             tokens=TokenStore(database),
             audit_log=audit,
             now=clock.now,
+            people=people,
         )
+        stack.callback(api.state.strangers.tell)  # after the last request, before the last flush
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)

@@ -335,6 +335,7 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.settings import read_secret
 
     noted: tuple[str, ...] = ()
+    towns: set[str] | None = None
 
     async def secrets() -> str:
         read_secret(settings.ami.secret_file, "the AMI secret")
@@ -342,8 +343,9 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         return "readable, closed to others"
 
     async def directory() -> str:
-        nonlocal noted
+        nonlocal noted, towns
         found = await _directory(settings, asked.directory)
+        towns = {tenant.id for tenant in found.tenants}
         noted = remarks(found, SystemClock().now())
         return f"{_count(found.entries, 'entry', 'entries')}, {_count(found.queues, 'queue')}, " + _count(
             found.agents, "agent"
@@ -356,11 +358,29 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         version = await probe(AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret))
         return f"logged in, Asterisk speaks version {version} of the protocol"
 
+    async def identity_provider() -> str:
+        from dialog_acd.api.people import people_of
+
+        nonlocal noted
+        oidc = settings.oidc
+        people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, SystemClock().now)
+        if people is None:
+            return "none is set"
+        async with people.issuer as issuer:
+            noted += tuple(
+                f"ACD_OIDC__ROLES: {name!r} is of the town {place.tenant!r}, which the directory does not have"
+                for name, place in people.places.items()
+                if towns is not None and place.tenant is not None and place.tenant not in towns
+            )
+            return await issuer.read()
+
     looks: dict[str, Callable[[], Awaitable[str]]] = {
         "secrets": secrets,
         "database and directory": directory,
         "AMI": ami,
     }
+    if settings.oidc.model_fields_set:
+        looks["identity provider"] = identity_provider
     if asked.directory:
         looks = {f"directory {asked.directory}": directory}
     wrong = 0

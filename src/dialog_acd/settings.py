@@ -96,6 +96,15 @@ def _commands(text: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(command) for command in commands if command)
 
 
+class OidcSettings(_Part):
+    """Where people sign in; what these have to be is in ``api/people.py``. Nothing set: nowhere."""
+
+    issuer: str = Field(default="", max_length=500)
+    audience: str = Field(default="", max_length=200)
+    claim: str = Field(default="groups", max_length=200)
+    roles: str = Field(default="", max_length=20_000)
+
+
 class Settings(BaseSettings):
     """All settings. Raises ``SettingsInvalid`` (through ``read_settings``) with one line per fault."""
 
@@ -106,6 +115,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     store: StoreSettings = StoreSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
+    oidc: OidcSettings = OidcSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from dialog_acd.api.people import People
     from dialog_acd.api.ports import Change, Directories, Version, VersionTold
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.records import CallRecord, Result
@@ -294,6 +295,12 @@ def readiness() -> dict[str, Callable[[], tuple[bool, str]]]:
 
 
 @pytest.fixture
+def people() -> People | None:
+    """Who comes from an identity provider; here is none."""
+    return None
+
+
+@pytest.fixture
 def api(
     *,
     centre: Centre,
@@ -303,6 +310,7 @@ def api(
     drawer: Drawer,
     book: Book,
     clock: ManualClock,
+    people: People | None,
 ) -> FastAPI:
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
@@ -316,6 +324,7 @@ def api(
         tokens=drawer,
         audit_log=book,
         now=clock.now,
+        people=people,
     )
 
 

@@ -47,12 +47,28 @@ class NotAuthenticated(ApiProblem):
     status = HTTPStatus.UNAUTHORIZED
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
+    def __init__(self, why: str = "") -> None:
+        """``why``: for the audit log. Whoever presents a token that is not good is told no more than that."""
+        super().__init__()
+        self.why = why
+
 
 class NotAllowed(ApiProblem):
     """The role of this token may not do that."""
 
     error_id = "not-allowed"
     status = HTTPStatus.FORBIDDEN
+
+
+class NoRole(ApiProblem):
+    """The identity provider knows you, but no group it says you are in has a role here: ask the operator."""
+
+    error_id = "no-role"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, who: str, claim: str) -> None:
+        super().__init__(claim=claim)
+        self.who = who
 
 
 class KeysUnavailable(ApiProblem):

@@ -381,17 +381,22 @@ class AuditLineOut(_Out):
     id: int = Field(description="Rises with every line.", examples=[4711])
     at: _Time
     who: str = Field(
-        description="Name of the token; `admin` is the first operator's key, `nobody` had none in force.",
+        description="Name of the token; `name (subject)` of a person of the identity provider; `admin` is the first "
+        "operator's key, `nobody` had no token in force.",
         examples=["leitstelle"],
     )
     role: str = Field(
-        description="operator, town-admin, supervisor, auditor; empty for nobody.", examples=["supervisor"]
+        description="operator, town-admin, supervisor, auditor; empty for nobody and for who has no role here.",
+        examples=["supervisor"],
     )
     tenant: str | None = Field(
         description="The one town it concerns, whose administrator may read the line; null: several, or the centre.",
         examples=["langenhagen"],
     )
-    action: str = Field(description="What was asked for.", examples=["queues.switch-over"])
+    action: str = Field(
+        description="What was asked for; `api.refuse-more`: further refused attempts, counted in `details`.",
+        examples=["queues.switch-over"],
+    )
     about: str = Field(description="The queue, agent, call, ... it was about.", examples=["langenhagen"])
     outcome: str = Field(
         description="done; refused: not authenticated or not allowed; rejected: allowed and not possible; "
