@@ -18,6 +18,7 @@
 #   ACD_SYNCED=                     the folder they are to be in: /var/lib/dialog-acd/asterisk
 #   ACD_SYNC_USER=                  who writes it (root, or whoever the service runs as); its group is that of ETC
 #   ACD_CERTIFICATE=, ACD_CERTIFICATE_KEY=   files (PEM) for SIP over TLS on port 5061, and encrypted voices (SRTP)
+#   ACD_AUTHORITIES=/etc/ssl/certs  whose certificates partners may show
 #   ACD_PHONE_CONTEXT=acd-agent-codes        the context of these phones
 set -euo pipefail
 
@@ -31,6 +32,7 @@ members=${ACD_FAILSAFE_MEMBERS:-}
 synced=${ACD_SYNCED:-}
 certificate=${ACD_CERTIFICATE:-}
 certificate_key=${ACD_CERTIFICATE_KEY:-$certificate}
+authorities=${ACD_AUTHORITIES:-/etc/ssl/certs}
 phone_context=${ACD_PHONE_CONTEXT:-acd-agent-codes}
 
 fail() { echo "attach: $*" >&2; exit 1; }
@@ -46,6 +48,8 @@ if [ -n "$synced" ]; then
     for file in ${certificate:+"$certificate" "$certificate_key"}; do
         [[ $file =~ ^/[0-9a-zA-Z./_-]+$ && -f $file ]] || fail "$file is not there: ACD_CERTIFICATE and ACD_CERTIFICATE_KEY are whole paths"
     done
+    # Asterisk would have no transport at all, and say so in its log alone.
+    [[ -z $certificate || ( $authorities =~ ^/[0-9a-zA-Z./_-]+$ && -d $authorities ) ]] || fail "$authorities does not exist (Debian: ca-certificates); name it in ACD_AUTHORITIES"
 fi
 
 # A new file is as open as the one that includes it: Asterisk gives up root before it reads them, and a file it cannot
@@ -123,7 +127,7 @@ method = tlsv1_2
 cipher = ECDHE-ECDSA-AES256-GCM-SHA384,ECDHE-RSA-AES256-GCM-SHA384,ECDHE-ECDSA-AES128-GCM-SHA256,ECDHE-RSA-AES128-GCM-SHA256
 cert_file = $certificate
 priv_key_file = $certificate_key
-ca_list_path = /etc/ssl/certs
+ca_list_path = $authorities
 verify_server = yes
 
 END
