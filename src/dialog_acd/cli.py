@@ -1,5 +1,5 @@
-"""The command line: ``serve``, ``migrate``, ``load``, ``directory``, ``asterisk``, ``check``, ``route``, ``simulate``,
-``token``.
+"""The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``asterisk``, ``check``, ``route``,
+``simulate``, ``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -83,6 +83,8 @@ def main() -> None:
         metavar="SCHEMA",
         help="to an earlier one, as 0007, for an earlier version of dialog-acd",
     )
+    backup = commands.add_parser("backup", help="save journal and SQLite database in a new FOLDER, also while serving")
+    backup.add_argument("folder", type=Path, metavar="FOLDER")
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
@@ -212,6 +214,16 @@ async def _migrate(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
+async def _backup(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.store.backup import back_up
+
+    database, files = await back_up(settings.store.database_url, settings.store.journal_dir, asked.folder)
+    print(f"{asked.folder}: {'the database and ' if database else ''}{_count(files, 'file')} of the journal")
+    if not database:
+        print("the database is PostgreSQL: save it with pg_dump now, after the journal")
+    return 0
+
+
 @asynccontextmanager
 async def _database(settings: Settings, *, create: bool = True) -> AsyncIterator[AsyncEngine]:
     """The database of the settings, with this version's schema, for one command."""
@@ -300,12 +312,17 @@ async def _asterisk(settings: Settings, asked: argparse.Namespace) -> int:
         print(f"note  {note}", file=sys.stderr)
     told = f"version {done.version}: " if done.version else ""
     asterisk = "Asterisk was reloaded" if done.reloaded else "Asterisk had nothing to reload"
-    print(f"{told}{_count(done.changed, 'file')} changed, {asterisk}" if done.changed else "nothing has changed")
+    print(
+        f"{told}{_count(done.changed, 'file')} changed, {asterisk}"
+        if done.changed or done.reloaded
+        else "nothing has changed"
+    )
     return 0
 
 
-def _count(things: Sized, one: str, many: str = "") -> str:
-    return f"1 {one}" if len(things) == 1 else f"{len(things)} {many or one + 's'}"
+def _count(things: Sized | int, one: str, many: str = "") -> str:
+    number = things if isinstance(things, int) else len(things)
+    return f"1 {one}" if number == 1 else f"{number} {many or one + 's'}"
 
 
 async def _directory(settings: Settings, file: Path | None) -> Directory:
@@ -681,6 +698,7 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
 _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
+    "backup": _backup,
     "load": _load,
     "directory": _rules_as_code,
     "asterisk": _asterisk,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import zlib
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from dialog_acd.administration import Administration, Changed
@@ -291,6 +292,27 @@ async def test_of_two_edits_made_from_the_same_version_one_is_refused(
     assert await DirectoryStore(engine).current() == 2
 
 
+async def test_an_edit_waits_for_one_that_is_not_done_yet_and_is_refused(
+    engine: AsyncEngine, directory: Directory
+) -> None:
+    """What the other one is about to say cannot be seen yet; both would take the same number."""
+    await DirectoryStore(engine).replace(directory, BY_HAND)
+    theirs, ours = [await open_database(engine.url.render_as_string(hide_password=False)) for _ in range(2)]
+    async with writing(theirs).begin() as connection:
+        columns = [versions.c.at, versions.c.by, versions.c.why, versions.c.content]
+        again = select(versions.c.number + 1, *columns)
+        await connection.execute(insert(versions).from_select(["number", *(c.name for c in columns)], again))
+        edit = asyncio.create_task(DirectoryStore(ours).replace(directory, BY_HAND, expected=1))
+        async with asyncio.timeout(10):
+            while engine.dialect.name == "postgresql" and not edit.done():
+                if await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    break
+    with pytest.raises(DirectoryMoved, match="is at version 2 by now"):
+        await edit
+    await theirs.dispose()
+    await ours.dispose()
+
+
 async def test_a_database_edited_into_nonsense_is_told_with_every_fault(
     engine: AsyncEngine, directory: Directory
 ) -> None:
@@ -425,6 +447,20 @@ async def test_a_directory_nobody_can_read_any_more_can_still_be_replaced(
     changed = await administration.put(directory, "bert", "", 1)
     assert (changed.version, told) == (2, [directory])
     assert await stored(engine) == directory
+
+
+async def test_the_garbage_collector_stands_still_in_an_edit(engine: AsyncEngine, directory: Directory) -> None:
+    """With a large directory it would hold up the loop for longer than an edit may."""
+    on: list[bool] = []
+    administration = Administration(
+        DirectoryStore(engine), ManualClock(BY_HAND.at), lambda _: on.append(gc.isenabled())
+    )
+    await administration.put(directory, "bert", "", None)
+    await administration.roll_back(1, "bert", "", None)
+    await administration.reload()
+    with pytest.raises(NoSuchVersion):
+        await administration.roll_back(9, "bert", "", None)
+    assert (on, gc.isenabled()) == ([False, False], True)
 
 
 async def test_the_first_directory_is_put_in_force_like_any_other(engine: AsyncEngine, directory: Directory) -> None:
