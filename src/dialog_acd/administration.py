@@ -99,6 +99,10 @@ class Administration:
         self._store, self._clock, self._in_force = store, clock, in_force
         self._one_at_a_time = asyncio.Lock()
 
+    async def current(self) -> int:
+        """Number of the version in force."""
+        return await self._store.current()
+
     async def told(self, version: int | None = None) -> Told:
         """The directory in force, or as it was. Raises ``NoSuchVersion``."""
         number, directory = await self._store.plain_of(version)

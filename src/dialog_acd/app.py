@@ -40,6 +40,7 @@ from dialog_acd.core.messages import CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
+from dialog_acd.provisioning import FromDatabase, NoVoice, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
 from dialog_acd.sound.studio import Studio
@@ -229,12 +230,26 @@ async def serve(settings: Settings) -> None:
             "engine": lambda: (not turning.done(), "turning" if not turning.done() else "stopped"),
         }
 
+        provisioning: Provisioning | None = None
+        if settings.asterisk.sync is not None:
+            provisioning = Provisioning(
+                settings.asterisk.sync, FromDatabase(directories), NoVoice(), clock, settings.asterisk
+            )
+            told = provisioning.told
+            # Calls go on without it, so it never makes the service unready: it only has something to say.
+            readiness["asterisk-files"] = lambda: (True, told())
+
         def in_force(changed: Directory) -> None:
             metrics.directory_changed(changed)
             engine.tell(DirectoryChanged(changed))
             log.info("directory.changed", entries=len(changed.entries), agents=len(changed.agents))
+            if provisioning is not None:
+                provisioning.wake()
 
         administration = Administration(directories, clock, in_force)
+        if provisioning is not None:
+            syncing = asyncio.create_task(provisioning.run(), name="provisioning")
+            stack.push_async_callback(_finish, syncing)
         api = create_api(
             engine,
             RecordReader(database),
