@@ -115,6 +115,7 @@ def test_a_call_is_one_line_with_its_whole_story() -> None:
             "log_level": "info",
             "call": "c1",
             "tenant": "langenhagen",
+            "test": False,
             "queue": "langenhagen",
             "kind": "main-number",
             "dialled": LANGENHAGEN,

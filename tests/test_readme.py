@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dialog_acd.api import issuer, witness
+from dialog_acd.api.people import people_of
 from dialog_acd.core.ladder import CIRCUIT_OPEN, ENOUGH, FAILURES, LOOK_AGAIN
 from dialog_acd.core.model import Action, EntryKind, Trigger
 from dialog_acd.core.remarks import remarks
 from dialog_acd.directory_form import QueueTable, TenantTable
+from dialog_acd.settings import OidcSettings
 from dialog_acd.simulation.figures import LOAD, named_kpis
 from dialog_acd.simulation.report import FEWEST
 from dialog_acd.store.directory_file import directory_from_plain
@@ -54,6 +57,17 @@ def test_the_example_fits_the_demo_directory_and_draws_no_remark() -> None:
     directory = directory_from_plain(content, Path("README.md"))
     assert len(directory.queue) == len(content["queues"]) == 5
     assert remarks(directory, MONDAY) == ()
+
+
+def test_the_example_of_a_shared_number_fits_the_demo_directory() -> None:
+    content = tomllib.loads(DEMO.read_text(encoding="utf-8"))
+    [block] = [tomllib.loads(block) for block in BLOCKS if block.startswith("test_callers")]
+    content["entries"] = [e for e in content["entries"] if e.get("number") != "115"] + block["entries"]
+    content["tenants"] += block["tenants"]
+    directory = directory_from_plain(content | {"test_callers": block["test_callers"]}, Path("README.md"))
+    shared = directory.entry_for("115", at=MONDAY).entry
+    assert len(shared.candidates) == 4
+    assert directory.tenant_coded["5"].id == "laatzen"
 
 
 @pytest.mark.parametrize("command", dict.fromkeys(COMMANDS))
@@ -99,6 +113,21 @@ def test_every_field_of_a_queue_has_its_default() -> None:
         wanted = "must be said" if field.is_required() else field.default
         as_told = told[name].strip('`"')
         assert as_told in (str(wanted), str(wanted).lower()), name
+
+
+def test_the_settings_of_the_identity_provider_can_be_used() -> None:
+    told = dict(
+        re.findall(r"^export ACD_OIDC__(\w+)=\"?(.*?)\"?(?: +#.*)?$", section("People who sign in"), re.MULTILINE)
+    )
+    people = people_of(told["ISSUER"], told["AUDIENCE"], OidcSettings().claim, told["ROLES"], lambda: MONDAY)
+    assert people is not None
+    assert [(place.role.value, place.tenant) for place in people.places.values()] == [
+        ("operator", None),
+        ("supervisor", None),
+        ("town-admin", "laatzen"),
+    ]
+    minutes = issuer.FRESH_FOR.total_seconds() / 60, issuer.KEPT_FOR.total_seconds() / 60
+    assert (*minutes, witness.LINES_EACH, witness.LINES_IN_ALL) == (5, 60, 10, 30), "the README says so in words"
 
 
 def test_every_figure_is_defined() -> None:

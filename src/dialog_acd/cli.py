@@ -1,4 +1,5 @@
-"""The command line: ``serve``, ``migrate``, ``load``, ``directory``, ``check``, ``route``, ``simulate``, ``token``.
+"""The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``check``, ``route``, ``simulate``,
+``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -26,6 +27,7 @@ import dialog_acd
 from dialog_acd.api.tokens import FIRST, Role, TokenRefused, digest, fault_of_scope, new_token
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
 from dialog_acd.core.inquiry import ASSUMING, inquire
+from dialog_acd.core.model import UNASSIGNED
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.inquiry import Answer
+    from dialog_acd.core.model import Entry
     from dialog_acd.settings import Settings
     from dialog_acd.store.token_store import Token
 
@@ -82,6 +85,8 @@ def main() -> None:
         metavar="SCHEMA",
         help="to an earlier one, as 0007, for an earlier version of dialog-acd",
     )
+    backup = commands.add_parser("backup", help="save journal and SQLite database in a new FOLDER, also while serving")
+    backup.add_argument("folder", type=Path, metavar="FOLDER")
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
@@ -189,6 +194,16 @@ async def _migrate(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
+async def _backup(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.store.backup import back_up
+
+    database, files = await back_up(settings.store.database_url, settings.store.journal_dir, asked.folder)
+    print(f"{asked.folder}: {'the database and ' if database else ''}{_count(files, 'file')} of the journal")
+    if not database:
+        print("the database is PostgreSQL: save it with pg_dump now, after the journal")
+    return 0
+
+
 @asynccontextmanager
 async def _database(settings: Settings, *, create: bool = True) -> AsyncIterator[AsyncEngine]:
     """The database of the settings, with this version's schema, for one command."""
@@ -249,8 +264,9 @@ async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
-def _count(things: Sized, one: str, many: str = "") -> str:
-    return f"1 {one}" if len(things) == 1 else f"{len(things)} {many or one + 's'}"
+def _count(things: Sized | int, one: str, many: str = "") -> str:
+    number = things if isinstance(things, int) else len(things)
+    return f"1 {one}" if number == 1 else f"{number} {many or one + 's'}"
 
 
 async def _directory(settings: Settings, file: Path | None) -> Directory:
@@ -280,6 +296,7 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.settings import read_secret
 
     noted: tuple[str, ...] = ()
+    towns: set[str] | None = None
 
     async def secrets() -> str:
         read_secret(settings.ami.secret_file, "the AMI secret")
@@ -287,8 +304,9 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         return "readable, closed to others"
 
     async def directory() -> str:
-        nonlocal noted
+        nonlocal noted, towns
         found = await _directory(settings, asked.directory)
+        towns = {tenant.id for tenant in found.tenants}
         noted = remarks(found, SystemClock().now())
         return f"{_count(found.entries, 'entry', 'entries')}, {_count(found.queues, 'queue')}, " + _count(
             found.agents, "agent"
@@ -301,11 +319,29 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         version = await probe(AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret))
         return f"logged in, Asterisk speaks version {version} of the protocol"
 
+    async def identity_provider() -> str:
+        from dialog_acd.api.people import people_of
+
+        nonlocal noted
+        oidc = settings.oidc
+        people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, SystemClock().now)
+        if people is None:
+            return "none is set"
+        async with people.issuer as issuer:
+            noted += tuple(
+                f"ACD_OIDC__ROLES: {name!r} is of the town {place.tenant!r}, which the directory does not have"
+                for name, place in people.places.items()
+                if towns is not None and place.tenant is not None and place.tenant not in towns
+            )
+            return await issuer.read()
+
     looks: dict[str, Callable[[], Awaitable[str]]] = {
         "secrets": secrets,
         "database and directory": directory,
         "AMI": ami,
     }
+    if settings.oidc.model_fields_set:
+        looks["identity provider"] = identity_provider
     if asked.directory:
         looks = {f"directory {asked.directory}": directory}
     wrong = 0
@@ -404,6 +440,12 @@ def _dates(directory: Directory, found: Resolution) -> list[str]:
     return lines
 
 
+def _towns(directory: Directory, entry: Entry) -> str:
+    if not entry.candidates:
+        return directory.tenant[entry.tenant].name
+    return f"to be named by the agent: {' or '.join(directory.tenant[town].name for town in entry.candidates)}"
+
+
 def _route_json(
     called: str, caller: str | None, diversion: Resolution | None, answer: Answer, *, why: bool
 ) -> dict[str, object]:
@@ -417,7 +459,8 @@ def _route_json(
         "diversion_tenant": diversion.entry.tenant if diversion and diversion.known else None,
         "at": _local(answer.at),
         "kind": entry.kind.value,
-        "tenant": entry.tenant,
+        "tenant": UNASSIGNED if entry.candidates else entry.tenant,
+        "candidates": list(entry.candidates),
         "entry": entry.number or entry.kind.value,
         "found_by": answer.found.why,
         "active_from": _iso(entry.active_from),
@@ -454,7 +497,7 @@ def _route_text(
         f"number    {_number_text(answer)}",
         *([f"caller    {caller}"] if caller else []),
         *forwarded,
-        f"tenant    {directory.tenant[entry.tenant].name}",
+        f"tenant    {_towns(directory, entry)}",
         f"entry     {entry.kind.value}",
         *_dates(directory, answer.found),
         f"at        {answer.at.astimezone(BERLIN):%a %d.%m.%Y %H:%M:%S}: {answer.hours}",
@@ -606,6 +649,7 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
 _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
+    "backup": _backup,
     "load": _load,
     "directory": _rules_as_code,
     "check": _check,

@@ -77,6 +77,7 @@ def tell(notice: m.Notice) -> None:
                 "call.ended",
                 call=r.call,
                 tenant=r.tenant,
+                test=r.test,
                 queue=r.queue,
                 kind=r.kind.value,
                 dialled=r.dialled,
@@ -109,6 +110,10 @@ def tell(notice: m.Notice) -> None:
             which = {"entry" if kind in OF_ENTRIES else "queue": about}
             end = None if until is None else until.isoformat()
             log.info("switch.turned", kind=str(kind), until=end, by=by, prompt=prompt, why=why, **which)
+        case m.CallAssigned(call=call, before=before, tenant=tenant, by=by):
+            log.info("call.assigned", call=call, before=before, tenant=tenant, by=by)
+        case m.TestMarked(call=call, test=test, by=by):
+            log.info("call.marked", call=call, test=test, by=by)
         case m.PictureDiffered(call=call, what=what):
             log.warning("picture.differed", call=call, what=what)
         case m.Ignored(signal=signal, why=why, about=about):

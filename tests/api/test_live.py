@@ -28,6 +28,8 @@ async def test_the_whole_picture_in_one_answer(operator: httpx.AsyncClient) -> N
         {
             "call": "acd1-1.7",
             "tenant": "langenhagen",
+            "candidates": [],
+            "test": False,
             "queue": "langenhagen",
             "kind": "main-number",
             "state": "waiting",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -19,17 +21,17 @@ from records import served
 from .conftest import TOKEN
 
 if TYPE_CHECKING:
-    import httpx
-
     from dialog_acd.testing import ManualClock
 
-    from .conftest import Book, Centre, Drawer, Shelf
+    from .conftest import Archive, Book, Centre, Drawer, Shelf
 
 OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR = Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR
+DESK = Role.DESK
 ALL = {OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR}
+"""All people: the desk is a program, and gets what it must."""
 LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/openapi.json"): ALL,
-    ("GET", "/api/v1/live"): ALL,
+    ("GET", "/api/v1/live"): {*ALL, DESK},
     ("GET", "/api/v1/queues"): ALL,
     ("PUT", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
@@ -50,6 +52,9 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/v1/agents/{agent}/not-ready"): {OPERATOR, SUPERVISOR},
     ("GET", "/api/v1/calls"): ALL,
     ("GET", "/api/v1/calls/{call}"): ALL,
+    ("PUT", "/api/v1/calls/{call}/town"): {OPERATOR, SUPERVISOR, DESK},
+    ("PUT", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
     ("GET", "/api/v1/directory"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
@@ -58,6 +63,10 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
     ("DELETE", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
     ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
+    ("POST", "/api/v1/recordings"): {OPERATOR, TOWN_ADMIN},
+    ("GET", "/api/v1/recordings"): ALL,
+    ("GET", "/api/v1/recordings/{digest}"): ALL,
+    ("GET", "/api/v1/recordings/{digest}/audio"): ALL,
 }
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
 BODIES: dict[str, dict[str, str]] = {
@@ -67,13 +76,15 @@ BODIES: dict[str, dict[str, str]] = {
         for _, path in LOCKED
         if path.endswith("/message")
     },
+    "/api/v1/calls/{call}/town": {"tenant": "langenhagen"},
 }
-TOWN = "langenhagen"
+TOWN, NUMBER = "langenhagen", "%2B495117307"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
 def where(path: str) -> str:
-    return path.format(agent="anna", call="c1", queue=TOWN, tenant=TOWN, version=1, number="%2B495117307")
+    digest = hashlib.sha256(b"RIFF").hexdigest()
+    return path.format(agent="anna", call="c1", queue=TOWN, tenant=TOWN, version=1, digest=digest, number=NUMBER)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -113,16 +124,24 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     centre: Centre,
     shelf: Shelf,
     book: Book,
+    archive: Archive,
     method: str,
     path: str,
     role: Role,
 ) -> None:
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
-    body = BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None)
+    if method == "GET":
+        await archive.take(b"RIFF", name="", by="somebody", tenant=None)
+    sent: dict[str, Any] = {
+        "json": BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None)
+    }
+    headers = bearer(TOKENS[role]) | {"If-Match": "*"}
+    if path.endswith("/recordings") and method == "POST":
+        sent, headers = {"content": b"RIFF"}, headers | {"Content-Type": "audio/wav"}
     before = centre.seen
-    answer = await stranger.request(method, where(path), headers=bearer(TOKENS[role]) | {"If-Match": "*"}, json=body)
+    answer = await stranger.request(method, where(path), headers=headers, **sent)
     if role in LOCKED[method, path]:
-        assert answer.status_code == 200
+        assert answer.status_code in (200, 201)
         assert [line.outcome for line in book.lines] == ([] if method == "GET" else ["done"])
     else:
         assert (answer.status_code, answer.json()["error_id"]) == (403, "not-allowed")
@@ -314,7 +333,15 @@ async def test_a_database_that_is_away_locks_nobody_out_at_once(
 
 
 @pytest.mark.parametrize(
-    ("role", "tenant"), [("emperor", None), ("town-admin", None), ("town-admin", ""), (OPERATOR, TOWN)]
+    ("role", "tenant"),
+    [
+        ("emperor", None),
+        ("town-admin", None),
+        ("town-admin", ""),
+        (OPERATOR, TOWN),
+        (DESK, TOWN),
+        (AUDITOR, "unassigned"),
+    ],
 )
 async def test_a_row_that_nobody_of_ours_has_written_opens_nothing(
     stranger: httpx.AsyncClient, drawer: Drawer, role: str, tenant: str | None
@@ -376,6 +403,76 @@ async def test_neither_tokens_nor_numbers_nor_line_breaks_come_into_the_book(
     assert len(line.about) == 200
     assert lost not in str(line)
     assert "4951112345678" not in str(line)
+
+
+def caller_at(api: FastAPI, address: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(api, client=(address, 4711)), base_url="http://acd.test")
+
+
+async def test_a_thousand_wrong_tokens_are_eleven_lines(
+    api: FastAPI, operator: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    """And whoever else tries meanwhile is told of all the same, and whoever holds a token is not kept waiting."""
+    async with caller_at(api, "10.0.0.7") as loud, caller_at(api, "10.0.0.9") as quiet:
+        for n in range(1000):
+            assert (await loud.get("/api/v1/live", headers=bearer(f"acd_guess-number-{n}"))).status_code == 401
+            clock.advance(0.05)
+        await quiet.get("/api/v1/live", headers=bearer("acd_one-guess-only"))
+        # The right token from the very address is no guess.
+        assert (await loud.post("/api/v1/agents/anna/ready", headers=bearer(TOKEN))).status_code == 200
+        assert [line.details.get("from") for line in book.lines] == ["10.0.0.7"] * 10 + ["10.0.0.9", None]
+        clock.advance(10)
+        await loud.get("/api/v1/live", headers=bearer("acd_the-next-minute"))
+    more, next_one = book.lines[12:]
+    assert (more.who, more.action, more.outcome, more.tenant) == ("nobody", "api.refuse-more", "refused", None)
+    assert more.details == {"attempts": 990, "since": "2026-03-02T11:00:00+00:00", "from": {"10.0.0.7": 990}}
+    assert (next_one.action, next_one.at) == ("live.whole-picture", clock.now())
+
+
+async def test_whoever_reads_the_book_finds_the_count_there(
+    operator: httpx.AsyncClient, stranger: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    for _ in range(15):
+        await stranger.get("/api/v1/live", headers=bearer("acd_wrong-again"))
+    assert len(book.lines) == 10
+    clock.advance(60)
+    lines = (await operator.get("/api/v1/audit")).json()["lines"]
+    assert [line["details"].get("attempts") for line in lines] == [5] + [None] * 10
+
+
+async def test_a_stranger_with_many_addresses_fills_neither_the_book_nor_the_memory(
+    api: FastAPI, operator: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    for n in range(500):
+        async with caller_at(api, f"2001:db8::{n:x}") as stranger:
+            await stranger.get("/api/v1/live")
+    assert len(book.lines) == 30
+    assert len(api.state.strangers._attempts) <= 101
+    clock.advance(60)
+    await operator.get("/health/live")
+    more = book.lines[-1].details
+    assert more["attempts"] == 470
+    assert len(more["from"]) == 10
+    assert more["from"]["others"] == 400
+
+
+async def test_what_was_counted_is_told_when_the_service_stops(
+    api: FastAPI, stranger: httpx.AsyncClient, book: Book
+) -> None:
+    for _ in range(12):
+        await stranger.get("/api/v1/live")
+    api.state.strangers.tell()
+    assert book.lines[-1].details["attempts"] == 2
+    api.state.strangers.tell()
+    assert len(book.lines) == 11
+
+
+async def test_what_somebody_of_ours_does_is_never_counted_only(
+    stranger: httpx.AsyncClient, everybody: Drawer, book: Book
+) -> None:
+    for _ in range(40):
+        await stranger.post("/api/v1/agents/anna/ready", headers=bearer(TOKENS[AUDITOR]))
+    assert [line.outcome for line in book.lines] == ["refused"] * 40
 
 
 async def test_the_book_is_read_in_pages_and_a_town_reads_its_own(

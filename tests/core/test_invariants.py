@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import random
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, get_args
@@ -29,6 +30,7 @@ from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.live import Due, LiveAgent, LiveCall
 from dialog_acd.core.matching import may_serve
 from dialog_acd.core.model import (
+    UNASSIGNED,
     AgentId,
     AgentOrder,
     CalendarId,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.records import CallRecord
 
 _ZERO = timedelta()
+_TESTER = "+493023125777"
 _DIALLED = (LANGENHAGEN, HANNOVER, "115", "0511 999999", "anonymous", "112", REGION)
 _ANY = st.integers(0, 999)
 _GHOST = CallId("ghost")
@@ -81,6 +84,12 @@ def _directories() -> tuple[Directory, ...]:
             region,
             service_115,
         ),
+        tenants=tuple(replace(t, code=str(n)) for n, t in enumerate(full.tenants)),
+        entries=tuple(
+            replace(e, candidates=(TenantId("hannover"), TenantId("region"))) if e.kind is EntryKind.SERVICE_115 else e
+            for e in full.entries
+        ),
+        test_callers=(_TESTER,),
     )
     without_queue = replace(
         full,
@@ -194,6 +203,9 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.sound = True
         self.foreign = 5000
         self.shown_at_partner = False
+        self.assigned: dict[CallId, TenantId] = {}
+        self.tests: dict[CallId, bool] = {}
+        """Calls that came as a test, or were marked as one or as none."""
         self.moved: set[CallId] = set()
         """Calls that were sent to a partner before their queue's rules changed."""
         self.most_channels = 0
@@ -278,6 +290,10 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.hear_record(message.record)
         elif isinstance(message, m.CallbackPromised):
             self.promised.add(message.call)
+        elif isinstance(message, m.CallAssigned):
+            self.assigned[message.call] = message.tenant
+        elif isinstance(message, m.TestMarked | m.CallOffered):
+            self.tests[message.call] = message.test
         elif isinstance(message, m.Offer):
             assert self.switch_up, "an order into the void"
             assert message.call in self.held_callers, f"{message.call} was offered while not held"
@@ -311,6 +327,12 @@ class CentreUnderFire(RuleBasedStateMachine):
         assert len(answered) < 2 or record.t_ans is None or record.t_ans <= answered[1].at
         if answered:
             assert record.agent == answered[-1].agent
+        # Whose it was, only people say; and they have the last word.
+        if record.call in self.assigned:
+            assert record.tenant == self.assigned[record.call]
+        else:
+            assert (record.tenant == UNASSIGNED) == bool(record.candidates)
+        assert record.test == self.tests.get(record.call, False)
         # A promise is never forgotten, unless a person was met after all.
         assert (record.t_callback is not None) == (record.call in self.promised)
         if record.call in self.promised:
@@ -404,7 +426,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         call = CallId(f"c{len(self.calls) + 1}")
         self.calls.append(call)
         dialled = _DIALLED[n % 10 if n % 10 < len(_DIALLED) else n % 2]
-        self.tell(m.CallArrived(call, dialled, "+4951123559876"))
+        self.tell(m.CallArrived(call, dialled, _TESTER if n % 4 == 3 else "+4951123559876"))
         if greeted:
             self.tell(m.GreetingEnded(call))
         if held and dialled != "112":
@@ -614,6 +636,18 @@ class CentreUnderFire(RuleBasedStateMachine):
         until = self.now + timedelta(seconds=seconds) if seconds else None
         prompt = None if kind is SwitchKind.OVERFLOW else ("storm-warning", "election")[n % 2]
         self.tell(m.SupervisorSwitched(kind, about, until, "supervisor", prompt))
+
+    @rule(n=_ANY, tenant=st.sampled_from(("hannover", "region", "langenhagen", "unassigned", "nowhere")))
+    def somebody_says_what_a_call_is(self, n: int, tenant: str) -> None:
+        call = self.call(n)
+        record = self.records.get(call) if n % 2 else None
+        what = n % 5
+        if what < 2:
+            self.tell(m.TownNamed(call, TenantId(tenant), "desk", anywhere=what == 1, record=record))
+        elif what == 2:
+            self.tell(m.TownDialled(self.agent_id(_NAMES[n % len(_NAMES)]), str(n % 4)))
+        else:
+            self.tell(m.CallMarked(call, what == 3, "lead", record))
 
     @rule(n=st.integers(0, 9))
     def directory_changes(self, n: int) -> None:
@@ -847,6 +881,8 @@ class CentreUnderFire(RuleBasedStateMachine):
         for call_id in self.acd._floor.calls:
             assert (call_id in matching) == self.stands_in_line(call_id), call_id
         assert matching.waiting == sum(map(self.stands_in_line, self.acd._floor.calls))
+        learnt_of = Counter(c.queue.id for c in self.acd._floor.calls.values() if c.id in matching and not c.test)
+        assert +self.acd._floor.outlook._lines == learnt_of, "the line of which waits are learnt"
         assert matching.idle == sum(a.available for a in self.acd.agents.values())
 
     def a_partner_never_has_more_than_agreed(self) -> None:

@@ -47,12 +47,28 @@ class NotAuthenticated(ApiProblem):
     status = HTTPStatus.UNAUTHORIZED
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
+    def __init__(self, why: str = "") -> None:
+        """``why``: for the audit log. Whoever presents a token that is not good is told no more than that."""
+        super().__init__()
+        self.why = why
+
 
 class NotAllowed(ApiProblem):
     """The role of this token may not do that."""
 
     error_id = "not-allowed"
     status = HTTPStatus.FORBIDDEN
+
+
+class NoRole(ApiProblem):
+    """The identity provider knows you, but no group it says you are in has a role here: ask the operator."""
+
+    error_id = "no-role"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, who: str, claim: str) -> None:
+        super().__init__(claim=claim)
+        self.who = who
 
 
 class KeysUnavailable(ApiProblem):
@@ -95,6 +111,20 @@ class NoSuchCall(ApiProblem):
 
     error_id = "no-such-call"
     status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchTown(ApiProblem):
+    """There is no town with this id."""
+
+    error_id = "no-such-town"
+    status = HTTPStatus(422)
+
+
+class TownRefused(ApiProblem):
+    """A call like this cannot be this town's."""
+
+    error_id = "town-refused"
+    status = HTTPStatus.CONFLICT
 
 
 class AgentRefused(ApiProblem):
@@ -151,6 +181,35 @@ class DayRefused(ApiProblem):
 
     error_id = "day-refused"
     status = HTTPStatus.CONFLICT
+
+
+class NotAudio(ApiProblem):
+    """Send the WAV file itself as the body, with 'Content-Type: audio/wav'; no form around it."""
+
+    error_id = "not-audio"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class RecordingRefused(ApiProblem):
+    """The recording was not kept: it cannot be played to callers."""
+
+    error_id = "recording-refused"
+    status = HTTPStatus(422)
+
+
+class NoSuchRecording(ApiProblem):
+    """There is no recording with this digest."""
+
+    error_id = "no-such-recording"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SoundUnavailable(ApiProblem):
+    """No recording can be converted just now."""
+
+    error_id = "sound-unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "60"}
 
 
 class BodyTooSlow(ApiProblem):

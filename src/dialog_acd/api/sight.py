@@ -2,7 +2,8 @@
 
 Queues and agents of a shared centre have no single owner, so a town's part of the picture is
 
-* the calls to the town's own numbers;
+* the calls to the town's own numbers, and those for which it was named; a call of which nobody has said yet for which
+  of several towns it is belongs to none of them;
 * the queues to which a number of the town leads; where several towns share one, its figures count all of them,
   because a wait behind other towns' callers is a wait of the town's own;
 * the agents who sit in the town hall (``home``). Who sits in the centre is not the town's staff;
@@ -51,7 +52,8 @@ def entry_in_sight(live: Live, by: Principal, number: str) -> Entry | None:
 
 def town_of_queue(live: Live, queue: str) -> str | None:
     """The town whose numbers alone lead there; ``None``: several towns', or nobody's."""
-    towns = {entry.tenant for entry in live.directory().entries if entry.queue == queue}
+    into = [entry for entry in live.directory().entries if entry.queue == queue]
+    towns = {town for entry in into for town in entry.candidates or (entry.tenant,)}
     return towns.pop() if len(towns) == 1 else None
 
 

@@ -5,10 +5,10 @@ looked at, and answers with orders and notices. ``handle`` always does three thi
 apply the signal through the tables of ``lifecycle.py``, *settle* what can be brought together now, and again
 until nothing changes. Never an idle agent beside a caller that agent could serve.
 
-Here signals are taken in and deadlines acted on. What follows is decided in four rooms, each of which knows one thing:
+Here signals are taken in and deadlines acted on. What follows is decided in five rooms, each of which knows one thing:
 ``visits.py`` (how a caller comes and leaves), ``offers.py`` (callers and agents), ``overflow.py`` (ladders and
-partners), ``resync.py`` (what the switch knows better). They share one picture, the *floor* (``floor.py``), and change
-it only through its moves.
+partners), ``naming.py`` (what people say of a call), ``resync.py`` (what the switch knows better). They share one
+picture, the *floor* (``floor.py``), and change it only through its moves.
 
 There are no timers. Whatever can get stuck carries a deadline (``live.py``); ``next_deadline()`` says when to come
 back.
@@ -29,6 +29,7 @@ from dialog_acd.core.ladder import AGAIN
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState
 from dialog_acd.core.live import UNTRIED, Due, LiveAgent, LiveCall, picture
 from dialog_acd.core.model import QueueId, SwitchKind
+from dialog_acd.core.naming import Naming
 from dialog_acd.core.offers import IdSource, Offers
 from dialog_acd.core.overflow import Overflow
 from dialog_acd.core.records import Blame, Outcome, Result
@@ -79,6 +80,7 @@ class Acd:
         self._visits = Visits(floor, self._offers)
         self._overflow = Overflow(floor)
         self._resync = Resync(floor, self._visits, self._offers, self._overflow)
+        self._naming = Naming(floor)
         self._turns = 0
         self._dates_at = directory.next_switch(now) or NEVER
         """When the next entry begins or ends."""
@@ -122,6 +124,9 @@ class Acd:
             m.PhoneStateChanged: self._on_phone_state,
             m.OrderFailed: self._on_order_failed,
             m.SupervisorSwitched: self._on_supervisor_switched,
+            m.TownNamed: self._naming.on_town_named,
+            m.TownDialled: self._naming.on_town_dialled,
+            m.CallMarked: self._naming.on_call_marked,
             m.DirectoryChanged: self._on_directory_changed,
             m.SwitchLost: self._resync.on_switch_lost,
             m.SwitchFound: self._resync.on_switch_found,

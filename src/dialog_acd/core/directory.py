@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from dialog_acd.core.errors import DirectoryInvalid
 from dialog_acd.core.faults import faults
+from dialog_acd.core.matching import Plan
 from dialog_acd.core.model import NOT_YET, EntryKind, PartnerId, QueueId, Target, Trunk
 from dialog_acd.core.numbers import Number, NumberKind, may_be_called, normalise
 
@@ -107,6 +108,11 @@ class Directory:
         return {t.id: t for t in self.tenants}
 
     @cached_property
+    def tenant_coded(self) -> Mapping[str, Tenant]:
+        """By the digits an agent dials."""
+        return {t.code: t for t in self.tenants if t.code is not None}
+
+    @cached_property
     def queue(self) -> Mapping[QueueId, Queue]:
         return {q.id: q for q in self.queues}
 
@@ -129,6 +135,18 @@ class Directory:
     @cached_property
     def prompt(self) -> Mapping[PromptId, Prompt]:
         return {p.id: p for p in self.prompts}
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Who could serve what. Takes long in a large centre: ask for it aside, before the directory is in force."""
+        return Plan(self.queues, self.agents, self.teams, ((e.queue, e.tenant) for e in self.entries))
+
+    def prepare(self) -> Directory:
+        """Work out all that is otherwise worked out when first asked. Aside, so that no call waits for it."""
+        for name, attribute in vars(type(self)).items():
+            if isinstance(attribute, cached_property):
+                getattr(self, name)
+        return self
 
     @cached_property
     def catch_all(self) -> Entry:
@@ -263,6 +281,12 @@ class Directory:
         # Of a block only its switchboard: behind the longer numbers may be somebody's telephone.
         ours = found.known and found.number.text in (found.entry.number, f"{found.entry.number}0")
         return may_be_called(found.number) and not ours
+
+    def is_test_caller(self, shown: str | None, trunk: str = "trunk") -> bool:
+        """Whether calls of this number, as the trunk writes it, are test calls."""
+        if shown is None or not self.test_callers:
+            return False
+        return self.number(shown, trunk).text in self.test_callers
 
 
 # ---------------------------------------------------------------- entries and their dates

@@ -14,16 +14,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.matching import may_serve
+from dialog_acd.core.matching import bits
+from dialog_acd.core.model import UNASSIGNED
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.matching import Also
+    from dialog_acd.core.matching import Also, Plan
     from dialog_acd.core.messages import Switch
-    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue
+    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId, TenantId
     from dialog_acd.core.records import RungTaken, Timeline
     from dialog_acd.core.switches import SwitchBook
     from dialog_acd.core.waiting import Announcement, Forecast
@@ -72,6 +73,14 @@ class LiveCall:
     diversion: str | None = None
     """E.164."""
     diversion_reason: str = ""
+    candidates: tuple[TenantId, ...] = ()
+    """Towns it may be for, of the entry by which it came, as that was then: neither a transfer nor a new directory
+    makes another town of a call."""
+    named: TenantId | None = None
+    """The town somebody has named; or, for a call that was transferred into a shared number, the one it had."""
+    test: bool = False
+    test_at_door: bool = False
+    """It was known when the call came; by this it is counted while it happens, so that no counter has half of it."""
     emergency: bool = False
     offer: OfferId | None = None
     agent: AgentId | None = None
@@ -147,6 +156,26 @@ class LiveCall:
         prompt = self.closure.prompt if self.closure is not None else None
         return self.entry.closed if prompt is None else f"acd/{prompt}"
 
+    @property
+    def town(self) -> TenantId:
+        """Whose it is now."""
+        return self.named or (UNASSIGNED if self.candidates else self.entry.tenant)
+
+    @property
+    def counted_as(self) -> TenantId:
+        """Whose it is in what is counted while it happens."""
+        return UNASSIGNED if self.candidates else self.town
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCall:
+    """What is still known of a call that has its record."""
+
+    town: TenantId
+    candidates: tuple[TenantId, ...]
+    ended_at: datetime
+    test: bool
+
 
 @dataclass(slots=True)
 class LiveAgent:
@@ -160,6 +189,8 @@ class LiveAgent:
     work: Work = Work.IDLE
     phone: PhoneState = PhoneState.UNREACHABLE
     call: CallId | None = None
+    last_call: CallId | None = None
+    """With whose caller the agent last talked, or talks."""
     presence: tuple[bool, bool, bool] | None = None
     """What the matching was last told: signed in, wants calls, phone within reach."""
     deadlines: dict[Due, datetime] = field(default_factory=dict)
@@ -246,6 +277,33 @@ _WAITING_STATES = frozenset(
 )
 
 
+class _Staffed:
+    """How many could answer a queue. Counted by kinds of agents: a large centre has more pairs of queue and agent than
+    can be looked at while calls wait.
+    """
+
+    def __init__(self, plan: Plan, agents: Collection[LiveAgent]) -> None:
+        self._plan = plan
+        self._there = [0] * len(plan.kinds)
+        self._available = [0] * len(plan.kinds)
+        for agent in agents:
+            kind = plan.group_of.get(agent.agent.id)
+            if kind is not None and agent.intent is not Intent.SIGNED_OUT:
+                self._there[kind] += 1
+                self._available[kind] += agent.available
+        self._counted: dict[int, tuple[int, int]] = {}
+
+    def able(self, queue: QueueId) -> tuple[int, int]:
+        """Signed in and able by the widest step; and available among them."""
+        kinds = self._plan.own[queue][-1]
+        counted = self._counted.get(kinds)
+        if counted is None:
+            numbers = list(bits(kinds))
+            counted = sum(self._there[n] for n in numbers), sum(self._available[n] for n in numbers)
+            self._counted[kinds] = counted
+        return counted
+
+
 def picture(
     directory: Directory,
     calls: Collection[LiveCall],
@@ -257,7 +315,14 @@ def picture(
 ) -> AcdView:
     """An immutable copy of what is alive."""
     ordered = sorted(calls, key=lambda c: c.place)
-    live = [CallView(c.id, c.entry.tenant, c.queue.id, c.entry.kind, c.state, c.line.t_in, c.agent) for c in ordered]
+    towns = directory.tenant
+    live = [
+        CallView(
+            c.id, c.town, c.queue.id, c.entry.kind, c.state, c.line.t_in, c.agent,
+            tuple(towns[t] for t in c.candidates if t in towns), c.test,
+        )
+        for c in ordered
+    ]  # fmt: skip
     people = [
         AgentView(
             a.agent.id, a.agent.name, a.agent.phone, a.agent.team or "", a.intent, a.reason, a.work, a.phone,
@@ -266,11 +331,15 @@ def picture(
         for a in agents
     ]  # fmt: skip
     queues = []
+    staffed = _Staffed(directory.plan, agents)
+    of_queue: dict[QueueId, list[LiveCall]] = {}
+    for call in calls:
+        if not call.test:
+            of_queue.setdefault(call.queue.id, []).append(call)
     for queue in directory.queues:
-        mine = [c for c in calls if c.queue.id == queue.id]
+        mine = of_queue.get(queue.id, [])
         waiting = [c for c in mine if c.state in _WAITING_STATES]
-        widest = queue.steps[-1]
-        able = [a for a in agents if a.intent is not Intent.SIGNED_OUT and may_serve(a.agent, queue, widest)]
+        able, available = staffed.able(queue.id)
         queues.append(
             QueueView(
                 queue.id,
@@ -278,8 +347,8 @@ def picture(
                 len(waiting),
                 max((now - c.waiting_since for c in waiting), default=timedelta()),
                 sum(c.state is CallState.CONNECTED for c in mine),
-                len(able),
-                sum(a.available for a in able),
+                able,
+                available,
                 switches.overflow_until(queue.id),
             )
         )
