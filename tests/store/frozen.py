@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Boolean, MetaData
 
+from dialog_acd.core.model import SwitchKind
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import migrate, open_database, writing
 from dialog_acd.store.directory_plain import SECTIONS, _value
@@ -63,13 +64,21 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
         {"number": v.number, "by": v.edit.by, "why": v.edit.why, "at": None if v.edit.why == FOUND else v.edit.at}
         for v in await directories.versions()
     ]
+    switches = await intents.switches()
     said = {
         "directory": spelled(await directories.load()),
         "versions": versions,
         "records": [to_plain(record) for record in await records.records_since(LONG_AGO)],
         "conflicts": [to_plain(conflict.record) for conflict in await records.conflicts_since(LONG_AGO)],
         "intents": sorted((asdict(intent) for intent in await intents.load(LONG_AGO)), key=lambda i: i["agent"]),
-        "switches": sorted((asdict(switch) for switch in await intents.switches()), key=lambda s: s["queue"]),
+        # As they were before anything else could be switched: since when was not kept then.
+        "switches": sorted(
+            ({"queue": s.about, "until": s.until, "by": s.by} for s in switches if s.kind is SwitchKind.OVERFLOW),
+            key=lambda s: str(s["queue"]),
+        ),
+        "closures_and_messages": sorted(
+            (asdict(s) for s in switches if s.kind is not SwitchKind.OVERFLOW), key=lambda s: (s["kind"], s["about"])
+        ),
         "tokens": [asdict(token) for token in await TokenStore(engine).all()],
         "audit": [asdict(line) for line in await AuditStore(engine).page(1000, None, None)],
     }
