@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RUN_DIR = REPOSITORY / ".run" / "onboarding"
 TOWN_FILE = REPOSITORY / "asterisk" / "onboarding-laatzen.yaml"
-TOWN, NUMBER, DIALLED, DIALLED_BY_TRUNK = "laatzen", "+495118205", "0511 8205-0", "051182050"
+TOWN, NUMBER, DIALLED, BY_TRUNK = "laatzen", "+495118205", "0511 8205-0", "051182050"
 KNOWING = ("agent01", "agent02", "agent03")
 GREETING = {"id": "greeting-laatzen", "name": "Begrüßung Laatzen", "tenant": TOWN}
 WORDS = "Willkommen bei der Stadt Laatzen."
@@ -118,9 +118,8 @@ class _Story:
 
     def _call(self) -> int:
         """How many of one call were answered in the town's name, by the telephone's own account."""
-        with callers(
-            self._stack.asterisk, [Caller("05118205" + "0", "+493023125042", "Erika Mustermann", 60)]
-        ) as trunk:
+        citizen = Caller(BY_TRUNK, "+493023125042", "Erika Mustermann", 60)
+        with callers(self._stack.asterisk, [citizen]) as trunk:
             trunk.wait(60, strict=False)
         until = time.monotonic() + ANSWERED_WITHIN
         while not (calls := self._api.get(f"/api/v1/calls?tenant={TOWN}&limit=1")["calls"]):
@@ -131,9 +130,8 @@ class _Story:
         phones = self._stack.phones
         shown = "" if phones is None else phones.message_file.read_text(errors="replace")
         by = next((line for line in shown.splitlines() if line.startswith("From: ") and "Laatzen" in line), "")
-        self._tell(
-            f"   {record['agent']} has answered after {record['wait_seconds']:.1f} s; the telephone showed: {by[6:60]}"
-        )
+        answered = f"{record['agent']} has answered after {record['wait_seconds']:.1f} s"
+        self._tell(f"   {answered}; the telephone showed: {by.removeprefix('From: ')[:60]}")
         return int(bool(by) and record["result"] == "served" and record["tenant"] == TOWN)
 
 

@@ -7,8 +7,10 @@ in a thread of its own; the centre takes the new one at its next signal, living 
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
@@ -19,7 +21,7 @@ from dialog_acd.store.directory_plain import differences
 from dialog_acd.store.directory_store import Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from datetime import date, datetime
 
     from dialog_acd.core.directory import Directory
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from dialog_acd.store.directory_store import DirectoryStore, Version
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -63,6 +67,30 @@ class Changed:
     differences: tuple[str, ...]
 
 
+def _undisturbed(edit: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Without the garbage collector.
+
+    A thread lets the engine have its turn every few milliseconds, the collector does not: with the tens of thousands
+    of objects that a large directory is made of, it stops everything for a tenth of a second and more, several times
+    in an edit. It would find next to nothing, as a directory has no cycles. So it is stopped meanwhile, and what is
+    there afterwards is put out of its sight; once nobody refers to it, it goes all the same.
+    """
+
+    @wraps(edit)
+    async def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        if not gc.isenabled():
+            return await edit(*args, **kwargs)
+        gc.collect()  # or what is garbage now would be put out of sight for ever
+        gc.disable()
+        try:
+            return await edit(*args, **kwargs)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    return done
+
+
 class Administration:
     """Reads and changes the directory for whoever may, over REST or at the command line."""
 
@@ -79,6 +107,7 @@ class Administration:
     async def versions(self, limit: int, before: int | None = None) -> Sequence[Version]:
         return await self._store.versions(limit, before)
 
+    @_undisturbed
     async def change(self, text: bytes, by: str, why: str, expected: int | None, *, dry_run: bool = False) -> Changed:
         """Put the directory that ``text`` says (JSON) in force.
 
@@ -88,6 +117,7 @@ class Administration:
         wanted = await asyncio.to_thread(directory_from_json, text, "the directory")
         return await self.put(wanted, by, why, expected, dry_run=dry_run)
 
+    @_undisturbed
     async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Changed:
         """Put an earlier version in force again. Raises ``NoSuchVersion``, and what ``change`` raises."""
         why = why or f"rolled back to version {version}"
@@ -102,6 +132,7 @@ class Administration:
         town = _town(directory, tenant)
         return await asyncio.to_thread(gate, directory, tenant, on or planned(town) or self._today())
 
+    @_undisturbed
     async def go_live(
         self, tenant: TenantId, on: date, waivers: Sequence[tuple[str, str, str]], by: str, why: str
     ) -> tuple[Verdict, Changed | None]:
@@ -128,6 +159,7 @@ class Administration:
         begun = await asyncio.to_thread(_with_town, prepared, replace(prepared.tenant[tenant], live_from=on))
         return verdict, await self.put(begun, by, why or f"{town.name} goes live on {on.isoformat()}", found)
 
+    @_undisturbed
     async def put_off(self, tenant: TenantId, by: str) -> Verdict:
         """The town waits again, and no day is known. Raises ``NoSuchTenant``, and ``DayRefused`` where it is live."""
         today = self._today()
@@ -142,6 +174,7 @@ class Administration:
     def _today(self) -> date:
         return self._clock.now().astimezone(_BERLIN).date()
 
+    @_undisturbed
     async def reload(self) -> Directory:
         """Somebody changed the directory beside us: put in force what is stored. Raises what
         ``DirectoryStore.load`` raises, and the old one stays in force.
@@ -150,15 +183,18 @@ class Administration:
         self._in_force(await asyncio.to_thread(directory.prepare))
         return directory
 
+    @_undisturbed
     async def put(
         self, wanted: Directory, by: str, why: str, expected: int | None, *, dry_run: bool = False
     ) -> Changed:
-        """Put this directory in force, unless it says the same as the one there is. Raises ``DirectoryMoved``.
+        """Put this directory in force, unless it says the same as the one there is.
 
-        One in force that cannot be read any more keeps nobody from putting another in its place.
+        Raises ``DirectoryMoved``, and ``DirectoryInvalid`` for a prompt whose recording nobody has brought yet. One in
+        force that cannot be read any more keeps nobody from putting another in its place.
         """
         async with self._one_at_a_time:
             found, before = await self._found()
+            await self._require_recordings(wanted, before)
             lines = await asyncio.to_thread(differences, before, wanted)
             if found and before is None:
                 lines = (f"version {found}, which is in force, cannot be read, and all of it is replaced", *lines)
@@ -169,6 +205,18 @@ class Administration:
             number = await self._store.replace(wanted, edit, found if expected is None else expected)
             self._in_force(await asyncio.to_thread(wanted.prepare))
             return Changed(number, lines)
+
+    async def _require_recordings(self, wanted: Directory, before: Directory | None) -> None:
+        """Only of those that are new: where one has been lost, the directory can still be edited."""
+        known = {prompt.recording for prompt in before.prompts} if before is not None else set()
+        asked = {p.recording for p in wanted.prompts if p.recording is not None and p.recording not in known}
+        missing = await self._store.missing_recordings(asked) if asked else set()
+        if faults := [
+            f"prompt {p.id}: nobody has brought the recording {p.recording}: upload it first"
+            for p in wanted.prompts
+            if p.recording in missing
+        ]:
+            raise DirectoryInvalid(tuple(faults))
 
     async def _found(self) -> tuple[int, Directory | None]:
         """The version in force, and what it says: nothing where it cannot be read, or where there is none (0)."""

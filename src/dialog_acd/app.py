@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import signal
 import socket
@@ -39,13 +40,16 @@ from dialog_acd.core.messages import CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
+from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.sound.studio import Studio
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
@@ -240,12 +244,17 @@ async def serve(settings: Settings) -> None:
             token=token.get_secret_value(),
             tokens=TokenStore(database),
             audit_log=audit,
+            archive=Recordings(RecordingStore(database), Studio(), clock),
             now=clock.now,
             people=people,
         )
         stack.callback(api.state.strangers.tell)  # after the last request, before the last flush
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
+        # All that lives until the end is out of the collector's sight: or it would look through it again and again, a
+        # twentieth of a second each time, in which no caller is served.
+        gc.collect()
+        gc.freeze()
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
 
         async def reload() -> None:

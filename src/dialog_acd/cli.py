@@ -1,4 +1,5 @@
-"""The command line: ``serve``, ``migrate``, ``load``, ``directory``, ``check``, ``route``, ``simulate``, ``token``.
+"""The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``check``, ``route``, ``simulate``,
+``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -84,6 +85,8 @@ def main() -> None:
         metavar="SCHEMA",
         help="to an earlier one, as 0007, for an earlier version of dialog-acd",
     )
+    backup = commands.add_parser("backup", help="save journal and SQLite database in a new FOLDER, also while serving")
+    backup.add_argument("folder", type=Path, metavar="FOLDER")
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
@@ -191,6 +194,16 @@ async def _migrate(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
+async def _backup(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.store.backup import back_up
+
+    database, files = await back_up(settings.store.database_url, settings.store.journal_dir, asked.folder)
+    print(f"{asked.folder}: {'the database and ' if database else ''}{_count(files, 'file')} of the journal")
+    if not database:
+        print("the database is PostgreSQL: save it with pg_dump now, after the journal")
+    return 0
+
+
 @asynccontextmanager
 async def _database(settings: Settings, *, create: bool = True) -> AsyncIterator[AsyncEngine]:
     """The database of the settings, with this version's schema, for one command."""
@@ -251,8 +264,9 @@ async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
-def _count(things: Sized, one: str, many: str = "") -> str:
-    return f"1 {one}" if len(things) == 1 else f"{len(things)} {many or one + 's'}"
+def _count(things: Sized | int, one: str, many: str = "") -> str:
+    number = things if isinstance(things, int) else len(things)
+    return f"1 {one}" if number == 1 else f"{number} {many or one + 's'}"
 
 
 async def _directory(settings: Settings, file: Path | None) -> Directory:
@@ -635,6 +649,7 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
 _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
+    "backup": _backup,
     "load": _load,
     "directory": _rules_as_code,
     "check": _check,

@@ -76,6 +76,8 @@ Namer = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.DESK)]
 """Who may say for which town a call was."""
 Operator = Annotated[Principal, may(Role.OPERATOR)]
 """Who answers for all towns."""
+Announcer = Annotated[Principal, may(Role.OPERATOR, Role.TOWN_ADMIN)]
+"""Who may bring what callers hear."""
 Whole = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR)]
 """Who may see all towns at once."""
 Inspector = Annotated[Principal, may(Role.OPERATOR, Role.AUDITOR, Role.TOWN_ADMIN)]

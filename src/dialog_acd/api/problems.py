@@ -176,6 +176,35 @@ class DayRefused(ApiProblem):
     status = HTTPStatus.CONFLICT
 
 
+class NotAudio(ApiProblem):
+    """Send the WAV file itself as the body, with 'Content-Type: audio/wav'; no form around it."""
+
+    error_id = "not-audio"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class RecordingRefused(ApiProblem):
+    """The recording was not kept: it cannot be played to callers."""
+
+    error_id = "recording-refused"
+    status = HTTPStatus(422)
+
+
+class NoSuchRecording(ApiProblem):
+    """There is no recording with this digest."""
+
+    error_id = "no-such-recording"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SoundUnavailable(ApiProblem):
+    """No recording can be converted just now."""
+
+    error_id = "sound-unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "60"}
+
+
 class BodyTooSlow(ApiProblem):
     """The request's body did not arrive in time."""
 

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dialog_acd.api.ports import AuditLine
+    from dialog_acd.api.ports import AuditLine, Recording
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.records import CallRecord
     from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
@@ -641,3 +641,61 @@ class GoLiveOut(ChangedOut):
 
     on: date = Field(description="The day it goes live.", examples=["2022-03-01"])
     gate: GateOut = Field(description="What was examined, and who answers for what.")
+
+
+# ---------------------------------------------------------------- recordings
+
+_RECORDING = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+class RecordingOut(_Out):
+    """A recording to be played to callers; levels are of the file that was uploaded."""
+
+    digest: str = Field(
+        description="SHA-256 of the uploaded file, in hexadecimal digits: what a prompt names as its `recording`.",
+        examples=[_RECORDING],
+    )
+    name: str | None = Field(
+        description="What its bringer calls it; null for another town's.", examples=["Begrüßung Langenhagen, Sommer"]
+    )
+    tenant: str | None = Field(
+        description="Whose it is; null: the centre's, or another town's.", examples=["langenhagen"]
+    )
+    by: str | None = Field(description="Who brought it; null for another town's.", examples=["rathaus-langenhagen"])
+    uploaded_at: _Time = Field(description="When.")
+    duration_seconds: float = Field(description="How long callers listen, in seconds.", examples=[7.48])
+    peak_dbfs: float = Field(description="Loudest sample, in decibels of full scale.", examples=[-6.2])
+    loudness_lufs: float = Field(
+        description="Integrated loudness by ITU-R BS.1770-4, in LUFS; -22 is aimed at.", examples=[-27.3]
+    )
+    gain_db: float = Field(description="What was added for the telephone, in decibels.", examples=[5.2])
+    findings: list[str] = Field(
+        description="What was done to it, and what somebody should listen for; a sentence each.",
+        examples=[["2 channels were mixed to one", "made louder by 5.2 dB, to -22.1 LUFS"]],
+    )
+
+    @classmethod
+    def of(cls, recording: Recording, town: str | None) -> RecordingOut:
+        """As somebody of this ``town`` sees it; ``None``: of all towns."""
+        ours = town is None or recording.tenant in (None, town)
+        return cls(
+            digest=recording.digest,
+            name=recording.name if ours else None,
+            tenant=recording.tenant if ours else None,
+            by=recording.by if ours else None,
+            uploaded_at=recording.uploaded_at,
+            duration_seconds=recording.duration.total_seconds(),
+            peak_dbfs=recording.peak,
+            loudness_lufs=recording.loudness,
+            gain_db=recording.gain,
+            findings=list(recording.findings),
+        )
+
+
+class RecordingsOut(_Out):
+    """A page of recordings, the latest first."""
+
+    recordings: list[RecordingOut]
+    next: str | None = Field(
+        description="Give this as 'before' to get the next page; null when this is the last.", examples=[_RECORDING]
+    )
