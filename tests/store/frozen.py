@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import tempfile
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from sqlalchemy import Boolean, MetaData
 from dialog_acd.core.model import SwitchKind
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import migrate, open_database, writing
-from dialog_acd.store.directory_plain import SECTIONS, _value
+from dialog_acd.store.directory_plain import _value
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_json import to_plain
@@ -86,12 +86,13 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
     return plain
 
 
-def spelled(directory: Directory) -> dict[str, list[dict[str, Any]]]:
+def spelled(directory: Directory) -> dict[str, list[Any]]:
     """Every field, also those equal to their defaults: a default that changes would change what is stored."""
-    return {
-        section: [{f.name: _value(getattr(one, f.name)) for f in fields(one)} for one in getattr(directory, section)]
-        for section in SECTIONS
-    }
+    return {section.name: [_spelled(one) for one in getattr(directory, section.name)] for section in fields(directory)}
+
+
+def _spelled(one: Any) -> Any:
+    return {f.name: _value(getattr(one, f.name)) for f in fields(one)} if is_dataclass(one) else one
 
 
 def _day_or_moment(value: object) -> str:
