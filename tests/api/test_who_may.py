@@ -41,6 +41,7 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/v1/agents/{agent}/not-ready"): {OPERATOR, SUPERVISOR},
     ("GET", "/api/v1/calls"): ALL,
     ("GET", "/api/v1/calls/{call}"): ALL,
+    ("GET", "/api/v1/resolve"): ALL,
     ("GET", "/api/v1/directory"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
@@ -52,8 +53,12 @@ TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
+ASKED = {"/api/v1/resolve": "?called=0511 7307-0"}
+"""What a route cannot do without."""
+
+
 def where(path: str) -> str:
-    return path.format(agent="anna", call="c1", queue=TOWN, version=1)
+    return path.format(agent="anna", call="c1", queue=TOWN, version=1) + ASKED.get(path, "")
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, health, queues
+from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, resolve
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Witness
@@ -91,7 +91,7 @@ def create_api(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     keys = Keyring(token, tokens, now)
-    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log)
+    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log, now)
     api.include_router(health.router)
     refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
     for router in (
@@ -101,6 +101,7 @@ def create_api(
         agents.router,
         agents.commands,
         calls.router,
+        resolve.router,
         directory.router,
         audit.router,
     ):

@@ -198,6 +198,7 @@ class Wiring:
     metrics_registry: CollectorRegistry
     keys: Keyring
     audit: Audit
+    now: Callable[[], datetime]
 
 
 async def _wiring(request: Request) -> Wiring:

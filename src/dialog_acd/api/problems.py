@@ -75,6 +75,34 @@ class NoSuchQueue(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchTenant(ApiProblem):
+    """There is no town with this id."""
+
+    error_id = "no-such-tenant"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchTrunk(ApiProblem):
+    """There is no trunk of this name."""
+
+    error_id = "no-such-trunk"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchMoment(ApiProblem):
+    """What was sent is no time."""
+
+    error_id = "no-such-moment"
+    status = HTTPStatus(422)
+
+
+class NotYourNumber(ApiProblem):
+    """At that moment this is no number of your town."""
+
+    error_id = "not-your-number"
+    status = HTTPStatus.NOT_FOUND
+
+
 class SwitchRefused(ApiProblem):
     """The queue cannot be switched over like this."""
 

@@ -7,7 +7,7 @@ Caller numbers are complete: who holds the token may see them.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -368,6 +368,123 @@ class CallsOut(_Out):
     next: str | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.",
         examples=["acd1-1767225600.17"],
+    )
+
+
+# ---------------------------------------------------------------- resolve
+
+
+class DormantOut(_Out):
+    """The entry that would have come first, but for its dates."""
+
+    entry: str = Field(description="Its number (E.164) or extension.", examples=["+494172"])
+    tenant: str = Field(description="Id of the town it belongs to.", examples=["salzhausen"])
+    active_from: date | None = Field(
+        description="Its first day, from 00:00 in Berlin on; null: it has no beginning.", examples=["2026-07-01"]
+    )
+    active_to: date | None = Field(
+        description="Its last day, to 24:00 in Berlin; null: it has no end.", examples=["2026-12-31"]
+    )
+    awaited: bool = Field(description="It is still to begin (true), or over (false).", examples=[True])
+
+
+class StepAnswerOut(_Out):
+    """A step of the queue, and who in the directory fulfils it."""
+
+    step: str = Field(description="As the directory has it.", examples=["from 15 s: langenhagen>=2"])
+    able: int = Field(description="How many agents fulfil it, signed in or not.", examples=[12])
+    agents: list[str] = Field(
+        default=[], description="With `why`: ids of those; for one town's token its own agents.", examples=[["anna"]]
+    )
+    others: dict[str, str] = Field(
+        default={},
+        description="With `why`: everybody else's id, and what they lack; for one town's token its own agents.",
+        examples=[{"bert": "has langenhagen at 1, not 2"}],
+    )
+
+
+class RungAnswerOut(_Out):
+    """A rung of the queue's overflow ladder, and whether it is taken."""
+
+    rung: str = Field(description="As the directory has it.", examples=["waited 60 s: partner oldenburg"])
+    at_arrival: bool = Field(description="Taken as soon as the caller comes.", examples=[False])
+    why: str = Field(
+        description="Why it is taken at arrival; else when it would be, or what is in its way.", examples=["after 60 s"]
+    )
+
+
+class ResolveOut(_Out):
+    """What would happen to a call, by the directory in force; the words of `dialog-acd route --json`."""
+
+    called: str = Field(description="The number as it was asked.", examples=["0511 7307-0"])
+    number: str = Field(description="The number as it was read: E.164, 115, or as it is.", examples=["+4951173070"])
+    origin: str | None = Field(
+        description="Area code from which 115 was dialled; null: another number, or the trunk does not tell.",
+        examples=["511"],
+    )
+    caller: str | None = Field(description="The caller's number as it was read.", examples=["+4930230125001"])
+    diversion: str | None = Field(
+        description="Who forwarded the call, as it was read; decides nothing.", examples=["+494105550"]
+    )
+    diversion_tenant: str | None = Field(
+        description="Whose number that is; null: nobody's, or another town's to a token of one town.",
+        examples=["langenhagen"],
+    )
+    at: datetime = Field(
+        description="The moment asked about, in Berlin's time.", examples=["2026-10-30T15:30:00+01:00"]
+    )
+    kind: str = Field(
+        description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
+        examples=["main-number"],
+    )
+    tenant: str = Field(description="Id of the town that gets the call.", examples=["langenhagen"])
+    entry: str = Field(description="The entry's number, or its kind where it has none.", examples=["+495117307"])
+    found_by: str = Field(description="How the entry was found.", examples=["block +495117307"])
+    active_from: date | None = Field(
+        description="The entry's first day, from 00:00 in Berlin on; null: it has no beginning.",
+        examples=["2026-04-01"],
+    )
+    active_to: date | None = Field(
+        description="The entry's last day, to 24:00 in Berlin; null: it has no end.", examples=["2026-12-31"]
+    )
+    dormant: DormantOut | None = Field(
+        description="An entry that would have come first but is not active then; null: there is none.",
+        examples=[None],
+    )
+    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
+    priority: int = Field(description="Class of the queue's calls, 0 to 9; a higher one goes first.", examples=[0])
+    open: bool = Field(description="Whether the number is served then.", examples=[True])
+    closes_at: datetime | None = Field(
+        description="Until when it is open, in Berlin's time; null: it never closes, or is closed.",
+        examples=["2026-10-30T18:00:00+01:00"],
+    )
+    opens_at: datetime | None = Field(
+        description="When it opens again, in Berlin's time; null: it is open, or not known to open.", examples=[None]
+    )
+    verdict: str = Field(
+        description="What happens if nobody is free: wait, partner, closed, released, emergency.", examples=["wait"]
+    )
+    reason: str = Field(description="Open or closed, and why.", examples=["open"])
+    in_words: str = Field(
+        description="The verdict, and what comes before it.",
+        examples=["an agent who is free answers at once; if all are busy: wait"],
+    )
+    assuming: str = Field(
+        description="What is taken for granted, as nobody can know it beforehand.",
+        examples=["everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over"],
+    )
+    greeting: str | None = Field(
+        description="Prompt the caller hears first while the number is open; null: none.",
+        examples=["acd/greeting-langenhagen"],
+    )
+    announcement: str | None = Field(
+        description="Prompt the agent hears before the two are connected; null: none.", examples=["acd/langenhagen"]
+    )
+    closing_prompt: str = Field(description="Prompt the caller hears while it is closed.", examples=["acd/closed"])
+    steps: list[StepAnswerOut] = Field(description="Who may answer, and how that widens with the wait.")
+    ladder: list[RungAnswerOut] = Field(description="The queue's overflow ladder, from the top.")
+    failsafe: str = Field(
+        description="Failsafe profile: where the call goes while this service is away.", examples=["standard"]
     )
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         CalendarId,
         Entry,
         FailsafeProfile,
+        Need,
         Partner,
         Phone,
         Queue,
@@ -128,6 +129,35 @@ class Directory:
     @cached_property
     def agent_at(self) -> Mapping[Phone, Agent]:
         return {a.phone: a for a in self.agents}
+
+    @cached_property
+    def _able(self) -> dict[tuple[tuple[Need, ...], QueueId | None], tuple[Agent, ...]]:
+        return {}
+
+    @cached_property
+    def _skilled(self) -> Mapping[SkillId, Sequence[Agent]]:
+        skilled: dict[SkillId, list[Agent]] = {}
+        for agent in self.agents:
+            for skill in agent.skills:
+                skilled.setdefault(skill, []).append(agent)
+        return skilled
+
+    @cached_property
+    def _kept(self) -> frozenset[QueueId]:
+        """Queues that somebody keeps to."""
+        return frozenset(line for agent in self.agents for line in agent.lines)
+
+    def able(self, queue: Queue, step: Step) -> tuple[Agent, ...]:
+        """Who may serve the queue's calls at this step, in the directory's order.
+
+        Worked out once: who asks it of every queue (a board, a scrape) must not walk through all agents for each.
+        Queues that ask the same of the same people share one tuple.
+        """
+        asked = step.needs, queue.id if queue.id in self._kept else None
+        if (found := self._able.get(asked)) is None:
+            likely = self._skilled.get(step.needs[0].skill, ()) if step.needs else self.agents
+            found = self._able[asked] = tuple(agent for agent in likely if may_serve(agent, queue, step))
+        return found
 
     @cached_property
     def partner(self) -> Mapping[PartnerId, Partner]:

@@ -7,6 +7,7 @@ itself, as absolute moments; the ``Agenda`` only knows which comes first.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +15,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.matching import may_serve
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
 if TYPE_CHECKING:
@@ -251,21 +251,32 @@ def picture(
         )
         for a in agents
     ]  # fmt: skip
+    talking: Counter[QueueId] = Counter()
+    waiting: dict[QueueId, list[datetime]] = {}
+    for call in calls:
+        if call.state in _WAITING_STATES:
+            waiting.setdefault(call.queue.id, []).append(call.waiting_since)
+        elif call.state is CallState.CONNECTED:
+            talking[call.queue.id] += 1
+    signed_in = {a.agent.id for a in agents if a.intent is not Intent.SIGNED_OUT}
+    available = {a.agent.id for a in agents if a.available}
+    # Queues that ask for the same share their people, too: counted once, or a board of five hundred queues would have
+    # every caller wait for it.
+    counted: dict[int, tuple[int, int]] = {}
     queues = []
     for queue in directory.queues:
-        mine = [c for c in calls if c.queue.id == queue.id]
-        waiting = [c for c in mine if c.state in _WAITING_STATES]
-        widest = queue.steps[-1]
-        able = [a for a in agents if a.intent is not Intent.SIGNED_OUT and may_serve(a.agent, queue, widest)]
+        able = directory.able(queue, queue.steps[-1])
+        if id(able) not in counted:
+            counted[id(able)] = sum(a.id in signed_in for a in able), sum(a.id in available for a in able)
+        since = waiting.get(queue.id, ())
         queues.append(
             QueueView(
                 queue.id,
                 queue.name,
-                len(waiting),
-                max((now - c.waiting_since for c in waiting), default=timedelta()),
-                sum(c.state is CallState.CONNECTED for c in mine),
-                len(able),
-                sum(a.available for a in able),
+                len(since),
+                max((now - began for began in since), default=timedelta()),
+                talking[queue.id],
+                *counted[id(able)],
                 until if (until := switched.get(queue.id)) is not None and until > now else None,
             )
         )
