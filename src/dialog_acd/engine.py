@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import CallId
     from dialog_acd.core.records import CallRecord
-    from dialog_acd.core.view import AcdView
+    from dialog_acd.core.view import AcdView, CallStory
 
 log = structlog.get_logger()
 
@@ -124,6 +124,10 @@ class Engine:
 
     def view(self) -> AcdView:
         return self._acd.view()
+
+    def story(self, call: CallId) -> CallStory | None:
+        """What has happened to a call so far; ``None`` for one that is not there (any more)."""
+        return self._acd.story(call)
 
     def directory(self) -> Directory:
         """The directory in force."""

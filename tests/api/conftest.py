@@ -14,7 +14,7 @@ from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
-from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Centre:
     broken: Exception | None = None
     refusals: list[m.Notice] = field(default_factory=list)
     """What a switch-over is answered with."""
+    stories: dict[str, CallStory] = field(default_factory=dict)
     towns: Directory = field(
         default_factory=lambda: demo_directory(
             [replace(demo_agent("anna"), home=TenantId("langenhagen")), demo_agent("bert"), demo_agent("cem")]
@@ -97,6 +98,9 @@ class Centre:
         if self.broken is not None:
             raise self.broken
         return self.seen
+
+    def story(self, call: CallId) -> CallStory | None:
+        return self.stories.get(call)
 
     async def ask(self, signal: m.Signal) -> Sequence[m.Order | m.Notice]:
         if self.silent is not None:

@@ -41,6 +41,7 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/v1/agents/{agent}/not-ready"): {OPERATOR, SUPERVISOR},
     ("GET", "/api/v1/calls"): ALL,
     ("GET", "/api/v1/calls/{call}"): ALL,
+    ("GET", "/api/v1/calls/{call}/decisions"): ALL,
     ("GET", "/api/v1/resolve"): ALL,
     ("GET", "/api/v1/directory"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("PUT", "/api/v1/directory"): {OPERATOR},
@@ -186,7 +187,7 @@ async def test_a_town_sees_its_own_calls_and_no_others(town: httpx.AsyncClient, 
     assert (await town.get("/api/v1/calls/c1")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/api/v1/calls/{}", "/api/v1/calls?before={}"])
+@pytest.mark.parametrize("path", ["/api/v1/calls/{}", "/api/v1/calls/{}/decisions", "/api/v1/calls?before={}"])
 async def test_another_towns_call_is_not_there_in_the_very_same_words(
     town: httpx.AsyncClient, shelf: Shelf, path: str
 ) -> None:

@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     from dialog_acd.core.messages import Notice, Order, Signal
     from dialog_acd.core.model import CallId
     from dialog_acd.core.records import CallRecord, Result
-    from dialog_acd.core.view import AcdView
+    from dialog_acd.core.view import AcdView, CallStory
 
 
 class Live(Protocol):
-    """The centre as it is now. All four are called on the event loop the engine runs on."""
+    """The centre as it is now. All of it is called on the event loop the engine runs on."""
 
     def view(self) -> AcdView: ...
+
+    def story(self, call: CallId) -> CallStory | None:
+        """What has happened to a call so far; ``None`` for one that is not there (any more)."""
+        ...
 
     def directory(self) -> Directory:
         """The one in force: which town a queue serves, where an agent is at home."""

@@ -111,7 +111,7 @@ class SwitchRefused(ApiProblem):
 
 
 class NoSuchCall(ApiProblem):
-    """There is no record of this call; a call gets its record when it has ended."""
+    """There is no such call: it is not going on, and there is no record of it (yet)."""
 
     error_id = "no-such-call"
     status = HTTPStatus.NOT_FOUND

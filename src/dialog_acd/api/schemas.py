@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.api.ports import AuditLine
     from dialog_acd.core.records import CallRecord
-    from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+    from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
 _NOON = "2026-03-02T11:00:00Z"
 _Time = Annotated[datetime, Field(examples=[_NOON])]
@@ -369,6 +369,91 @@ class CallsOut(_Out):
         description="Give this as 'before' to get the next page; null when this is the last.",
         examples=["acd1-1767225600.17"],
     )
+
+
+class MomentOut(_Out):
+    """Something that happened to a call."""
+
+    at: _Time = Field(description="When.")
+    after_seconds: float = Field(description="Since the call's arrival, in seconds.", examples=[12.4])
+    what: str = Field(
+        description="arrived, greeting-ended, queued, rung-taken, overflow-began, offered, answered, partner-answered, "
+        "failsafe-entered, callback-promised, left, ended, wrap-up-ended (may lie ahead).",
+        examples=["offered"],
+    )
+    about: str | None = Field(
+        description="The queue, rung, agent or partner; in failsafe who answered; null where it is about nobody else.",
+        examples=["anna"],
+    )
+    why: str = Field(
+        description="How it came to that, or how it went, in words; may be empty.",
+        examples=["no-answer: waited 12 s; idle for 95 s (then bert 40 s)"],
+    )
+
+
+class EndedCallOut(CallOut):
+    """The record of a finished call, and its story."""
+
+    state: Literal["ended"] = Field(description="It is over.", examples=["ended"])
+    timeline: list[MomentOut] = Field(description="What happened, in order.")
+
+    @classmethod
+    def told(cls, record: CallRecord, moments: list[MomentOut]) -> EndedCallOut:
+        return cls(**dict(CallOut.of(record)), state="ended", timeline=moments)
+
+
+class CallSoFarOut(LiveCallOut):
+    """A call that has not ended, and its story so far."""
+
+    dialled: str = Field(description="The number dialled.", examples=["+4951173070"])
+    ani: str | None = Field(description="The caller's number; null when withheld.", examples=["+4930230125001"])
+    trunk: str = Field(description="Name of the trunk it came in on.", examples=["trunk"])
+    trunk_call_id: str = Field(
+        description="SIP Call-ID on the trunk: what a carrier asks for.", examples=["1-4711@192.0.2.7"]
+    )
+    partner: str | None = Field(description="Partner centre that rings or talks; null: none.", examples=["oldenburg"])
+    timeline: list[MomentOut] = Field(description="What happened, in order.")
+
+    @classmethod
+    def told(cls, story: CallStory, moments: list[MomentOut], at: datetime) -> CallSoFarOut:
+        return cls(
+            **dict(LiveCallOut.of(story.now, at)),
+            dialled=story.dialled,
+            ani=story.ani,
+            trunk=story.trunk,
+            trunk_call_id=story.trunk_call_id,
+            partner=story.partner,
+            timeline=moments,
+        )
+
+
+class DecisionOut(_Out):
+    """A choice that was made for a call, and its reason."""
+
+    at: _Time = Field(description="When.")
+    decision: str = Field(
+        description="verdict: what becomes of the call at its arrival; rung: what the overflow ladder did; "
+        "offer: whose phone is to ring.",
+        examples=["offer"],
+    )
+    chosen: str = Field(
+        description="Of a verdict: wait, closed, refused, emergency, failsafe (Asterisk did not get an answer, and "
+        "went on alone). Of a rung: the rung. Of an offer: the agent.",
+        examples=["anna"],
+    )
+    why: str = Field(description="The reason, in words.", examples=["waited 12 s; idle for 95 s (then bert 40 s)"])
+    result: str | None = Field(
+        description="What became of an offer: answered, no-answer, declined, phone-busy, phone-gone, caller-gone, "
+        "not-talked, open; null: it was no offer.",
+        examples=["no-answer"],
+    )
+
+
+class DecisionsOut(_Out):
+    """The decisions made for a call, in order; the last fifty offers and the last twelve rungs."""
+
+    call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
+    decisions: list[DecisionOut] = Field(description="In the order they were made.")
 
 
 # ---------------------------------------------------------------- resolve

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -232,6 +232,26 @@ _WAITING_STATES = frozenset(
 )
 
 
+def _view(call: LiveCall) -> CallView:
+    return CallView(
+        call.id, call.entry.tenant, call.queue.id, call.entry.kind, call.state, call.line.t_in, call.agent
+    )  # fmt: skip
+
+
+def story(call: LiveCall) -> CallStory:
+    """An immutable copy of what is known of one call."""
+    line = call.line
+    away = "emergency" if call.emergency else call.refused or ("" if line.t_q or call.came_in_time else call.closed)
+    return CallStory(
+        now=_view(call), dialled=call.dialled, ani=call.ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
+        t_in=line.t_in, t_ann_end=line.t_ann_end, t_q=line.t_q, t_ans=line.t_ans, t_wrap_end=line.t_wrap_end,
+        t_ovf=line.t_ovf, t_ovf_ans=line.t_ovf_ans, t_failsafe=line.t_failsafe, t_callback=call.callback_at,
+        agent=call.agent or call.served_by, partner=call.partner, overflow_partner=call.asked,
+        transferred_to=call.transferred_to, failsafe_answered_by=call.failsafe_answered_by,
+        offers=tuple(line.offers), rungs=call.rungs, turned_away=away,
+    )  # fmt: skip
+
+
 def picture(
     directory: Directory,
     calls: Collection[LiveCall],
@@ -243,7 +263,7 @@ def picture(
 ) -> AcdView:
     """An immutable copy of what is alive."""
     ordered = sorted(calls, key=lambda c: c.place)
-    live = [CallView(c.id, c.entry.tenant, c.queue.id, c.entry.kind, c.state, c.line.t_in, c.agent) for c in ordered]
+    live = [_view(c) for c in ordered]
     people = [
         AgentView(
             a.agent.id, a.agent.name, a.agent.phone, a.agent.team or "", a.intent, a.reason, a.work, a.phone,

@@ -1,4 +1,4 @@
-"""Records of finished calls."""
+"""Records of finished calls; and one call told in order, finished or not."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from fastapi import APIRouter, Path, Query
 from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
 from dialog_acd.api.problems import NoSuchCall
-from dialog_acd.api.schemas import CallOut, CallsOut, ProblemOut
+from dialog_acd.api.schemas import CallOut, CallSoFarOut, CallsOut, DecisionsOut, EndedCallOut, ProblemOut
+from dialog_acd.api.story import decisions, timeline
 from dialog_acd.core.model import CallId
-from dialog_acd.core.records import Result  # noqa: TC001  read at run time
+from dialog_acd.core.records import CallRecord, Result
 
 if TYPE_CHECKING:
     from dialog_acd.api.keys import Principal
-    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.view import CallStory
 
 router = APIRouter(prefix="/calls", tags=["calls"], responses={404: {"model": ProblemOut}})
+
+_Id = Annotated[str, Path(max_length=150, description="Id of the call.", examples=["acd1-1767225600.17"])]
 
 
 @router.get("", summary="Finished calls, the latest to come in first; for one town its own")
@@ -42,11 +45,25 @@ async def recent(
     return CallsOut(calls=[CallOut.of(record) for record in page], next=page[-1].call if len(found) > limit else None)
 
 
-@router.get("/{call}", summary="One finished call; another town's is not found")
-async def one(
-    wiring: Wired, by: Reader, call: Annotated[str, Path(max_length=150, description="Id of the call.")]
-) -> CallOut:
-    return CallOut.of(await _find(wiring, by, call))
+@router.get("/{call}", summary="One call, finished or not, with what happened to it; another town's is not found")
+async def one(wiring: Wired, by: Reader, call: _Id) -> EndedCallOut | CallSoFarOut:
+    found = await _told(wiring, by, call)
+    if isinstance(found, CallRecord):
+        return EndedCallOut.told(found, timeline(found))
+    return CallSoFarOut.told(found, timeline(found), wiring.now())
+
+
+@router.get("/{call}/decisions", summary="Why this and nothing else was done for one call, finished or not")
+async def why(wiring: Wired, by: Reader, call: _Id) -> DecisionsOut:
+    return DecisionsOut(call=call, decisions=decisions(await _told(wiring, by, call)))
+
+
+async def _told(wiring: Wiring, by: Principal, call: str) -> CallRecord | CallStory:
+    """A call that has not ended is asked for first: it is in memory. Raises ``NoSuchCall``."""
+    story = wiring.live.story(CallId(call))
+    if story is not None and by.tenant in (None, story.now.tenant):
+        return story
+    return await _find(wiring, by, call)
 
 
 async def _find(wiring: Wiring, by: Principal, call: str) -> CallRecord:
