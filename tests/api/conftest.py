@@ -84,6 +84,9 @@ class Centre:
     broken: Exception | None = None
     refusals: list[m.Notice] = field(default_factory=list)
     """What a switch-over is answered with."""
+    watching: list[Callable[[], None]] = field(default_factory=list)
+    looked: int = 0
+    """How often somebody asked for the picture."""
     stories: dict[str, CallStory] = field(default_factory=dict)
     towns: Directory = field(
         default_factory=lambda: demo_directory(
@@ -97,7 +100,18 @@ class Centre:
     def view(self) -> AcdView:
         if self.broken is not None:
             raise self.broken
+        self.looked += 1
         return self.seen
+
+    def watch(self, stir: Callable[[], None]) -> Callable[[], None]:
+        self.watching.append(stir)
+        return lambda: self.watching.remove(stir)
+
+    def changes(self, seen: AcdView) -> None:
+        """Something happens, and whoever watches is told that something did."""
+        self.seen = seen
+        for stir in list(self.watching):
+            stir()
 
     def story(self, call: CallId) -> CallStory | None:
         return self.stories.get(call)

@@ -30,6 +30,8 @@ ALL = {OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR}
 LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/openapi.json"): ALL,
     ("GET", "/api/v1/live"): ALL,
+    ("GET", "/api/v1/live/calls"): ALL,
+    ("GET", "/api/v1/live/stream"): ALL,
     ("GET", "/api/v1/queues"): ALL,
     ("PUT", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
@@ -54,8 +56,8 @@ TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
-ASKED = {"/api/v1/resolve": "?called=0511 7307-0"}
-"""What a route cannot do without."""
+ASKED = {"/api/v1/resolve": "?called=0511 7307-0", "/api/v1/live/stream": "?events=1"}
+"""What a route cannot do without, or would not end without."""
 
 
 def where(path: str) -> str:

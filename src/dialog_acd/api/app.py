@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 import dialog_acd
 from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
+from dialog_acd.api.feed import Feed
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
 from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, resolve
@@ -91,7 +92,7 @@ def create_api(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     keys = Keyring(token, tokens, now)
-    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log, now)
+    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log, now, Feed(live))
     api.include_router(health.router)
     refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
     for router in (
@@ -119,6 +120,11 @@ def create_api(
     api.add_middleware(Witness, audit=audit_log, now=now)
     api.add_middleware(Door)  # the last is the outermost
     return api
+
+
+def end_streams(api: FastAPI) -> None:
+    """The service stops: whoever listens to the live state is told so, and nobody begins to."""
+    cast("Wiring", api.state.wiring).feed.close()
 
 
 class Door:

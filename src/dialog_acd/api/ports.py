@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from dialog_acd.api.feed import Feed
     from dialog_acd.api.keys import Keyring
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.messages import Notice, Order, Signal
@@ -33,6 +34,13 @@ class Live(Protocol):
 
     def story(self, call: CallId) -> CallStory | None:
         """What has happened to a call so far; ``None`` for one that is not there (any more)."""
+        ...
+
+    def watch(self, stir: Callable[[], None]) -> Callable[[], None]:
+        """Have ``stir`` called whenever the view may have changed; returns what ends that.
+
+        It returns at once and does nothing that takes time: a caller waits meanwhile.
+        """
         ...
 
     def directory(self) -> Directory:
@@ -203,6 +211,7 @@ class Wiring:
     keys: Keyring
     audit: Audit
     now: Callable[[], datetime]
+    feed: Feed
 
 
 async def _wiring(request: Request) -> Wiring:

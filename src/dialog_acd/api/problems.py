@@ -152,6 +152,21 @@ class NoSuchVersion(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class TooManyStreams(ApiProblem):
+    """With this token somebody listens to the live state often enough already; end one of the streams first."""
+
+    error_id = "too-many-streams"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class StreamsTaken(ApiProblem):
+    """So many listen to the live state that nobody else can now; GET /api/v1/live answers all the same."""
+
+    error_id = "streams-taken"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "10"}
+
+
 class BodyTooSlow(ApiProblem):
     """The request's body did not arrive in time."""
 

@@ -91,7 +91,7 @@ class AgentOut(_Out):
     team: str = Field(examples=["region"])
     state: str = Field(
         description="signed-out, not-ready, available, offered, talking, wrap-up, phone-in-use, "
-        "phone-unreachable: the first thing that keeps calls away.",
+        "phone-unreachable, set-aside (for seconds, the phone would not ring): the first thing that keeps calls away.",
         examples=["not-ready"],
     )
     intent: str = Field(description="What the agent wants: signed-out, ready, not-ready.", examples=["not-ready"])
@@ -175,7 +175,7 @@ class AgentsOut(_Out):
 
     @classmethod
     def of(cls, view: AcdView) -> AgentsOut:
-        return cls(at=view.at, by_state=_by_state(view.agents), agents=[AgentOut.of(agent) for agent in view.agents])
+        return cls(at=view.at, by_state=by_state(view.agents), agents=[AgentOut.of(agent) for agent in view.agents])
 
 
 class LiveOut(_Out):
@@ -200,13 +200,49 @@ class LiveOut(_Out):
             at=view.at,
             switch_up=view.switch_up,
             queues=[QueueOut.of(queue) for queue in view.queues],
-            agents_by_state=_by_state(view.agents),
+            agents_by_state=by_state(view.agents),
             agents=[AgentOut.of(agent) for agent in view.agents],
             calls=[LiveCallOut.of(call, view.at) for call in view.calls],
         )
 
 
-def _by_state(agents: Iterable[AgentView]) -> dict[str, int]:
+class LiveCallsOut(_Out):
+    """Calls that have not ended; for a token of one town those to its numbers."""
+
+    at: _Time = Field(description="The moment of the picture.")
+    calls: list[LiveCallOut] = Field(description="Oldest first.")
+
+    @classmethod
+    def of(cls, view: AcdView) -> LiveCallsOut:
+        return cls(at=view.at, calls=[LiveCallOut.of(call, view.at) for call in view.calls])
+
+
+class GoneOut(_Out):
+    """Ids of what was in the picture and is not any more."""
+
+    queues: list[str] = Field(description="Queues that the directory has no longer.", examples=[[]])
+    agents: list[str] = Field(description="Agents that the directory has no longer.", examples=[[]])
+    calls: list[str] = Field(description="Calls that have ended.", examples=[["acd1-1767225600.17"]])
+
+
+class LiveChangeOut(_Out):
+    """What has changed in the picture since the event before.
+
+    Queues, agents and calls take the place of those with the same id. That a wait grows is no change.
+    """
+
+    at: _Time = Field(description="The moment of the picture.")
+    switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.", examples=[True])
+    queues: list[QueueOut] = Field(description="Those that have changed, and new ones.")
+    agents_by_state: dict[str, int] = Field(
+        description="How many agents are in each state that occurs, of all.", examples=[{"available": 3, "talking": 5}]
+    )
+    agents: list[AgentOut] = Field(description="Those that have changed, and new ones.")
+    calls: list[LiveCallOut] = Field(description="Those that have changed, and new ones.")
+    gone: GoneOut = Field(description="What is not there any more.")
+
+
+def by_state(agents: Iterable[AgentView]) -> dict[str, int]:
     return dict(sorted(Counter(agent.state for agent in agents).items()))
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path
 from dialog_acd.api.access import Commander, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import NoSuchQueue, SwitchRefused
+from dialog_acd.api.routes.live import OfTenant  # noqa: TC001  read at run time
 from dialog_acd.api.schemas import ProblemOut, QueueOut, QueuesOut, SwitchIn
 from dialog_acd.api.sight import sight, town_of_queue
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
@@ -36,9 +37,11 @@ commands = APIRouter(
 _Id = Annotated[str, Path(max_length=100, description="Id of the queue.", examples=["langenhagen"])]
 
 
-@router.get("", summary="Queues at this moment; for one town those its numbers lead to")
-async def queues(wiring: Wired, by: Reader) -> QueuesOut:
-    return QueuesOut.of(sight(wiring.live, by))
+@router.get(
+    "", responses={404: {"model": ProblemOut}}, summary="Queues at this moment; for one town those its numbers lead to"
+)
+async def queues(wiring: Wired, by: Reader, tenant: OfTenant = None) -> QueuesOut:
+    return QueuesOut.of(sight(wiring.live, by, tenant))
 
 
 @commands.put("/switch", summary="Send the queue's calls over (rungs `switched`) until a moment")
