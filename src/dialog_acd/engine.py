@@ -212,7 +212,11 @@ class Engine:
             answer.set_result(outputs)
         if not idle or not all(isinstance(output, m.Heartbeat) for output in outputs):
             for stir in tuple(self._watching):
-                stir()
+                try:
+                    stir()
+                except Exception:  # whoever watches must not cost a call either
+                    self.failures += 1
+                    log.exception("engine.defect", watching=repr(stir))
 
     def _due(self, now: datetime) -> bool:
         deadline = self._acd.next_deadline()
