@@ -15,6 +15,7 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
 from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
+from dialog_acd.store.audit_store import NoSuchLine
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
@@ -160,8 +161,23 @@ class Shelf:
         before: tuple[datetime, CallId] | None = None,
         result: Result | None = None,
         tenant: str | None = None,
+        *,
+        queue: str | None = None,
+        partner: str | None = None,
+        agent: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
     ) -> Sequence[CallRecord]:
         ordered = sorted(self.kept, key=lambda r: (r.t_in, r.call), reverse=True)
+        ordered = [
+            r
+            for r in ordered
+            if queue in (None, r.queue)
+            and partner in (None, r.overflow_partner)
+            and agent in (None, r.agent)
+            and (since is None or since <= r.t_in)
+            and (to is None or r.t_in < to)
+        ]
         if result is not None:
             ordered = [r for r in ordered if r.outcome.result is result]
         if tenant is not None:
@@ -226,8 +242,28 @@ class Book:
     def put(self, **said: Any) -> None:
         self.lines.append(Line(len(self.lines) + 1, **said))
 
-    async def page(self, limit: int, before: int | None, tenant: str | None) -> Sequence[Line]:
-        found = [line for line in reversed(self.lines) if tenant in (None, line.tenant)]
+    async def page(
+        self,
+        limit: int,
+        before: int | None,
+        tenant: str | None,
+        *,
+        who: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
+    ) -> Sequence[Line]:
+        if before is not None and all(line.id != before for line in self.lines):
+            raise NoSuchLine
+        found = [
+            line
+            for line in reversed(self.lines)
+            if tenant in (None, line.tenant)
+            and who in (None, line.who)
+            and action in (None, line.action)
+            and (since is None or since <= line.at)
+            and (to is None or line.at < to)
+        ]
         return [line for line in found if before is None or line.id < before][:limit]
 
     def told(self) -> list[tuple[str, str, str, str]]:

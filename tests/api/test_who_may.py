@@ -396,6 +396,30 @@ async def test_the_book_is_read_in_pages_and_a_town_reads_its_own(
     ]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "before=0", "before=x", f"before={2**63}"])
+async def test_some_of_the_book(stranger: httpx.AsyncClient, everybody: Drawer, book: Book, clock: ManualClock) -> None:
+    for role in (OPERATOR, SUPERVISOR):
+        for step in ("ready", "not-ready"):
+            await stranger.post(f"/api/v1/agents/bert/{step}", headers=bearer(TOKENS[role]))
+            clock.advance(60)
+
+    async def read(**params: str) -> list[int]:
+        page = (await stranger.get("/api/v1/audit", params=params, headers=bearer(TOKENS[AUDITOR]))).json()
+        return [line["id"] for line in page["lines"]]
+
+    assert await read(who="the supervisor") == [4, 3]
+    assert await read(action="agents.ready") == [3, 1]
+    assert await read(action="agents.ready", who="the operator") == [1]
+    assert await read(**{"from": "2026-03-02T11:01:00Z", "to": "2026-03-02T11:03:00Z"}) == [3, 2]
+    assert await read(who="nobody") == []
+
+
+async def test_a_line_that_is_not_there_is_not_the_end_of_the_book(operator: httpx.AsyncClient) -> None:
+    answer = await operator.get("/api/v1/audit?before=9")
+    assert (answer.status_code, answer.json()["error_id"]) == (404, "no-such-line")
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "before=0", "before=x", f"before={2**63}", "who=", "action=%00", "from=2026"]
+)
 async def test_an_odd_page_of_the_book_is_refused(operator: httpx.AsyncClient, query: str) -> None:
     assert (await operator.get(f"/api/v1/audit?{query}")).status_code == 422

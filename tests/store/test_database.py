@@ -84,7 +84,7 @@ async def test_an_older_schema_is_refused_and_a_newer_one_accepted(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "_head", lambda scripts: "0099")
-    with pytest.raises(SchemaOutdated, match="schema 0007, this version needs 0099"):
+    with pytest.raises(SchemaOutdated, match="schema 0008, this version needs 0099"):
         await require_current_schema(engine)
     monkeypatch.undo()
     async with writing(engine).begin() as connection:

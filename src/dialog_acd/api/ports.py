@@ -70,10 +70,17 @@ class Records(Protocol):
         before: tuple[datetime, CallId] | None = None,
         result: Result | None = None,
         tenant: str | None = None,
+        *,
+        queue: str | None = None,
+        partner: str | None = None,
+        agent: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
     ) -> Sequence[CallRecord]:
         """Newest first by (``t_in``, ``call``); with ``before`` only those that come after it in this order.
 
-        With ``tenant`` only this town's.
+        With ``tenant`` only this town's; with ``partner`` those for which it was last asked; from ``since`` on, before
+        ``to``.
 
         The call belongs to the mark: two may come in the same millisecond, and a time alone would then skip one
         of them or show it twice.
@@ -194,8 +201,21 @@ class Audit(Protocol):
         """Take note. Returns at once and never raises: what is asked of the centre does not wait for this."""
         ...
 
-    async def page(self, limit: int, before: int | None, tenant: str | None) -> Sequence[AuditLine]:
-        """The latest first; with ``before`` only lines with a lesser id, with ``tenant`` only this town's."""
+    async def page(
+        self,
+        limit: int,
+        before: int | None,
+        tenant: str | None,
+        *,
+        who: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
+    ) -> Sequence[AuditLine]:
+        """The latest first; with ``before`` only those that come after this line, with ``tenant`` only this town's.
+
+        From ``since`` on, before ``to``. Raises a ``DialogAcdError`` with the ``error_id`` ``no-such-line``.
+        """
         ...
 
 

@@ -75,6 +75,13 @@ class NoSuchQueue(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchLine(ApiProblem):
+    """There is no line of the audit log with this id."""
+
+    error_id = "no-such-line"
+    status = HTTPStatus.NOT_FOUND
+
+
 class NoSuchTenant(ApiProblem):
     """There is no town with this id."""
 

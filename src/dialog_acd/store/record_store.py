@@ -24,7 +24,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
@@ -346,19 +346,41 @@ class RecordReader:
         return found[0] if found else None
 
     async def recent(
-        self, limit: int, before: Place | None = None, result: Result | None = None, tenant: str | None = None
+        self,
+        limit: int,
+        before: Place | None = None,
+        result: Result | None = None,
+        tenant: str | None = None,
+        *,
+        queue: str | None = None,
+        partner: str | None = None,
+        agent: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
     ) -> list[CallRecord]:
-        """Youngest first, all or those with one result, of one town. The next page begins ``before`` the last's place.
+        """Youngest first, all or those that are asked for. The next page begins ``before`` the last's place.
 
-        ``tenant`` has an index of its own together with the time.
+        ``partner``: who was last asked, whether it answered or not. From ``since`` on, before ``to``. Each of them has
+        an index of its own together with the time.
         """
         newest = (records.c.t_in.desc(), records.c.call.desc())
         where = [] if result is None else [records.c.result == result.value]
-        if tenant is not None:
-            where.append(records.c.tenant == tenant)
+        for column, wanted in (
+            (records.c.tenant, tenant),
+            (records.c.queue, queue),
+            (records.c.overflow_partner, partner),
+            (records.c.agent, agent),
+        ):
+            if wanted is not None:
+                where.append(column == wanted)
+        if since is not None:
+            where.append(records.c.t_in >= since)
+        if to is not None:
+            where.append(records.c.t_in < to)
         if before is not None:
             t_in, call = before
-            where.append(or_(records.c.t_in < t_in, and_(records.c.t_in == t_in, records.c.call < call)))
+            # The first says nothing new but to the database, which finds the place by it instead of walking there.
+            where += [records.c.t_in <= t_in, or_(records.c.t_in < t_in, records.c.call < call)]
         return await self._read(*where, order=newest, limit=limit)
 
     async def records_since(self, t: datetime) -> list[CallRecord]:

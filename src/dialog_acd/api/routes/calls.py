@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Path, Query
 
 from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
+from dialog_acd.api.asking import PRINTABLE, Limit, Name, Since, To
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchCall
+from dialog_acd.api.problems import NoSuchCall, NoSuchTenant
 from dialog_acd.api.schemas import CallOut, CallSoFarOut, CallsOut, DecisionsOut, EndedCallOut, ProblemOut
 from dialog_acd.api.story import decisions, timeline
 from dialog_acd.core.model import CallId
@@ -20,27 +21,55 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/calls", tags=["calls"], responses={404: {"model": ProblemOut}})
 
-_Id = Annotated[str, Path(max_length=150, description="Id of the call.", examples=["acd1-1767225600.17"])]
+_Id = Annotated[
+    str, Path(max_length=150, pattern=PRINTABLE, description="Id of the call.", examples=["acd1-1767225600.17"])
+]
 
 
 @router.get("", summary="Finished calls, the latest to come in first; for one town its own")
-async def recent(
+async def recent(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Reader,
-    limit: Annotated[int, Query(ge=1, le=200, description="Records in a page.")] = 50,
+    limit: Limit = 50,
     before: Annotated[
-        str | None, Query(max_length=150, description="'next' of the page before; absent: the newest.")
+        str | None,
+        Query(
+            max_length=150,
+            pattern=PRINTABLE,
+            description="`next` of the page before; absent: the newest.",
+            examples=["acd1-1767225600.17"],
+        ),
     ] = None,
     result: Annotated[
-        Result | None, Query(description="Only calls that ended so; `callback`: who was promised to be called back.")
+        Result | None,
+        Query(
+            description="Only calls that ended so; `callback`: who was promised to be called back.",
+            examples=["callback"],
+        ),
     ] = None,
+    tenant: Annotated[Name, Query(description="Only calls to this town's numbers.", examples=["langenhagen"])] = None,
+    queue: Annotated[Name, Query(description="Only calls of this queue.", examples=["langenhagen"])] = None,
+    partner: Annotated[
+        Name,
+        Query(
+            description="Only calls for which this partner was last asked; with `result=overflowed` those it answered.",
+            examples=["oldenburg"],
+        ),
+    ] = None,
+    agent: Annotated[Name, Query(description="Only calls this agent answered.", examples=["anna"])] = None,
+    since: Since = None,
+    to: To = None,
 ) -> CallsOut:
+    if by.tenant is not None and tenant not in (None, by.tenant):
+        raise NoSuchTenant(tenant=tenant)
     mark = None
     if before is not None:
         last = await _find(wiring, by, before)  # an unknown mark must not look like the end of the list
         mark = (last.t_in, last.call)
     # One more than wanted tells whether there is a next page, without counting the table.
-    found = await wiring.records.recent(limit + 1, mark, result, by.tenant)
+    found = await wiring.records.recent(
+        limit + 1, mark, result, by.tenant or tenant, queue=queue, partner=partner, agent=agent, since=since, to=to
+    )
     page = found[:limit]
     return CallsOut(calls=[CallOut.of(record) for record in page], next=page[-1].call if len(found) > limit else None)
 

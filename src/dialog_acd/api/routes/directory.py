@@ -13,6 +13,7 @@ import structlog
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
 from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
+from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, NotAllowed, VersionNotSaid
 from dialog_acd.api.schemas import ChangedOut, DirectoryOut, ProblemOut, VersionOut, VersionsOut, WhyIn
@@ -90,9 +91,10 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
 async def versions(
     wiring: Wired,
     by: Whole,
-    limit: Annotated[int, Query(ge=1, le=200, description="Versions in a page.")] = 50,
+    limit: Limit = 50,
     before: Annotated[
-        int | None, Query(ge=1, le=2**31 - 1, description="'next' of the page before; absent: the newest.")
+        int | None,
+        Query(ge=1, le=2**31 - 1, description="`next` of the page before; absent: the newest.", examples=[3]),
     ] = None,
 ) -> VersionsOut:
     _sees_all_towns(by)

@@ -8,13 +8,13 @@ the centre, nor when the next town joins it.
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 
 from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
+from dialog_acd.api.asking import PRINTABLE, plus, plus_in_time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import NoSuchMoment, NoSuchTrunk, NotYourNumber
 from dialog_acd.api.schemas import ProblemOut, ResolveOut
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dialog_acd.core.inquiry import Answer
 
 router = APIRouter(prefix="/resolve", tags=["resolve"], responses={404: {"model": ProblemOut}})
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 
 @router.get(
@@ -56,7 +55,7 @@ async def resolve(  # noqa: PLR0917  FastAPI's parameters
         str | None,
         Query(
             max_length=100,
-            pattern=_PRINTABLE,
+            pattern=PRINTABLE,
             description="The caller's number: decides whether a callback can be offered. Absent: one that can be "
             "called back; empty or `anonymous`: one that cannot.",
             examples=["030 230125001"],
@@ -66,7 +65,7 @@ async def resolve(  # noqa: PLR0917  FastAPI's parameters
         str | None,
         Query(
             max_length=100,
-            pattern=_PRINTABLE,
+            pattern=PRINTABLE,
             description="Who forwarded the call, where the trunk tells; decides nothing.",
             examples=["04105 55-0"],
         ),
@@ -85,7 +84,7 @@ async def resolve(  # noqa: PLR0917  FastAPI's parameters
 ) -> ResolveOut:
     directory = wiring.live.directory()
     try:
-        moment = wiring.now() if at is None else inquiry.moment_of(_plus_in_time(at))
+        moment = wiring.now() if at is None else inquiry.moment_of(str(plus_in_time(at)))
     except inquiry.NoSuchMoment as problem:
         raise NoSuchMoment(f"{problem}.", at=at) from problem
     try:
@@ -97,8 +96,8 @@ async def resolve(  # noqa: PLR0917  FastAPI's parameters
     town = None if by.tenant is None else TenantId(by.tenant)
 
     def answer() -> ResolveOut:
-        shown = _callable(directory, _plus(caller), trunk, moment, town)
-        found = inquiry.inquire(directory, _plus(called) or "", trunk, moment, shown, diversion=_plus(diversion))
+        shown = _callable(directory, plus(caller), trunk, moment, town)
+        found = inquiry.inquire(directory, plus(called) or "", trunk, moment, shown, diversion=plus(diversion))
         if town is not None:
             found = _for_town(directory, found, town)
         return ResolveOut.model_validate(inquiry.plainly(found, why=why, home=town))
@@ -124,13 +123,3 @@ def _callable(directory: Directory, caller: str | None, trunk: str, at: datetime
         return caller
     found = directory.entry_for(caller, trunk, at=at)
     return None if found.known and found.entry.tenant != town else caller
-
-
-def _plus(number: str | None) -> str | None:
-    """In an address a plus that is not written %2B is a blank, and +49... without it is another number."""
-    return number if number is None else re.sub(r"^ (?=\d)", "+", number)
-
-
-def _plus_in_time(text: str) -> str:
-    """The same for 2026-10-30T15:30+01:00."""
-    return re.sub(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)", r"\1+", text)
