@@ -4,8 +4,8 @@
 body comes in without a limit, whether or not a route was found. It is plain ASGI: a middleware class that wraps
 responses would cost a task per request, and one that limits bodies inside the framework sees only some of them.
 
-No documentation pages: FastAPI's own load their scripts from a foreign host, which a town hall's network does not
-reach and should not. ``/openapi.json`` is served, to whoever has a token.
+FastAPI's own documentation pages load their scripts from a foreign host, which a town hall's network does not reach
+and should not; ours (``routes/docs.py``) loads from here alone. ``/openapi.json`` is for whoever has a token.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dialog_acd.api.access import Reader, require_declarations
 from dialog_acd.api.feed import Feed
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, resolve
+from dialog_acd.api.routes import agents, audit, calls, directory, docs, health, queues, resolve
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Witness
@@ -94,6 +94,7 @@ def create_api(
     keys = Keyring(token, tokens, now)
     api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log, now, Feed(live))
     api.include_router(health.router)
+    api.include_router(docs.router)
     refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
     for router in (
         live_routes.router,
