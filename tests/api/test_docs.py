@@ -32,7 +32,7 @@ async def test_no_script_in_the_page_and_none_from_elsewhere(stranger: httpx.Asy
     page = await stranger.get("/docs")
     rules = dict(rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; "))
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
-    assert rules["script-src"] == rules["connect-src"] == "'self'"
+    assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == "'self'"
     assert not re.search(r"<script(?![^>]*\ssrc=)|\son\w+=|javascript:", page.text)
     # What is loaded must not load in its turn: neither scripts nor fonts nor images.
     assert not re.search(r"@import|url\((?!['\"]?data:)", (await stranger.get("/docs/swagger-ui.css")).text)

@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 import dialog_acd
 from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
+from dialog_acd.api.contract import DESCRIPTION, TAGS, contract, operation_id
 from dialog_acd.api.feed import Feed
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
@@ -80,9 +81,11 @@ def create_api(
     api = FastAPI(
         title="dialog-acd",
         summary="Call distribution for municipal citizen service centres",
-        description="Durations are seconds, times ISO 8601 in UTC. "
-        "Every error is `{error_id, message, details}`. All but health and metrics need a token.",
+        description=DESCRIPTION,
         version=dialog_acd.__version__,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -95,7 +98,8 @@ def create_api(
     api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log, now, Feed(live))
     api.include_router(health.router)
     api.include_router(docs.router)
-    refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
+    refusals = problems.fails(problems.NotAuthenticated, problems.NotAllowed, problems.KeysUnavailable)
+    refusals[422] = {"model": ProblemOut, "description": "`not-valid`"}
     for router in (
         live_routes.router,
         queues.router,
@@ -110,8 +114,8 @@ def create_api(
         api.include_router(router, prefix="/api/v1", responses=refusals)
 
     @api.get("/openapi.json", include_in_schema=False, tags=["api"])
-    async def contract(_: Reader) -> dict[str, Any]:
-        return api.openapi()
+    async def document(_: Reader) -> dict[str, Any]:
+        return contract(api)
 
     require_declarations(api.routes)
     # Starlette types these as taking any exception; each is called only with its own.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastapi.responses import JSONResponse
 
+from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ _ERROR_IDS = {
     HTTPStatus.NOT_FOUND: "no-such-path",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
 }
+
+
+ELSEWHERE = {
+    400: ("bad-request", "The body cannot be read."),
+    422: ("not-valid", "The request is not as the API describes it."),
+}
+"""Problems of requests that no route has seen."""
 
 
 class ApiProblem(DialogAcdError):  # noqa: N818  nouns, as in core/errors.py
@@ -201,6 +209,14 @@ class NotReady(ApiProblem):
 
     error_id = "not-ready"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def fails(*kinds: type[ApiProblem]) -> dict[int | str, dict[str, Any]]:
+    """For the ``responses`` of a route or router: what else can go wrong there."""
+    words: dict[int | str, list[str]] = {}
+    for kind in kinds:
+        words.setdefault(int(kind.status), []).append(f"`{kind.error_id}`")
+    return {status: {"model": ProblemOut, "description": ", ".join(said)} for status, said in words.items()}
 
 
 def error_response(

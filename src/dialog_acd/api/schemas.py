@@ -46,8 +46,8 @@ class ProblemOut(_Out):
 class QueueOut(_Out):
     """A queue at this moment."""
 
-    id: str = Field(examples=["langenhagen"])
-    name: str = Field(examples=["Stadt Langenhagen"])
+    id: str = Field(description="Id of the queue.", examples=["langenhagen"])
+    name: str = Field(description="Its name, for people.", examples=["Stadt Langenhagen"])
     waiting: int = Field(
         description="Callers without a person: waiting, being offered, returning, partner ringing.", examples=[3]
     )
@@ -74,6 +74,8 @@ class QueueOut(_Out):
 
 
 class SwitchIn(BaseModel):
+    """Until when a queue is to be switched over."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     until: AwareDatetime = Field(
@@ -85,10 +87,10 @@ class SwitchIn(BaseModel):
 class AgentOut(_Out):
     """An agent at this moment. ``state`` is the one word for a board; the three axes behind it follow."""
 
-    id: str = Field(examples=["anna"])
-    name: str = Field(examples=["Anna Ahrens"])
+    id: str = Field(description="Id of the agent.", examples=["anna"])
+    name: str = Field(description="Their name.", examples=["Anna Ahrens"])
     phone: str = Field(description="Name of the phone at the agent's place.", examples=["agent-1"])
-    team: str = Field(examples=["region"])
+    team: str = Field(description="Id of their team; empty: none.", examples=["region"])
     state: str = Field(
         description="signed-out, not-ready, available, offered, talking, wrap-up, phone-in-use, "
         "phone-unreachable, set-aside (for seconds, the phone would not ring): the first thing that keeps calls away.",
@@ -122,8 +124,8 @@ class LiveCallOut(_Out):
     """A call that has not ended."""
 
     call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
-    tenant: str = Field(examples=["langenhagen"])
-    queue: str = Field(examples=["langenhagen"])
+    tenant: str = Field(description="Id of the town whose number was dialled.", examples=["langenhagen"])
+    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
@@ -132,7 +134,7 @@ class LiveCallOut(_Out):
         description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe, released.",
         examples=["waiting"],
     )
-    arrived_at: _Time
+    arrived_at: _Time = Field(description="First signalling at our door.")
     age_seconds: float = Field(description="Since its arrival, in seconds.", examples=[41.2])
     agent: str | None = Field(description="Who is rung or talks; null when nobody.", examples=["anna"])
 
@@ -157,7 +159,7 @@ class QueuesOut(_Out):
     """
 
     at: _Time = Field(description="The moment of the picture.")
-    queues: list[QueueOut]
+    queues: list[QueueOut] = Field(description="In the directory's order.")
 
     @classmethod
     def of(cls, view: AcdView) -> QueuesOut:
@@ -171,7 +173,7 @@ class AgentsOut(_Out):
     by_state: dict[str, int] = Field(
         description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
     )
-    agents: list[AgentOut]
+    agents: list[AgentOut] = Field(description="In the directory's order.")
 
     @classmethod
     def of(cls, view: AcdView) -> AgentsOut:
@@ -186,12 +188,12 @@ class LiveOut(_Out):
     """
 
     at: _Time = Field(description="The moment of the picture.")
-    switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.")
-    queues: list[QueueOut]
+    switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.", examples=[True])
+    queues: list[QueueOut] = Field(description="In the directory's order.")
     agents_by_state: dict[str, int] = Field(
         description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
     )
-    agents: list[AgentOut]
+    agents: list[AgentOut] = Field(description="In the directory's order.")
     calls: list[LiveCallOut] = Field(description="Calls that have not ended, oldest first.")
 
     @classmethod
@@ -247,6 +249,8 @@ def by_state(agents: Iterable[AgentView]) -> dict[str, int]:
 
 
 class NotReadyIn(BaseModel):
+    """Why an agent takes no calls."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     why: Annotated[
@@ -262,6 +266,8 @@ class NotReadyIn(BaseModel):
 
 
 class OutcomeOut(_Out):
+    """How a call ended for the business."""
+
     result: str = Field(
         description="served, abandoned, overflowed, failsafe, closed, released, refused, failed.", examples=["served"]
     )
@@ -274,8 +280,8 @@ class OutcomeOut(_Out):
 class OfferOut(_Out):
     """One attempt to have one agent take the call."""
 
-    offer: str = Field(examples=["31"])
-    agent: str = Field(examples=["anna"])
+    offer: str = Field(description="Number of the offer; they rise.", examples=["31"])
+    agent: str = Field(description="Id of the agent.", examples=["anna"])
     at: _Time = Field(description="When the phone was to ring.")
     result: str = Field(
         description="answered, no-answer, declined, phone-busy, phone-gone, caller-gone, not-talked.",
@@ -289,24 +295,24 @@ class OfferOut(_Out):
 class RungOut(_Out):
     """One rung of the overflow ladder that was taken."""
 
-    at: _Time
+    at: _Time = Field(description="When it was taken.")
     rung: str = Field(description="As the directory has it.", examples=["waited 60 s: partner oldenburg"])
-    why: str = Field(examples=["waited 60 s"])
+    why: str = Field(description="What made it fire.", examples=["waited 60 s"])
 
 
 class CallOut(_Out):
     """The record of a finished call."""
 
     call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
-    tenant: str = Field(examples=["langenhagen"])
-    queue: str = Field(examples=["langenhagen"])
+    tenant: str = Field(description="Id of the town whose number was dialled.", examples=["langenhagen"])
+    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
     )
     dialled: str = Field(description="The number dialled, as the record keeps it.", examples=["+4951173070"])
     ani: str | None = Field(description="The caller's number; null when withheld.", examples=["+4930230125001"])
-    trunk: str = Field(examples=["trunk"])
+    trunk: str = Field(description="Name of the trunk it came in on.", examples=["trunk"])
     trunk_call_id: str = Field(
         description="SIP Call-ID on the trunk: what a carrier asks for.", examples=["1-4711@192.0.2.7"]
     )
@@ -326,12 +332,18 @@ class CallOut(_Out):
     in_time: bool = Field(description="Answered within the queue's target, boundary included.", examples=[True])
     agent: str | None = Field(description="Who answered.", examples=["anna"])
     partner: str | None = Field(description="Partner centre that answered.", examples=["oldenburg"])
-    transferred_to: str | None = Field(description="Extension or phone the agent sent the caller to.")
-    transfer_blind: bool | None = Field(description="Blind (true) or attended (false); null without transfer.")
-    failsafe_answered_by: str | None = Field(description="Phone or partner that answered in failsafe.")
+    transferred_to: str | None = Field(
+        description="Extension or phone the agent sent the caller to; null: nobody did.", examples=["4711"]
+    )
+    transfer_blind: bool | None = Field(
+        description="Blind (true) or attended (false); null without transfer.", examples=[True]
+    )
+    failsafe_answered_by: str | None = Field(
+        description="Phone or partner that answered in failsafe; null: none.", examples=["phone-12"]
+    )
     hung_up_first: str = Field(description="caller, agent or unknown.", examples=["caller"])
     cause: int = Field(description="Q.850 cause of the caller's channel, 0 when unknown.", examples=[16])
-    outcome: OutcomeOut
+    outcome: OutcomeOut = Field(description="How the call ended.")
     offers: list[OfferOut] = Field(description="Attempts to find an agent, in order; at most the last fifty.")
     overflow_trigger: str = Field(
         description="What last sent the call to a partner, whether it answered or not: all-busy, waited, "
@@ -400,7 +412,7 @@ class CallOut(_Out):
 class CallsOut(_Out):
     """A page of records, the latest to come in first; for a token of one town that town's alone."""
 
-    calls: list[CallOut]
+    calls: list[CallOut] = Field(description="The latest to come in first.")
     next: str | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.",
         examples=["acd1-1767225600.17"],
@@ -616,7 +628,7 @@ class AuditLineOut(_Out):
     """A change through the API, a token made or revoked, or an attempt that was refused."""
 
     id: int = Field(description="Rises with every line.", examples=[4711])
-    at: _Time
+    at: _Time = Field(description="When.")
     who: str = Field(
         description="Name of the token; `admin` is the first operator's key, `nobody` had none in force.",
         examples=["leitstelle"],
@@ -658,7 +670,7 @@ class AuditLineOut(_Out):
 class AuditOut(_Out):
     """A page of the audit log, the latest first; for a token of one town the lines that concern that town."""
 
-    lines: list[AuditLineOut]
+    lines: list[AuditLineOut] = Field(description="The latest first.")
     next: int | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.", examples=[4711]
     )
@@ -668,17 +680,25 @@ class AuditOut(_Out):
 
 
 class LivenessOut(_Out):
+    """The engine turns."""
+
     alive: bool = Field(description="The engine handled a question just now.", examples=[True])
 
 
 class DependencyOut(_Out):
-    ok: bool
+    """Something the service depends on."""
+
+    ok: bool = Field(description="Fit for calls.", examples=[True])
     detail: str = Field(description="One sentence for a human.", examples=["connected to Asterisk 22.10.1"])
 
 
 class ReadinessOut(_Out):
-    ready: bool = Field(examples=[True])
-    dependencies: dict[str, DependencyOut]
+    """Calls can be taken."""
+
+    ready: bool = Field(description="Everything it depends on is fit for calls.", examples=[True])
+    dependencies: dict[str, DependencyOut] = Field(
+        description="By name.", examples=[{"switch": {"ok": True, "detail": "connected to Asterisk 22.10.1"}}]
+    )
 
 
 # ---------------------------------------------------------------- directory
@@ -706,6 +726,8 @@ class ChangedOut(_Out):
 
 
 class VersionOut(_Out):
+    """A version of the directory, and who put it in force."""
+
     version: int = Field(description="Number; they rise.", examples=[7])
     at: _Time = Field(description="Since when it was in force.")
     by: str = Field(description="Who put it in force.", examples=["admin"])
@@ -715,13 +737,15 @@ class VersionOut(_Out):
 class VersionsOut(_Out):
     """A page of versions, the latest first."""
 
-    versions: list[VersionOut]
+    versions: list[VersionOut] = Field(description="The latest first.")
     next: int | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.", examples=[3]
     )
 
 
 class WhyIn(BaseModel):
+    """Why something is changed."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     why: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = (

@@ -31,6 +31,7 @@ document.getElementById("door").addEventListener("submit", async (event) => {
     deepLinking: false,
     docExpansion: "list",
     validatorUrl: null,
+    showMutatedRequest: false, // else the token stands on the screen, in an example for curl
     requestInterceptor: (request) => {
       if (new URL(request.url, location.href).origin === location.origin) {
         Object.assign(request.headers, headers);

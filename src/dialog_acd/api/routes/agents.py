@@ -13,9 +13,9 @@ from fastapi import APIRouter, Path, Query
 
 from dialog_acd.api.access import Commander, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import AgentRefused, NoSuchAgent
+from dialog_acd.api.problems import AgentRefused, EngineSilent, NoSuchAgent, NoSuchQueue, NoSuchTenant, fails
 from dialog_acd.api.routes.live import OfQueue, OfTenant  # noqa: TC001  read at run time
-from dialog_acd.api.schemas import AgentOut, AgentsOut, NotReadyIn, ProblemOut
+from dialog_acd.api.schemas import AgentOut, AgentsOut, NotReadyIn
 from dialog_acd.api.sight import sight, town_of_agent
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from dialog_acd.core.view import AgentView
 
 log = structlog.get_logger(__name__)
-router = APIRouter(prefix="/agents", tags=["agents"], responses={404: {"model": ProblemOut}})
+router = APIRouter(prefix="/agents", tags=["agents"], responses=fails(NoSuchAgent))
 commands = APIRouter(
     prefix="/agents/{agent}",
     tags=["agents"],
-    responses={404: {"model": ProblemOut}, 409: {"model": ProblemOut}, 503: {"model": ProblemOut}},
+    responses=fails(NoSuchAgent, AgentRefused, EngineSilent),
 )
 _Id = Annotated[str, Path(max_length=100, description="Id of the agent.", examples=["anna"])]
 AgentWord = Literal[
@@ -43,7 +43,11 @@ AgentWord = Literal[
 ]  # fmt: skip
 
 
-@router.get("", summary="Agents, and how many are in which state; for one town those in its town hall")
+@router.get(
+    "",
+    responses=fails(NoSuchTenant, NoSuchQueue),
+    summary="Agents, and how many are in which state; for one town those in its town hall",
+)
 async def everybody(
     wiring: Wired,
     by: Reader,

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query
 from dialog_acd.api.access import Inspector  # noqa: TC001  read at run time
 from dialog_acd.api.asking import Limit, Name, Since, To  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchLine
-from dialog_acd.api.schemas import AuditLineOut, AuditOut, ProblemOut
+from dialog_acd.api.problems import NoSuchLine, fails
+from dialog_acd.api.schemas import AuditLineOut, AuditOut
 from dialog_acd.core.errors import DialogAcdError
 
-router = APIRouter(prefix="/audit", tags=["audit"], responses={404: {"model": ProblemOut}})
+router = APIRouter(prefix="/audit", tags=["audit"], responses=fails(NoSuchLine))
 
 
 @router.get("", summary="Changes and refused attempts, the latest first")

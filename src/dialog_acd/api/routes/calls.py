@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query
 from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import PRINTABLE, Limit, Name, Since, To
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchCall, NoSuchTenant
-from dialog_acd.api.schemas import CallOut, CallSoFarOut, CallsOut, DecisionsOut, EndedCallOut, ProblemOut
+from dialog_acd.api.problems import NoSuchCall, NoSuchTenant, fails
+from dialog_acd.api.schemas import CallOut, CallSoFarOut, CallsOut, DecisionsOut, EndedCallOut
 from dialog_acd.api.story import decisions, timeline
 from dialog_acd.core.model import CallId
 from dialog_acd.core.records import CallRecord, Result
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from dialog_acd.api.keys import Principal
     from dialog_acd.core.view import CallStory
 
-router = APIRouter(prefix="/calls", tags=["calls"], responses={404: {"model": ProblemOut}})
+router = APIRouter(prefix="/calls", tags=["calls"], responses=fails(NoSuchCall))
 
 _Id = Annotated[
     str, Path(max_length=150, pattern=PRINTABLE, description="Id of the call.", examples=["acd1-1767225600.17"])
 ]
 
 
-@router.get("", summary="Finished calls, the latest to come in first; for one town its own")
+@router.get(
+    "",
+    responses=fails(NoSuchCall, NoSuchTenant),
+    summary="Finished calls, the latest to come in first; for one town its own",
+)
 async def recent(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Reader,
@@ -82,7 +86,9 @@ async def one(wiring: Wired, by: Reader, call: _Id) -> EndedCallOut | CallSoFarO
     return CallSoFarOut.told(found, timeline(found), wiring.now())
 
 
-@router.get("/{call}/decisions", summary="Why this and nothing else was done for one call, finished or not")
+@router.get(
+    "/{call}/decisions", name="decisions", summary="Why this and nothing else was done for one call, finished or not"
+)
 async def why(wiring: Wired, by: Reader, call: _Id) -> DecisionsOut:
     return DecisionsOut(call=call, decisions=decisions(await _told(wiring, by, call)))
 

@@ -7,7 +7,7 @@ from, so two administrators cannot overwrite each other.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
@@ -15,8 +15,8 @@ from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
 from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, NotAllowed, VersionNotSaid
-from dialog_acd.api.schemas import ChangedOut, DirectoryOut, ProblemOut, VersionOut, VersionsOut, WhyIn
+from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, NotAllowed, VersionNotSaid, fails
+from dialog_acd.api.schemas import ChangedOut, DirectoryOut, VersionOut, VersionsOut, WhyIn
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/directory", tags=["directory"])
-_EDITS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (404, 412, 428)}
+_EDITS = fails(NoSuchVersion, DirectoryMoved, VersionNotSaid, DirectoryRefused)
 _IfMatch = Annotated[
     str | None,
     Header(
@@ -40,13 +40,14 @@ _Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a versi
 _Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
 
 
-@router.get("", summary="The whole directory", responses={404: {"model": ProblemOut}})
+@router.get("", name="read", summary="The whole directory", responses=fails(NoSuchVersion))
 async def directory(
     wiring: Wired,
     by: Whole,
     response: Response,
     version: Annotated[
-        int | None, Query(ge=1, le=2**31 - 1, description="An earlier version; absent: the one in force.")
+        int | None,
+        Query(ge=1, le=2**31 - 1, description="An earlier version; absent: the one in force.", examples=[7]),
     ] = None,
 ) -> DirectoryOut:
     _sees_all_towns(by)
@@ -63,7 +64,14 @@ async def directory(
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object"},
+                    "example": {
+                        "tenants": [{"id": "langenhagen", "name": "Stadt Langenhagen", "label": "Langenhagen"}]
+                    },
+                }
+            },
             "description": "The directory as `GET` gives it under `directory`.",
         }
     },
@@ -75,7 +83,7 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
     response: Response,
     if_match: _IfMatch = None,
     why: _Why = "",
-    dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.")] = False,
+    dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.", examples=[True])] = False,
 ) -> ChangedOut:
     with _told():
         changed = await wiring.directories.change(

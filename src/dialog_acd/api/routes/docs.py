@@ -22,8 +22,8 @@ from starlette.exceptions import HTTPException
 _OURS = FilePath(__file__).parents[1] / "docs"
 _JS, _CSS, _PNG = "text/javascript; charset=utf-8", "text/css; charset=utf-8", "image/png"
 _HEADERS = {
-    # The library writes style attributes; images of its own are data in its style sheet.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    # Images of the library are data in its style sheet.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
 }

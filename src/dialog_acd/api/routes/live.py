@@ -10,11 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
 from dialog_acd.api.feed import EventStream, Wish
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import KeysUnavailable
-from dialog_acd.api.schemas import LiveCallsOut, LiveOut, ProblemOut
+from dialog_acd.api.problems import KeysUnavailable, NoSuchQueue, NoSuchTenant, StreamsTaken, TooManyStreams, fails
+from dialog_acd.api.schemas import LiveCallsOut, LiveOut
 from dialog_acd.api.sight import part, seen_by, sight
 
-router = APIRouter(tags=["live"], responses={404: {"model": ProblemOut}})
+router = APIRouter(tags=["live"], responses=fails(NoSuchTenant, NoSuchQueue))
 
 OfTenant = Annotated[
     str | None,
@@ -37,7 +37,7 @@ CallWord = Literal[
 ]
 
 
-@router.get("/live", summary="The whole picture, or one town's part of it")
+@router.get("/live", name="picture", summary="The whole picture, or one town's part of it")
 async def whole_picture(wiring: Wired, by: Reader, tenant: OfTenant = None, queue: OfQueue = None) -> LiveOut:
     return LiveOut.of(sight(wiring.live, by, tenant, queue))
 
@@ -77,7 +77,7 @@ async def calls(
                 }
             },
         },
-        429: {"model": ProblemOut},
+        **fails(TooManyStreams, StreamsTaken),
     },
 )
 async def stream(  # noqa: PLR0917  FastAPI's parameters
@@ -95,7 +95,12 @@ async def stream(  # noqa: PLR0917  FastAPI's parameters
     ] = None,
     per_second: Annotated[
         float,
-        Query(ge=0.01, le=10, description="At most so many events a second; what changes more often is put together."),
+        Query(
+            ge=0.01,
+            le=10,
+            description="At most so many events a second; what changes more often is put together.",
+            examples=[1],
+        ),
     ] = 1,
 ) -> Response:
     directory = wiring.live.directory()

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Path
 
 from dialog_acd.api.access import Commander, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchQueue, SwitchRefused
+from dialog_acd.api.problems import EngineSilent, NoSuchQueue, NoSuchTenant, SwitchRefused, fails
 from dialog_acd.api.routes.live import OfTenant  # noqa: TC001  read at run time
-from dialog_acd.api.schemas import ProblemOut, QueueOut, QueuesOut, SwitchIn
+from dialog_acd.api.schemas import QueueOut, QueuesOut, SwitchIn
 from dialog_acd.api.sight import sight, town_of_queue
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
@@ -32,13 +32,16 @@ router = APIRouter(prefix="/queues", tags=["queues"])
 commands = APIRouter(
     prefix="/queues/{queue}",
     tags=["queues"],
-    responses={404: {"model": ProblemOut}, 409: {"model": ProblemOut}, 503: {"model": ProblemOut}},
+    responses=fails(NoSuchQueue, SwitchRefused, EngineSilent),
 )
 _Id = Annotated[str, Path(max_length=100, description="Id of the queue.", examples=["langenhagen"])]
 
 
 @router.get(
-    "", responses={404: {"model": ProblemOut}}, summary="Queues at this moment; for one town those its numbers lead to"
+    "",
+    name="all",
+    responses=fails(NoSuchTenant),
+    summary="Queues at this moment; for one town those its numbers lead to",
 )
 async def queues(wiring: Wired, by: Reader, tenant: OfTenant = None) -> QueuesOut:
     return QueuesOut.of(sight(wiring.live, by, tenant))

@@ -16,8 +16,8 @@ from fastapi import APIRouter, Query
 from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import PRINTABLE, plus, plus_in_time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchMoment, NoSuchTrunk, NotYourNumber
-from dialog_acd.api.schemas import ProblemOut, ResolveOut
+from dialog_acd.api.problems import NoSuchMoment, NoSuchTrunk, NotYourNumber, fails
+from dialog_acd.api.schemas import ResolveOut
 from dialog_acd.core import inquiry
 from dialog_acd.core.model import TenantId
 
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.inquiry import Answer
 
-router = APIRouter(prefix="/resolve", tags=["resolve"], responses={404: {"model": ProblemOut}})
+router = APIRouter(prefix="/resolve", tags=["resolve"], responses=fails(NoSuchTrunk, NotYourNumber, NoSuchMoment))
 
 
 @router.get(
     "",
+    name="call",
     summary="Which town, entry and queue a call would come to, who may answer, and what if nobody does",
     response_model_exclude_unset=True,  # without `why` nobody is named, in the very words of the command line
 )
