@@ -32,6 +32,8 @@ FILTERS: list[dict[str, Any]] = [
     {"partner": "oldenburg"},
     {"agent": "anna"},
     {"since": NOON, "to": NOON + timedelta(days=1)},
+    {"result": Result.SERVED, "queue": "115"},
+    {"result": Result.CALLBACK, "partner": "oldenburg", "tenant": "langenhagen"},
     {"tenant": "langenhagen", "queue": "115", "partner": "oldenburg", "agent": "anna", "since": NOON},
 ]
 
@@ -74,11 +76,6 @@ def _walks(steps: Sequence[str]) -> list[str]:
     ]
 
 
-def _by_one_of(steps: Sequence[str], indexes: set[str]) -> bool:
-    """A filter that is no condition of an index is looked at row by row, in the order shown."""
-    return any(index in step.split() for step in steps for index in indexes)
-
-
 @pytest.mark.parametrize("before", [None, MARK])
 @pytest.mark.parametrize("sought", FILTERS)
 async def test_no_page_of_calls_walks_through_all_of_them(
@@ -87,8 +84,9 @@ async def test_no_page_of_calls_walks_through_all_of_them(
     reader = RecordReader(engine)
     steps = await _plans(engine, lambda: reader.recent(51, before, **sought))
     assert _walks(steps) == []
-    columns = {"overflow_partner" if name == "partner" else name for name in sought} - {"since", "to"}
-    assert _by_one_of(steps, {f"ix_records_{column}_t_in" for column in columns} or {"ix_records_t_in"})
+    fewest_first = [name for name in ("agent", "queue", "tenant", "partner", "result") if name in sought]
+    index = {"partner": "overflow_partner"}.get(fewest_first[0], fewest_first[0]) + "_t_in" if fewest_first else "t_in"
+    assert any(f"ix_records_{index}" in step.split() for step in steps)
 
 
 @pytest.mark.parametrize("sought", [{}, {"who": "anna"}, {"action": "agents.ready"}, {"since": NOON, "to": NOON}])
@@ -101,8 +99,10 @@ async def test_no_page_of_the_audit_log_does(
     store.put(at=NOON, who="", role="", tenant=None, action="", about="", outcome="", details={})
     steps = await _plans(engine, lambda: store.page(51, before, tenant, **sought))
     assert _walks(steps) == []
-    columns = {*sought, *(["tenant"] if tenant else [])} - {"since", "to"}
-    assert _by_one_of(steps, {f"ix_audit_{column}_at_id" for column in columns} or {"ix_audit_at_id"})
+    index = next(
+        (f"{name}_at_id" for name in ("tenant", "who", "action") if {"tenant": tenant, **sought}.get(name)), "at_id"
+    )
+    assert any(f"ix_audit_{index}" in step.split() for step in steps)
 
 
 async def test_every_filter_finds_what_it_says_and_pages_lead_through_it(

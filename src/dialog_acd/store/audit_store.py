@@ -18,7 +18,7 @@ from sqlalchemy import insert, or_, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.store.database import writing
+from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.tables import audit
 
 if TYPE_CHECKING:
@@ -105,9 +105,7 @@ class AuditStore:
         """
         await self.flush()
         question = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
-        for column, wanted in ((audit.c.tenant, tenant), (audit.c.who, who), (audit.c.action, action)):
-            if wanted is not None:
-                question = question.where(column == wanted)
+        question = question.where(*by_the_first((audit.c.tenant, tenant), (audit.c.who, who), (audit.c.action, action)))
         if since is not None:
             question = question.where(audit.c.at >= since)
         if to is not None:

@@ -30,7 +30,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from dialog_acd.core.model import CallId, EntryKind
 from dialog_acd.core.records import Blame, CallRecord, Outcome, Result, field_names
-from dialog_acd.store.database import writing
+from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
 from dialog_acd.store.record_json import (
     digest,
@@ -364,15 +364,13 @@ class RecordReader:
         an index of its own together with the time.
         """
         newest = (records.c.t_in.desc(), records.c.call.desc())
-        where = [] if result is None else [records.c.result == result.value]
-        for column, wanted in (
-            (records.c.tenant, tenant),
-            (records.c.queue, queue),
-            (records.c.overflow_partner, partner),
+        where = by_the_first(
             (records.c.agent, agent),
-        ):
-            if wanted is not None:
-                where.append(column == wanted)
+            (records.c.queue, queue),
+            (records.c.tenant, tenant),
+            (records.c.overflow_partner, partner),
+            (records.c.result, None if result is None else result.value),
+        )
         if since is not None:
             where.append(records.c.t_in >= since)
         if to is not None:
