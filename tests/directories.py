@@ -58,10 +58,39 @@ skills = { citizens = 4 }
 """
 
 COUNTY = """
+test_callers = ["+493023125000"]
+
 [[tenants]]
 id = "harburg"
 name = "Landkreis Harburg"
 label = "Harburg"
+code = "01"
+answers = { pbx = "Innovaphone", "staff-council" = "zugestimmt am 02.11.2012" }
+waivers = [{ finding = "question:closure-days", by = "A. Muster", why = "folgen im Januar", on = 2012-12-20 }]
+
+[tenants.contract]
+tasks = ["Telefonzentrale", "115"]
+valid_from = 2013-01-01
+valid_to = 2099-12-31
+targets = ["75 % within 30 s", "from 2022-07-01: 80 % within 20 s for 115, forwarded"]
+prices = [
+    { flat = "7916.67", included_minutes = 5000 },
+    { since = 2023-01-01, per_call = "2.40", per_minute = "1.5900" },
+]
+inhabitants = 263000
+statistics = "own"
+data_protection = "Auftragsverarbeitung"
+
+[[prompts]]
+id = "greeting-harburg"
+name = "Begrüßung"
+text = "Willkommen beim Landkreis Harburg."
+tenant = "harburg"
+
+[[prompts]]
+id = "storm"
+name = "Sturm"
+recording = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 [[skills]]
 id = "harburg"
@@ -93,6 +122,7 @@ name = "Oldenburg"
 hours = ["daily 00:00-24:00"]
 land = "none"
 zone = "Europe/London"
+tenant = "harburg"
 
 [[partners]]
 id = "oldenburg"

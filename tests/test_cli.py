@@ -9,17 +9,21 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dialog_acd import __version__
+from dialog_acd.testing import ManualClock
 from directories import DEMO, TOWN
 from switch.toy_ami import SECRET, ToyAmi
+from toy_issuer import ToyIssuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -303,6 +307,75 @@ def test_check_tells_each_fault_of_a_file_on_a_line_and_the_file_once(desk: Desk
     )
 
 
+@contextmanager
+def identity_provider(port: int = 0) -> Iterator[ToyIssuer]:
+    """In a thread of its own, as above."""
+    toy = ToyIssuer(ManualClock(), port=port)
+    up, over = threading.Event(), threading.Event()
+
+    async def live() -> None:
+        async with toy:
+            up.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()))
+    thread.start()
+    try:
+        assert up.wait(3)
+        yield toy
+    finally:
+        over.set()
+        thread.join()
+
+
+def sign_in(desk: Desk, issuer: str, roles: str = "acd-operators=operator") -> None:
+    desk.set(ACD_OIDC__ISSUER=issuer, ACD_OIDC__AUDIENCE="dialog-acd", ACD_OIDC__ROLES=roles)
+
+
+def test_check_looks_at_the_identity_provider(desk: Desk) -> None:
+    desk.has_directory()
+    with identity_provider() as toy:
+        sign_in(desk, toy.url, "acd-operators=operator; rathaus=town-admin:town; village=town-admin:village")
+        status, out, _ = desk.run("check")
+    assert status == 1, "AMI is not there"
+    assert f"ok    identity provider: {toy.url} signs with 1 key (RSA)" in out
+    assert "note  ACD_OIDC__ROLES: 'village' is of the town 'village', which the directory does not have" in out
+    assert "'rathaus'" not in out
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("{}/", "{} calls itself '{}': ACD_OIDC__ISSUER has to be the same to the letter"),
+        ("{}/realms/nobody", "/realms/nobody/.well-known/openid-configuration is not a JSON object"),
+        ("http://127.0.0.1:1", "cannot be read: All connection attempts failed"),
+        ("http://login.region.de", "ACD_OIDC__ISSUER: 'http://login.region.de' has to begin with https://"),
+    ],
+)
+def test_check_says_what_is_wrong_with_the_identity_provider(desk: Desk, at: str, told: str) -> None:
+    desk.has_directory()
+    with identity_provider() as toy:
+        sign_in(desk, at.format(toy.url))
+        status, out, err = desk.run("check")
+    assert (status, err) == (1, "")
+    [line] = [line for line in out.splitlines() if line.startswith("FAIL  identity provider: ")]
+    assert told.format(f"{toy.url}/", toy.url) in line
+
+
+def test_without_an_identity_provider_nobody_looks_for_one(desk: Desk) -> None:
+    desk.set(ACD_OIDC__CLAIM="roles")
+    assert "ok    identity provider: none is set" in desk.run("check")[1]
+
+
+def test_settings_of_the_identity_provider_that_cannot_be_used_end_the_start(desk: Desk) -> None:
+    desk.has_directory()
+    sign_in(desk, "", "acd-operators=emperor")
+    assert desk.refuses("serve") == (
+        "ACD_OIDC__ISSUER: is missing; ACD_OIDC__ROLES: 'acd-operators=emperor' names no role; "
+        "there are: operator, town-admin, supervisor, auditor"
+    )
+
+
 def test_check_finds_an_empty_directory(desk: Desk) -> None:
     desk.has_schema()
     assert "FAIL  database and directory: The database holds no directory yet: load one with" in desk.run("check")[1]
@@ -446,6 +519,52 @@ def test_a_directory_is_exported_changed_looked_at_applied_and_rolled_back(desk:
     assert desk.run("directory", "export")[1] == exported
     assert desk.run("directory", "history")[1].splitlines()[0].endswith("rolled back to version 1")
     assert "ring_for: 25" in desk.run("directory", "export", "--version", "2")[1]
+
+
+def test_the_first_directory_is_applied_like_any_other(desk: Desk) -> None:
+    desk.has_schema()
+    (desk.folder / "directory.toml").write_text(TOWN)
+    file = str(desk.folder / "directory.toml")
+    assert desk.refuses("directory", "export").startswith("The database holds no directory yet: load one with")
+    status, looked, _ = desk.run("directory", "diff", file)
+    assert (status, looked.splitlines()[0]) == (0, "tenant town is new: name 'Stadt Langenhagen', label Stadt")
+    assert desk.run("directory", "history")[1] == ""
+    assert desk.run("directory", "apply", file, "--expect", "0")[1].startswith(looked + "version 1 is in force")
+    assert desk.run("directory", "history")[1].rstrip().endswith("applied directory.toml")
+
+
+def test_a_directory_that_cannot_be_read_any_more_is_exported_corrected_and_applied(desk: Desk) -> None:
+    """A later version of the program may be stricter, and must not leave the operator with nothing."""
+    desk.has_directory()
+    database = sqlite3.connect(desk.folder / "acd.sqlite")
+    (content,) = database.execute("SELECT content FROM directory_versions").fetchone()
+    spoilt = zlib.decompress(content).replace(b"citizens>=3", b"citizens>=9")
+    with database:
+        database.execute("UPDATE directory_versions SET content = ?", (zlib.compress(spoilt),))
+    database.close()
+    for command in (ROUTE, ("serve",)):
+        said = desk.refuses(*command)
+        assert said.startswith("The directory file version 1 cannot be used: queues[0].steps[0]: ")
+    _, exported, _ = desk.run("directory", "export")
+    corrected = desk.folder / "corrected.yaml"
+    corrected.write_text(exported.replace("citizens>=9", "citizens>=3"))
+    status, said, _ = desk.run("directory", "apply", str(corrected))
+    assert (status, said.splitlines()[0]) == (
+        0,
+        "version 1, which is in force, cannot be read, and all of it is replaced",
+    )
+    assert said.splitlines()[-1].startswith("version 2 is in force")
+    assert desk.run(*ROUTE)[0] == 0
+
+
+def test_a_database_is_led_back_to_an_earlier_schema_and_forth_again(desk: Desk) -> None:
+    desk.has_directory()
+    _, exported, _ = desk.run("directory", "export")
+    assert desk.run("migrate", "--to", "0007")[1].endswith("schema: 0007\n")
+    assert "has schema 0007, this version needs" in desk.refuses("directory", "export")
+    assert desk.run("migrate")[0] == 0
+    assert desk.run("directory", "export")[1] == exported
+    assert desk.refuses("migrate", "--to", "seven").startswith("There is no schema 'seven'; there are 0001 to ")
 
 
 def test_an_edit_of_a_directory_that_has_moved_on_is_refused(desk: Desk) -> None:

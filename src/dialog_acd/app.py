@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import signal
 import socket
@@ -31,6 +32,7 @@ from prometheus_client import (
 from dialog_acd import log as log_setup
 from dialog_acd.administration import Administration
 from dialog_acd.api.app import create_api, end_streams
+from dialog_acd.api.people import people_of
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.errors import DialogAcdError
@@ -67,12 +69,6 @@ STOP_WITHIN = 10.0
 """Seconds given to the records at the end; what is not in the database then is in the journal."""
 
 
-class DirectoryEmpty(DialogAcdError):  # noqa: N818
-    """The database holds no directory yet: load one with `dialog-acd load FILE`."""
-
-    error_id = "directory-empty"
-
-
 class PortTaken(DialogAcdError):  # noqa: N818
     """A port the service needs is in use."""
 
@@ -100,15 +96,18 @@ async def serve(settings: Settings) -> None:
     secret = read_secret(settings.ami.secret_file, "the AMI secret")
     token = read_secret(settings.api.token_file, "the API token")
     clock = SystemClock()
+    oidc = settings.oidc
+    people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, clock.now)
     log.info("service.starting")
 
     async with AsyncExitStack() as stack:
+        if people is not None:
+            stack.push_async_callback(people.issuer.close)
+            people.issuer.look()  # aside, and whatever comes of it: calls do not wait for who may sign in
         database = await open_database(settings.store.database_url)
         stack.push_async_callback(database.dispose)
         await require_current_schema(database)
         directories = DirectoryStore(database)
-        if await directories.is_empty():
-            raise DirectoryEmpty
         directory = await directories.load()
 
         writer = RecordWriter(database, settings.store.journal_dir, clock.now)
@@ -225,9 +224,15 @@ async def serve(settings: Settings) -> None:
             tokens=TokenStore(database),
             audit_log=audit,
             now=clock.now,
+            people=people,
         )
+        stack.callback(api.state.strangers.tell)  # after the last request, before the last flush
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
+        # All that lives until the end is out of the collector's sight: or it would look through it again and again, a
+        # twentieth of a second each time, in which no caller is served.
+        gc.collect()
+        gc.freeze()
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
 
         async def reload() -> None:

@@ -1,4 +1,5 @@
-"""The command line: ``serve``, ``migrate``, ``load``, ``directory``, ``check``, ``route``, ``simulate``, ``token``.
+"""The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``check``, ``route``, ``simulate``,
+``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -17,7 +18,7 @@ import json
 import os
 import sys
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,15 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=f"dialog-acd {dialog_acd.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("serve", help="run the service")
-    commands.add_parser("migrate", help="bring the database to this version's schema")
+    migrate = commands.add_parser("migrate", help="bring the database to this version's schema")
+    migrate.add_argument(
+        "--to",
+        default="head",
+        metavar="SCHEMA",
+        help="to an earlier one, as 0007, for an earlier version of dialog-acd",
+    )
+    backup = commands.add_parser("backup", help="save journal and SQLite database in a new FOLDER, also while serving")
+    backup.add_argument("folder", type=Path, metavar="FOLDER")
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
@@ -69,6 +78,13 @@ def main() -> None:
         "check", help="validate settings, secrets, database, directory and AMI login; remark on rules that cannot work"
     )
     check.add_argument("--directory", type=Path, metavar="FILE", help="only this directory file (TOML), offline")
+    gate = commands.add_parser("gate", help="say what is missing before a town goes live; exit status 1: no go")
+    gate.add_argument("tenant", metavar="TOWN", help="its id")
+    gate.add_argument(
+        "--on", type=date.fromisoformat, metavar="DATE", help="as 2022-03-01 (default: as planned, or today)"
+    )
+    gate.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    gate.add_argument("--directory", type=Path, metavar="FILE", help="ask this file instead of the database")
     route = commands.add_parser(
         "route",
         help="say what would happen to a call, and why",
@@ -122,6 +138,7 @@ def _add_directory_commands(commands: argparse._SubParsersAction[argparse.Argume
     export = actions.add_parser("export", help="print the directory as YAML that can be applied again")
     export.add_argument("--version", type=int, metavar="N", help="an earlier one (default: the one in force)")
     diff = actions.add_parser("diff", help="say in words what FILE would change")
+    diff.set_defaults(dry_run=True, expect=None, by="", why="")
     apply = actions.add_parser("apply", help="replace the directory by FILE, all of it or nothing")
     for action in (diff, apply):
         action.add_argument("file", type=Path, metavar="FILE.yaml")
@@ -130,6 +147,7 @@ def _add_directory_commands(commands: argparse._SubParsersAction[argparse.Argume
     actions.add_parser("history", help="who changed the directory, when and why")
     rollback = actions.add_parser("rollback", help="apply an earlier version again")
     rollback.add_argument("version", type=int, metavar="N")
+    rollback.set_defaults(dry_run=False)
     for action in (apply, rollback):
         action.add_argument("--why", default="", help="kept with the version")
         action.add_argument("--by", default=getpass.getuser(), help="kept with the version (default: your login)")
@@ -153,10 +171,20 @@ async def _serve(settings: Settings, _asked: argparse.Namespace) -> int:
     return 0
 
 
-async def _migrate(settings: Settings, _asked: argparse.Namespace) -> int:
+async def _migrate(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.store.database import migrate
 
-    print(f"schema: {await migrate(settings.store.database_url)}")
+    print(f"schema: {await migrate(settings.store.database_url, asked.to)}")
+    return 0
+
+
+async def _backup(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.store.backup import back_up
+
+    database, files = await back_up(settings.store.database_url, settings.store.journal_dir, asked.folder)
+    print(f"{asked.folder}: {'the database and ' if database else ''}{_count(files, 'file')} of the journal")
+    if not database:
+        print("the database is PostgreSQL: save it with pg_dump now, after the journal")
     return 0
 
 
@@ -191,11 +219,10 @@ async def _load(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.administration import Administration
     from dialog_acd.clock import SystemClock
     from dialog_acd.store.directory_file import read_directory
-    from dialog_acd.store.directory_plain import differences, plain
-    from dialog_acd.store.directory_store import DirectoryStore, Edit
-    from dialog_acd.store.yaml_text import write_yaml
+    from dialog_acd.store.directory_store import DirectoryStore
 
     wanted = read_directory(asked.file) if asked.action in ("diff", "apply") else None
     async with _database(settings) as database:
@@ -206,32 +233,24 @@ async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
                 print(f"{version.number:5}  {at:%d.%m.%Y %H:%M:%S}  {version.edit.by or '-':12}  {version.edit.why}")
             return 0
         if asked.action == "export":
-            if asked.version is not None:
-                print(await store.text_of(asked.version), end="")
-            else:
-                print(write_yaml(plain(await store.load())), end="")
+            print(await store.text_of(asked.version), end="")
             return 0
-        # Read before what it is compared with: whatever is changed in between, --expect or the store will tell.
-        found = await store.current()
-        before = None if await store.is_empty() else await store.load()
-        after = await store.version(asked.version) if wanted is None else wanted
-        lines = differences(before, after)
-        print("\n".join(lines) or "nothing changes")
-        if asked.action == "diff" or not lines or getattr(asked, "dry_run", False):
-            return 0
-        why = asked.why or (
-            f"rolled back to version {asked.version}" if wanted is None else f"applied {asked.file.name}"
-        )
-        expected = getattr(asked, "expect", None)
-        number = await store.replace(
-            after, Edit(asked.by, SystemClock().now(), why), found if expected is None else expected
-        )
-    print(f"version {number} is in force; a service that runs takes it with SIGHUP (kill -HUP)")
+        # The service that runs is told by a signal.
+        administration = Administration(store, SystemClock(), in_force=lambda _directory: None)
+        if wanted is None:
+            changed = await administration.roll_back(asked.version, asked.by, asked.why, None)
+        else:
+            why = asked.why or f"applied {asked.file.name}"
+            changed = await administration.put(wanted, asked.by, why, asked.expect, dry_run=asked.dry_run)
+    print("\n".join(changed.differences) or "nothing changes")
+    if changed.differences and not asked.dry_run:
+        print(f"version {changed.version} is in force; a service that runs takes it with SIGHUP (kill -HUP)")
     return 0
 
 
-def _count(things: Sized, one: str, many: str = "") -> str:
-    return f"1 {one}" if len(things) == 1 else f"{len(things)} {many or one + 's'}"
+def _count(things: Sized | int, one: str, many: str = "") -> str:
+    number = things if isinstance(things, int) else len(things)
+    return f"1 {one}" if number == 1 else f"{number} {many or one + 's'}"
 
 
 async def _directory(settings: Settings, file: Path | None) -> Directory:
@@ -242,18 +261,13 @@ async def _directory(settings: Settings, file: Path | None) -> Directory:
         return read_directory(file)
 
     from dialog_acd.store.database import DatabaseMissing, SchemaOutdated
-    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.directory_store import DirectoryEmpty, DirectoryStore
 
-    or_ask = "Or ask a file: --directory FILE"
     try:
         async with _database(settings, create=False) as database:
-            directories = DirectoryStore(database)
-            found = None if await directories.is_empty() else await directories.load()
-    except (DatabaseMissing, SchemaOutdated) as problem:
-        raise NothingToAsk(f"{problem} {or_ask}") from problem
-    if found is None:
-        raise NothingToAsk(f"The database holds no directory yet: load one with `dialog-acd load FILE`. {or_ask}")
-    return found
+            return await DirectoryStore(database).load()
+    except (DatabaseMissing, SchemaOutdated, DirectoryEmpty) as problem:
+        raise NothingToAsk(f"{problem} Or ask a file: --directory FILE") from problem
 
 
 async def _check(settings: Settings, asked: argparse.Namespace) -> int:
@@ -262,10 +276,11 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
     What is allowed in a directory and is probably a mistake is remarked on, and fails nothing.
     """
     from dialog_acd.clock import SystemClock
-    from dialog_acd.core.directory import remarks
+    from dialog_acd.core.remarks import remarks
     from dialog_acd.settings import read_secret
 
     noted: tuple[str, ...] = ()
+    towns: set[str] | None = None
 
     async def secrets() -> str:
         read_secret(settings.ami.secret_file, "the AMI secret")
@@ -273,8 +288,9 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         return "readable, closed to others"
 
     async def directory() -> str:
-        nonlocal noted
+        nonlocal noted, towns
         found = await _directory(settings, asked.directory)
+        towns = {tenant.id for tenant in found.tenants}
         noted = remarks(found, SystemClock().now())
         return f"{_count(found.entries, 'entry', 'entries')}, {_count(found.queues, 'queue')}, " + _count(
             found.agents, "agent"
@@ -287,11 +303,29 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         version = await probe(AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret))
         return f"logged in, Asterisk speaks version {version} of the protocol"
 
+    async def identity_provider() -> str:
+        from dialog_acd.api.people import people_of
+
+        nonlocal noted
+        oidc = settings.oidc
+        people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, SystemClock().now)
+        if people is None:
+            return "none is set"
+        async with people.issuer as issuer:
+            noted += tuple(
+                f"ACD_OIDC__ROLES: {name!r} is of the town {place.tenant!r}, which the directory does not have"
+                for name, place in people.places.items()
+                if towns is not None and place.tenant is not None and place.tenant not in towns
+            )
+            return await issuer.read()
+
     looks: dict[str, Callable[[], Awaitable[str]]] = {
         "secrets": secrets,
         "database and directory": directory,
         "AMI": ami,
     }
+    if settings.oidc.model_fields_set:
+        looks["identity provider"] = identity_provider
     if asked.directory:
         looks = {f"directory {asked.directory}": directory}
     wrong = 0
@@ -408,6 +442,36 @@ def _number_text(answer: Answer) -> str:
     return f"{number.text}{f' ({told})' if told else ''}, {found_by}"
 
 
+async def _gate(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.administration import NoSuchTenant, planned
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.core.gate import gate
+
+    directory = await _directory(settings, asked.directory)
+    town = directory.tenant.get(asked.tenant)
+    if town is None:
+        raise NoSuchTenant(f"there is no town {asked.tenant!r}; there are: {', '.join(sorted(directory.tenant))}")
+    today = SystemClock().now().astimezone(BERLIN).date()
+    verdict = gate(directory, town.id, asked.on or planned(town) or today)
+    if asked.json:
+        findings = [
+            {"id": f.id, "what": f.what, "waived_by": f.waiver.by if f.waiver is not None else None}
+            for f in verdict.findings
+        ]
+        said = {"tenant": town.id, "on": verdict.on.isoformat(), "go": verdict.go, "findings": findings}
+        print(json.dumps(said | {"notes": verdict.notes}, ensure_ascii=False))
+    else:
+        print(
+            f"{town.name}, {verdict.on:%a %d.%m.%Y}: "
+            + ("GO" if verdict.go else f"NO GO, {len(verdict.missing)} missing")
+        )
+        for finding in verdict.findings:
+            print(f"{'ok   ' if finding.waiver is not None else 'FAIL '} {finding.id}: {finding.what}")
+        for note in verdict.notes:
+            print(f"note  {note}")
+    return 0 if verdict.go else 1
+
+
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.simulation import run_command
 
@@ -492,10 +556,12 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
 _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
+    "backup": _backup,
     "load": _load,
     "directory": _rules_as_code,
     "check": _check,
     "route": _route,
     "simulate": _simulate,
+    "gate": _gate,
     "token": _token,
 }

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -12,6 +12,7 @@ from dialog_acd.administration import Changed, Told
 from dialog_acd.api.app import create_api
 from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
+from dialog_acd.core.gate import Verdict
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
 from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from dialog_acd.api.people import People
     from dialog_acd.api.ports import Change, Directories, Version, VersionTold
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.records import CallRecord, Result
@@ -316,6 +318,19 @@ class Cabinet:
         self.edited_by.append(by)
         return Changed(3, (f"{version}, {why}, {expected}",))
 
+    async def gate(self, tenant: TenantId, on: date | None) -> Verdict:
+        return Verdict(tenant, on or NOON.date(), (), ())
+
+    async def go_live(
+        self, tenant: TenantId, on: date, waivers: Sequence[tuple[str, str, str]], by: str, why: str
+    ) -> tuple[Verdict, Change | None]:
+        self.edited_by.append(by)
+        return Verdict(tenant, on, (), ()), Changed(4, (f"{on}, {len(waivers)} waivers, {why}",))
+
+    async def put_off(self, tenant: TenantId, by: str) -> Verdict:
+        self.edited_by.append(by)
+        return Verdict(tenant, NOON.date(), (), ())
+
 
 @pytest.fixture
 def directories() -> Directories:
@@ -331,6 +346,12 @@ def readiness() -> dict[str, Callable[[], tuple[bool, str]]]:
 
 
 @pytest.fixture
+def people() -> People | None:
+    """Who comes from an identity provider; here is none."""
+    return None
+
+
+@pytest.fixture
 def api(
     *,
     centre: Centre,
@@ -340,6 +361,7 @@ def api(
     drawer: Drawer,
     book: Book,
     clock: ManualClock,
+    people: People | None,
 ) -> FastAPI:
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
@@ -353,6 +375,7 @@ def api(
         tokens=drawer,
         audit_log=book,
         now=clock.now,
+        people=people,
     )
 
 

@@ -93,7 +93,7 @@ def test_names_of_operations_stay_as_they_are(contract: dict[str, Any]) -> None:
         "audit_lines", "calls_decisions", "calls_one", "calls_recent", "directory_change", "directory_read",
         "directory_roll_back", "directory_versions", "health_live", "health_metrics", "health_ready", "live_calls",
         "live_picture", "live_stream", "queues_all", "queues_switch_back", "queues_switch_over",
-        "resolve_call",
+        "resolve_call", "tenants_gate", "tenants_go_live", "tenants_put_off",
     } <= {operation["operationId"] for _, operation in operations(contract)}  # fmt: skip
 
 

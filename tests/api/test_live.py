@@ -8,14 +8,10 @@ import pytest
 from dialog_acd.api.routes.agents import AgentWord
 from dialog_acd.api.routes.live import CallWord
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.acd import Acd
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.messages import AgentReady
 from dialog_acd.core.model import AgentId, CallId, QueueId, TenantId
-from dialog_acd.testing import SequentialIds
-from large import large_directory
 
-from .conftest import NOON, agent_view
+from .conftest import agent_view
 
 if TYPE_CHECKING:
     import httpx
@@ -177,16 +173,3 @@ def test_the_words_for_states_are_those_there_are() -> None:
                 for available in (False, True):
                     told.add(agent_view("a", intent=intent, work=work, phone_state=phone, available=available).state)
     assert {*get_args(AgentWord)} == told
-
-
-def test_a_large_centre_is_looked_at_in_milliseconds() -> None:
-    """Counted, not timed: who may serve a queue is worked out once, and not for each look."""
-    directory = large_directory(50, 200, 500)
-    acd = Acd(directory, NOON, SequentialIds())
-    for agent in directory.agents:
-        acd.handle(AgentReady(agent.id), NOON)
-    before = acd.view()
-    assert [queue.agents_able for queue in before.queues] == [500] * 50
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("dialog_acd.core.directory.may_serve", None)
-        assert acd.view() == before

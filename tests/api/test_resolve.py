@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from dialog_acd.api.tokens import Role
-from dialog_acd.core import matching
+from dialog_acd.core import inquiry
 from dialog_acd.core.model import EntryKind, TenantId
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.testing import demo_agent, demo_directory
@@ -220,23 +220,20 @@ async def test_a_town_is_not_told_which_trunks_there_are(town: httpx.AsyncClient
 # ---------------------------------------------------------------- large
 
 
-async def test_a_question_does_not_walk_through_all_agents(
+async def test_only_who_asks_why_has_a_sentence_made_for_everybody(
     operator: httpx.AsyncClient, centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What takes time in a large centre is counted, not timed: agents looked at for the first question to a queue."""
-    centre.towns = large_directory()
-    looked = 0
+    """What takes time in a large centre is counted, not timed."""
+    centre.towns = large_directory(50, 200, 500)
+    said: list[object] = []
 
-    def counted(*asked: Any) -> bool:
-        nonlocal looked
-        looked += 1
-        return matching.may_serve(*asked)
+    def why_not(*asked: object) -> str:
+        said.append(asked)
+        return "no"
 
-    monkeypatch.setattr("dialog_acd.core.directory.may_serve", counted)
-    await operator.get(URL, params={"called": "0511 1007-01"})  # what is worked out once for all
-    for n in range(20, 30):
-        looked = 0
-        told = (await operator.get(URL, params={"called": f"0511 1{n:03}-01"})).json()
-        assert told["tenant"] == f"town-{n}"
-        assert told["steps"][-1]["able"] == 2000
-        assert looked < 200
+    monkeypatch.setattr(inquiry, "_why_not", why_not)
+    asked = {"called": "0511 1007-01"}
+    steps = (await operator.get(URL, params=asked)).json()["steps"]
+    assert (steps[-1]["able"], said) == (500, [])
+    steps = (await operator.get(URL, params=asked | {"why": True})).json()["steps"]
+    assert len(said) == sum(len(step["others"]) for step in steps) == 1500 - sum(step["able"] for step in steps)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -19,8 +20,6 @@ from records import served
 from .conftest import TOKEN
 
 if TYPE_CHECKING:
-    import httpx
-
     from dialog_acd.testing import ManualClock
 
     from .conftest import Book, Centre, Drawer, Shelf
@@ -49,6 +48,9 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("POST", "/api/v1/directory/versions/{version}/rollback"): {OPERATOR},
+    ("GET", "/api/v1/tenants/{tenant}/gate"): ALL,
+    ("POST", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
+    ("DELETE", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
     ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
 }
 OPEN = {
@@ -59,6 +61,7 @@ OPEN = {
     ("GET", "/docs"),
     ("GET", "/docs/{asset}"),
 }
+BODIES = {"/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"}}
 TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
@@ -68,7 +71,8 @@ ASKED = {"/api/v1/resolve": "?called=0511 7307-0", "/api/v1/live/stream": "?even
 
 
 def where(path: str) -> str:
-    return path.format(agent="anna", asset="docs.js", call="c1", queue=TOWN, version=1) + ASKED.get(path, "")
+    asked = ASKED.get(path, "")
+    return path.format(agent="anna", asset="docs.js", call="c1", queue=TOWN, tenant=TOWN, version=1) + asked
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -113,7 +117,7 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     role: Role,
 ) -> None:
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
-    body = {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None
+    body = BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None)
     before = centre.seen
     answer = await stranger.request(method, where(path), headers=bearer(TOKENS[role]) | {"If-Match": "*"}, json=body)
     if role in LOCKED[method, path]:
@@ -371,6 +375,76 @@ async def test_neither_tokens_nor_numbers_nor_line_breaks_come_into_the_book(
     assert len(line.about) == 200
     assert lost not in str(line)
     assert "4951112345678" not in str(line)
+
+
+def caller_at(api: FastAPI, address: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(api, client=(address, 4711)), base_url="http://acd.test")
+
+
+async def test_a_thousand_wrong_tokens_are_eleven_lines(
+    api: FastAPI, operator: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    """And whoever else tries meanwhile is told of all the same, and whoever holds a token is not kept waiting."""
+    async with caller_at(api, "10.0.0.7") as loud, caller_at(api, "10.0.0.9") as quiet:
+        for n in range(1000):
+            assert (await loud.get("/api/v1/live", headers=bearer(f"acd_guess-number-{n}"))).status_code == 401
+            clock.advance(0.05)
+        await quiet.get("/api/v1/live", headers=bearer("acd_one-guess-only"))
+        # The right token from the very address is no guess.
+        assert (await loud.post("/api/v1/agents/anna/ready", headers=bearer(TOKEN))).status_code == 200
+        assert [line.details.get("from") for line in book.lines] == ["10.0.0.7"] * 10 + ["10.0.0.9", None]
+        clock.advance(10)
+        await loud.get("/api/v1/live", headers=bearer("acd_the-next-minute"))
+    more, next_one = book.lines[12:]
+    assert (more.who, more.action, more.outcome, more.tenant) == ("nobody", "api.refuse-more", "refused", None)
+    assert more.details == {"attempts": 990, "since": "2026-03-02T11:00:00+00:00", "from": {"10.0.0.7": 990}}
+    assert (next_one.action, next_one.at) == ("live.picture", clock.now())
+
+
+async def test_whoever_reads_the_book_finds_the_count_there(
+    operator: httpx.AsyncClient, stranger: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    for _ in range(15):
+        await stranger.get("/api/v1/live", headers=bearer("acd_wrong-again"))
+    assert len(book.lines) == 10
+    clock.advance(60)
+    lines = (await operator.get("/api/v1/audit")).json()["lines"]
+    assert [line["details"].get("attempts") for line in lines] == [5] + [None] * 10
+
+
+async def test_a_stranger_with_many_addresses_fills_neither_the_book_nor_the_memory(
+    api: FastAPI, operator: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    for n in range(500):
+        async with caller_at(api, f"2001:db8::{n:x}") as stranger:
+            await stranger.get("/api/v1/live")
+    assert len(book.lines) == 30
+    assert len(api.state.strangers._attempts) <= 101
+    clock.advance(60)
+    await operator.get("/health/live")
+    more = book.lines[-1].details
+    assert more["attempts"] == 470
+    assert len(more["from"]) == 10
+    assert more["from"]["others"] == 400
+
+
+async def test_what_was_counted_is_told_when_the_service_stops(
+    api: FastAPI, stranger: httpx.AsyncClient, book: Book
+) -> None:
+    for _ in range(12):
+        await stranger.get("/api/v1/live")
+    api.state.strangers.tell()
+    assert book.lines[-1].details["attempts"] == 2
+    api.state.strangers.tell()
+    assert len(book.lines) == 11
+
+
+async def test_what_somebody_of_ours_does_is_never_counted_only(
+    stranger: httpx.AsyncClient, everybody: Drawer, book: Book
+) -> None:
+    for _ in range(40):
+        await stranger.post("/api/v1/agents/anna/ready", headers=bearer(TOKENS[AUDITOR]))
+    assert [line.outcome for line in book.lines] == ["refused"] * 40
 
 
 async def test_the_book_is_read_in_pages_and_a_town_reads_its_own(

@@ -15,13 +15,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.directory import Directory, remarks
 from dialog_acd.core.errors import DirectoryInvalid
 from dialog_acd.core.model import CallId, Entry, EntryKind, FailsafeProfile, QueueId, Tenant, TenantId
+from dialog_acd.core.remarks import remarks
 from dialog_acd.testing import LANGENHAGEN, MONDAY, Scenario, demo_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dialog_acd.core.directory import Directory
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ISERNHAGEN, WEDEMARK = "0511 6153-0", "05130 581-0"

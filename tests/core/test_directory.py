@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialog_acd.core.calendars import Calendar, SpecialDay, parse_hours
-from dialog_acd.core.directory import Directory, remarks
+from dialog_acd.core.directory import Directory
 from dialog_acd.core.errors import DirectoryInvalid
 from dialog_acd.core.matching import fulfils, may_serve
 from dialog_acd.core.model import (
@@ -41,6 +41,7 @@ from dialog_acd.core.model import (
     Trigger,
     Trunk,
 )
+from dialog_acd.core.remarks import remarks
 from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.testing import MONDAY, demo_agent, demo_directory
 
@@ -542,8 +543,8 @@ REMARKS: dict[str, Callable[[], Directory]] = {
     # rungs
     "queue a: rung 'waited 120 s: partner oldenburg' comes too late, 'waited 90 s: release' has released the caller by"
     " then": lambda: only(plain("a", "waited 120 s: partner oldenburg", "waited 90 s: release")),
-    "queue a: rung 'waited 60 s: announce acd/x' is written more than once": lambda: only(
-        plain("a", "waited 60 s: announce acd/x", "waited 60 s: announce acd/x", "waited 60 s: announce acd/x")
+    "queue a: rung 'waited 60 s: announce acd/long-wait' is written more than once": lambda: only(
+        plain("a", *["waited 60 s: announce acd/long-wait"] * 3)
     ),
     "queue a: rung 'closed by hours: widen 1' is of no use, no agent of this queue gets calls of a number that is"
     " closed": lambda: replace(
@@ -678,7 +679,7 @@ FINE: dict[str, Callable[[], Directory]] = {
     ),
     "a queue that only ladders lead to, closed as the number is": lambda: only(
         plain("a", "all busy: queue b"),
-        plain("b", "closed by hours for catch-all: release", "closed by day: announce acd/x"),
+        plain("b", "closed by hours for catch-all: release", "closed by day: announce acd/long-wait"),
         entries=(entry("", "a", EntryKind.CATCH_ALL, calendar=CalendarId("town-hall")),),
     ),
     "special days alone close by day": lambda: with_calendar(
@@ -777,5 +778,5 @@ def test_who_is_able_is_who_may_serve_one_by_one(people: list[tuple[dict[str, in
     directory = demo_directory(agents, steps=steps)
     for _ in range(2):  # worked out, and remembered
         for queue in directory.queues:
-            for step in queue.steps:
-                assert list(directory.able(queue, step)) == [a for a in agents if may_serve(a, queue, step)]
+            for number, step in enumerate(queue.steps):
+                assert list(directory.able(queue.id, number)) == [a for a in agents if may_serve(a, queue, step)]

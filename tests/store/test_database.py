@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
+import zlib
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, text, update
 
 from dialog_acd.core import rules
-from dialog_acd.core.errors import DirectoryInvalid
 from dialog_acd.core.model import AgentId, QueueId, Skill, SkillId, Team, TeamId
 from dialog_acd.store import database as database_module
 from dialog_acd.store.database import (
     DatabaseUnavailable,
     SchemaOutdated,
+    SchemaUnknown,
     migrate,
     open_database,
     require_current_schema,
     schema_version,
     writing,
 )
-from dialog_acd.store.directory_file import read_directory
+from dialog_acd.store.directory_file import DirectoryFileInvalid, read_directory
 from dialog_acd.store.directory_store import DirectoryStore, Edit
-from dialog_acd.store.tables import CONFIGURATION, metadata
-from directories import DEMO
+from dialog_acd.store.tables import metadata
+from directories import COUNTY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +87,7 @@ async def test_an_older_schema_is_refused_and_a_newer_one_accepted(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "_head", lambda scripts: "0099")
-    with pytest.raises(SchemaOutdated, match="schema 0008, this version needs 0099"):
+    with pytest.raises(SchemaOutdated, match=f"schema {await schema_version(engine)}, this version needs 0099"):
         await require_current_schema(engine)
     monkeypatch.undo()
     async with writing(engine).begin() as connection:
@@ -110,8 +113,8 @@ async def test_a_failing_migration_leaves_nothing_behind(
 ) -> None:
     upgrade = database_module._upgrade
 
-    def fail_late(connection: Connection, config: Any) -> None:
-        upgrade(connection, config)
+    def fail_late(connection: Connection, config: Any, to: str) -> None:
+        upgrade(connection, config, to)
         raise RuntimeError("late")
 
     monkeypatch.setattr(database_module, "_upgrade", fail_late)
@@ -161,20 +164,8 @@ class Lived:
         self.url = url
 
     async def change(self, to: str) -> None:
-        """Up to the revision or down to it, as an operator would with alembic: without foreign keys on SQLite."""
-
-        def go(connection: Connection) -> None:
-            config = database_module._alembic_config()
-            config.attributes["connection"] = connection
-            found = database_module._revision(connection)
-            (command.downgrade if found is not None and found > to else command.upgrade)(config, to)
-
-        engine = await database_module._open(
-            database_module._read_url(self.url), busy_for=1, connect_within=5, foreign_keys=False
-        )
-        async with writing(engine).begin() as connection:
-            await connection.run_sync(go)
-        await engine.dispose()
+        """Up to the revision or down to it."""
+        await migrate(self.url, to)
 
     async def say(self, script: str) -> None:
         engine = await open_database(self.url)
@@ -210,10 +201,6 @@ class Lived:
                 assert (await connection.execute(text("PRAGMA foreign_key_check"))).all() == []
         await engine.dispose()
         return found
-
-    async def load_entries(self) -> list[str]:
-        """Their numbers, in a form that cannot be loaded as a directory any more."""
-        return [number for (number,) in await self.ask("SELECT number FROM entries ORDER BY position")]
 
     async def load(self) -> Any:
         engine = await open_database(self.url)
@@ -300,10 +287,16 @@ async def test_a_word_that_is_none_any_more_is_carried_over_and_told(lived: Live
         "UPDATE queues SET skill = 'Bürger' WHERE id = 'town'; UPDATE agents SET team = 'Team A' WHERE id = 'cem'"
     )
     await migrate(lived.url)
-    with pytest.raises(DirectoryInvalid) as caught:
+    with pytest.raises(DirectoryFileInvalid, match="version 1") as caught:
         await lived.load()
-    assert [fault.split(": write")[0] for fault in caught.value.faults] == [
-        "queue town: 'from 0 s: Bürger>=3': 'Bürger>=3' is not a need",
+    (fault,) = caught.value.faults
+    assert fault.startswith("queues[1].steps[0]: 'from 0 s: Bürger>=3': 'Bürger>=3' is not a need")
+    await lived.change("0007")
+    await lived.say("""UPDATE queues SET steps = '["from 0 s: any"]' WHERE id = 'town'""")
+    await migrate(lived.url)
+    with pytest.raises(DirectoryFileInvalid, match="version 2") as caught:
+        await lived.load()
+    assert list(caught.value.faults) == [
         "skill 'Bürger' is not of the form [0-9a-z-], 1 to 30 characters",
         "skill 'Türkisch 2' is not of the form [0-9a-z-], 1 to 30 characters",
         "team 'Team A' is not of the form [0-9a-z-], 1 to 30 characters",
@@ -319,7 +312,7 @@ async def test_an_empty_database_migrates_too(empty_database_url: str) -> None:
 
 
 async def test_the_way_back_keeps_what_the_first_form_can_say(lived: Lived) -> None:
-    await migrate(lived.url)
+    await lived.change("0007")
     await lived.say(
         """
         UPDATE queues SET steps = '["from 0 s: any"]', ladder = '["nobody signed in: release"]' WHERE id = '115';
@@ -337,6 +330,7 @@ async def test_the_way_back_keeps_what_the_first_form_can_say(lived: Lived) -> N
             ('4711', 5, 'town', 'town', 'internal', 'main', FALSE, 'x', 0)
         """
     )
+    await migrate(lived.url)
     await lived.load()
     await lived.change("0001")
     question = "SELECT id, skill, level, overflow_after_ms, overflow_partner FROM queues ORDER BY position"
@@ -363,14 +357,8 @@ DATED = "INSERT INTO entries (number, position, tenant, queue, kind, failsafe, b
 
 async def test_the_fourth_form_takes_a_number_several_times(lived: Lived) -> None:
     await lived.change("0003")
-    before = await lived.load_entries()
     await lived.say(f"{DATED}) VALUES ('+49511999', 3, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0)")
-    await lived.change("head")
-    directory = await lived.load()
-    assert [(e.number, e.active_from, e.active_to) for e in directory.entries] == [
-        *((number, None, None) for number in before),
-        ("+49511999", None, None),
-    ]
+    await lived.change("0004")
     # The version before still runs, and replaces its directory: it writes no dates.
     await lived.say(f"{DATED}) VALUES ('+49511998', 4, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0)")
     await lived.say(
@@ -378,16 +366,17 @@ async def test_the_fourth_form_takes_a_number_several_times(lived: Lived) -> Non
             ('+49511997', 5, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0, NULL, '2026-12-31'),
             ('+49511997', 6, 'town', 'town', 'forwarded', 'main', FALSE, 'x', 0, '2027-01-01', NULL)"""
     )
+    await migrate(lived.url)
     directory = await lived.load()
-    assert [(e.active_from, e.active_to) for e in directory.entries[-2:]] == [
-        (None, date(2026, 12, 31)),
-        (date(2027, 1, 1), None),
+    assert [(e.number, e.active_from, e.active_to) for e in directory.entries] == [
+        ("115", None, None),
+        ("+4951173070", None, None),
+        ("", None, None),
+        ("+49511999", None, None),
+        ("+49511998", None, None),
+        ("+49511997", None, date(2026, 12, 31)),
+        ("+49511997", date(2027, 1, 1), None),
     ]
-    engine = await open_database(lived.url)
-    async with engine.connect() as connection:
-        key = await connection.run_sync(lambda c: inspect(c).get_pk_constraint("entries"))
-    await engine.dispose()
-    assert (key["name"], key["constrained_columns"]) == ("pk_entries", ["number", "position"])
 
 
 async def test_the_way_back_from_dates_leaves_who_answers_today(lived: Lived) -> None:
@@ -407,19 +396,140 @@ async def test_the_way_back_from_dates_leaves_who_answers_today(lived: Lived) ->
     assert await lived.everything() == before
 
 
-async def test_a_directory_is_filled_in_and_emptied_in_the_order_of_its_foreign_keys(engine: AsyncEngine) -> None:
-    order = [table.name for table in CONFIGURATION]
-    for table in CONFIGURATION:
-        for key in table.foreign_keys:
-            assert order.index(key.column.table.name) < order.index(table.name)
-    assert set(order) == set(metadata.tables) - {
-        *("records", "record_conflicts", "agent_intents", "queue_switches"),
-        *("directory_versions", "tokens", "audit"),
-    }
+async def versions_of(lived: Lived) -> list[tuple[Any, ...]]:
+    return await lived.ask("SELECT number, by, why FROM directory_versions ORDER BY number")
+
+
+FOUND = (1, "", "found in the database")
+
+
+async def test_what_the_tables_say_becomes_a_version_once(lived: Lived) -> None:
+    await migrate(lived.url)
+    assert await versions_of(lived) == [FOUND]
+    directory = await lived.load()
+    await lived.change("0007")
+    await migrate(lived.url)
+    assert await versions_of(lived) == [FOUND], "the tables said what the youngest version says"
+    assert await lived.load() == directory
+    ((at,),) = await lived.ask("SELECT at FROM directory_versions")
+    assert at is not None
+
+
+async def test_what_the_tables_say_beside_the_youngest_version_was_in_force_and_is_kept(lived: Lived) -> None:
+    """An older program that still ran has replaced the directory, and knew of no versions."""
+    await migrate(lived.url)
+    before = await lived.load()
+    await lived.change("0007")
+    await lived.say("UPDATE tenants SET name = 'Neustadt'; DELETE FROM agents WHERE id = 'emil'")
+    await migrate(lived.url)
+    assert await versions_of(lived) == [FOUND, (2, "", "found in the database")]
+    after = await lived.load()
+    assert (after.tenants[0].name, len(after.agents)) == ("Neustadt", len(before.agents) - 1)
+    engine = await open_database(lived.url)
+    assert await DirectoryStore(engine).version(1) == before
+    await engine.dispose()
+
+
+async def test_a_version_nobody_can_read_is_carried_over_and_back_as_it_is(lived: Lived) -> None:
+    await migrate(lived.url)
+    await lived.change("0007")
+    await lived.say("UPDATE directory_versions SET content = 'tenants: [Grüße'")
+    await migrate(lived.url)
+    assert await versions_of(lived) == [FOUND, (2, "", "found in the database")]
+    await lived.load()
+    engine = await open_database(lived.url)
+    with pytest.raises(DirectoryFileInvalid, match="version 1"):
+        await DirectoryStore(engine).version(1)
+    await engine.dispose()
+    await lived.change("0007")
+    assert await lived.ask("SELECT content FROM directory_versions WHERE number = 1") == [("tenants: [Grüße",)]
+
+
+async def test_a_directory_with_younger_fields_goes_back_and_its_version_comes_again_whole(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "directory.toml").write_text(COUNTY, encoding="utf-8")
+    directory = read_directory(tmp_path / "directory.toml")
+    lived = Lived(empty_database_url)
+    await migrate(lived.url)
+    engine = await open_database(lived.url)
+    await DirectoryStore(engine).replace(directory, Edit("anna", datetime(2026, 11, 23, 9, tzinfo=UTC), "go-live"))
+    await engine.dispose()
+    await lived.change("0007")
+    assert await lived.ask("SELECT count(*) FROM entries") == [(len(directory.entries),)]
+    await migrate(lived.url)
+    assert await versions_of(lived) == [(1, "anna", "go-live"), (2, "", "found in the database")]
+    engine = await open_database(lived.url)
     store = DirectoryStore(engine)
-    edit = Edit("anna", datetime(2026, 11, 23, 9, tzinfo=UTC))
-    await store.replace(read_directory(DEMO), edit)
-    await store.replace(read_directory(DEMO), edit)
+    assert await store.version(1) == directory
+    assert [e.number for e in (await store.load()).entries] == [e.number for e in directory.entries]
+    await engine.dispose()
+
+
+async def test_the_way_back_from_the_text_leaves_out_what_the_tables_have_no_place_for(lived: Lived) -> None:
+    await migrate(lived.url)
+    before = await lived.load()
+    engine = await open_database(lived.url)
+    _, said = await DirectoryStore(engine).plain_of()
+    said["tenants"][0]["price_model"] = {"per_call": 3.5, "from": "2026-01-01"}
+    said["entries"].append({"number": "+49511900", "tenants": ["town"], "queue": "town", "kind": "115"})
+    said["entries"].append({**said["entries"][0], "number": "+49511901", "queue": "lost"})
+    said["agents"][0]["skills"]["unheard-of"] = 1
+    said["texts"] = [{"id": "x"}]
+    async with writing(engine).begin() as connection:
+        packed = zlib.compress(json.dumps(said).encode())
+        await connection.execute(update(metadata.tables["directory_versions"]).values(content=packed))
+    await engine.dispose()
+    await lived.change("0007")
+    ((written,),) = await lived.ask("SELECT content FROM directory_versions")
+    assert yaml.safe_load(written) == said, "the text stays whole"
+    await migrate(lived.url)
+    assert await lived.load() == before
+
+
+async def test_the_tables_that_come_back_are_those_that_went(empty_database_url: str) -> None:
+    """With every key and constraint: an older version relies on them."""
+    lived = Lived(empty_database_url)
+
+    def shape(connection: Connection) -> dict[str, Any]:
+        found = inspect(connection)
+        return {
+            table: (
+                {(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in found.get_columns(table)},
+                found.get_pk_constraint(table),
+                sorted(found.get_foreign_keys(table), key=str),
+                sorted(found.get_unique_constraints(table), key=str),
+                sorted(found.get_indexes(table), key=str),
+            )
+            for table in found.get_table_names()
+        }
+
+    async def look() -> dict[str, Any]:
+        engine = await open_database(lived.url)
+        async with engine.connect() as connection:
+            seen = await connection.run_sync(shape)
+        await engine.dispose()
+        return seen
+
+    await lived.change("0007")
+    before = await look()
+    assert len(before) > 15
+    await migrate(lived.url)
+    assert len(await look()) == len(before) - 11
+    await lived.change("0007")
+    assert await look() == before
+
+
+async def test_a_schema_nobody_here_knows_is_neither_migrated_nor_aimed_at(engine: AsyncEngine) -> None:
+    url = engine.url.render_as_string(hide_password=False)
+    head = await schema_version(engine)
+    with pytest.raises(SchemaUnknown, match=rf"no schema '7'; there are 0001 to {head}\.$"):
+        await migrate(url, "7")
+    async with writing(engine).begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+    with pytest.raises(SchemaUnknown, match=rf"has schema 0099.*`dialog-acd migrate --to {head}` with that one"):
+        await migrate(url)
+    assert await schema_version(engine) == "0099"
 
 
 # -- what an operator reads
@@ -491,7 +601,7 @@ async def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     await migrate(url)
     engine = await open_database(url)
     async with writing(engine).begin() as connection:
-        await connection.execute(text("DELETE FROM tenants"))
+        await connection.execute(text("DELETE FROM tokens"))
         modes = {name: os.stat(tmp_path / name).st_mode & 0o777 for name in os.listdir(tmp_path)}  # noqa: PTH116, PTH208
     await engine.dispose()
     assert modes == {"acd.db": 0o600, "acd.db-wal": 0o600, "acd.db-shm": 0o600}
@@ -512,11 +622,11 @@ async def test_several_selects_of_a_transaction_see_one_moment(tmp_path: Path) -
     url = f"sqlite:///{tmp_path}/acd.db"
     await migrate(url)
     engine = await open_database(url)
-    count = text("SELECT count(*) FROM tenants")
+    count = text("SELECT count(*) FROM queue_switches")
     async with engine.connect() as connection:
         assert await connection.scalar(count) == 0
         with sqlite3.connect(tmp_path / "acd.db") as other:
-            other.execute("INSERT INTO tenants VALUES ('t', 0, 'Town', 'Town')")
+            other.execute("INSERT INTO queue_switches VALUES ('q', '2026-11-23 09:00:00', 'anna')")
         other.close()
         assert await connection.scalar(count) == 0
     async with engine.connect() as connection:

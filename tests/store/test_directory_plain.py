@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_yaml, read_directory
+from dialog_acd.core.model import NOT_YET
+from dialog_acd.store.directory_file import (
+    DirectoryFileInvalid,
+    directory_from_json,
+    directory_from_yaml,
+    read_directory,
+)
 from dialog_acd.store.directory_plain import differences, plain
 from dialog_acd.store.yaml_text import write_yaml
 from directories import COUNTY, DEMO, TOWN
@@ -36,6 +43,37 @@ def test_an_export_applied_again_is_the_same_directory(file: Path) -> None:
 def test_everything_there_is_to_say_comes_back(tmp_path: Path) -> None:
     directory = read_directory(toml(tmp_path, COUNTY))
     assert directory_from_yaml(write_yaml(plain(directory)), HERE) == directory
+
+
+@pytest.mark.parametrize("day", ["2013-01-25", '"not-yet"', '"2013-01-25"'])
+def test_when_a_town_goes_live_comes_back(tmp_path: Path, day: str) -> None:
+    directory = read_directory(toml(tmp_path, COUNTY.replace('code = "01"', f"live_from = {day}")))
+    assert (directory.tenants[0].live_from == NOT_YET) == ("not-yet" in day)
+    text = write_yaml(plain(directory))
+    assert f"live_from: {day.strip(chr(34))}\n" in text
+    assert directory_from_yaml(text, HERE) == directory
+    as_json = json.dumps(plain(directory), default=str).encode()
+    assert directory_from_json(as_json, "x") == directory
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ('live_from = "soon"', "tenants[0].live_from: must be a date, as 2022-03-01, or 'not-yet' (in the one with id"),
+        ("live_from = 3", "tenants[0].live_from: "),
+        ("contract = { prices = [{ flat = 7916.67 }] }", "tenants[0].contract.prices[0].flat: write euros in quotes"),
+        ('contract = { prices = [{ flat = "1.00 EUR" }] }', "tenants[0].contract.prices[0].flat: write euros in quo"),
+        (
+            'contract = { target = ["75 % within 30 s"] }',
+            "tenants[0].contract.target: unknown field, did you mean 'targ",
+        ),
+        ('contract = { targets = ["75 within 30"] }', "tenants[0].contract.targets[0]: '75 within 30': write a target"),
+    ],
+)
+def test_what_was_agreed_is_read_strictly(tmp_path: Path, wrong: str, told: str) -> None:
+    with pytest.raises(DirectoryFileInvalid) as refused:
+        read_directory(toml(tmp_path, TOWN.replace('label = "Stadt"', f'label = "Stadt"\n{wrong}')))
+    assert [fault for fault in refused.value.faults if fault.startswith(told)], refused.value.faults
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ from dialog_acd.api.contract import DESCRIPTION, TAGS, contract, operation_id
 from dialog_acd.api.feed import Feed
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, docs, health, queues, resolve
+from dialog_acd.api.routes import agents, audit, calls, directory, docs, health, queues, resolve, tenants
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
-from dialog_acd.api.witness import Witness
+from dialog_acd.api.witness import Strangers, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
+    from dialog_acd.api.people import People
     from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Records, Tokens
 
 BODY_LIMIT = 64 * 1024
@@ -71,8 +72,10 @@ def create_api(
     tokens: Tokens,
     audit_log: Audit,
     now: Callable[[], datetime],
+    people: People | None = None,
 ) -> FastAPI:
-    """Build the application. ``token``: the first operator's key, in force whatever the database says.
+    """Build the application. ``token``: the first operator's key, in force whatever the database says; ``people``:
+    who comes from the identity provider, where there is one.
 
     Raises ``ValueError`` for one too short to be one, ``RuntimeError`` for a route nobody is declared for.
     """
@@ -94,7 +97,7 @@ def create_api(
         # Requests name calls and agents; they are told to our log and to nobody else.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    keys = Keyring(token, tokens, now)
+    keys = Keyring(token, tokens, now, people)
     api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log, now, Feed(live))
     api.include_router(health.router)
     api.include_router(docs.router)
@@ -109,6 +112,7 @@ def create_api(
         calls.router,
         resolve.router,
         directory.router,
+        tenants.router,
         audit.router,
     ):
         api.include_router(router, prefix="/api/v1", responses=refusals)
@@ -122,7 +126,8 @@ def create_api(
     api.add_exception_handler(problems.ApiProblem, cast("ExceptionHandler", problems.on_problem))
     api.add_exception_handler(HTTPException, cast("ExceptionHandler", problems.on_http_exception))
     api.add_exception_handler(RequestValidationError, cast("ExceptionHandler", problems.on_invalid))
-    api.add_middleware(Witness, audit=audit_log, now=now)
+    api.state.strangers = Strangers(audit_log, now)
+    api.add_middleware(Witness, audit=audit_log, now=now, strangers=api.state.strangers)
     api.add_middleware(Door)  # the last is the outermost
     return api
 

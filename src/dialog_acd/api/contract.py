@@ -10,6 +10,7 @@ keeps its name when it moves.
 
 from __future__ import annotations
 
+import inspect
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ TAGS = [
     {"name": "calls", "description": "Calls and their records: what happened to each, and why."},
     {"name": "resolve", "description": "What would happen to a call, asked beforehand."},
     {"name": "directory", "description": "Towns, numbers, queues, agents, partners: as they are, as they were."},
+    {"name": "tenants", "description": "Towns: what is missing before one goes live, and the day it begins."},
     {"name": "audit", "description": "Who changed what, and who was refused."},
     {"name": "health", "description": "For whoever watches over the service; open, and about nobody's call."},
 ]
@@ -87,11 +89,13 @@ def _complete(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _tell_problem(status: int, told: dict[str, Any], content: dict[str, Any], *, locked: bool) -> None:
-    known = {kind.error_id: str(kind()) for kind in _each_problem(problems.ApiProblem) if kind.status == status}
+    known = {kind.error_id: _said(kind) for kind in _each_problem(problems.ApiProblem) if kind.status == status}
     known |= {word: said for code, (word, said) in problems.ELSEWHERE.items() if code == status}
     if named := re.findall(r"`([a-z0-9-]+)`", told.get("description", "")):  # else: any that has this status
         known = {word: said for word, said in known.items() if word in named or (locked and word in EVERYWHERE)}
-    told["description"] = f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{word}`" for word in sorted(known))
+    said = told.get("description", "").rstrip(".")
+    phrase = HTTPStatus(status).phrase if not said or said.startswith("`") else said
+    told["description"] = f"{phrase}: " + ", ".join(f"`{word}`" for word in sorted(known))
     content.setdefault(
         "examples",
         {
@@ -99,6 +103,11 @@ def _tell_problem(status: int, told: dict[str, Any], content: dict[str, Any], *,
             for word, said in sorted(known.items())
         },
     )
+
+
+def _said(kind: type[problems.ApiProblem]) -> str:
+    """The sentence that is answered where nobody says more."""
+    return " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
 
 
 def _each_problem(base: type[problems.ApiProblem]) -> Iterator[type[problems.ApiProblem]]:

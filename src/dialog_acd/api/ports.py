@@ -14,15 +14,16 @@ from fastapi import Depends, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from prometheus_client import CollectorRegistry
 
     from dialog_acd.api.feed import Feed
     from dialog_acd.api.keys import Keyring
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Notice, Order, Signal
-    from dialog_acd.core.model import CallId
+    from dialog_acd.core.model import CallId, TenantId
     from dialog_acd.core.records import CallRecord, Result
     from dialog_acd.core.view import AcdView, CallStory
 
@@ -132,6 +133,20 @@ class Directories(Protocol):
     ) -> Change: ...
 
     async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Change: ...
+
+    async def gate(self, tenant: TenantId, on: date | None) -> Verdict:
+        """Whether the town may go live on that day; ``None``: on the day that is planned, or else today."""
+        ...
+
+    async def go_live(
+        self, tenant: TenantId, on: date, waivers: Sequence[tuple[str, str, str]], by: str, why: str
+    ) -> tuple[Verdict, Change | None]:
+        """Set, or move, the day. Waivers: finding, who, why. Nothing has changed where something is missing."""
+        ...
+
+    async def put_off(self, tenant: TenantId, by: str) -> Verdict:
+        """No day is known any more."""
+        ...
 
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ only where it helps, and shortened.
 
 from __future__ import annotations
 
+import contextlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +17,7 @@ from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fastapi import Request
     from fastapi.exceptions import RequestValidationError
@@ -54,12 +55,28 @@ class NotAuthenticated(ApiProblem):
     status = HTTPStatus.UNAUTHORIZED
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
+    def __init__(self, why: str = "") -> None:
+        """``why``: for the audit log. Whoever presents a token that is not good is told no more than that."""
+        super().__init__()
+        self.why = why
+
 
 class NotAllowed(ApiProblem):
     """The role of this token may not do that."""
 
     error_id = "not-allowed"
     status = HTTPStatus.FORBIDDEN
+
+
+class NoRole(ApiProblem):
+    """The identity provider knows you, but no group it says you are in has a role here: ask the operator."""
+
+    error_id = "no-role"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, who: str, claim: str) -> None:
+        super().__init__(claim=claim)
+        self.who = who
 
 
 class KeysUnavailable(ApiProblem):
@@ -182,6 +199,20 @@ class StreamsTaken(ApiProblem):
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "10"}
 
 
+class NotReadyForCitizens(ApiProblem):
+    """The town cannot go live: something is missing."""
+
+    error_id = "not-ready-to-go-live"
+    status = HTTPStatus.CONFLICT
+
+
+class DayRefused(ApiProblem):
+    """The town cannot go live on this day."""
+
+    error_id = "day-refused"
+    status = HTTPStatus.CONFLICT
+
+
 class BodyTooSlow(ApiProblem):
     """The request's body did not arrive in time."""
 
@@ -217,6 +248,27 @@ def fails(*kinds: type[ApiProblem]) -> dict[int | str, dict[str, Any]]:
     for kind in kinds:
         words.setdefault(int(kind.status), []).append(f"`{kind.error_id}`")
     return {status: {"model": ProblemOut, "description": ", ".join(said)} for status, said in words.items()}
+
+
+@contextlib.contextmanager
+def directory_told() -> Iterator[None]:
+    """What the directory refuses, as the API says it."""
+    try:
+        yield
+    except DialogAcdError as problem:
+        match problem.error_id:
+            case "directory-file-invalid" | "directory-invalid":
+                faults = list(getattr(problem, "faults", ()))
+                raise DirectoryRefused(None, faults=faults) from problem
+            case "directory-moved":
+                raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
+            case "no-such-version" | "directory-empty":
+                raise NoSuchVersion(str(problem)) from problem
+            case "no-such-tenant":
+                raise NoSuchTenant(str(problem)) from problem
+            case "day-refused":
+                raise DayRefused(str(problem)) from problem
+        raise
 
 
 def error_response(

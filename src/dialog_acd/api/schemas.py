@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dialog_acd.api.ports import AuditLine
+    from dialog_acd.core.gate import Verdict
     from dialog_acd.core.records import CallRecord
     from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
@@ -630,17 +631,22 @@ class AuditLineOut(_Out):
     id: int = Field(description="Rises with every line.", examples=[4711])
     at: _Time = Field(description="When.")
     who: str = Field(
-        description="Name of the token; `admin` is the first operator's key, `nobody` had none in force.",
+        description="Name of the token; `name (subject)` of a person of the identity provider; `admin` is the first "
+        "operator's key, `nobody` had no token in force.",
         examples=["leitstelle"],
     )
     role: str = Field(
-        description="operator, town-admin, supervisor, auditor; empty for nobody.", examples=["supervisor"]
+        description="operator, town-admin, supervisor, auditor; empty for nobody and for who has no role here.",
+        examples=["supervisor"],
     )
     tenant: str | None = Field(
         description="The one town it concerns, whose administrator may read the line; null: several, or the centre.",
         examples=["langenhagen"],
     )
-    action: str = Field(description="What was asked for.", examples=["queues.switch-over"])
+    action: str = Field(
+        description="What was asked for; `api.refuse-more`: further refused attempts, counted in `details`.",
+        examples=["queues.switch-over"],
+    )
     about: str = Field(description="The queue, agent, call, ... it was about.", examples=["langenhagen"])
     outcome: str = Field(
         description="done; refused: not authenticated or not allowed; rejected: allowed and not possible; "
@@ -743,11 +749,95 @@ class VersionsOut(_Out):
     )
 
 
+_Said = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
 class WhyIn(BaseModel):
     """Why something is changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    why: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = (
-        Field(default="", description="Why, kept with the version.", examples=["the new ladder sent everybody away"])
+    why: _Said = Field(
+        default="", description="Why, kept with the version.", examples=["the new ladder sent everybody away"]
     )
+
+
+# ---------------------------------------------------------------- going live
+
+
+class WaiverOut(_Out):
+    """Who lets something pass, and why."""
+
+    by: str = Field(description="Who answers for it.", examples=["A. Muster, Leitung DialogCenter"])
+    why: str = Field(description="Why.", examples=["Aufnahme folgt am 15.03."])
+    on: date = Field(description="When it was said.", examples=["2022-02-20"])
+
+
+class FindingOut(_Out):
+    """Something that is missing."""
+
+    id: str = Field(description="What a waiver names.", examples=["greeting:+495117307"])
+    what: str = Field(
+        description="What is missing, and what to do.", examples=["entry +495117307 greets nobody: name a prompt"]
+    )
+    waiver: WaiverOut | None = Field(description="Null: nobody has answered for it.", examples=[None])
+
+
+class GateOut(_Out):
+    """Whether a town may go live on a day."""
+
+    tenant: str = Field(description="Id of the town.", examples=["langenhagen"])
+    on: date = Field(description="The day that was examined.", examples=["2022-03-01"])
+    go: bool = Field(description="Nothing is missing, or somebody answers for it.", examples=[False])
+    findings: list[FindingOut] = Field(description="What is missing.")
+    notes: list[str] = Field(
+        description="What keeps nobody from going live, and is better known.",
+        examples=[["prompt greeting-langenhagen has no recording yet: a machine speaks it"]],
+    )
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> GateOut:
+        findings = [
+            FindingOut(
+                id=f.id,
+                what=f.what,
+                waiver=WaiverOut(by=f.waiver.by, why=f.waiver.why, on=f.waiver.on) if f.waiver is not None else None,
+            )
+            for f in verdict.findings
+        ]
+        return cls(tenant=verdict.tenant, on=verdict.on, go=verdict.go, findings=findings, notes=list(verdict.notes))
+
+
+class WaiverIn(BaseModel):
+    """Somebody answers for something that is missing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    finding: Annotated[_Said, StringConstraints(min_length=1, max_length=120)] = Field(
+        description="Id of the finding.", examples=["greeting:+495117307"]
+    )
+    by: Annotated[_Said, StringConstraints(min_length=1, max_length=120)] = Field(
+        description="Who answers for it, by name.", examples=["A. Muster, Leitung DialogCenter"]
+    )
+    why: Annotated[_Said, StringConstraints(min_length=1)] = Field(
+        description="The reason.", examples=["Aufnahme folgt am 15.03."]
+    )
+
+
+class GoLiveIn(BaseModel):
+    """The day on which a town is to go live."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    on: date = Field(description="The first day, from 00:00 in Berlin on; today: at once.", examples=["2022-03-01"])
+    waivers: Annotated[list[WaiverIn], Field(max_length=100)] = Field(
+        default=[], description="What is let pass all the same.", examples=[[]]
+    )
+    why: _Said = Field(default="", description="Why, kept with the version.", examples=["Ratsbeschluss vom 20.01."])
+
+
+class GoLiveOut(ChangedOut):
+    """A town has its day."""
+
+    on: date = Field(description="The day it goes live.", examples=["2022-03-01"])
+    gate: GateOut = Field(description="What was examined, and who answers for what.")

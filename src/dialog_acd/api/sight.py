@@ -55,7 +55,7 @@ def part(view: AcdView, directory: Directory, tenant: str | None, queue: str | N
         found = directory.queue.get(QueueId(queue))
         if found is None or all(seen.id != queue for seen in view.queues):
             raise NoSuchQueue(queue=queue)
-        able = {agent.id for agent in directory.able(found, found.steps[-1])}
+        able = {agent.id for agent in directory.able(found.id, -1)}
         view = replace(
             view,
             queues=tuple(seen for seen in view.queues if seen.id == queue),

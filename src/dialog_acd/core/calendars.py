@@ -45,7 +45,7 @@ from dialog_acd.core.errors import RuleInvalid
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dialog_acd.core.model import CalendarId
+    from dialog_acd.core.model import CalendarId, TenantId
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL_DAYS = frozenset(range(7))
@@ -126,6 +126,8 @@ class Calendar:
     """Subdivision of Germany whose public holidays close it (``NI``, ``NW``, ...). ``None``: holidays do not."""
     special_days: tuple[SpecialDay, ...] = ()
     zone: str = "Europe/Berlin"
+    tenant: TenantId | None = None
+    """Whose it is; ``None``: the centre's."""
 
     def opening(self, now: datetime) -> Opening:
         """Open or closed at ``now``, why, and until when. A ``now`` without a zone raises ``TypeError``."""

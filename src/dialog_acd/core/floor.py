@@ -22,7 +22,7 @@ from dialog_acd.core.roster import Roster
 
 if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.model import AgentId, CallId, Partner, PartnerId, QueueId
+    from dialog_acd.core.model import AgentId, CallId, Partner, PartnerId, QueueId, Target
 
 GRACE = timedelta(seconds=2)
 """Asterisk's ``Dial`` timeout fires first; ours is for the day Asterisk is silent."""
@@ -183,8 +183,12 @@ class Floor:
     def count(self, call: LiveCall, *, in_time: bool) -> None:
         """One call more of the day's service level; its town's head start follows from that."""
         tenant = call.entry.tenant
-        short = self.debt.count(call.queue, tenant, in_time=in_time)
+        short = self.debt.count(call.queue.id, tenant, self.promised(call).share, in_time=in_time)
         self.roster.matching.help_town(call.queue.id, tenant, short)
+
+    def promised(self, call: LiveCall) -> Target:
+        """By the contract in force on the day of the call's arrival."""
+        return self.directory.target(call.entry, call.queue, call.line.t_in)
 
     def rings_at(self, call: LiveCall, partner: Partner) -> None:
         """The call is with a partner, who may ring for a long time: nobody has lost sight of it meanwhile."""

@@ -133,7 +133,7 @@ def inquire(
     queue = directory.queue[found.entry.queue]
     calendar = directory.calendar[found.entry.calendar] if found.entry.calendar is not None else None
     opening = calendar.opening(at) if calendar else None
-    steps = tuple(StepAnswer(directory, queue, step, directory.able(queue, step)) for step in queue.steps)
+    steps = tuple(StepAnswer(directory, queue, step, directory.able(queue.id, n)) for n, step in enumerate(queue.steps))
     asked = _Inquiry(
         directory=directory,
         found=found,

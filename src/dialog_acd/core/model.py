@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
@@ -21,6 +22,7 @@ AgentId = NewType("AgentId", str)
 PartnerId = NewType("PartnerId", str)
 TeamId = NewType("TeamId", str)
 CalendarId = NewType("CalendarId", str)
+PromptId = NewType("PromptId", str)
 CallId = NewType("CallId", str)
 """Asterisk's Uniqueid of the caller's channel; ``systemname`` makes it unique across machines."""
 OfferId = NewType("OfferId", str)
@@ -62,6 +64,96 @@ class Skill:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What is promised: so large a share of the callers is answered within so long. Written ``75 % within 30 s``."""
+
+    share: float
+    """0 to 1."""
+    within: timedelta
+    """Waits up to and including this count as answered in time."""
+    since: date | None = None
+    """The first day it is promised. ``None``: from the beginning of the contract."""
+    kinds: frozenset[EntryKind] = frozenset()
+    """Only to callers of these kinds of entry; empty: to all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a town pays, in euros; what is not named is free. Several of them add up: a flat sum, then per minute."""
+
+    since: date | None = None
+    """The first day it is paid. ``None``: from the beginning of the contract."""
+    flat: Decimal = Decimal()
+    """Each month."""
+    per_call: Decimal = Decimal()
+    """For each call answered."""
+    per_minute: Decimal = Decimal()
+    """For each minute of talk and wrap-up beyond the included ones."""
+    per_inhabitant: Decimal = Decimal()
+    """Each year."""
+    included_minutes: int = 0
+    """Minutes a month that the flat sum covers."""
+
+
+class Statistics(StrEnum):
+    """How far figures may come near a person. Weakening it needs more than one person's word."""
+
+    GROUPS = "groups"
+    """Groups of people alone."""
+    OWN = "own"
+    """Everybody may see their own figures as well."""
+    RELEASED = "released"
+    """Named figures, after a release that ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What was agreed with a town: what the agreement between administrations has to name (NKomZG)."""
+
+    tasks: tuple[str, ...] = ()
+    """What the centre does for the town, in its own words."""
+    valid_from: date | None = None
+    valid_to: date | None = None
+    """The last day."""
+    targets: tuple[Target, ...] = ()
+    """Of those in force for a call the latest counts; none: what its queue is set to."""
+    prices: tuple[Price, ...] = ()
+    """Of several, the latest in force counts."""
+    inhabitants: int | None = None
+    statistics: Statistics = Statistics.GROUPS
+    data_protection: str = ""
+    """Who is responsible for the callers' data, in a sentence (processor, joint controllers)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Somebody answers by name for going live although something is missing."""
+
+    finding: str
+    """Id of what is missing."""
+    by: str
+    why: str
+    on: date
+
+
+NOT_YET = date.max
+"""A town that waits to go live: no day is known. Written ``not-yet``."""
+UNASSIGNED = TenantId("unassigned")
+"""Whose call it is that could be for several towns, until an agent has named one. No town has this id."""
+
+QUESTIONS = {
+    "numbers": "Which numbers are to be answered, and how long are the extensions?",
+    "hours": "When is the town hall served, by number?",
+    "pbx": "Which telephone system forwards the calls, and who looks after it?",
+    "trunk-format": "How does its trunk write numbers (a called and a calling one as it sends them)?",
+    "closure-days": "On which days besides public holidays is it closed?",
+    "staff-council": "Has the staff council (Personalrat) agreed?",
+    "bus": "Are the services in the BUS up to date, with office, contact and hours?",
+}
+"""What a town is asked before it goes live. All of it has to be answered, or waived."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """A customer of the centre: a town, a county, a region."""
 
@@ -69,6 +161,33 @@ class Tenant:
     name: str
     label: str
     """What an agent's phone shows in front of the caller's name; short, a display has about 20 characters."""
+    code: str | None = None
+    """One to four digits by which an agent names the town at the phone."""
+    live_from: date | None = None
+    """Before this day (00:00 in Berlin) none of its numbers is active. ``NOT_YET``: until it goes live. ``None``: they
+    have their own dates alone."""
+    contract: Contract = field(default_factory=Contract)
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """The onboarding form: a key of ``QUESTIONS`` to what the town has answered."""
+    waivers: tuple[Waiver, ...] = ()
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What callers or agents hear, in a town's own words. Played as ``acd/<id>``."""
+
+    id: PromptId
+    """``[0-9a-z-]{1,30}``."""
+    name: str
+    text: str = ""
+    """The words. A draft of them is spoken by the machine until there is a recording."""
+    recording: str | None = None
+    """SHA-256 of an uploaded recording, 64 hexadecimal digits."""
+    tenant: TenantId | None = None
+    """Whose it is; ``None``: the centre's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +241,9 @@ class Entry:
     active_to: date | None = None
     """The last day on which it is active, to 24:00 in Berlin: a contract *from 01.01. to 31.12.* counts both days, so
     ``2026-12-31`` here, and ``2027-01-01`` as its successor's ``active_from``, leave no gap. ``None``: no end."""
+    candidates: tuple[TenantId, ...] = ()
+    """Towns that a call to this number may be for (115, where several share an area code). An agent names the one;
+    until then the call is ``UNASSIGNED``. Empty: its tenant's."""
 
 
 # ---------------------------------------------------------------- what a queue needs, step by step

@@ -133,11 +133,12 @@ class Offers:
             self._floor.out.append(m.WaitsCompared(call.queue.id, compared))
         if first:
             waited = (call.line.t_ans or self._floor.now) - call.line.t_in
-            self._floor.count(call, in_time=waited <= call.queue.target)
+            in_time = waited <= self._floor.promised(call).within
+            self._floor.count(call, in_time=in_time)
             self._floor.out.append(
                 m.CallAnswered(
                     call.id, call.entry.tenant, call.queue.id, call.entry.kind, agent.agent.id, waited,
-                    waited <= call.queue.target,
+                    in_time,
                 )
             )  # fmt: skip
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dialog_acd.core.matching import Staff
-    from dialog_acd.core.model import Queue, QueueId, TenantId
+    from dialog_acd.core.model import QueueId, TenantId
     from dialog_acd.core.waiting import Announcement, Forecast, Prediction
 
 _BERLIN = ZoneInfo("Europe/Berlin")
@@ -88,21 +88,19 @@ class Debt:
         """The next midnight in Berlin."""
         self.short: dict[tuple[QueueId, TenantId], float] = {}
         """By queue and town: calls short of the contract today."""
-        self._counts: dict[tuple[QueueId, TenantId], tuple[int, int]] = {}
 
     def new_day(self, now: datetime) -> tuple[tuple[QueueId, TenantId], ...]:
         """Everything is counted from nothing again. Says of whom something was counted."""
         counted = tuple(self.short)
         self.day_ends = _midnight(now)
-        self._counts.clear()
         self.short.clear()
         return counted
 
-    def count(self, queue: Queue, tenant: TenantId, *, in_time: bool) -> float:
-        """One call more that counts today. How many calls the town is short of its contract (negative: in hand)."""
-        all_, good = self._counts.get((queue.id, tenant), (0, 0))
-        self._counts[queue.id, tenant] = all_, good = all_ + 1, good + in_time
-        short = self.short[queue.id, tenant] = queue.target_share * (all_ + 1) - good
+    def count(self, queue: QueueId, tenant: TenantId, share: float, *, in_time: bool) -> float:
+        """One call more that counts today, of such as ``share`` of was promised to be in time. How many calls the town
+        is short of its contract (negative: in hand).
+        """
+        short = self.short[queue, tenant] = self.short.get((queue, tenant), 0.0) + share - in_time
         return short
 
 

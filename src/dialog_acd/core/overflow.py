@@ -313,7 +313,7 @@ class Overflow:
                 call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=False
             )
             if not call.talked:
-                self._floor.count(call, in_time=self._floor.now - call.line.t_in <= call.queue.target)
+                self._floor.count(call, in_time=self._floor.now - call.line.t_in <= self._floor.promised(call).within)
 
     def on_divert_failed(self, signal: m.DivertFailed) -> None:
         call = self._floor.live(signal, signal.call)

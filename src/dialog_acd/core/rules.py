@@ -1,4 +1,4 @@
-"""Steps and rungs as an operator writes them: one line each, read aloud without a manual.
+"""Steps, rungs and targets as an operator writes them: one line each, read aloud without a manual.
 
 A step::
 
@@ -18,22 +18,32 @@ A rung of the overflow ladder, tried from the top::
     closing soon: callback
     waited 900 s: release
 
-``parse_step`` and ``parse_rung`` raise ``RuleInvalid`` saying what was expected; ``written`` gives the one canonical
-text back, so what an operator reads anywhere is what could have been typed.
+A target of a contract::
+
+    75 % within 30 s
+    from 2022-07-01: 80 % within 30 s for 115, forwarded
+
+``parse_step``, ``parse_rung``, ``parse_target`` raise ``RuleInvalid`` saying what was expected; ``written`` gives the
+one canonical text back, so what an operator reads anywhere is what could have been typed.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 from dialog_acd.core.errors import RuleInvalid
-from dialog_acd.core.model import Action, EntryKind, Need, Rung, SkillId, Step, Trigger
+from dialog_acd.core.model import Action, EntryKind, Need, Rung, SkillId, Step, Target, Trigger
 
 _STEP = re.compile(r"from\s+(?P<after>\S+)\s*s\s*:\s*(?P<needs>.+)")
 _NEED = re.compile(r"(?P<skill>[0-9a-z][0-9a-z-]{0,29})\s*(?:>=\s*(?P<level>\d+))?")
 _RUNG = re.compile(
     r"(?P<when>[a-z ]+?)(?:\s+(?P<amount>[0-9.]+)(?P<unit>\s*s)?)?(?:\s+for\s+(?P<kinds>[^:]+))?\s*:\s*(?P<do>.+)"
+)
+_PROMISE = re.compile(
+    r"(?:from\s+(?P<since>\d{4}-\d\d-\d\d)\s*:\s*)?"
+    r"(?P<share>\d{1,3}(?:\.\d{1,2})?)\s*%\s+within\s+(?P<within>[0-9.]+)\s*s"
+    r"(?:\s+for\s+(?P<kinds>.+))?"
 )
 _TARGET = re.compile(r"[0-9A-Za-z][0-9A-Za-z_/-]{0,79}")
 _WHEN = {trigger.value.replace("-", " "): trigger for trigger in Trigger}
@@ -89,6 +99,18 @@ def parse_rung(text: str) -> Rung:
     return Rung(trigger, action, after, length, target, _kinds(found["kinds"], text))
 
 
+def parse_target(text: str) -> Target:
+    """Read ``from 2022-07-01: 80 % within 30 s for 115``."""
+    found = _PROMISE.fullmatch(text.strip())
+    if found is None or not 0 < (share := round(float(found["share"]) / 100, 4)) <= 1:
+        raise RuleInvalid(text, "write a target as '75 % within 30 s' or 'from 2022-07-01: 80 % within 30 s for 115'")
+    try:
+        since = date.fromisoformat(found["since"]) if found["since"] else None
+    except ValueError:
+        raise RuleInvalid(text, f"{found['since']} is a day the calendar does not have") from None
+    return Target(share, _seconds(found["within"], text), since, _kinds(found["kinds"], text))
+
+
 def _how_to_begin(text: str) -> str:
     """What is wrong with a rung of which not even the trigger can be read."""
     begun = next((when for when in _WHEN if re.match(rf"{when}(?![a-z])", text.strip())), None)
@@ -116,8 +138,13 @@ _EXAMPLE = {
 }
 
 
-def written(rule: Step | Rung | Need) -> str:
+def written(rule: Step | Rung | Need | Target) -> str:
     """The canonical text of a rule."""
+    if isinstance(rule, Target):
+        since = f"from {rule.since.isoformat()}: " if rule.since is not None else ""
+        kinds = f" for {', '.join(sorted(rule.kinds))}" if rule.kinds else ""
+        share = f"{rule.share * 100:.2f}".rstrip("0").rstrip(".")
+        return f"{since}{share} % within {_in_seconds(rule.within)} s{kinds}"
     if isinstance(rule, Need):
         return f"{rule.skill}>={rule.level}"
     if isinstance(rule, Step):

@@ -65,20 +65,11 @@ from dialog_acd.core.model import (
     TeamId,
     TenantId,
 )
+from dialog_acd.directory_form import HoursLine, Name, Seconds, Table, rule_line
 from dialog_acd.simulation.chance import AT_ONCE, Length, parse_length, parse_patience
 from dialog_acd.simulation.figures import LOAD, named_kpis
 from dialog_acd.simulation.predictors import Known
-from dialog_acd.store.directory_file import (
-    DirectoryFileInvalid,
-    HoursLine,
-    Name,
-    Seconds,
-    Table,
-    directory_from_plain,
-    read_directory,
-    rule_line,
-    told,
-)
+from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_plain, read_directory, told
 from dialog_acd.store.yaml_text import YamlInvalid, parse_yaml
 
 if TYPE_CHECKING:

@@ -67,6 +67,12 @@ class DatabaseMissing(DatabaseUnavailable):
         super().__init__(f"There is no database yet (file {path}); run `dialog-acd migrate`.")
 
 
+class SchemaUnknown(DialogAcdError):  # noqa: N818
+    """A schema that this version of the program does not know."""
+
+    error_id = "schema-unknown"
+
+
 class SchemaOutdated(DialogAcdError):  # noqa: N818
     """The database has an older schema than this version needs; run `dialog-acd migrate`."""
 
@@ -132,8 +138,12 @@ async def require_current_schema(engine: AsyncEngine) -> None:
     raise SchemaOutdated(found, needed)
 
 
-async def migrate(url: str) -> str:
-    """Bring the schema up to date, in one transaction, and return its revision. Raises ``DatabaseUnavailable``."""
+async def migrate(url: str, to: str = "head") -> str:
+    """Bring the schema up to date, or to a revision, in one transaction, and return its revision.
+
+    An earlier revision is for an earlier version of this program; what it has no place for is gone. Raises
+    ``DatabaseUnavailable``, and ``SchemaUnknown`` where the way there is not known here.
+    """
     engine = await _open(_read_url(url), busy_for=30.0, connect_within=5.0, foreign_keys=False)
     config = _alembic_config()
     try:
@@ -142,7 +152,7 @@ async def migrate(url: str) -> str:
                 # Two services that start at once would both create the tables.
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
             before = await connection.run_sync(_revision)
-            await connection.run_sync(_upgrade, config)
+            await connection.run_sync(_upgrade, config, to)
         found = await schema_version(engine)
     finally:
         await engine.dispose()
@@ -150,9 +160,29 @@ async def migrate(url: str) -> str:
     return found or ""
 
 
-def _upgrade(connection: Connection, config: Config) -> None:
+def sqlite_file(url: str) -> Path | None:
+    """Where the database lies if it is a file; ``None``: PostgreSQL. Raises ``DatabaseUnavailable``."""
+    parsed = _read_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+def _upgrade(connection: Connection, config: Config, to: str = "head") -> None:
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]  # the youngest first
+    found = _revision(connection)
+    if found is not None and found not in known:
+        raise SchemaUnknown(
+            f"The database has schema {found}, this version knows none after {known[0]}. Only a version that knows it"
+            f" can lead it back: run `dialog-acd migrate --to {known[0]}` with that one."
+        )
+    if to == "head":
+        to = known[0]
+    elif to not in known:
+        raise SchemaUnknown(f"There is no schema {to!r}; there are {known[-1]} to {known[0]}.")
+    if found is not None and known.index(found) < known.index(to):
+        command.downgrade(config, to)
+    else:
+        command.upgrade(config, to)
 
 
 def _revision(connection: Connection) -> str | None:

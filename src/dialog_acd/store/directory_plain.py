@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from dialog_acd.core import calendars
 from dialog_acd.core.calendars import Calendar, Hours, SpecialDay
-from dialog_acd.core.model import Entry, Need, Rung, Step
+from dialog_acd.core.model import NOT_YET, Contract, Entry, Need, Price, Rung, Step, Target, Waiver
 from dialog_acd.core.rules import written
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ SECTIONS = (
     "skills",
     "teams",
     "calendars",
+    "prompts",
     "partners",
     "failsafe_profiles",
     "queues",
@@ -43,6 +45,7 @@ _ONE = {
     "skills": "skill",
     "teams": "team",
     "calendars": "calendar",
+    "prompts": "prompt",
     "partners": "partner",
     "failsafe_profiles": "failsafe profile",
     "queues": "queue",
@@ -54,7 +57,8 @@ _ONE = {
 def plain(directory: Directory) -> dict[str, Any]:
     """The directory as its file says it: texts, numbers, lists and tables; dates as dates."""
     sections = {section: [_table(one) for one in getattr(directory, section)] for section in SECTIONS}
-    return {section: tables for section, tables in sections.items() if tables or section in _ALWAYS}
+    said = {section: tables for section, tables in sections.items() if tables or section in _ALWAYS}
+    return said | ({"test_callers": list(directory.test_callers)} if directory.test_callers else {})
 
 
 def _table(one: Any) -> dict[str, Any]:
@@ -86,10 +90,28 @@ def _(value: timedelta) -> float:
     return int(seconds) if seconds == int(seconds) else seconds
 
 
+@_value.register
+def _(value: date) -> date | str:
+    return "not-yet" if value == NOT_YET else value
+
+
+@_value.register
+def _(value: Decimal) -> str:
+    return f"{value:f}"
+
+
+@_value.register(Contract)
+@_value.register(Price)
+@_value.register(Waiver)
+def _(value: Contract | Price | Waiver) -> dict[str, Any]:
+    return _table(value)
+
+
 @_value.register(Step)
 @_value.register(Rung)
 @_value.register(Need)
-def _(value: Step | Rung | Need) -> str:
+@_value.register(Target)
+def _(value: Step | Rung | Need | Target) -> str:
     return written(value)
 
 
@@ -129,7 +151,9 @@ def differences(before: Directory | None, after: Directory) -> tuple[str, ...]:
     """
     old = plain(before) if before is not None else {}
     new = plain(after)
-    return tuple(line for section in SECTIONS for line in _section(section, old.get(section, []), new.get(section, [])))
+    lines = [line for section in SECTIONS for line in _section(section, old.get(section, []), new.get(section, []))]
+    callers = [made.get("test_callers", []) for made in (old, new)]
+    return (*lines, *([_change("test_callers", *callers)] if callers[0] != callers[1] else []))
 
 
 def _section(section: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[str]:

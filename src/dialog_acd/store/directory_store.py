@@ -1,61 +1,44 @@
-"""The directory in the database: read whole, replaced whole.
+"""The directory in the database: read whole, replaced whole, and never forgotten.
 
-There is no editing of single rows. An edit builds a new ``Directory``, which refuses contradictions, and only then
-takes the place of the old one, in one transaction: nobody ever reads half of each.
+There is no editing of single rows. An edit builds a new ``Directory``, which refuses contradictions, and is added as
+the next *version*, with who, when and why. The youngest version is the one in force; nobody ever reads half of each.
+An edit says which version it was made from; if another is in force by then, it is refused, and nobody overwrites what
+they have not seen.
 
-Every directory that was in force is kept, as the text that was applied, with who, when and why (*version*). An edit
-says which version it was made from; if another is in force by then, it is refused, and nobody overwrites what they
-have not seen.
+A version is what ``directory_plain`` makes of the directory, as JSON, and is read by the form that a file has
+(``directory_file``): there is one way to say a directory and one way to read it. Two traps lie in this:
 
-Steps, rungs and hours are stored as the lines an operator writes. A line that cannot be read (a migration carries over
-what an older version had accepted; somebody edits the database by hand) is a fault of the directory like any other,
-told together with the rest.
+* What is equal to its default is not written. To change a default of a field is to change every stored directory
+  that is silent about it, so that takes a migration which writes the old one out.
+* What was allowed when a version was stored may be refused by the rules of a later program. Then it is told with its
+  faults like a file, and the database still gives it out as a text that can be corrected.
+
+Reading and writing a large directory takes some tenths of a second: a thread does it, while calls are routed.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
+import zlib
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, func, insert, select, text
+from sqlalchemy import func, insert, select, text
 
-from dialog_acd.core import calendars, rules
-from dialog_acd.core.calendars import Calendar, Hours, SpecialDay
-from dialog_acd.core.directory import Directory
-from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid, RuleInvalid
-from dialog_acd.core.model import (
-    Agent,
-    AgentOrder,
-    Entry,
-    EntryKind,
-    FailsafeProfile,
-    Partner,
-    Queue,
-    Skill,
-    SkillKind,
-    Step,
-    Team,
-    Tenant,
-    Trunk,
-)
-from dialog_acd.store import tables
+from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid, OurFault
 from dialog_acd.store.database import writing
-from dialog_acd.store.directory_file import directory_from_yaml
+from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_json
 from dialog_acd.store.directory_plain import plain
+from dialog_acd.store.tables import directory_versions
 from dialog_acd.store.yaml_text import write_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from sqlalchemy import Table
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from dialog_acd.core.model import SkillId
-
-T = TypeVar("T")
-_EVERY_DAY = frozenset(range(7))
+    from dialog_acd.core.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +77,39 @@ class NoSuchVersion(DialogAcdError):  # noqa: N818
     error_id = "no-such-version"
 
 
+class DirectoryEmpty(DirectoryInvalid):
+    """The database holds no directory yet: load one with `dialog-acd load FILE`."""
+
+    error_id = "directory-empty"
+
+    def __init__(self) -> None:
+        super().__init__(("there is none yet",))
+        self.args = ((self.__doc__ or "").strip(),)
+
+
 class DirectoryStore:
     """Loads and replaces the directory, and remembers what it was."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._last: tuple[bytes, Directory] | None = None
+        """What was stored or read last, and what it says: most of the time it is asked for again."""
 
     async def load(self) -> Directory:
-        """The whole directory, as one moment saw it. Raises ``DirectoryInvalid``, also where there is none yet."""
-        engine = self._engine
-        if engine.dialect.name == "postgresql":
-            # Many questions, one answer: each SELECT of a plain transaction may see another state.
-            engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        async with engine.connect() as connection:
-            skills: dict[str, dict[SkillId, int]] = {}
-            for row in (await connection.execute(select(tables.agent_skills))).mappings():
-                skills.setdefault(row["agent"], {})[row["skill"]] = row["level"]
-            rows = {
-                table.name: (await connection.execute(select(table).order_by(table.c.position))).mappings().all()
-                for table in tables.CONFIGURATION
-                if table is not tables.agent_skills
-            }
-        return _directory(rows, skills)
+        """The directory in force. Raises what ``in_force`` raises."""
+        return (await self.in_force())[1]
+
+    async def in_force(self) -> tuple[int, Directory]:
+        """Number of the version in force, and the directory.
+
+        Raises ``DirectoryEmpty`` where there is none yet, and ``DirectoryFileInvalid``, which names the version, where
+        today's rules do not allow it or somebody has spoilt it in the database.
+        """
+        number, content = await self._content(None)
+        last = self._last
+        if last is None or last[0] != content:
+            last = self._last = content, await asyncio.to_thread(_directory, content, _source(number))
+        return number, last[1]
 
     async def replace(self, directory: Directory, edit: Edit, expected: int | None = None) -> int:
         """Put this directory in the place of the one stored. It is valid, or it could not have been built.
@@ -123,23 +117,18 @@ class DirectoryStore:
         ``expected``: the version the edit was made from. Returns the number of the new version. Raises
         ``DirectoryMoved``, and nothing has changed.
         """
-        before = await self._unversioned()
+        content = await asyncio.to_thread(_packed, directory)
         async with writing(self._engine).begin() as connection:
             if connection.dialect.name == "postgresql":
-                # Two edits at once: the second waits, and replaces what the first has left. Without the lock it
-                # would not see the first one's rows, and fail on their keys.
-                await connection.execute(text("LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE"))
+                # Two edits at once: the second waits, and sees what the first has left. Without the lock both would
+                # take the same number, and one fail on it.
+                await connection.execute(text("LOCK TABLE directory_versions IN SHARE ROW EXCLUSIVE MODE"))
             found = await _current(connection)
             self.require(expected, found)
-            if before is not None and not found:
-                found = 1
-                await _keep(connection, found, before, Edit("", edit.at, "found in the database"))
-            for table in reversed(tables.CONFIGURATION):
-                await connection.execute(table.delete())
-            for table, rows in _rows(directory):
-                await _fill(connection, table, rows)
-            await _keep(connection, found + 1, directory, edit)
-            return found + 1
+            row = {"number": found + 1, "at": edit.at, "by": edit.by, "why": edit.why, "content": content}
+            await connection.execute(insert(directory_versions), row)
+        self._last = content, directory
+        return found + 1
 
     @staticmethod
     def require(expected: int | None, found: int) -> None:
@@ -147,289 +136,125 @@ class DirectoryStore:
         if expected is not None and expected != found:
             raise DirectoryMoved(expected, found)
 
-    async def _unversioned(self) -> Directory | None:
-        """What an older version of this program has left, which kept no versions."""
-        async with self._engine.connect() as connection:
-            if await _current(connection):
-                return None
-        if await self.is_empty():
-            return None
-        try:
-            return await self.load()
-        except DirectoryInvalid:
-            return None  # nothing that could ever be rolled back to
-
     async def current(self) -> int:
-        """Number of the version in force; 0 where none was ever kept."""
+        """Number of the version in force; 0 where there is none yet."""
         async with self._engine.connect() as connection:
             return await _current(connection)
 
+    async def is_empty(self) -> bool:
+        """Nothing was ever stored."""
+        return await self.current() == 0
+
     async def versions(self, limit: int = 50, before: int | None = None) -> list[Version]:
         """The latest first; with ``before`` only older ones than that number."""
-        v = tables.directory_versions
+        v = directory_versions
         question = select(v.c.number, v.c.at, v.c.by, v.c.why).order_by(v.c.number.desc()).limit(limit)
         if before is not None:
             question = question.where(v.c.number < before)
         async with self._engine.connect() as connection:
             return [Version(r.number, Edit(r.by, r.at, r.why)) for r in await connection.execute(question)]
 
-    async def text_of(self, number: int) -> str:
-        """What was applied, as YAML. Raises ``NoSuchVersion``."""
-        v = tables.directory_versions
-        async with self._engine.connect() as connection:
-            content = await connection.scalar(select(v.c.content).where(v.c.number == number))
-        if content is None:
-            raise NoSuchVersion(f"there is no version {number} of the directory")
-        return str(content)
-
     async def version(self, number: int) -> Directory:
         """The directory as it was. Raises ``NoSuchVersion``, and ``DirectoryFileInvalid`` where today's rules do not
         allow it any more.
         """
-        return directory_from_yaml(await self.text_of(number), Path(f"version {number}"))
+        _, content = await self._content(number)
+        return await asyncio.to_thread(_directory, content, _source(number))
 
-    async def is_empty(self) -> bool:
-        """Nothing was ever stored. (A directory always has its catch-all entry.)"""
+    async def text_of(self, number: int | None = None) -> str:
+        """What was applied (the one in force) as YAML, also where today's rules do not allow it any more.
+
+        Raises ``NoSuchVersion`` or ``DirectoryEmpty``, and ``DirectoryFileInvalid`` where it is spoilt.
+        """
+        number, content = await self._content(number)
+        return await asyncio.to_thread(_yaml, content, _source(number))
+
+    async def plain_of(self, number: int | None = None) -> tuple[int, dict[str, Any]]:
+        """The same as plain values, dates as ISO texts, with its number. Raises what ``text_of`` raises."""
+        number, content = await self._content(number)
+        return number, await asyncio.to_thread(_unpacked, content, _source(number))
+
+    async def _content(self, number: int | None) -> tuple[int, bytes]:
+        """Of this version, or of the one in force."""
+        v = directory_versions
+        question = select(v.c.number, v.c.content).order_by(v.c.number.desc()).limit(1)
+        if number is not None:
+            question = question.where(v.c.number == number)
         async with self._engine.connect() as connection:
-            return (await connection.scalar(select(func.count()).select_from(tables.entries))) == 0
+            row = (await connection.execute(question)).one_or_none()
+        if row is not None:
+            return row.number, row.content
+        if number is None:
+            raise DirectoryEmpty
+        raise NoSuchVersion(f"there is no version {number} of the directory")
 
 
 async def _current(connection: AsyncConnection) -> int:
-    return await connection.scalar(select(func.max(tables.directory_versions.c.number))) or 0
+    return await connection.scalar(select(func.max(directory_versions.c.number))) or 0
 
 
-async def _keep(connection: AsyncConnection, number: int, directory: Directory, edit: Edit) -> None:
-    row = {"number": number, "at": edit.at, "by": edit.by, "why": edit.why, "content": write_yaml(plain(directory))}
-    await connection.execute(insert(tables.directory_versions), row)
+def _source(number: int) -> str:
+    """What stands in the place of a file's name where faults are told."""
+    return f"version {number}"
 
 
-async def _fill(connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
-    if "position" in table.c:
-        rows = [{**row, "position": position} for position, row in enumerate(rows)]
-    if rows:
-        await connection.execute(insert(table), rows)
+# ---------------------------------------------------------------- a version's content; all of it slow, all in threads
 
 
-def _rows(directory: Directory) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
-    """In the order of ``tables.CONFIGURATION``."""
-    yield tables.tenants, [{"id": t.id, "name": t.name, "label": t.label} for t in directory.tenants]
-    yield (
-        tables.trunks,
-        [
-            {
-                "name": t.name,
-                "number_format": t.number_format,
-                "area_code": t.area_code,
-                "country_code": t.country_code,
-            }
-            for t in directory.trunks
-        ],
-    )
-    yield tables.skills, [{"id": s.id, "name": s.name, "kind": s.kind.value} for s in directory.skills]
-    yield (
-        tables.teams,
-        [{"id": t.id, "name": t.name, "by_target": t.by_target, "help_debt": t.help_debt} for t in directory.teams],
-    )
-    yield (
-        tables.calendars,
-        [
-            {
-                "id": c.id,
-                "name": c.name,
-                "hours": [calendars.written(hours) for hours in c.hours],
-                "land": c.land,
-                "special_days": [_special_day_row(special) for special in c.special_days],
-                "zone": c.zone,
-            }
-            for c in directory.calendars
-        ],
-    )
-    yield (
-        tables.partners,
-        [
-            {
-                "id": p.id,
-                "name": p.name,
-                "numbers": list(p.numbers),
-                "ring_for_ms": p.ring_for,
-                "calendar": p.calendar,
-                "channels": p.channels,
-                "calls_per_hour": p.calls_per_hour,
-                "min_gain_ms": p.min_gain,
-            }
-            for p in directory.partners
-        ],
-    )
-    yield (
-        tables.failsafe_profiles,
-        [
-            {"name": p.name, "group": p.group, "partner": p.partner, "hours": list(p.hours)}
-            for p in directory.failsafe_profiles
-        ],
-    )
-    yield (
-        tables.queues,
-        [
-            {
-                "id": q.id,
-                "name": q.name,
-                "steps": [rules.written(step) for step in q.steps],
-                "priority": q.priority,
-                "agent_order": q.agent_order.value,
-                "home_first": q.home_first,
-                "to_partners": q.to_partners,
-                "ring_for_ms": q.ring_for,
-                "wrap_up_for_ms": q.wrap_up_for,
-                "max_wait_ms": q.max_wait,
-                "target_ms": q.target,
-                "target_share": q.target_share,
-                "ladder": [rules.written(rung) for rung in q.ladder],
-                "music": q.music,
-            }
-            for q in directory.queues
-        ],
-    )
-    yield (
-        tables.entries,
-        [
-            {
-                "number": e.number,
-                "tenant": e.tenant,
-                "queue": e.queue,
-                "kind": e.kind.value,
-                "failsafe": e.failsafe,
-                "block": e.block,
-                "greeting": e.greeting,
-                "announcement": e.announcement,
-                "calendar": e.calendar,
-                "closed": e.closed,
-                "at_most": e.at_most,
-                "spare": e.spare,
-                "active_from": e.active_from,
-                "active_to": e.active_to,
-            }
-            for e in directory.entries
-        ],
-    )
-    yield (
-        tables.agents,
-        [
-            {
-                "id": a.id,
-                "name": a.name,
-                "phone": a.phone,
-                "team": a.team,
-                "home": a.home,
-                "lines": sorted(a.lines),
-            }
-            for a in directory.agents
-        ],
-    )
-    yield (
-        tables.agent_skills,
-        [
-            {"agent": a.id, "skill": skill, "level": level}
-            for a in directory.agents
-            for skill, level in a.skills.items()
-        ],
-    )
+def _packed(directory: Directory) -> bytes:
+    said = json.dumps(plain(directory), default=_day_written, ensure_ascii=False, separators=(",", ":"))
+    content = zlib.compress(said.encode())
+    # What cannot be read again would be found out at the next start, when there is no other.
+    if _directory(content, "the new directory") != directory:
+        raise OurFault("the directory would not come back from the database as it is; it was not stored")
+    return content
 
 
-def _special_day_row(special: SpecialDay) -> dict[str, Any]:
-    stretches = [calendars.written(Hours(_EVERY_DAY, *stretch)) for stretch in special.hours]
-    return {
-        "day": special.day.isoformat(),
-        "name": special.name,
-        "hours": [stretch.removeprefix("daily ") for stretch in stretches],
-    }
+def _directory(content: bytes, source: str) -> Directory:
+    return directory_from_json(_text(content, source), source)
 
 
-def _directory(rows: dict[str, Sequence[RowMapping]], skills: dict[str, dict[SkillId, int]]) -> Directory:
-    def plain(name: str) -> list[dict[str, Any]]:
-        return [{key: value for key, value in row.items() if key != "position"} for row in rows[name]]
-
-    unreadable: list[str] = []
+def _unpacked(content: bytes, source: str) -> dict[str, Any]:
     try:
-        directory = Directory(
-            tenants=tuple(Tenant(**row) for row in plain("tenants")),
-            trunks=tuple(Trunk(**row) for row in plain("trunks")),
-            skills=tuple(Skill(**{**row, "kind": SkillKind(row["kind"])}) for row in plain("skills")),
-            teams=tuple(Team(**row) for row in plain("teams")),
-            calendars=tuple(_calendar(row, unreadable) for row in plain("calendars")),
-            partners=tuple(
-                Partner(
-                    id=row["id"],
-                    name=row["name"],
-                    numbers=tuple(row["numbers"]),
-                    ring_for=row["ring_for_ms"],
-                    calendar=row["calendar"],
-                    channels=row["channels"],
-                    calls_per_hour=row["calls_per_hour"],
-                    min_gain=row["min_gain_ms"],
-                )
-                for row in plain("partners")
-            ),
-            failsafe_profiles=tuple(
-                FailsafeProfile(**{**row, "hours": tuple(row["hours"])}) for row in plain("failsafe_profiles")
-            ),
-            queues=tuple(_queue(row, unreadable) for row in plain("queues")),
-            entries=tuple(Entry(**{**row, "kind": EntryKind(row["kind"])}) for row in plain("entries")),
-            agents=tuple(
-                Agent(**{**row, "lines": frozenset(row["lines"])}, skills=skills.get(row["id"], {}))
-                for row in plain("agents")
-            ),
-        )
-    except DirectoryInvalid as error:
-        raise DirectoryInvalid((*unreadable, *error.faults)) from error
-    if unreadable:
-        raise DirectoryInvalid(tuple(unreadable))
-    return directory
+        said = json.loads(_text(content, source))
+    except (ValueError, RecursionError) as error:
+        raise DirectoryFileInvalid(Path(source), (f"it is not JSON: {error}",)) from error
+    if not isinstance(said, dict):
+        raise DirectoryFileInvalid(Path(source), ("it is no table",))
+    return said
 
 
-def _lines(lines: list[str], parse: Callable[[str], T], whose: str, unreadable: list[str]) -> tuple[T, ...]:
-    """What can be read; what cannot be is added to ``unreadable``."""
-    read: list[T] = []
-    for line in lines:
-        try:
-            read.append(parse(line))
-        except RuleInvalid as error:
-            unreadable.append(f"{whose}: {error}")
-    return tuple(read)
+def _yaml(content: bytes, source: str) -> str:
+    try:
+        return write_yaml(plain(_directory(content, source)))
+    except DirectoryFileInvalid:
+        # For whoever wants to correct it, as it stands.
+        return write_yaml(_with_days(_unpacked(content, source)))
 
 
-def _calendar(row: dict[str, Any], unreadable: list[str]) -> Calendar:
-    whose, before = f"calendar {row['id']}", len(unreadable)
-
-    def special_day(row: dict[str, Any]) -> SpecialDay:
-        stretches = _lines([f"daily {stretch}" for stretch in row["hours"]], calendars.parse_hours, whose, unreadable)
-        return SpecialDay(date.fromisoformat(row["day"]), row["name"], tuple((h.opens, h.closes) for h in stretches))
-
-    hours = _lines(row["hours"], calendars.parse_hours, whose, unreadable)
-    special_days = tuple(special_day(special) for special in row["special_days"])
-    if len(unreadable) > before:  # of its hours, enough has been said
-        hours = (calendars.parse_hours("daily 00:00-24:00"),)
-    return Calendar(row["id"], row["name"], hours, row["land"], special_days, row["zone"])
+def _text(content: bytes, source: str) -> bytes:
+    try:
+        return zlib.decompress(content)
+    except zlib.error as error:
+        raise DirectoryFileInvalid(Path(source), (f"it is spoilt in the database ({error})",)) from error
 
 
-def _queue(row: dict[str, Any], unreadable: list[str]) -> Queue:
-    whose = f"queue {row['id']}"
-    steps = _lines(row["steps"], rules.parse_step, whose, unreadable)
-    ladder = _lines(row["ladder"], rules.parse_rung, whose, unreadable)
-    if len(steps) < len(row["steps"]):  # of its steps, and of what widens to them, enough has been said
-        steps, ladder = (Step(timedelta()),), ()
-    return Queue(
-        id=row["id"],
-        name=row["name"],
-        steps=steps,
-        priority=row["priority"],
-        agent_order=AgentOrder(row["agent_order"]),
-        home_first=row["home_first"],
-        to_partners=row["to_partners"],
-        ring_for=row["ring_for_ms"],
-        wrap_up_for=row["wrap_up_for_ms"],
-        max_wait=row["max_wait_ms"],
-        target=row["target_ms"],
-        target_share=row["target_share"],
-        ladder=ladder,
-        music=row["music"],
-    )
+def _day_written(value: object) -> str:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} has no place in a directory")
+
+
+def _with_days(value: Any) -> Any:
+    """The same with dates where there are texts that look like one: who knew the form would not be here."""
+    match value:
+        case dict():
+            return {key: _with_days(one) for key, one in value.items()}
+        case list():
+            return [_with_days(one) for one in value]
+        case str() if len(value) == len("2026-12-24"):
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                return value
+    return value

@@ -1,18 +1,20 @@
 """The schema, and the only place that names a table or a column.
 
-SQLite and PostgreSQL share it. What they do not share is kept in two column types: SQLite has no time zones
-(it hands back naive datetimes), and neither has a duration both agree on, so durations are whole milliseconds.
+SQLite and PostgreSQL share it. What they do not share is kept in a column type: SQLite has no time zones (it hands
+back naive datetimes).
 
-What a queue needs, its ladder and the hours of a calendar are lists of texts, each as an operator writes it
-(``core/rules.py``, ``core/calendars.py``): a rule is read and replaced whole, and nobody asks the database for one.
+The directory is one row for each version, a text as a whole (``directory_store.py``): it is read and replaced whole,
+and nobody asks the database for one queue. So a new field of it needs no migration, and what the text means is said
+in one place, by the form its file has.
 
-Configuration tables refer to each other by foreign keys. ``records`` refers to nothing: a record says what was
-so at the time of the call, and must outlive the tenant, the queue and the agent it names.
+There are no foreign keys. A record says what was so at the time of the call, and must outlive the tenant, the queue
+and the agent it names; so must what a supervisor has ordered, and a token: a directory is replaced whole, and who was
+taken out by mistake comes back as they were.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
@@ -20,12 +22,10 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Date,
     DateTime,
-    Double,
-    ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -67,179 +67,6 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
-
-class Milliseconds(TypeDecorator[timedelta]):
-    """A duration in whole milliseconds. Refuses finer ones instead of rounding them in silence."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        if value is None:
-            return None
-        whole, rest = divmod(value, timedelta(milliseconds=1))
-        if rest:
-            raise ValueError(f"{value!r} is not a whole number of milliseconds")
-        return whole
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002
-        return None if value is None else timedelta(milliseconds=value)
-
-
-def _position() -> Column[int]:
-    # A directory is ordered: the first trunk is the one an unknown trunk is read like.
-    return Column("position", Integer, nullable=False)
-
-
-tenants = Table(
-    "tenants",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _position(),
-    Column("name", Text, nullable=False),
-    Column("label", Text, nullable=False),
-)
-
-trunks = Table(
-    "trunks",
-    metadata,
-    Column("name", Text, primary_key=True),
-    _position(),
-    Column("number_format", Text, nullable=False),
-    Column("area_code", Text, nullable=False),
-    Column("country_code", Text, nullable=False),
-)
-
-skills = Table(
-    "skills",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _position(),
-    Column("name", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-)
-
-teams = Table(
-    "teams",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _position(),
-    Column("name", Text, nullable=False),
-    Column("by_target", Boolean, nullable=False),
-    Column("help_debt", Boolean, nullable=False),
-)
-
-calendars = Table(
-    "calendars",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _position(),
-    Column("name", Text, nullable=False),
-    Column("hours", JSON, nullable=False),
-    Column("land", Text),
-    Column("special_days", JSON, nullable=False),
-    Column("zone", Text, nullable=False),
-)
-
-partners = Table(
-    "partners",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _position(),
-    Column("name", Text, nullable=False),
-    Column("numbers", JSON, nullable=False),
-    Column("ring_for_ms", Milliseconds, nullable=False),
-    Column("calendar", Text, ForeignKey("calendars.id")),
-    Column("channels", Integer),
-    Column("calls_per_hour", Integer),
-    Column("min_gain_ms", Milliseconds, nullable=False),
-)
-
-failsafe_profiles = Table(
-    "failsafe_profiles",
-    metadata,
-    Column("name", Text, primary_key=True),
-    _position(),
-    Column("group", Text, nullable=False),
-    Column("partner", Text, ForeignKey("partners.id")),
-    Column("hours", JSON, nullable=False),
-)
-
-queues = Table(
-    "queues",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _position(),
-    Column("name", Text, nullable=False),
-    Column("steps", JSON, nullable=False),
-    Column("priority", Integer, nullable=False),
-    Column("agent_order", Text, nullable=False),
-    Column("home_first", Boolean, nullable=False),
-    Column("to_partners", Boolean, nullable=False),
-    Column("ring_for_ms", Milliseconds, nullable=False),
-    Column("wrap_up_for_ms", Milliseconds, nullable=False),
-    Column("max_wait_ms", Milliseconds, nullable=False),
-    Column("target_ms", Milliseconds, nullable=False),
-    Column("target_share", Double, nullable=False),
-    Column("ladder", JSON, nullable=False),
-    Column("music", Text, nullable=False),
-)
-
-entries = Table(
-    "entries",
-    metadata,
-    # A number may stand here several times, with dates that do not overlap: a directory sees to that, as to the rest.
-    Column("number", Text, primary_key=True),
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("queue", Text, ForeignKey("queues.id"), nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("failsafe", Text, ForeignKey("failsafe_profiles.name"), nullable=False),
-    Column("block", Boolean, nullable=False),
-    Column("greeting", Text),
-    Column("announcement", Text),
-    Column("calendar", Text, ForeignKey("calendars.id")),
-    Column("closed", Text, nullable=False),
-    Column("at_most", Integer),
-    Column("spare", Integer, nullable=False),
-    Column("active_from", Date),
-    Column("active_to", Date),
-)
-
-agents = Table(
-    "agents",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _position(),
-    Column("name", Text, nullable=False),
-    Column("phone", Text, nullable=False, unique=True),
-    Column("team", Text, ForeignKey("teams.id")),
-    Column("home", Text, ForeignKey("tenants.id")),
-    Column("lines", JSON, nullable=False),
-)
-
-agent_skills = Table(
-    "agent_skills",
-    metadata,
-    Column("agent", Text, ForeignKey("agents.id"), primary_key=True),
-    Column("skill", Text, ForeignKey("skills.id"), primary_key=True),
-    Column("level", Integer, nullable=False),
-)
-
-CONFIGURATION = (
-    tenants,
-    trunks,
-    skills,
-    teams,
-    calendars,
-    partners,
-    failsafe_profiles,
-    queues,
-    entries,
-    agents,
-    agent_skills,
-)
-"""Referred to before referring: the order to fill them in, and backwards to empty them."""
 
 records = Table(
     "records",
@@ -301,7 +128,7 @@ record_conflicts = Table(
     Column("content", JSON, nullable=False),
 )
 
-# Every directory there ever was, as text that could be loaded again.
+# Every directory there ever was; the youngest is in force.
 directory_versions = Table(
     "directory_versions",
     metadata,
@@ -309,10 +136,10 @@ directory_versions = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("by", Text, nullable=False),
     Column("why", Text, nullable=False),
-    Column("content", Text, nullable=False),
+    # JSON, packed by zlib: a version of 500 towns is 1.5 MB, and a tenth of that packed.
+    Column("content", LargeBinary, nullable=False),
 )
 
-# Here and below no foreign key: what a supervisor ordered outlives a directory that is replaced whole.
 queue_switches = Table(
     "queue_switches",
     metadata,
@@ -321,7 +148,6 @@ queue_switches = Table(
     Column("by", Text, nullable=False),
 )
 
-# No foreign key: a directory is replaced whole, and an agent taken out by mistake comes back as they were.
 agent_intents = Table(
     "agent_intents",
     metadata,
@@ -331,7 +157,6 @@ agent_intents = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 
-# No foreign key to the tenants: a directory is replaced whole.
 tokens = Table(
     "tokens",
     metadata,

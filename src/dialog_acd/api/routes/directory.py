@@ -6,7 +6,6 @@ from, so two administrators cannot overwrite each other.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -15,13 +14,18 @@ from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
 from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, NotAllowed, VersionNotSaid, fails
+from dialog_acd.api.problems import (
+    DirectoryMoved,
+    DirectoryRefused,
+    NoSuchVersion,
+    NotAllowed,
+    VersionNotSaid,
+    directory_told,
+    fails,
+)
 from dialog_acd.api.schemas import ChangedOut, DirectoryOut, VersionOut, VersionsOut, WhyIn
-from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dialog_acd.api.keys import Principal
 
 PATH = "/api/v1/directory"
@@ -51,7 +55,7 @@ async def directory(
     ] = None,
 ) -> DirectoryOut:
     _sees_all_towns(by)
-    with _told():
+    with directory_told():
         told = await wiring.directories.told(version)
     response.headers["ETag"] = f'"{told.version}"'
     return DirectoryOut(version=told.version, directory=told.directory)
@@ -85,7 +89,7 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
     why: _Why = "",
     dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.", examples=[True])] = False,
 ) -> ChangedOut:
-    with _told():
+    with directory_told():
         changed = await wiring.directories.change(
             await request.body(), by.name, why, _version(if_match), dry_run=dry_run
         )
@@ -121,7 +125,7 @@ async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     if_match: _IfMatch = None,
     body: Annotated[WhyIn | None, Body()] = None,
 ) -> ChangedOut:
-    with _told():
+    with directory_told():
         why = body.why if body is not None else ""
         changed = await wiring.directories.roll_back(version, by.name, why, _version(if_match))
     log.info("api.directory-rolled-back", by=by.name, role=by.role, to=version, version=changed.version)
@@ -148,20 +152,3 @@ def _version(if_match: str | None) -> int | None:
     if not (number.isascii() and number.isdecimal()) or len(number) > 10:
         raise DirectoryMoved(f"{if_match!r} is no version of the directory.", expected=if_match)
     return int(number)
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """What the directory refuses, as the API says it."""
-    try:
-        yield
-    except DialogAcdError as problem:
-        match problem.error_id:
-            case "directory-file-invalid" | "directory-invalid":
-                faults = list(getattr(problem, "faults", ()))
-                raise DirectoryRefused(None, faults=faults) from problem
-            case "directory-moved":
-                raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
-            case "no-such-version":
-                raise NoSuchVersion(str(problem)) from problem
-        raise
