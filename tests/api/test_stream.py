@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import FastAPI  # noqa: TC002  a fixture's
+from structlog.testing import capture_logs
 
 from dialog_acd.api import feed
 from dialog_acd.api.app import end_streams
@@ -323,16 +324,19 @@ async def test_a_reader_who_reads_nothing_is_left_after_its_time(api: FastAPI, c
         assert centre.watching == []
 
 
-async def test_a_revoked_token_hears_no_more(
-    api: FastAPI, drawer: Drawer, clock: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("away", "seconds"), [(None, 6), (ConnectionError("gone"), 61)])
+async def test_a_token_that_is_not_in_force_any_more_hears_no_more(
+    *, api: FastAPI, drawer: Drawer, clock: Any, monkeypatch: pytest.MonkeyPatch, away: Exception | None, seconds: int
 ) -> None:
     monkeypatch.setattr(feed, "KEEP_ALIVE", 0.01)
     drawer.give("acd_soon-to-be-revoked", Role.SUPERVISOR)
     async with board(api, token="acd_soon-to-be-revoked") as wall:
         await wall.hears()
         drawer.kept.clear()
-        clock.advance(6)
-        assert await wall.ends() == "token"
+        drawer.locked = away
+        with capture_logs():
+            clock.advance(seconds)
+            assert await wall.ends() == "token"
 
 
 async def test_no_token_takes_all_places_and_all_together_are_so_many(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
 from dialog_acd.api.feed import EventStream, Wish
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import KeysUnavailable, NoSuchQueue, NoSuchTenant, StreamsTaken, TooManyStreams, fails
+from dialog_acd.api.problems import ApiProblem, NoSuchQueue, NoSuchTenant, StreamsTaken, TooManyStreams, fails
 from dialog_acd.api.schemas import LiveCallsOut, LiveOut
 from dialog_acd.api.sight import part, seen_by, sight
 
@@ -111,7 +111,7 @@ async def stream(  # noqa: PLR0917  FastAPI's parameters
     async def still() -> bool:
         try:
             return await wiring.keys.principal(presented) == by
-        except KeysUnavailable:
+        except ApiProblem:  # also a person's token that has come to its end
             return False
 
     wish = Wish(
