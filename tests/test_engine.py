@@ -445,3 +445,53 @@ async def test_what_was_told_before_the_stop_is_still_heard(bench: Bench) -> Non
             bench.engine.tell(signal)
         await asyncio.wait({turning}, timeout=3)
     assert bench.core.signals == left
+
+
+# ---------------------------------------------------------------- who watches
+
+
+async def test_who_watches_is_told_after_what_may_have_changed_something_and_after_nothing_else(
+    centre: tuple[Bench, ObservedAcd],
+) -> None:
+    bench, _ = centre
+    seen: list[str] = []
+    async with bench.turning():
+        await bench.engine.ask(found(bench))
+        unwatch = bench.engine.watch(lambda: seen.append(str(bench.engine.view().agents[0].intent)))
+        await bench.engine.turning()
+        assert any(isinstance(order, m.Heartbeat) for order in await bench.engine.ask(m.Beat()))
+        assert seen == []
+        await bench.engine.ask(m.AgentSignedIn(AgentId("anna")))
+        assert seen == ["not-ready"]
+        unwatch()
+        await bench.engine.ask(m.AgentSignedOut(AgentId("anna")))
+        assert seen == ["not-ready"]
+
+
+async def test_a_beat_that_comes_just_when_something_was_due_is_told(bench: Bench) -> None:
+    seen: list[datetime] = []
+    bench.engine.watch(lambda: seen.append(bench.clock.now()))
+    async with bench.turning():
+        await bench.engine.ask(m.Beat())
+        assert seen == []
+        bench.core.deadline = bench.clock.now() + timedelta(seconds=1)
+        await bench.engine.ask(m.Beat())
+        assert seen == []
+        bench.clock.advance(1)
+        await bench.engine.ask(m.Beat())
+        assert seen
+
+
+async def test_who_watches_and_raises_costs_nothing(bench: Bench) -> None:
+    def breaks() -> None:
+        raise RuntimeError("a watcher that breaks its word")
+
+    seen: list[int] = []
+    bench.engine.watch(breaks)
+    bench.engine.watch(lambda: seen.append(1))
+    async with bench.turning():
+        with capture_logs() as lines:
+            await bench.engine.ask(held("c1"))
+            assert await bench.engine.turning()
+    assert [line["event"] for line in lines] == ["engine.defect"]
+    assert (seen, bench.engine.failures) == ([1], 1)

@@ -66,6 +66,7 @@ def test_friday_afternoon_at_the_main_number(operator: Operator) -> None:
         "  queue length 4: widen 1",
         "  waited 60 s: partner oldenburg",
         "  all busy: queue dispatch",
+        "closed    acd/closed is played",
         "failsafe  standard",
     ]
 
@@ -244,6 +245,10 @@ def test_json_says_all_there_is(operator: Operator) -> None:
         "closes_at": None,
         "opens_at": "2026-03-09T07:00:00+01:00",
         "verdict": "partner",
+        "in_words": "partner",
+        "greeting": None,
+        "announcement": None,
+        "closing_prompt": "acd/closed",
         "assuming": "everybody in the directory is signed in and busy, no caller waits yet, no supervisor has switched",
         "steps": [
             {"step": "from 0 s: harburg>=4", "able": 1},

@@ -201,6 +201,31 @@ def records(site: Site) -> list[tuple[str, str]]:
         return database.execute("SELECT call, result FROM records").fetchall()
 
 
+async def test_who_listens_hears_of_a_change_at_once_and_does_not_hold_up_the_stop(site: Site) -> None:
+    async with site.asterisk() as asterisk, service(site) as running, site.client() as api:
+        await running.says("service.started")
+        await asterisk.until(asterisk.has_heartbeat)
+        async with asyncio.timeout(10), api.stream("GET", "/api/v1/live/stream?per_second=10") as stream:
+            assert stream.status_code == 200
+            lines = stream.aiter_lines()
+
+            async def heard(event: str) -> dict[str, Any]:
+                while await anext(lines) != f"event: {event}":
+                    pass
+                return dict(json.loads((await anext(lines)).removeprefix("data: ")))
+
+            assert {agent["state"] for agent in (await heard("state"))["agents"]} == {"signed-out"}
+            await agi(site.agi, "agent", "sign-in", "phone-anna")
+            [anna] = (await heard("change"))["agents"]
+            assert (anna["id"], anna["state"]) == ("anna", "not-ready")
+            running.process.send_signal(signal.SIGTERM)
+            assert await heard("end") == {"why": "stopping"}
+            assert [line async for line in lines] == [""]
+            assert await running.ends() == 0
+        assert "Traceback" not in "\n".join(running.lines)
+        assert "ERROR" not in "\n".join(running.lines).upper()
+
+
 async def test_a_day_at_the_centre(site: Site) -> None:
     """Start, ready, anna signs in, a citizen calls and gives up, and at once the service is told to stop."""
     async with site.asterisk() as asterisk, service(site) as running, site.client() as api:

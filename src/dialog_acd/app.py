@@ -31,7 +31,7 @@ from prometheus_client import (
 
 from dialog_acd import log as log_setup
 from dialog_acd.administration import Administration
-from dialog_acd.api.app import create_api
+from dialog_acd.api.app import create_api, end_streams
 from dialog_acd.api.people import people_of
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
@@ -337,6 +337,7 @@ async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) 
     serving = asyncio.create_task(server.serve(sockets=[listening]), name="api")
 
     async def stop() -> None:
+        end_streams(api)  # or the server would wait for their readers
         server.should_exit = True
         await serving
 

@@ -18,16 +18,14 @@ import json
 import os
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import dialog_acd
 from dialog_acd.api.tokens import FIRST, Role, TokenRefused, digest, fault_of_scope, new_token
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
-from dialog_acd.core.inquiry import ASSUMING, inquire
-from dialog_acd.core.model import UNASSIGNED
+from dialog_acd.core.inquiry import ASSUMING, BERLIN, inquire, moment_of, plainly, require_trunk
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
 
@@ -43,24 +41,11 @@ if TYPE_CHECKING:
     from dialog_acd.store.token_store import Token
 
 
-BERLIN = ZoneInfo("Europe/Berlin")
 READER_LEFT = 141
 """Exit status of a program whose reader has gone, as shells count: 128 and SIGPIPE."""
 
 
-class NoSuchTrunk(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
-    """The directory has no trunk of this name."""
-
-    error_id = "no-such-trunk"
-
-
-class NoSuchMoment(DialogAcdError):  # noqa: N818
-    """A text that is no time."""
-
-    error_id = "no-such-moment"
-
-
-class NoSuchNumber(DialogAcdError):  # noqa: N818
+class NoSuchNumber(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
     """Nothing was dialled."""
 
     error_id = "no-such-number"
@@ -430,55 +415,19 @@ async def _route(settings: Settings, asked: argparse.Namespace) -> int:
 
     if not asked.called.strip():
         raise NoSuchNumber("--called is empty; write the number that was dialled, as 0511 7307-0 or 115")
-    at = _moment(asked.at) if asked.at is not None else SystemClock().now()
+    at = moment_of(asked.at) if asked.at is not None else SystemClock().now()
     directory = await _directory(settings, asked.directory)
-    if all(asked.trunk != trunk.name for trunk in directory.trunks):
-        names = ", ".join(trunk.name for trunk in directory.trunks)
-        raise NoSuchTrunk(f"there is no trunk {asked.trunk!r}; there are: {names}")
-    answer = inquire(directory, asked.called, asked.trunk, at, asked.caller)
-    caller = directory.number(asked.caller, asked.trunk).text if asked.caller else None
-    diversion = directory.entry_for(asked.diversion, asked.trunk, at=at) if asked.diversion else None
+    trunk = require_trunk(directory, asked.trunk)
+    answer = inquire(directory, asked.called, trunk, at, asked.caller, diversion=asked.diversion)
     if asked.json:
-        print(json.dumps(_route_json(asked.called, caller, diversion, answer, why=asked.why), ensure_ascii=False))
+        print(json.dumps(plainly(answer, why=asked.why), ensure_ascii=False))
     else:
-        print(_route_text(directory, caller, diversion, answer, why=asked.why))
+        print(_route_text(directory, answer, why=asked.why))
     return 0
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise NoSuchMoment(f"{text!r} is not a time; write it as 2026-10-30T15:30") from None
-    if not 2000 <= moment.year <= 2099:  # the library of holidays knows no more
-        raise NoSuchMoment(f"{text!r} lies outside the years 2000 to 2099")
-    if moment.tzinfo is not None:
-        return moment
-    local = moment.replace(tzinfo=BERLIN)
-    if local.astimezone(UTC).astimezone(BERLIN).replace(tzinfo=None) != moment:
-        raise NoSuchMoment(f"{text!r} does not exist in Berlin: that night the clocks are set forward")
-    return local
 
 
 def _local(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(BERLIN).isoformat(timespec="seconds")
-
-
-def _iso(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _dormant_json(found: Resolution) -> dict[str, object] | None:
-    entry = found.dormant
-    if entry is None:
-        return None
-    return {
-        "entry": entry.number,
-        "tenant": entry.tenant,
-        "active_from": _iso(entry.active_from),
-        "active_to": _iso(entry.active_to),
-        "awaited": found.awaited,
-    }
 
 
 def _dates(directory: Directory, found: Resolution) -> list[str]:
@@ -504,49 +453,8 @@ def _towns(directory: Directory, entry: Entry) -> str:
     return f"to be named by the agent: {' or '.join(directory.tenant[town].name for town in entry.candidates)}"
 
 
-def _route_json(
-    called: str, caller: str | None, diversion: Resolution | None, answer: Answer, *, why: bool
-) -> dict[str, object]:
-    entry, opening = answer.found.entry, answer.opening
-    said: dict[str, object] = {
-        "called": called,
-        "number": answer.found.number.text,
-        "origin": answer.found.number.origin,
-        "caller": caller,
-        "diversion": diversion.number.text if diversion else None,
-        "diversion_tenant": diversion.entry.tenant if diversion and diversion.known else None,
-        "at": _local(answer.at),
-        "kind": entry.kind.value,
-        "tenant": UNASSIGNED if entry.candidates else entry.tenant,
-        "candidates": list(entry.candidates),
-        "entry": entry.number or entry.kind.value,
-        "found_by": answer.found.why,
-        "active_from": _iso(entry.active_from),
-        "active_to": _iso(entry.active_to),
-        "dormant": _dormant_json(answer.found),
-        "queue": answer.queue.id,
-        "priority": answer.queue.priority,
-        "open": answer.open,
-        "closes_at": _local(opening.closes_at) if opening else None,
-        "opens_at": _local(opening.opens_at) if opening else None,
-        "verdict": answer.verdict,
-        "reason": answer.reason,
-        "assuming": ASSUMING,
-        "steps": [{"step": written(s.step), "able": len(s.able)} for s in answer.steps],
-        "ladder": [{"rung": written(r.rung), "at_arrival": r.at_arrival, "why": r.why} for r in answer.ladder],
-        "failsafe": entry.failsafe,
-    }
-    if why:
-        for row, step in zip(cast("list[dict[str, object]]", said["steps"]), answer.steps, strict=True):
-            row["agents"] = [a.id for a in step.able]
-            row["others"] = {a.id: reason for a, reason in step.unable}
-    return said
-
-
-def _route_text(
-    directory: Directory, caller: str | None, diversion: Resolution | None, answer: Answer, *, why: bool
-) -> str:
-    entry, opening = answer.found.entry, answer.opening
+def _route_text(directory: Directory, answer: Answer, *, why: bool) -> str:
+    entry, opening, caller, diversion = answer.found.entry, answer.opening, answer.caller, answer.diversion
     forwarded = []
     if diversion is not None:
         by = directory.tenant[diversion.entry.tenant].name if diversion.known else diversion.why
@@ -580,6 +488,12 @@ def _route_text(
         lines.append(
             f"  {written(rung.rung)}" + (f"  <- {rung.why}" if rung.at_arrival else f"  ({rung.why})" if why else "")
         )
+    if answer.open and entry.greeting is not None:
+        lines.append(f"greeting  {entry.greeting}")
+    if entry.announcement is not None:
+        lines.append(f"announces {entry.announcement} to the agent")
+    if answer.verdict == "closed":
+        lines.append(f"closed    {entry.closed} is played")
     lines.append(f"failsafe  {entry.failsafe}")
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ Nobody waiting in a queue may suffer for it.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 import structlog
@@ -19,13 +20,14 @@ from dialog_acd.core import messages as m
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from dialog_acd.clock import Clock
     from dialog_acd.core.acd import Acd
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import CallId
     from dialog_acd.core.records import Amendment, CallRecord
-    from dialog_acd.core.view import AcdView
+    from dialog_acd.core.view import AcdView, CallStory
 
 log = structlog.get_logger()
 
@@ -95,6 +97,7 @@ class Engine:
         self._switch: Switch | None = None
         self._inbox: asyncio.Queue[tuple[m.Signal, asyncio.Future[list[m.Order | m.Notice]] | None]] = asyncio.Queue()
         self._stopped = False
+        self._watching: list[Callable[[], None]] = []
         self.failures = 0
         """Signals the core could not handle, and orders a port could not take: each is a defect."""
 
@@ -128,6 +131,15 @@ class Engine:
 
     def view(self) -> AcdView:
         return self._acd.view()
+
+    def story(self, call: CallId) -> CallStory | None:
+        """What has happened to a call so far; ``None`` for one that is not there (any more)."""
+        return self._acd.story(call)
+
+    def watch(self, stir: Callable[[], None]) -> Callable[[], None]:
+        """Have ``stir`` called after each signal that may have changed the view; returns what ends that."""
+        self._watching.append(stir)
+        return partial(self._watching.remove, stir)
 
     def directory(self) -> Directory:
         """The directory in force."""
@@ -180,8 +192,11 @@ class Engine:
             return m.Tick(), None
 
     def _handle(self, signal: m.Signal, answer: asyncio.Future[list[m.Order | m.Notice]] | None) -> None:
+        now = self._clock.now()
+        # A beat, or a look whether we turn, at a moment for which nothing was to come.
+        idle = bool(self._watching) and isinstance(signal, m.Beat | m.Tick) and not self._due(now)
         try:
-            outputs = self._acd.handle(signal, self._clock.now())
+            outputs = self._acd.handle(signal, now)
         except Exception as defect:
             self.failures += 1
             log.exception("engine.defect", signal=repr(signal))
@@ -199,6 +214,17 @@ class Engine:
                 self._notify(cast("m.Notice", output))
         if answer is not None and not answer.done():
             answer.set_result(outputs)
+        if not idle or not all(isinstance(output, m.Heartbeat) for output in outputs):
+            for stir in tuple(self._watching):
+                try:
+                    stir()
+                except Exception:  # whoever watches must not cost a call either
+                    self.failures += 1
+                    log.exception("engine.defect", watching=repr(stir))
+
+    def _due(self, now: datetime) -> bool:
+        deadline = self._acd.next_deadline()
+        return deadline is not None and deadline <= now
 
     def _carry_out(self, order: m.Order) -> None:
         if isinstance(order, m.SaveRecord):

@@ -17,8 +17,9 @@ from dialog_acd.core.gate import Verdict
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, TenantId
 from dialog_acd.core.switches import OF_ENTRIES
-from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 from dialog_acd.recordings import Taken
+from dialog_acd.store.audit_store import NoSuchLine
 from dialog_acd.store.recording_store import NoSuchRecording, Recording
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
@@ -90,6 +91,10 @@ class Centre:
     broken: Exception | None = None
     refusals: list[m.Notice] = field(default_factory=list)
     """What is said to a supervisor who switches."""
+    watching: list[Callable[[], None]] = field(default_factory=list)
+    looked: int = 0
+    """How often somebody asked for the picture."""
+    stories: dict[str, CallStory] = field(default_factory=dict)
     towns: Directory = field(
         default_factory=lambda: demo_directory(
             [replace(demo_agent("anna"), home=TenantId("langenhagen")), demo_agent("bert"), demo_agent("cem")]
@@ -102,7 +107,21 @@ class Centre:
     def view(self) -> AcdView:
         if self.broken is not None:
             raise self.broken
+        self.looked += 1
         return self.seen
+
+    def watch(self, stir: Callable[[], None]) -> Callable[[], None]:
+        self.watching.append(stir)
+        return lambda: self.watching.remove(stir)
+
+    def changes(self, seen: AcdView) -> None:
+        """Something happens, and whoever watches is told that something did."""
+        self.seen = seen
+        for stir in list(self.watching):
+            stir()
+
+    def story(self, call: CallId) -> CallStory | None:
+        return self.stories.get(call)
 
     async def ask(self, signal: m.Signal) -> Sequence[m.Order | m.Notice]:
         if self.silent is not None:
@@ -161,8 +180,23 @@ class Shelf:
         before: tuple[datetime, CallId] | None = None,
         result: Result | None = None,
         tenant: str | None = None,
+        *,
+        queue: str | None = None,
+        partner: str | None = None,
+        agent: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
     ) -> Sequence[CallRecord]:
         ordered = sorted(self.kept, key=lambda r: (r.t_in, r.call), reverse=True)
+        ordered = [
+            r
+            for r in ordered
+            if queue in (None, r.queue)
+            and partner in (None, r.overflow_partner)
+            and agent in (None, r.agent)
+            and (since is None or since <= r.t_in)
+            and (to is None or r.t_in < to)
+        ]
         if result is not None:
             ordered = [r for r in ordered if r.outcome.result is result]
         if tenant is not None:
@@ -227,8 +261,28 @@ class Book:
     def put(self, **said: Any) -> None:
         self.lines.append(Line(len(self.lines) + 1, **said))
 
-    async def page(self, limit: int, before: int | None, tenant: str | None) -> Sequence[Line]:
-        found = [line for line in reversed(self.lines) if tenant in (None, line.tenant)]
+    async def page(
+        self,
+        limit: int,
+        before: int | None,
+        tenant: str | None,
+        *,
+        who: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
+    ) -> Sequence[Line]:
+        if before is not None and all(line.id != before for line in self.lines):
+            raise NoSuchLine
+        found = [
+            line
+            for line in reversed(self.lines)
+            if tenant in (None, line.tenant)
+            and who in (None, line.who)
+            and action in (None, line.action)
+            and (since is None or since <= line.at)
+            and (to is None or line.at < to)
+        ]
         return [line for line in found if before is None or line.id < before][:limit]
 
     def told(self) -> list[tuple[str, str, str, str]]:

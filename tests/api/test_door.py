@@ -60,7 +60,17 @@ def test_a_placeholder_is_no_token(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/docs", "/redoc", "/api/v1/", "/api/v1/queues/", "/api/v1/agents/a%2Fb/ready/x"]
+    "path",
+    [
+        "/",
+        "/redoc",
+        "/docs/",
+        "/docs/index.html",
+        "/docs/..%2Fapp.py",
+        "/api/v1/",
+        "/api/v1/queues/",
+        "/api/v1/agents/a%2Fb/ready/x",
+    ],
 )
 async def test_unknown_paths(operator: httpx.AsyncClient, path: str) -> None:
     problem(await operator.get(path), 404, "no-such-path")

@@ -32,6 +32,8 @@ ALL = {OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR}
 LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/openapi.json"): ALL,
     ("GET", "/api/v1/live"): {*ALL, DESK},
+    ("GET", "/api/v1/live/calls"): {*ALL, DESK},
+    ("GET", "/api/v1/live/stream"): {*ALL, DESK},
     ("GET", "/api/v1/queues"): ALL,
     ("PUT", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
@@ -55,6 +57,8 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("PUT", "/api/v1/calls/{call}/town"): {OPERATOR, SUPERVISOR, DESK},
     ("PUT", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/calls/{call}/decisions"): ALL,
+    ("GET", "/api/v1/resolve"): ALL,
     ("GET", "/api/v1/directory"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
@@ -68,7 +72,14 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/recordings/{digest}"): ALL,
     ("GET", "/api/v1/recordings/{digest}/audio"): ALL,
 }
-OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
+OPEN = {
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/metrics"),
+    # The same in every installation; the document that the page shows needs a token.
+    ("GET", "/docs"),
+    ("GET", "/docs/{asset}"),
+}
 BODIES: dict[str, dict[str, str]] = {
     "/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"},
     "/api/v1/calls/{call}/town": {"tenant": "langenhagen"},
@@ -82,11 +93,16 @@ TOWN, NUMBER = "langenhagen", "%2B495117307"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
+ASKED = {"/api/v1/resolve": "?called=0511 7307-0", "/api/v1/live/stream": "?events=1"}
+"""What a route cannot do without, or would not end without."""
+
+
 def where(path: str) -> str:
-    digest = hashlib.sha256(b"RIFF").hexdigest()
-    return path.format(
-        agent="anna", call="c1", queue=TOWN, tenant=TOWN, version=1, digest=digest, number="%2B495117307"
+    digest, asked = hashlib.sha256(b"RIFF").hexdigest(), ASKED.get(path, "")
+    named = path.format(
+        agent="anna", asset="docs.js", call="c1", queue=TOWN, tenant=TOWN, version=1, digest=digest, number=NUMBER
     )
+    return named + asked
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -184,7 +200,7 @@ async def test_without_a_token_nothing_is_told_and_nothing_done_and_it_is_noted(
 async def test_what_watches_over_us_needs_no_token(
     stranger: httpx.AsyncClient, book: Book, method: str, path: str
 ) -> None:
-    assert (await stranger.request(method, path)).status_code == 200
+    assert (await stranger.request(method, where(path))).status_code == 200
     assert book.lines == []
 
 
@@ -222,7 +238,7 @@ async def test_a_town_sees_its_own_calls_and_no_others(town: httpx.AsyncClient, 
     assert (await town.get("/api/v1/calls/c1")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/api/v1/calls/{}", "/api/v1/calls?before={}"])
+@pytest.mark.parametrize("path", ["/api/v1/calls/{}", "/api/v1/calls/{}/decisions", "/api/v1/calls?before={}"])
 async def test_another_towns_call_is_not_there_in_the_very_same_words(
     town: httpx.AsyncClient, shelf: Shelf, path: str
 ) -> None:
@@ -428,7 +444,7 @@ async def test_a_thousand_wrong_tokens_are_eleven_lines(
     more, next_one = book.lines[12:]
     assert (more.who, more.action, more.outcome, more.tenant) == ("nobody", "api.refuse-more", "refused", None)
     assert more.details == {"attempts": 990, "since": "2026-03-02T11:00:00+00:00", "from": {"10.0.0.7": 990}}
-    assert (next_one.action, next_one.at) == ("live.whole-picture", clock.now())
+    assert (next_one.action, next_one.at) == ("live.picture", clock.now())
 
 
 async def test_whoever_reads_the_book_finds_the_count_there(
@@ -507,6 +523,30 @@ async def test_the_book_is_read_in_pages_and_a_town_reads_its_own(
     ]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "before=0", "before=x", f"before={2**63}"])
+async def test_some_of_the_book(stranger: httpx.AsyncClient, everybody: Drawer, book: Book, clock: ManualClock) -> None:
+    for role in (OPERATOR, SUPERVISOR):
+        for step in ("ready", "not-ready"):
+            await stranger.post(f"/api/v1/agents/bert/{step}", headers=bearer(TOKENS[role]))
+            clock.advance(60)
+
+    async def read(**params: str) -> list[int]:
+        page = (await stranger.get("/api/v1/audit", params=params, headers=bearer(TOKENS[AUDITOR]))).json()
+        return [line["id"] for line in page["lines"]]
+
+    assert await read(who="the supervisor") == [4, 3]
+    assert await read(action="agents.ready") == [3, 1]
+    assert await read(action="agents.ready", who="the operator") == [1]
+    assert await read(**{"from": "2026-03-02T11:01:00Z", "to": "2026-03-02T11:03:00Z"}) == [3, 2]
+    assert await read(who="nobody") == []
+
+
+async def test_a_line_that_is_not_there_is_not_the_end_of_the_book(operator: httpx.AsyncClient) -> None:
+    answer = await operator.get("/api/v1/audit?before=9")
+    assert (answer.status_code, answer.json()["error_id"]) == (404, "no-such-line")
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "before=0", "before=x", f"before={2**63}", "who=", "action=%00", "from=2026"]
+)
 async def test_an_odd_page_of_the_book_is_refused(operator: httpx.AsyncClient, query: str) -> None:
     assert (await operator.get(f"/api/v1/audit?{query}")).status_code == 422

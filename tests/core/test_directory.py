@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dialog_acd.core.calendars import Calendar, SpecialDay, parse_hours
 from dialog_acd.core.directory import Directory
 from dialog_acd.core.errors import DirectoryInvalid
-from dialog_acd.core.matching import fulfils
+from dialog_acd.core.matching import fulfils, may_serve
 from dialog_acd.core.model import (
     Action,
     Agent,
@@ -44,7 +44,7 @@ from dialog_acd.core.model import (
 )
 from dialog_acd.core.remarks import remarks
 from dialog_acd.core.rules import parse_rung, parse_step
-from dialog_acd.testing import MONDAY
+from dialog_acd.testing import MONDAY, demo_agent, demo_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -815,3 +815,28 @@ def test_a_circle_is_told_exactly_where_there_is_one(leads: set[tuple[int, int]]
 def test_the_earliest_and_the_last_minute_of_the_promise_count() -> None:
     (remark,) = remarks(hours("mon-fri 08:01-17:59"), MONDAY)
     assert remark.startswith(f"{PROMISE}Mon-Fri 08:00-08:01, Mon-Fri 17:59-18:00 it is closed")
+
+
+# ------------------------------------------------------------ who may serve
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from(["115", "citizens"]), st.integers(1, 5)),
+            st.sets(st.sampled_from(["langenhagen", "hannover", "115"])),
+        ),
+        max_size=8,
+    )
+)
+def test_who_is_able_is_who_may_serve_one_by_one(people: list[tuple[dict[str, int], set[str]]]) -> None:
+    steps = ("from 0 s: citizens>=3 and 115>=2", "from 5 s: citizens>=2", "from 9 s: any")
+    agents = [
+        replace(demo_agent(f"a{n}", skills), lines=frozenset(map(QueueId, lines)))
+        for n, (skills, lines) in enumerate(people)
+    ]
+    directory = demo_directory(agents, steps=steps)
+    for _ in range(2):  # worked out, and remembered
+        for queue in directory.queues:
+            for number, step in enumerate(queue.steps):
+                assert list(directory.able(queue.id, number)) == [a for a in agents if may_serve(a, queue, step)]

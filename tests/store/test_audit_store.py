@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from dialog_acd.store import audit_store
-from dialog_acd.store.audit_store import AuditStore
+from dialog_acd.store.audit_store import AuditStore, NoSuchLine
 from dialog_acd.store.database import writing
 from patience import soon
 
@@ -46,6 +46,29 @@ async def test_whoever_looks_at_once_finds_what_was_just_done(engine: AsyncEngin
     assert (line.at, line.who, line.role, line.tenant) == (NINE, "leitstelle", "supervisor", "langenhagen")
     assert (line.action, line.about, line.outcome) == ("agents.ready", "anna", "done")
     assert line.details == {"status": 200, "until": None}
+
+
+async def test_some_of_the_lines_and_the_time_counts_not_the_sequence_of_writing(engine: AsyncEngine) -> None:
+    """The command line writes at once, the service when it can: a later id may be of an earlier moment."""
+    store = AuditStore(engine)
+    for n, (minutes, who) in enumerate([(0, "a"), (5, "b"), (3, "a"), (5, "a"), (1, "b")], 1):
+        at = NINE + timedelta(minutes=minutes)
+        store.put(
+            at=at, who=who, role="", tenant=None, action=f"x{n % 2}", about=str(n), outcome="done", details={}
+        )  # fmt: skip
+
+    async def read(before: int | None = None, **sought: Any) -> list[str]:
+        return [line.about for line in await store.page(9, before, None, **sought)]
+
+    assert await read() == ["4", "2", "3", "5", "1"]
+    assert await read(3) == ["5", "1"]
+    assert await read(who="a") == ["4", "3", "1"]
+    assert await read(4, who="a") == ["3", "1"]
+    assert await read(action="x1", who="b") == ["5"]
+    assert await read(since=NINE + timedelta(minutes=1), to=NINE + timedelta(minutes=5)) == ["3", "5"]
+    assert await read(2, since=NINE + timedelta(minutes=1)) == ["3", "5"]
+    with pytest.raises(NoSuchLine):
+        await read(99)
 
 
 async def test_pages_lead_back_through_all_lines_once(engine: AsyncEngine) -> None:

@@ -397,11 +397,11 @@ async def test_the_way_back_from_dates_leaves_who_answers_today(lived: Lived) ->
     assert await lived.everything() == before
 
 
-async def test_what_was_switched_over_stays_so_in_the_eleventh_form_and_back(lived: Lived) -> None:
+async def test_what_was_switched_over_stays_so_in_the_ninth_form_and_back(lived: Lived) -> None:
     await lived.change("0008")
     await lived.say("INSERT INTO queue_switches VALUES ('town', '2026-03-02 16:00:00', 'frau-meyer')")
     before = await lived.everything()
-    await lived.change("0011")
+    await lived.change("0009")
     engine = await open_database(lived.url)
     [switch] = await IntentStore(engine).switches()
     await engine.dispose()

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
-OPEN = frozenset({"/health/live", "/health/ready", "/metrics"})
-"""For whoever watches over the service; nothing there is about anybody's call."""
+OPEN = frozenset({"/health/live", "/health/ready", "/metrics", "/docs", "/docs/{asset}"})
+"""For whoever watches over the service, and files that are the same in every installation; nothing there is about
+anybody's call, nor about this centre."""
 
 # auto_error off: the library's own refusal would be one more shape of error.
 _bearer = HTTPBearer(

@@ -6,8 +6,8 @@ token; but not a recording, which may be large: its route reads it, once it know
 there as well. It is plain ASGI: a middleware class that wraps
 responses would cost a task per request, and one that limits bodies inside the framework sees only some of them.
 
-No documentation pages: FastAPI's own load their scripts from a foreign host, which a town hall's network does not
-reach and should not. ``/openapi.json`` is served, to whoever has a token.
+FastAPI's own documentation pages load their scripts from a foreign host, which a town hall's network does not reach
+and should not; ours (``routes/docs.py``) loads from here alone. ``/openapi.json`` is for whoever has a token.
 """
 
 from __future__ import annotations
@@ -25,9 +25,23 @@ from starlette.requests import ClientDisconnect
 import dialog_acd
 from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
+from dialog_acd.api.contract import DESCRIPTION, TAGS, contract, operation_id
+from dialog_acd.api.feed import Feed
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, recordings, switches, tenants
+from dialog_acd.api.routes import (
+    agents,
+    audit,
+    calls,
+    directory,
+    docs,
+    health,
+    queues,
+    recordings,
+    resolve,
+    switches,
+    tenants,
+)
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Strangers, Witness
@@ -88,9 +102,11 @@ def create_api(
     api = FastAPI(
         title="dialog-acd",
         summary="Call distribution for municipal citizen service centres",
-        description="Durations are seconds, times ISO 8601 in UTC. "
-        "Every error is `{error_id, message, details}`. All but health and metrics need a token.",
+        description=DESCRIPTION,
         version=dialog_acd.__version__,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -100,9 +116,13 @@ def create_api(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     keys = Keyring(token, tokens, now, people)
-    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log, archive)
+    api.state.wiring = Wiring(
+        live, records, directories, readiness, metrics_registry, keys, audit_log, archive, now, Feed(live)
+    )
     api.include_router(health.router)
-    refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
+    api.include_router(docs.router)
+    refusals = problems.fails(problems.NotAuthenticated, problems.NotAllowed, problems.KeysUnavailable)
+    refusals[422] = {"model": ProblemOut, "description": "`not-valid`"}
     for router in (
         live_routes.router,
         queues.router,
@@ -114,6 +134,7 @@ def create_api(
         agents.commands,
         calls.router,
         calls.commands,
+        resolve.router,
         directory.router,
         tenants.router,
         audit.router,
@@ -122,8 +143,8 @@ def create_api(
         api.include_router(router, prefix="/api/v1", responses=refusals)
 
     @api.get("/openapi.json", include_in_schema=False, tags=["api"])
-    async def contract(_: Reader) -> dict[str, Any]:
-        return api.openapi()
+    async def document(_: Reader) -> dict[str, Any]:
+        return contract(api)
 
     require_declarations(api.routes)
     # Starlette types these as taking any exception; each is called only with its own.
@@ -134,6 +155,11 @@ def create_api(
     api.add_middleware(Witness, audit=audit_log, now=now, strangers=api.state.strangers)
     api.add_middleware(Door)  # the last is the outermost
     return api
+
+
+def end_streams(api: FastAPI) -> None:
+    """The service stops: whoever listens to the live state is told so, and nobody begins to."""
+    cast("Wiring", api.state.wiring).feed.close()
 
 
 class Door:

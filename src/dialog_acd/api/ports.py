@@ -18,19 +18,31 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from dialog_acd.api.feed import Feed
     from dialog_acd.api.keys import Keyring
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Notice, Order, Signal
     from dialog_acd.core.model import CallId, TenantId
     from dialog_acd.core.records import CallRecord, Result
-    from dialog_acd.core.view import AcdView
+    from dialog_acd.core.view import AcdView, CallStory
 
 
 class Live(Protocol):
-    """The centre as it is now. All four are called on the event loop the engine runs on."""
+    """The centre as it is now. All of it is called on the event loop the engine runs on."""
 
     def view(self) -> AcdView: ...
+
+    def story(self, call: CallId) -> CallStory | None:
+        """What has happened to a call so far; ``None`` for one that is not there (any more)."""
+        ...
+
+    def watch(self, stir: Callable[[], None]) -> Callable[[], None]:
+        """Have ``stir`` called whenever the view may have changed; returns what ends that.
+
+        It returns at once and does nothing that takes time: a caller waits meanwhile.
+        """
+        ...
 
     def directory(self) -> Directory:
         """The one in force: which town a queue serves, where an agent is at home."""
@@ -59,10 +71,17 @@ class Records(Protocol):
         before: tuple[datetime, CallId] | None = None,
         result: Result | None = None,
         tenant: str | None = None,
+        *,
+        queue: str | None = None,
+        partner: str | None = None,
+        agent: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
     ) -> Sequence[CallRecord]:
         """Newest first by (``t_in``, ``call``); with ``before`` only those that come after it in this order.
 
-        With ``tenant`` only this town's.
+        With ``tenant`` only this town's; with ``partner`` those for which it was last asked; from ``since`` on, before
+        ``to``.
 
         The call belongs to the mark: two may come in the same millisecond, and a time alone would then skip one
         of them or show it twice.
@@ -199,8 +218,21 @@ class Audit(Protocol):
         """Take note. Returns at once and never raises: what is asked of the centre does not wait for this."""
         ...
 
-    async def page(self, limit: int, before: int | None, tenant: str | None) -> Sequence[AuditLine]:
-        """The latest first; with ``before`` only lines with a lesser id, with ``tenant`` only this town's."""
+    async def page(
+        self,
+        limit: int,
+        before: int | None,
+        tenant: str | None,
+        *,
+        who: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
+    ) -> Sequence[AuditLine]:
+        """The latest first; with ``before`` only those that come after this line, with ``tenant`` only this town's.
+
+        From ``since`` on, before ``to``. Raises a ``DialogAcdError`` with the ``error_id`` ``no-such-line``.
+        """
         ...
 
 
@@ -264,6 +296,8 @@ class Wiring:
     keys: Keyring
     audit: Audit
     recordings: Recordings
+    now: Callable[[], datetime]
+    feed: Feed
 
 
 async def _wiring(request: Request) -> Wiring:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastapi.responses import JSONResponse
 
+from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ _ERROR_IDS = {
     HTTPStatus.NOT_FOUND: "no-such-path",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
 }
+
+
+ELSEWHERE = {
+    400: ("bad-request", "The body cannot be read."),
+    422: ("not-valid", "The request is not as the API describes it."),
+}
+"""Problems of requests that no route has seen."""
 
 
 class ApiProblem(DialogAcdError):  # noqa: N818  nouns, as in core/errors.py
@@ -99,6 +107,41 @@ class NoSuchEntry(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchTenant(ApiProblem):
+    """There is no town with this id."""
+
+    error_id = "no-such-tenant"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchLine(ApiProblem):
+    """There is no line of the audit log with this id."""
+
+    error_id = "no-such-line"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchTrunk(ApiProblem):
+    """There is no trunk of this name."""
+
+    error_id = "no-such-trunk"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchMoment(ApiProblem):
+    """What was sent is no time."""
+
+    error_id = "no-such-moment"
+    status = HTTPStatus(422)
+
+
+class NotYourNumber(ApiProblem):
+    """At that moment this is no number of your town."""
+
+    error_id = "not-your-number"
+    status = HTTPStatus.NOT_FOUND
+
+
 class SwitchRefused(ApiProblem):
     """The centre does not switch this."""
 
@@ -107,7 +150,7 @@ class SwitchRefused(ApiProblem):
 
 
 class NoSuchCall(ApiProblem):
-    """There is no record of this call; a call gets its record when it has ended."""
+    """There is no such call: it is not going on, and there is no record of it (yet)."""
 
     error_id = "no-such-call"
     status = HTTPStatus.NOT_FOUND
@@ -162,11 +205,19 @@ class NoSuchVersion(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
-class NoSuchTenant(ApiProblem):
-    """There is no town with this id."""
+class TooManyStreams(ApiProblem):
+    """With this token somebody listens to the live state often enough already; end one of the streams first."""
 
-    error_id = "no-such-tenant"
-    status = HTTPStatus.NOT_FOUND
+    error_id = "too-many-streams"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class StreamsTaken(ApiProblem):
+    """So many listen to the live state that nobody else can now; GET /api/v1/live answers all the same."""
+
+    error_id = "streams-taken"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "10"}
 
 
 class NotReadyForCitizens(ApiProblem):
@@ -239,6 +290,14 @@ class NotReady(ApiProblem):
 
     error_id = "not-ready"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def fails(*kinds: type[ApiProblem]) -> dict[int | str, dict[str, Any]]:
+    """For the ``responses`` of a route or router: what else can go wrong there."""
+    words: dict[int | str, list[str]] = {}
+    for kind in kinds:
+        words.setdefault(int(kind.status), []).append(f"`{kind.error_id}`")
+    return {status: {"model": ProblemOut, "description": ", ".join(said)} for status, said in words.items()}
 
 
 @contextlib.contextmanager

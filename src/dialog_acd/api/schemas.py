@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.records import CallRecord
-    from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+    from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
 _NOON = "2026-03-02T11:00:00Z"
 _Time = Annotated[datetime, Field(examples=[_NOON])]
@@ -50,8 +50,8 @@ class ProblemOut(_Out):
 class QueueOut(_Out):
     """A queue at this moment."""
 
-    id: str = Field(examples=["langenhagen"])
-    name: str = Field(examples=["Stadt Langenhagen"])
+    id: str = Field(description="Id of the queue.", examples=["langenhagen"])
+    name: str = Field(description="Its name, for people.", examples=["Stadt Langenhagen"])
     waiting: int = Field(
         description="Callers without a person: waiting, being offered, returning, partner ringing; here and below "
         "without test calls.",
@@ -192,13 +192,13 @@ class SwitchesOut(_Out):
 class AgentOut(_Out):
     """An agent at this moment. ``state`` is the one word for a board; the three axes behind it follow."""
 
-    id: str = Field(examples=["anna"])
-    name: str = Field(examples=["Anna Ahrens"])
+    id: str = Field(description="Id of the agent.", examples=["anna"])
+    name: str = Field(description="Their name.", examples=["Anna Ahrens"])
     phone: str = Field(description="Name of the phone at the agent's place.", examples=["agent-1"])
-    team: str = Field(examples=["region"])
+    team: str = Field(description="Id of their team; empty: none.", examples=["region"])
     state: str = Field(
         description="signed-out, not-ready, available, offered, talking, wrap-up, phone-in-use, "
-        "phone-unreachable: the first thing that keeps calls away.",
+        "phone-unreachable, set-aside (for seconds, the phone would not ring): the first thing that keeps calls away.",
         examples=["not-ready"],
     )
     intent: str = Field(description="What the agent wants: signed-out, ready, not-ready.", examples=["not-ready"])
@@ -251,7 +251,7 @@ class LiveCallOut(_Out):
         description="Towns that share the number it came by, of which one has to be named; empty: it is one town's."
     )
     test: bool = Field(description="A test call: handled as all others, and in no figure.", examples=[False])
-    queue: str = Field(examples=["langenhagen"])
+    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
@@ -260,7 +260,7 @@ class LiveCallOut(_Out):
         description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe, released.",
         examples=["waiting"],
     )
-    arrived_at: _Time
+    arrived_at: _Time = Field(description="First signalling at our door.")
     age_seconds: float = Field(description="Since its arrival, in seconds.", examples=[41.2])
     agent: str | None = Field(description="Who is rung or talks; null when nobody.", examples=["anna"])
 
@@ -287,7 +287,7 @@ class QueuesOut(_Out):
     """
 
     at: _Time = Field(description="The moment of the picture.")
-    queues: list[QueueOut]
+    queues: list[QueueOut] = Field(description="In the directory's order.")
 
     @classmethod
     def of(cls, view: AcdView) -> QueuesOut:
@@ -301,11 +301,11 @@ class AgentsOut(_Out):
     by_state: dict[str, int] = Field(
         description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
     )
-    agents: list[AgentOut]
+    agents: list[AgentOut] = Field(description="In the directory's order.")
 
     @classmethod
     def of(cls, view: AcdView) -> AgentsOut:
-        return cls(at=view.at, by_state=_by_state(view.agents), agents=[AgentOut.of(agent) for agent in view.agents])
+        return cls(at=view.at, by_state=by_state(view.agents), agents=[AgentOut.of(agent) for agent in view.agents])
 
 
 class LiveOut(_Out):
@@ -316,12 +316,12 @@ class LiveOut(_Out):
     """
 
     at: _Time = Field(description="The moment of the picture.")
-    switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.")
-    queues: list[QueueOut]
+    switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.", examples=[True])
+    queues: list[QueueOut] = Field(description="In the directory's order.")
     agents_by_state: dict[str, int] = Field(
         description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
     )
-    agents: list[AgentOut]
+    agents: list[AgentOut] = Field(description="In the directory's order.")
     calls: list[LiveCallOut] = Field(description="Calls that have not ended, oldest first.")
     switches: list[SwitchOut] = Field(description="What a supervisor has switched, the latest first.")
 
@@ -331,18 +331,56 @@ class LiveOut(_Out):
             at=view.at,
             switch_up=view.switch_up,
             queues=[QueueOut.of(queue) for queue in view.queues],
-            agents_by_state=_by_state(view.agents),
+            agents_by_state=by_state(view.agents),
             agents=[AgentOut.of(agent) for agent in view.agents],
             calls=[LiveCallOut.of(call, view.at) for call in view.calls],
             switches=[SwitchOut.of(switch) for switch in view.switches],
         )
 
 
-def _by_state(agents: Iterable[AgentView]) -> dict[str, int]:
+class LiveCallsOut(_Out):
+    """Calls that have not ended; for a token of one town those to its numbers."""
+
+    at: _Time = Field(description="The moment of the picture.")
+    calls: list[LiveCallOut] = Field(description="Oldest first.")
+
+    @classmethod
+    def of(cls, view: AcdView) -> LiveCallsOut:
+        return cls(at=view.at, calls=[LiveCallOut.of(call, view.at) for call in view.calls])
+
+
+class GoneOut(_Out):
+    """Ids of what was in the picture and is not any more."""
+
+    queues: list[str] = Field(description="Queues that the directory has no longer.", examples=[[]])
+    agents: list[str] = Field(description="Agents that the directory has no longer.", examples=[[]])
+    calls: list[str] = Field(description="Calls that have ended.", examples=[["acd1-1767225600.17"]])
+
+
+class LiveChangeOut(_Out):
+    """What has changed in the picture since the event before.
+
+    Queues, agents and calls take the place of those with the same id. That a wait grows is no change.
+    """
+
+    at: _Time = Field(description="The moment of the picture.")
+    switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.", examples=[True])
+    queues: list[QueueOut] = Field(description="Those that have changed, and new ones.")
+    agents_by_state: dict[str, int] = Field(
+        description="How many agents are in each state that occurs, of all.", examples=[{"available": 3, "talking": 5}]
+    )
+    agents: list[AgentOut] = Field(description="Those that have changed, and new ones.")
+    calls: list[LiveCallOut] = Field(description="Those that have changed, and new ones.")
+    gone: GoneOut = Field(description="What is not there any more.")
+
+
+def by_state(agents: Iterable[AgentView]) -> dict[str, int]:
     return dict(sorted(Counter(agent.state for agent in agents).items()))
 
 
 class NotReadyIn(BaseModel):
+    """Why an agent takes no calls."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     why: Annotated[
@@ -358,6 +396,8 @@ class NotReadyIn(BaseModel):
 
 
 class OutcomeOut(_Out):
+    """How a call ended for the business."""
+
     result: str = Field(
         description="served, abandoned, overflowed, failsafe, closed, released, refused, failed.", examples=["served"]
     )
@@ -370,8 +410,8 @@ class OutcomeOut(_Out):
 class OfferOut(_Out):
     """One attempt to have one agent take the call."""
 
-    offer: str = Field(examples=["31"])
-    agent: str = Field(examples=["anna"])
+    offer: str = Field(description="Number of the offer; they rise.", examples=["31"])
+    agent: str = Field(description="Id of the agent.", examples=["anna"])
     at: _Time = Field(description="When the phone was to ring.")
     result: str = Field(
         description="answered, no-answer, declined, phone-busy, phone-gone, caller-gone, not-talked.",
@@ -385,9 +425,9 @@ class OfferOut(_Out):
 class RungOut(_Out):
     """One rung of the overflow ladder that was taken."""
 
-    at: _Time
+    at: _Time = Field(description="When it was taken.")
     rung: str = Field(description="As the directory has it.", examples=["waited 60 s: partner oldenburg"])
-    why: str = Field(examples=["waited 60 s"])
+    why: str = Field(description="What made it fire.", examples=["waited 60 s"])
 
 
 class TownIn(BaseModel):
@@ -429,14 +469,14 @@ class CallOut(_Out):
     t_amended: _Moment = Field(
         description="When `tenant` or `test` was last changed after the record had been written."
     )
-    queue: str = Field(examples=["langenhagen"])
+    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
     )
     dialled: str = Field(description="The number dialled, as the record keeps it.", examples=["+4951173070"])
     ani: str | None = Field(description="The caller's number; null when withheld.", examples=["+4930230125001"])
-    trunk: str = Field(examples=["trunk"])
+    trunk: str = Field(description="Name of the trunk it came in on.", examples=["trunk"])
     trunk_call_id: str = Field(
         description="SIP Call-ID on the trunk: what a carrier asks for.", examples=["1-4711@192.0.2.7"]
     )
@@ -456,12 +496,18 @@ class CallOut(_Out):
     in_time: bool = Field(description="Answered within the queue's target, boundary included.", examples=[True])
     agent: str | None = Field(description="Who answered.", examples=["anna"])
     partner: str | None = Field(description="Partner centre that answered.", examples=["oldenburg"])
-    transferred_to: str | None = Field(description="Extension or phone the agent sent the caller to.")
-    transfer_blind: bool | None = Field(description="Blind (true) or attended (false); null without transfer.")
-    failsafe_answered_by: str | None = Field(description="Phone or partner that answered in failsafe.")
+    transferred_to: str | None = Field(
+        description="Extension or phone the agent sent the caller to; null: nobody did.", examples=["4711"]
+    )
+    transfer_blind: bool | None = Field(
+        description="Blind (true) or attended (false); null without transfer.", examples=[True]
+    )
+    failsafe_answered_by: str | None = Field(
+        description="Phone or partner that answered in failsafe; null: none.", examples=["phone-12"]
+    )
     hung_up_first: str = Field(description="caller, agent or unknown.", examples=["caller"])
     cause: int = Field(description="Q.850 cause of the caller's channel, 0 when unknown.", examples=[16])
-    outcome: OutcomeOut
+    outcome: OutcomeOut = Field(description="How the call ended.")
     offers: list[OfferOut] = Field(description="Attempts to find an agent, in order; at most the last fifty.")
     overflow_trigger: str = Field(
         description="What last sent the call to a partner, whether it answered or not: all-busy, waited, "
@@ -533,10 +579,218 @@ class CallOut(_Out):
 class CallsOut(_Out):
     """A page of records, the latest to come in first; for a token of one town that town's alone."""
 
-    calls: list[CallOut]
+    calls: list[CallOut] = Field(description="The latest to come in first.")
     next: str | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.",
         examples=["acd1-1767225600.17"],
+    )
+
+
+class MomentOut(_Out):
+    """Something that happened to a call."""
+
+    at: _Time = Field(description="When.")
+    after_seconds: float = Field(description="Since the call's arrival, in seconds.", examples=[12.4])
+    what: str = Field(
+        description="arrived, greeting-ended, queued, rung-taken, overflow-began, offered, answered, partner-answered, "
+        "failsafe-entered, callback-promised, left, ended, wrap-up-ended (may lie ahead).",
+        examples=["offered"],
+    )
+    about: str | None = Field(
+        description="The queue, rung, agent or partner; in failsafe who answered; null where it is about nobody else.",
+        examples=["anna"],
+    )
+    why: str = Field(
+        description="How it came to that, or how it went, in words; may be empty.",
+        examples=["no-answer: waited 12 s; idle for 95 s (then bert 40 s)"],
+    )
+
+
+class EndedCallOut(CallOut):
+    """The record of a finished call, and its story."""
+
+    state: Literal["ended"] = Field(description="It is over.", examples=["ended"])
+    timeline: list[MomentOut] = Field(description="What happened, in order.")
+
+    @classmethod
+    def told(cls, record: CallRecord, moments: list[MomentOut]) -> EndedCallOut:
+        return cls(**dict(CallOut.of(record)), state="ended", timeline=moments)
+
+
+class CallSoFarOut(LiveCallOut):
+    """A call that has not ended, and its story so far."""
+
+    dialled: str = Field(description="The number dialled.", examples=["+4951173070"])
+    ani: str | None = Field(description="The caller's number; null when withheld.", examples=["+4930230125001"])
+    trunk: str = Field(description="Name of the trunk it came in on.", examples=["trunk"])
+    trunk_call_id: str = Field(
+        description="SIP Call-ID on the trunk: what a carrier asks for.", examples=["1-4711@192.0.2.7"]
+    )
+    partner: str | None = Field(description="Partner centre that rings or talks; null: none.", examples=["oldenburg"])
+    timeline: list[MomentOut] = Field(description="What happened, in order.")
+
+    @classmethod
+    def told(cls, story: CallStory, moments: list[MomentOut], at: datetime) -> CallSoFarOut:
+        return cls(
+            **dict(LiveCallOut.of(story.now, at)),
+            dialled=story.dialled,
+            ani=story.ani,
+            trunk=story.trunk,
+            trunk_call_id=story.trunk_call_id,
+            partner=story.partner,
+            timeline=moments,
+        )
+
+
+class DecisionOut(_Out):
+    """A choice that was made for a call, and its reason."""
+
+    at: _Time = Field(description="When.")
+    decision: str = Field(
+        description="verdict: what becomes of the call at its arrival; rung: what the overflow ladder did; "
+        "offer: whose phone is to ring.",
+        examples=["offer"],
+    )
+    chosen: str = Field(
+        description="Of a verdict: wait, closed, refused, emergency, failsafe (Asterisk did not get an answer, and "
+        "went on alone). Of a rung: the rung. Of an offer: the agent.",
+        examples=["anna"],
+    )
+    why: str = Field(description="The reason, in words.", examples=["waited 12 s; idle for 95 s (then bert 40 s)"])
+    result: str | None = Field(
+        description="What became of an offer: answered, no-answer, declined, phone-busy, phone-gone, caller-gone, "
+        "not-talked, open; null: it was no offer.",
+        examples=["no-answer"],
+    )
+
+
+class DecisionsOut(_Out):
+    """The decisions made for a call, in order; the last fifty offers and the last twelve rungs."""
+
+    call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
+    decisions: list[DecisionOut] = Field(description="In the order they were made.")
+
+
+# ---------------------------------------------------------------- resolve
+
+
+class DormantOut(_Out):
+    """The entry that would have come first, but for its dates."""
+
+    entry: str = Field(description="Its number (E.164) or extension.", examples=["+494172"])
+    tenant: str = Field(description="Id of the town it belongs to.", examples=["salzhausen"])
+    active_from: date | None = Field(
+        description="Its first day, from 00:00 in Berlin on; null: it has no beginning.", examples=["2026-07-01"]
+    )
+    active_to: date | None = Field(
+        description="Its last day, to 24:00 in Berlin; null: it has no end.", examples=["2026-12-31"]
+    )
+    awaited: bool = Field(description="It is still to begin (true), or over (false).", examples=[True])
+
+
+class StepAnswerOut(_Out):
+    """A step of the queue, and who in the directory fulfils it."""
+
+    step: str = Field(description="As the directory has it.", examples=["from 15 s: langenhagen>=2"])
+    able: int = Field(description="How many agents fulfil it, signed in or not.", examples=[12])
+    agents: list[str] = Field(
+        default=[], description="With `why`: ids of those; for one town's token its own agents.", examples=[["anna"]]
+    )
+    others: dict[str, str] = Field(
+        default={},
+        description="With `why`: everybody else's id, and what they lack; for one town's token its own agents.",
+        examples=[{"bert": "has langenhagen at 1, not 2"}],
+    )
+
+
+class RungAnswerOut(_Out):
+    """A rung of the queue's overflow ladder, and whether it is taken."""
+
+    rung: str = Field(description="As the directory has it.", examples=["waited 60 s: partner oldenburg"])
+    at_arrival: bool = Field(description="Taken as soon as the caller comes.", examples=[False])
+    why: str = Field(
+        description="Why it is taken at arrival; else when it would be, or what is in its way.", examples=["after 60 s"]
+    )
+
+
+class ResolveOut(_Out):
+    """What would happen to a call, by the directory in force; the words of `dialog-acd route --json`."""
+
+    called: str = Field(description="The number as it was asked.", examples=["0511 7307-0"])
+    number: str = Field(description="The number as it was read: E.164, 115, or as it is.", examples=["+4951173070"])
+    origin: str | None = Field(
+        description="Area code from which 115 was dialled; null: another number, or the trunk does not tell.",
+        examples=["511"],
+    )
+    caller: str | None = Field(description="The caller's number as it was read.", examples=["+4930230125001"])
+    diversion: str | None = Field(
+        description="Who forwarded the call, as it was read; decides nothing.", examples=["+494105550"]
+    )
+    diversion_tenant: str | None = Field(
+        description="Whose number that is; null: nobody's, or another town's to a token of one town.",
+        examples=["langenhagen"],
+    )
+    at: datetime = Field(
+        description="The moment asked about, in Berlin's time.", examples=["2026-10-30T15:30:00+01:00"]
+    )
+    kind: str = Field(
+        description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
+        examples=["main-number"],
+    )
+    tenant: str = Field(
+        description="Id of the town that gets the call; `unassigned`: an agent will name one of the candidates.",
+        examples=["langenhagen"],
+    )
+    candidates: list[str] = Field(
+        description="Towns that share the number; none: it is one town's.", examples=[["hannover", "laatzen"]]
+    )
+    entry: str = Field(description="The entry's number, or its kind where it has none.", examples=["+495117307"])
+    found_by: str = Field(description="How the entry was found.", examples=["block +495117307"])
+    active_from: date | None = Field(
+        description="The entry's first day, from 00:00 in Berlin on; null: it has no beginning.",
+        examples=["2026-04-01"],
+    )
+    active_to: date | None = Field(
+        description="The entry's last day, to 24:00 in Berlin; null: it has no end.", examples=["2026-12-31"]
+    )
+    dormant: DormantOut | None = Field(
+        description="An entry that would have come first but is not active then; null: there is none.",
+        examples=[None],
+    )
+    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
+    priority: int = Field(description="Class of the queue's calls, 0 to 9; a higher one goes first.", examples=[0])
+    open: bool = Field(description="Whether the number is served then.", examples=[True])
+    closes_at: datetime | None = Field(
+        description="Until when it is open, in Berlin's time; null: it never closes, or is closed.",
+        examples=["2026-10-30T18:00:00+01:00"],
+    )
+    opens_at: datetime | None = Field(
+        description="When it opens again, in Berlin's time; null: it is open, or not known to open.", examples=[None]
+    )
+    verdict: str = Field(
+        description="What happens if nobody is free: wait, partner, closed, released, emergency.", examples=["wait"]
+    )
+    reason: str = Field(description="Open or closed, and why.", examples=["open"])
+    in_words: str = Field(
+        description="The verdict, and what comes before it.",
+        examples=["an agent who is free answers at once; if all are busy: wait"],
+    )
+    assuming: str = Field(
+        description="What is taken for granted, as nobody can know it beforehand.",
+        examples=["everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over"],
+    )
+    greeting: str | None = Field(
+        description="Prompt the caller hears first while the number is open; null: none.",
+        examples=["acd/greeting-langenhagen"],
+    )
+    announcement: str | None = Field(
+        description="Prompt the agent hears before the two are connected; null: none.", examples=["acd/langenhagen"]
+    )
+    closing_prompt: str = Field(description="Prompt the caller hears while it is closed.", examples=["acd/closed"])
+    steps: list[StepAnswerOut] = Field(description="Who may answer, and how that widens with the wait.")
+    ladder: list[RungAnswerOut] = Field(description="The queue's overflow ladder, from the top.")
+    failsafe: str = Field(
+        description="Failsafe profile: where the call goes while this service is away.", examples=["standard"]
     )
 
 
@@ -547,7 +801,7 @@ class AuditLineOut(_Out):
     """A change through the API, a token made or revoked, or an attempt that was refused."""
 
     id: int = Field(description="Rises with every line.", examples=[4711])
-    at: _Time
+    at: _Time = Field(description="When.")
     who: str = Field(
         description="Name of the token; `name (subject)` of a person of the identity provider; `admin` is the first "
         "operator's key, `nobody` had no token in force.",
@@ -595,7 +849,7 @@ class AuditLineOut(_Out):
 class AuditOut(_Out):
     """A page of the audit log, the latest first; for a token of one town the lines that concern that town."""
 
-    lines: list[AuditLineOut]
+    lines: list[AuditLineOut] = Field(description="The latest first.")
     next: int | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.", examples=[4711]
     )
@@ -605,17 +859,25 @@ class AuditOut(_Out):
 
 
 class LivenessOut(_Out):
+    """The engine turns."""
+
     alive: bool = Field(description="The engine handled a question just now.", examples=[True])
 
 
 class DependencyOut(_Out):
-    ok: bool
+    """Something the service depends on."""
+
+    ok: bool = Field(description="Fit for calls.", examples=[True])
     detail: str = Field(description="One sentence for a human.", examples=["connected to Asterisk 22.10.1"])
 
 
 class ReadinessOut(_Out):
-    ready: bool = Field(examples=[True])
-    dependencies: dict[str, DependencyOut]
+    """Calls can be taken."""
+
+    ready: bool = Field(description="Everything it depends on is fit for calls.", examples=[True])
+    dependencies: dict[str, DependencyOut] = Field(
+        description="By name.", examples=[{"switch": {"ok": True, "detail": "connected to Asterisk 22.10.1"}}]
+    )
 
 
 # ---------------------------------------------------------------- directory
@@ -643,6 +905,8 @@ class ChangedOut(_Out):
 
 
 class VersionOut(_Out):
+    """A version of the directory, and who put it in force."""
+
     version: int = Field(description="Number; they rise.", examples=[7])
     at: _Time = Field(description="Since when it was in force.")
     by: str = Field(description="Who put it in force.", examples=["admin"])
@@ -652,7 +916,7 @@ class VersionOut(_Out):
 class VersionsOut(_Out):
     """A page of versions, the latest first."""
 
-    versions: list[VersionOut]
+    versions: list[VersionOut] = Field(description="The latest first.")
     next: int | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.", examples=[3]
     )
@@ -662,6 +926,8 @@ _Said = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, 
 
 
 class WhyIn(BaseModel):
+    """Why something is changed."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     why: _Said = Field(
@@ -696,10 +962,7 @@ class GateOut(_Out):
     tenant: str = Field(description="Id of the town.", examples=["langenhagen"])
     on: date = Field(description="The day that was examined.", examples=["2022-03-01"])
     go: bool = Field(description="Nothing is missing, or somebody answers for it.", examples=[False])
-    findings: list[FindingOut] = Field(
-        description="What is missing.",
-        examples=[[{"id": "question:pbx", "what": "not answered yet: Which telephone system ...?", "waiver": None}]],
-    )
+    findings: list[FindingOut] = Field(description="What is missing.")
     notes: list[str] = Field(
         description="What keeps nobody from going live, and is better known.",
         examples=[["prompt greeting-langenhagen has no recording yet: a machine speaks it"]],
@@ -719,6 +982,8 @@ class GateOut(_Out):
 
 
 class WaiverIn(BaseModel):
+    """Somebody answers for something that is missing."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     finding: Annotated[_Said, StringConstraints(min_length=1, max_length=120)] = Field(
@@ -733,6 +998,8 @@ class WaiverIn(BaseModel):
 
 
 class GoLiveIn(BaseModel):
+    """The day on which a town is to go live."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     on: date = Field(description="The first day, from 00:00 in Berlin on; today: at once.", examples=["2022-03-01"])

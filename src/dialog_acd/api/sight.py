@@ -15,33 +15,63 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dialog_acd.api.problems import NoSuchQueue, NoSuchTenant
+from dialog_acd.core.model import QueueId
 from dialog_acd.core.switches import OF_QUEUES
 
 if TYPE_CHECKING:
     from dialog_acd.api.keys import Principal
     from dialog_acd.api.ports import Live
+    from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import Entry
     from dialog_acd.core.view import AcdView
 
 
-def sight(live: Live, by: Principal) -> AcdView:
-    view = live.view()
-    if by.tenant is None:
-        return view
-    directory = live.directory()
-    queues = {entry.queue for entry in directory.entries if entry.tenant == by.tenant}
-    agents = {agent.id for agent in directory.agents if agent.home == by.tenant}
-    return replace(
-        view,
-        queues=tuple(queue for queue in view.queues if queue.id in queues),
-        agents=tuple(agent for agent in view.agents if agent.id in agents),
-        calls=tuple(call for call in view.calls if call.tenant == by.tenant),
-        switches=tuple(
-            switch
-            for switch in view.switches
-            if switch.tenant in (None, by.tenant) and (switch.kind not in OF_QUEUES or switch.about in queues)
-        ),
-    )
+def sight(live: Live, by: Principal, tenant: str | None = None, queue: str | None = None) -> AcdView:
+    """What somebody sees; with ``tenant`` that town's part of it, with ``queue`` only what is about this queue.
+
+    Raises ``NoSuchTenant``, ``NoSuchQueue``, also for what somebody may not see: that it exists is not theirs to know.
+    """
+    return part(live.view(), live.directory(), seen_by(by, tenant, live.directory()), queue)
+
+
+def seen_by(by: Principal, tenant: str | None, directory: Directory) -> str | None:
+    """The one town that is looked at; ``None``: all. Raises ``NoSuchTenant``."""
+    if tenant is None:
+        return by.tenant
+    if by.tenant not in (None, tenant) or tenant not in directory.tenant:
+        raise NoSuchTenant(tenant=tenant)
+    return tenant
+
+
+def part(view: AcdView, directory: Directory, tenant: str | None, queue: str | None) -> AcdView:
+    """A part of the picture: a town's (or all), a queue's (or all). Raises ``NoSuchQueue``."""
+    if tenant is not None:
+        queues = {entry.queue for entry in directory.entries if entry.tenant == tenant}
+        at_home = {agent.id for agent in directory.agents if agent.home == tenant}
+        view = replace(
+            view,
+            queues=tuple(found for found in view.queues if found.id in queues),
+            agents=tuple(agent for agent in view.agents if agent.id in at_home),
+            calls=tuple(call for call in view.calls if call.tenant == tenant),
+            switches=tuple(
+                switch
+                for switch in view.switches
+                if switch.tenant in (None, tenant) and (switch.kind not in OF_QUEUES or switch.about in queues)
+            ),
+        )
+    if queue is not None:
+        found = directory.queue.get(QueueId(queue))
+        if found is None or all(seen.id != queue for seen in view.queues):
+            raise NoSuchQueue(queue=queue)
+        able = {agent.id for agent in directory.able(found.id, -1)}
+        view = replace(
+            view,
+            queues=tuple(seen for seen in view.queues if seen.id == queue),
+            agents=tuple(agent for agent in view.agents if agent.id in able),
+            calls=tuple(call for call in view.calls if call.queue == queue),
+        )
+    return view
 
 
 def entry_in_sight(live: Live, by: Principal, number: str) -> Entry | None:

@@ -27,7 +27,7 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.floor import GRACE, HELD_WITHIN, LOST_AFTER, Floor
 from dialog_acd.core.ladder import AGAIN
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState
-from dialog_acd.core.live import UNTRIED, Due, LiveAgent, LiveCall, picture
+from dialog_acd.core.live import UNTRIED, Due, LiveAgent, LiveCall, picture, story
 from dialog_acd.core.model import QueueId, SwitchKind
 from dialog_acd.core.naming import Naming
 from dialog_acd.core.offers import IdSource, Offers
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.model import PartnerId
-    from dialog_acd.core.view import AcdView
+    from dialog_acd.core.model import CallId, PartnerId
+    from dialog_acd.core.view import AcdView, CallStory
 
 PAUSE = timedelta(seconds=2)
 """After a refused order, before the same call is offered again."""
@@ -163,6 +163,11 @@ class Acd:
     def directory(self) -> Directory:
         """The directory in force."""
         return self._floor.directory
+
+    def story(self, call: CallId) -> CallStory | None:
+        """What has happened to a call so far; ``None`` for one that is not there (any more)."""
+        found = self._floor.calls.get(call)
+        return None if found is None else story(found, self._floor.directory)
 
     def view(self) -> AcdView:
         """An immutable picture, as of the last signal."""

@@ -125,6 +125,20 @@ class Directory:
         return {a.phone: a for a in self.agents}
 
     @cached_property
+    def _able(self) -> dict[int, tuple[Agent, ...]]:
+        return {}
+
+    def able(self, queue: QueueId, step: int) -> tuple[Agent, ...]:
+        """Who may serve the queue's calls at this of its steps, in the directory's order.
+
+        Worked out once: who asks it of every queue must not walk through all agents for each.
+        """
+        groups, group_of = self.plan.own[queue][step], self.plan.group_of
+        if (found := self._able.get(groups)) is None:
+            found = self._able[groups] = tuple(agent for agent in self.agents if groups >> group_of[agent.id] & 1)
+        return found
+
+    @cached_property
     def partner(self) -> Mapping[PartnerId, Partner]:
         return {p.id: p for p in self.partners}
 

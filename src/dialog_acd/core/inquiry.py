@@ -8,31 +8,56 @@ for a caller who comes at a given moment. What nobody can know beforehand is ass
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
 
+from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.ladder import Situation, fires, is_for
-from dialog_acd.core.matching import may_serve
-from dialog_acd.core.model import Action, EntryKind, Trigger
+from dialog_acd.core.model import UNASSIGNED, Action, EntryKind, Trigger
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator
+    from datetime import date
 
     from dialog_acd.core.calendars import Opening
     from dialog_acd.core.directory import Directory, Resolution
-    from dialog_acd.core.model import Agent, PartnerId, Queue, Rung, Step
+    from dialog_acd.core.model import Agent, PartnerId, Queue, Rung, Step, TenantId
 
 ASSUMING = "everybody in the directory is signed in and busy, no caller waits yet, no supervisor has switched"
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class NoSuchTrunk(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """The directory has no trunk of this name."""
+
+    error_id = "no-such-trunk"
+
+
+class NoSuchMoment(DialogAcdError):  # noqa: N818
+    """A text that is no time."""
+
+    error_id = "no-such-moment"
 
 
 @dataclass(frozen=True, slots=True)
 class StepAnswer:
+    directory: Directory
+    queue: Queue
     step: Step
     able: tuple[Agent, ...]
     """Who in the directory fulfils it."""
-    unable: tuple[tuple[Agent, str], ...]
-    """Everybody else, and why not."""
+
+    @property
+    def unable(self) -> Iterator[tuple[Agent, str]]:
+        """Everybody else, and why not: a sentence for each of thousands, so only for whoever asks."""
+        able = {agent.id for agent in self.able}
+        for agent in self.directory.agents:
+            if agent.id not in able:
+                yield agent, _why_not(agent, self.queue, self.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +83,12 @@ class Answer:
     reason: str
     steps: tuple[StepAnswer, ...]
     ladder: tuple[RungAnswer, ...]
+    called: str
+    """As it was asked."""
+    caller: str | None
+    """As it was read; ``None``: not said."""
+    diversion: Resolution | None
+    """Who forwarded the call; ``None``: not said."""
 
     @property
     def open(self) -> bool:
@@ -84,16 +115,25 @@ class Answer:
         return f"an agent who is free answers at once; if all are busy: {then}"
 
 
-def inquire(directory: Directory, called: str, trunk: str, at: datetime, caller: str | None = None) -> Answer:
+def inquire(
+    directory: Directory,
+    called: str,
+    trunk: str,
+    at: datetime,
+    caller: str | None = None,
+    *,
+    diversion: str | None = None,
+) -> Answer:
     """Ask what happens to a call to ``called`` (as the trunk writes it) at this moment (aware).
 
-    ``caller``: the number shown, as the trunk writes it; ``None``: one that can be called back.
+    ``caller``: the number shown, as the trunk writes it; ``None``: one that can be called back. ``diversion``: who
+    forwarded the call; it is told, and decides nothing.
     """
     found = directory.entry_for(called, trunk, at=at)
     queue = directory.queue[found.entry.queue]
     calendar = directory.calendar[found.entry.calendar] if found.entry.calendar is not None else None
     opening = calendar.opening(at) if calendar else None
-    steps = tuple(_step(directory, queue, step) for step in queue.steps)
+    steps = tuple(StepAnswer(directory, queue, step, directory.able(queue.id, n)) for n, step in enumerate(queue.steps))
     asked = _Inquiry(
         directory=directory,
         found=found,
@@ -105,7 +145,113 @@ def inquire(directory: Directory, called: str, trunk: str, at: datetime, caller:
     )
     ladder = tuple(map(asked.rung, queue.ladder))
     verdict, reason = asked.verdict(ladder)
-    return Answer(at, found, queue, opening, asked.hours, verdict, reason, steps, ladder)
+    return Answer(
+        at, found, queue, opening, asked.hours, verdict, reason, steps, ladder, called,
+        directory.number(caller, trunk).text if caller else None,
+        directory.entry_for(diversion, trunk, at=at) if diversion else None,
+    )  # fmt: skip
+
+
+def require_trunk(directory: Directory, name: str) -> str:
+    """The trunk's name. Raises ``NoSuchTrunk``: a call from one is read like the first, a question is a mistake."""
+    if all(name != trunk.name for trunk in directory.trunks):
+        names = ", ".join(trunk.name for trunk in directory.trunks)
+        raise NoSuchTrunk(f"there is no trunk {name!r}; there are: {names}")
+    return name
+
+
+def moment_of(text: str) -> datetime:
+    """A time as people write it (ISO 8601), in Berlin if no zone is given. Raises ``NoSuchMoment``."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise NoSuchMoment(f"{text!r} is not a time; write it as 2026-10-30T15:30") from None
+    if not 2000 <= moment.year <= 2099:  # the library of holidays knows no more
+        raise NoSuchMoment(f"{text!r} lies outside the years 2000 to 2099")
+    if moment.tzinfo is not None:
+        return moment
+    local = moment.replace(tzinfo=BERLIN)
+    if local.astimezone(UTC).astimezone(BERLIN).replace(tzinfo=None) != moment:
+        raise NoSuchMoment(f"{text!r} does not exist in Berlin: that night the clocks are set forward")
+    return local
+
+
+# ---------------------------------------------------------------- as plain values
+
+
+def plainly(answer: Answer, *, why: bool, home: TenantId | None = None) -> dict[str, object]:
+    """Everything of an answer as texts, numbers, lists and tables: what every way of asking tells.
+
+    ``why``: also who could answer, and who could not for what; with ``home`` only those of this town hall by name.
+    Times are Berlin's.
+    """
+    entry, found, opening, by = answer.found.entry, answer.found, answer.opening, answer.diversion
+    return {
+        "called": answer.called,
+        "number": found.number.text,
+        "origin": found.number.origin,
+        "caller": answer.caller,
+        "diversion": by.number.text if by else None,
+        "diversion_tenant": by.entry.tenant if by and by.known else None,
+        "at": _local(answer.at),
+        "kind": entry.kind.value,
+        "tenant": UNASSIGNED if entry.candidates else entry.tenant,
+        "candidates": list(entry.candidates),
+        "entry": entry.number or entry.kind.value,
+        "found_by": found.why,
+        "active_from": _iso(entry.active_from),
+        "active_to": _iso(entry.active_to),
+        "dormant": _dormant(found),
+        "queue": answer.queue.id,
+        "priority": answer.queue.priority,
+        "open": answer.open,
+        "closes_at": _local(opening.closes_at) if opening else None,
+        "opens_at": _local(opening.opens_at) if opening else None,
+        "verdict": answer.verdict,
+        "reason": answer.reason,
+        "in_words": answer.in_words,
+        "assuming": ASSUMING,
+        "greeting": entry.greeting,
+        "announcement": entry.announcement,
+        "closing_prompt": entry.closed,
+        "steps": [
+            {"step": written(step.step), "able": len(step.able)} | (_names(step, home) if why else {})
+            for step in answer.steps
+        ],
+        "ladder": [{"rung": written(r.rung), "at_arrival": r.at_arrival, "why": r.why} for r in answer.ladder],
+        "failsafe": entry.failsafe,
+    }
+
+
+def _names(step: StepAnswer, home: TenantId | None) -> dict[str, object]:
+    return {
+        "agents": [agent.id for agent in step.able if home in (None, agent.home)],
+        "others": {agent.id: reason for agent, reason in step.unable if home in (None, agent.home)},
+    }
+
+
+def _dormant(found: Resolution) -> dict[str, object] | None:
+    entry = found.dormant
+    if entry is None:
+        return None
+    return {
+        "entry": entry.number,
+        "tenant": entry.tenant,
+        "active_from": _iso(entry.active_from),
+        "active_to": _iso(entry.active_to),
+        "awaited": found.awaited,
+    }
+
+
+def _local(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(BERLIN).isoformat(timespec="seconds")
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+# ---------------------------------------------------------------- how it is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +354,6 @@ class _Inquiry:
 def _said(opening: Opening) -> str:
     """``closed by day (Karfreitag)``."""
     return opening.why.value.replace("-", " ") + (f" ({opening.name})" if opening.name else "")
-
-
-def _step(directory: Directory, queue: Queue, step: Step) -> StepAnswer:
-    able = tuple(agent for agent in directory.agents if may_serve(agent, queue, step))
-    unable = tuple((a, _why_not(a, queue, step)) for a in directory.agents if not may_serve(a, queue, step))
-    return StepAnswer(step, able, unable)
 
 
 def _why_not(agent: Agent, queue: Queue, step: Step) -> str:

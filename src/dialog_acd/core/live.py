@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.matching import bits
 from dialog_acd.core.model import UNASSIGNED
-from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -277,6 +277,29 @@ _WAITING_STATES = frozenset(
 )
 
 
+def _view(call: LiveCall, directory: Directory) -> CallView:
+    towns = directory.tenant
+    return CallView(
+        call.id, call.town, call.queue.id, call.entry.kind, call.state, call.line.t_in, call.agent,
+        tuple(towns[t] for t in call.candidates if t in towns), call.test,
+    )  # fmt: skip
+
+
+def story(call: LiveCall, directory: Directory) -> CallStory:
+    """An immutable copy of what is known of one call."""
+    line = call.line
+    away = "emergency" if call.emergency else call.refused or ("" if line.t_q or call.came_in_time else call.closed)
+    return CallStory(
+        now=_view(call, directory), dialled=call.dialled, ani=call.ani, trunk=call.trunk,
+        trunk_call_id=call.trunk_call_id,
+        t_in=line.t_in, t_ann_end=line.t_ann_end, t_q=line.t_q, t_ans=line.t_ans, t_wrap_end=line.t_wrap_end,
+        t_ovf=line.t_ovf, t_ovf_ans=line.t_ovf_ans, t_failsafe=line.t_failsafe, t_callback=call.callback_at,
+        agent=call.agent or call.served_by, partner=call.partner, overflow_partner=call.asked,
+        transferred_to=call.transferred_to, failsafe_answered_by=call.failsafe_answered_by,
+        offers=tuple(line.offers), rungs=call.rungs, turned_away=away,
+    )  # fmt: skip
+
+
 class _Staffed:
     """How many could answer a queue. Counted by kinds of agents: a large centre has more pairs of queue and agent than
     can be looked at while calls wait.
@@ -315,14 +338,7 @@ def picture(
 ) -> AcdView:
     """An immutable copy of what is alive."""
     ordered = sorted(calls, key=lambda c: c.place)
-    towns = directory.tenant
-    live = [
-        CallView(
-            c.id, c.town, c.queue.id, c.entry.kind, c.state, c.line.t_in, c.agent,
-            tuple(towns[t] for t in c.candidates if t in towns), c.test,
-        )
-        for c in ordered
-    ]  # fmt: skip
+    live = [_view(c, directory) for c in ordered]
     people = [
         AgentView(
             a.agent.id, a.agent.name, a.agent.phone, a.agent.team or "", a.intent, a.reason, a.work, a.phone,

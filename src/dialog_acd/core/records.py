@@ -27,6 +27,8 @@ PROMISED = "promised"
 
 
 class Result(StrEnum):
+    """How a call ended."""
+
     SERVED = "served"
     ABANDONED = "abandoned"
     OVERFLOWED = "overflowed"

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
     from dialog_acd.core.messages import Switch
-    from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, Tenant, TenantId
+    from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, Phone, QueueId, Tenant, TenantId
+    from dialog_acd.core.records import OfferTried, RungTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,39 @@ class CallView:
     candidates: tuple[Tenant, ...] = ()
     """Towns that may be named for it."""
     test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallStory:
+    """What has happened to a call so far, by the names its record will have."""
+
+    now: CallView
+    dialled: str
+    ani: str | None
+    trunk: str
+    trunk_call_id: str
+    t_in: datetime
+    t_ann_end: datetime | None
+    t_q: datetime | None
+    t_ans: datetime | None
+    t_wrap_end: datetime | None
+    t_ovf: datetime | None
+    t_ovf_ans: datetime | None
+    t_failsafe: datetime | None
+    t_callback: datetime | None
+    agent: AgentId | None
+    """Who talks to the caller, or last did."""
+    partner: PartnerId | None
+    """Whom the call is with now, ringing or talking."""
+    overflow_partner: PartnerId | None
+    transferred_to: str | None
+    failsafe_answered_by: str | None
+    offers: tuple[OfferTried, ...]
+    """The last one's result is ``open`` while it is so."""
+    rungs: tuple[RungTaken, ...]
+    turned_away: str
+    """Why the call is not held: ``emergency``, why it was refused, or why the number is closed; empty: it is, or will
+    be."""
 
 
 @dataclass(frozen=True, slots=True)

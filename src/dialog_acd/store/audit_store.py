@@ -14,10 +14,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from dialog_acd.store.database import writing
+from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.tables import audit
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ class AuditLine:
     about: str
     outcome: str
     details: Mapping[str, Any]
+
+
+class NoSuchLine(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """There is no line of the audit log with this id."""
+
+    error_id = "no-such-line"
 
 
 class AuditStore:
@@ -81,15 +88,35 @@ class AuditStore:
         self._pending.append({"at": at, **said, "details": dict(details)})
         self._wake.set()
 
-    async def page(self, limit: int, before: int | None, tenant: str | None) -> list[AuditLine]:
-        """The latest first; with ``before`` only lines with a lesser id, with ``tenant`` only this town's."""
+    async def page(
+        self,
+        limit: int,
+        before: int | None,
+        tenant: str | None,
+        *,
+        who: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
+    ) -> list[AuditLine]:
+        """The latest first; with ``before`` only those that come after this line, with ``tenant`` only this town's.
+
+        From ``since`` on, before ``to``. Raises ``NoSuchLine``.
+        """
         await self.flush()
-        question = select(audit).order_by(audit.c.id.desc()).limit(limit)
-        if before is not None:
-            question = question.where(audit.c.id < before)
-        if tenant is not None:
-            question = question.where(audit.c.tenant == tenant)
+        question = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
+        question = question.where(*by_the_first((audit.c.tenant, tenant), (audit.c.who, who), (audit.c.action, action)))
+        if since is not None:
+            question = question.where(audit.c.at >= since)
+        if to is not None:
+            question = question.where(audit.c.at < to)
         async with self._engine.connect() as connection:
+            if before is not None:
+                at = await connection.scalar(select(audit.c.at).where(audit.c.id == before))
+                if at is None:
+                    raise NoSuchLine
+                # The first says nothing new but to the database, which finds the place by it.
+                question = question.where(audit.c.at <= at, or_(audit.c.at < at, audit.c.id < before))
             return [AuditLine(**row) for row in (await connection.execute(question)).mappings()]
 
     async def run(self) -> None:

@@ -27,13 +27,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from dialog_acd.core.model import CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
-from dialog_acd.store.database import writing
+from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
 from dialog_acd.store.record_json import (
     digest,
@@ -369,19 +369,39 @@ class RecordReader:
         return found[0] if found else None
 
     async def recent(
-        self, limit: int, before: Place | None = None, result: Result | None = None, tenant: str | None = None
+        self,
+        limit: int,
+        before: Place | None = None,
+        result: Result | None = None,
+        tenant: str | None = None,
+        *,
+        queue: str | None = None,
+        partner: str | None = None,
+        agent: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
     ) -> list[CallRecord]:
-        """Youngest first, all or those with one result, of one town. The next page begins ``before`` the last's place.
+        """Youngest first, all or those that are asked for. The next page begins ``before`` the last's place.
 
-        ``tenant`` has an index of its own together with the time.
+        ``partner``: who was last asked, whether it answered or not. From ``since`` on, before ``to``. Each of them has
+        an index of its own together with the time.
         """
         newest = (records.c.t_in.desc(), records.c.call.desc())
-        where = [] if result is None else [records.c.result == result.value]
-        if tenant is not None:
-            where.append(records.c.tenant == tenant)
+        where = by_the_first(
+            (records.c.agent, agent),
+            (records.c.queue, queue),
+            (records.c.tenant, tenant),
+            (records.c.overflow_partner, partner),
+            (records.c.result, None if result is None else result.value),
+        )
+        if since is not None:
+            where.append(records.c.t_in >= since)
+        if to is not None:
+            where.append(records.c.t_in < to)
         if before is not None:
             t_in, call = before
-            where.append(or_(records.c.t_in < t_in, and_(records.c.t_in == t_in, records.c.call < call)))
+            # The first says nothing new but to the database, which finds the place by it instead of walking there.
+            where += [records.c.t_in <= t_in, or_(records.c.t_in < t_in, records.c.call < call)]
         return await self._read(*where, order=newest, limit=limit)
 
     async def records_since(self, t: datetime) -> list[CallRecord]:

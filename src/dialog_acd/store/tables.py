@@ -112,7 +112,12 @@ records = Table(
     Column("candidates", JSON(none_as_null=True)),  # NULL: of one town's number
     Column("test", Boolean, nullable=False, server_default=text("false")),
     Column("t_amended", UtcDateTime),
+    # What a list is filtered by, in the order in which it is shown.
     Index(None, "tenant", "t_in"),
+    Index(None, "queue", "t_in"),
+    Index(None, "result", "t_in"),
+    Index(None, "overflow_partner", "t_in"),
+    Index(None, "agent", "t_in"),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
     Index(None, "trunk_call_id", postgresql_using="hash"),
 )
@@ -188,7 +193,11 @@ audit = Table(
     Column("about", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("details", JSON, nullable=False),
-    Index(None, "tenant", "id"),
+    # By the time, not by the id: the command line and the service write down what they do in two sequences.
+    Index(None, "at", "id"),
+    Index(None, "tenant", "at", "id"),
+    Index(None, "who", "at", "id"),
+    Index(None, "action", "at", "id"),
 )
 
 # What was uploaded to be played, by the SHA-256 of its bytes; rows are only ever added. No foreign key to the tenants,

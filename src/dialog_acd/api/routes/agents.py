@@ -5,15 +5,17 @@ An agent made ready here and one made ready by the phone's feature code are the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import structlog
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from dialog_acd.api.access import Commander, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import AgentRefused, NoSuchAgent
-from dialog_acd.api.schemas import AgentOut, AgentsOut, NotReadyIn, ProblemOut
+from dialog_acd.api.problems import AgentRefused, EngineSilent, NoSuchAgent, NoSuchQueue, NoSuchTenant, fails
+from dialog_acd.api.routes.live import OfQueue, OfTenant  # noqa: TC001  read at run time
+from dialog_acd.api.schemas import AgentOut, AgentsOut, NotReadyIn
 from dialog_acd.api.sight import sight, town_of_agent
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
@@ -28,18 +30,38 @@ if TYPE_CHECKING:
     from dialog_acd.core.view import AgentView
 
 log = structlog.get_logger(__name__)
-router = APIRouter(prefix="/agents", tags=["agents"], responses={404: {"model": ProblemOut}})
+router = APIRouter(prefix="/agents", tags=["agents"], responses=fails(NoSuchAgent))
 commands = APIRouter(
     prefix="/agents/{agent}",
     tags=["agents"],
-    responses={404: {"model": ProblemOut}, 409: {"model": ProblemOut}, 503: {"model": ProblemOut}},
+    responses=fails(NoSuchAgent, AgentRefused, EngineSilent),
 )
 _Id = Annotated[str, Path(max_length=100, description="Id of the agent.", examples=["anna"])]
+AgentWord = Literal[
+    "signed-out", "not-ready", "available", "offered", "talking", "wrap-up", "phone-in-use", "phone-unreachable",
+    "set-aside",
+]  # fmt: skip
 
 
-@router.get("", summary="Agents, and how many are in which state; for one town those in its town hall")
-async def everybody(wiring: Wired, by: Reader) -> AgentsOut:
-    return AgentsOut.of(sight(wiring.live, by))
+@router.get(
+    "",
+    responses=fails(NoSuchTenant, NoSuchQueue),
+    summary="Agents, and how many are in which state; for one town those in its town hall",
+)
+async def everybody(
+    wiring: Wired,
+    by: Reader,
+    tenant: OfTenant = None,
+    queue: OfQueue = None,
+    state: Annotated[
+        list[AgentWord] | None,
+        Query(max_length=9, description="Only agents in this state, or in one of several.", examples=[["available"]]),
+    ] = None,
+) -> AgentsOut:
+    seen = sight(wiring.live, by, tenant, queue)
+    if state is not None:
+        seen = replace(seen, agents=tuple(agent for agent in seen.agents if agent.state in state))
+    return AgentsOut.of(seen)
 
 
 @router.get("/{agent}", summary="One agent")

@@ -7,22 +7,37 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from dialog_acd.api.access import Inspector  # noqa: TC001  read at run time
+from dialog_acd.api.asking import Limit, Name, Since, To  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
+from dialog_acd.api.problems import NoSuchLine, fails
 from dialog_acd.api.schemas import AuditLineOut, AuditOut
+from dialog_acd.core.errors import DialogAcdError
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = APIRouter(prefix="/audit", tags=["audit"], responses=fails(NoSuchLine))
 
 
 @router.get("", summary="Changes and refused attempts, the latest first")
-async def lines(
+async def lines(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Inspector,
-    limit: Annotated[int, Query(ge=1, le=200, description="Lines in a page.")] = 50,
+    limit: Limit = 50,
     before: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="'next' of the page before; absent: the newest.")
+        int | None,
+        Query(ge=1, le=2**63 - 1, description="`next` of the page before; absent: the newest.", examples=[4711]),
     ] = None,
+    who: Annotated[
+        Name, Query(description="Only what was done with the token of this name.", examples=["leitstelle"])
+    ] = None,
+    action: Annotated[Name, Query(description="Only this action.", examples=["queues.switch-over"])] = None,
+    since: Since = None,
+    to: To = None,
 ) -> AuditOut:
     # One more than wanted tells whether there is a next page, without counting the table.
-    found = await wiring.audit.page(limit + 1, before, by.tenant)
+    try:
+        found = await wiring.audit.page(limit + 1, before, by.tenant, who=who, action=action, since=since, to=to)
+    except DialogAcdError as problem:
+        if problem.error_id == NoSuchLine.error_id:
+            raise NoSuchLine(line=before) from problem
+        raise
     page = found[:limit]
     return AuditOut(lines=[AuditLineOut.of(line) for line in page], next=page[-1].id if len(found) > limit else None)

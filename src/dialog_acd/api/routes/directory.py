@@ -6,15 +6,24 @@ from, so two administrators cannot overwrite each other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
 from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
+from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import DirectoryMoved, NotAllowed, VersionNotSaid, directory_told
-from dialog_acd.api.schemas import ChangedOut, DirectoryOut, ProblemOut, VersionOut, VersionsOut, WhyIn
+from dialog_acd.api.problems import (
+    DirectoryMoved,
+    DirectoryRefused,
+    NoSuchVersion,
+    NotAllowed,
+    VersionNotSaid,
+    directory_told,
+    fails,
+)
+from dialog_acd.api.schemas import ChangedOut, DirectoryOut, VersionOut, VersionsOut, WhyIn
 
 if TYPE_CHECKING:
     from dialog_acd.api.keys import Principal
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/directory", tags=["directory"])
-_EDITS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (404, 412, 428)}
+_EDITS = fails(NoSuchVersion, DirectoryMoved, VersionNotSaid, DirectoryRefused)
 _IfMatch = Annotated[
     str | None,
     Header(
@@ -37,9 +46,10 @@ _Why = Annotated[str, Query(max_length=500, description="Why, kept with the vers
 
 @router.get(
     "",
+    name="read",
     summary="The whole directory",
     response_model=DirectoryOut,
-    responses={304: {"description": "Still the one of `If-None-Match`."}, 404: {"model": ProblemOut}},
+    responses={304: {"description": "Still the one of `If-None-Match`."}, **fails(NoSuchVersion)},
 )
 async def directory(
     wiring: Wired,
@@ -54,7 +64,8 @@ async def directory(
         ),
     ] = None,
     version: Annotated[
-        int | None, Query(ge=1, le=2**31 - 1, description="An earlier version; absent: the one in force.")
+        int | None,
+        Query(ge=1, le=2**31 - 1, description="An earlier version; absent: the one in force.", examples=[7]),
     ] = None,
 ) -> DirectoryOut | Response:
     _sees_all_towns(by)
@@ -76,7 +87,14 @@ async def directory(
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": {
+                "application/json": {
+                    "schema": {"type": "object"},
+                    "example": {
+                        "tenants": [{"id": "langenhagen", "name": "Stadt Langenhagen", "label": "Langenhagen"}]
+                    },
+                }
+            },
             "description": "The directory as `GET` gives it under `directory`.",
         }
     },
@@ -88,7 +106,7 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
     response: Response,
     if_match: _IfMatch = None,
     why: _Why = "",
-    dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.")] = False,
+    dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.", examples=[True])] = False,
 ) -> ChangedOut:
     with directory_told():
         changed = await wiring.directories.change(
@@ -104,9 +122,10 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
 async def versions(
     wiring: Wired,
     by: Whole,
-    limit: Annotated[int, Query(ge=1, le=200, description="Versions in a page.")] = 50,
+    limit: Limit = 50,
     before: Annotated[
-        int | None, Query(ge=1, le=2**31 - 1, description="'next' of the page before; absent: the newest.")
+        int | None,
+        Query(ge=1, le=2**31 - 1, description="`next` of the page before; absent: the newest.", examples=[3]),
     ] = None,
 ) -> VersionsOut:
     _sees_all_towns(by)

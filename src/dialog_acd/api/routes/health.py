@@ -15,8 +15,8 @@ from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import EngineSilent, NotReady
-from dialog_acd.api.schemas import DependencyOut, LivenessOut, ProblemOut, ReadinessOut
+from dialog_acd.api.problems import EngineSilent, NotReady, fails
+from dialog_acd.api.schemas import DependencyOut, LivenessOut, ReadinessOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ _PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/live", summary="Does the engine turn?", responses={503: {"model": ProblemOut}})
+@router.get("/health/live", name="live", summary="Does the engine turn?", responses=fails(EngineSilent))
 async def alive(wiring: Wired) -> LivenessOut:
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
@@ -44,7 +44,7 @@ async def alive(wiring: Wired) -> LivenessOut:
     return LivenessOut(alive=True)
 
 
-@router.get("/health/ready", summary="Can calls be taken?", responses={503: {"model": ProblemOut}})
+@router.get("/health/ready", summary="Can calls be taken?", responses=fails(NotReady))
 async def ready(wiring: Wired) -> ReadinessOut:
     found = {name: _look(check) for name, check in wiring.readiness.items()}
     if not all(dependency.ok for dependency in found.values()):
@@ -60,7 +60,17 @@ def _look(check: Callable[[], tuple[bool, str]]) -> DependencyOut:
     return DependencyOut(ok=ok, detail=detail)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Prometheus' text format, version 0.0.4.",
+            "content": {"text/plain": {"schema": {"type": "string"}, "example": "acd_ami_link_up 1.0\n"}},
+        }
+    },
+)
 async def metrics(wiring: Wired) -> Response:
     # The samples are taken on the loop, where nobody changes them meanwhile; writing them out is two thirds of
     # the work and needs nothing of ours, so it does not stand in the way of a call.
