@@ -38,6 +38,10 @@ TAGS = [
     {"name": "resolve", "description": "What would happen to a call, asked beforehand."},
     {"name": "directory", "description": "Towns, numbers, queues, agents, partners: as they are, as they were."},
     {"name": "tenants", "description": "Towns: what is missing before one goes live, and the day it begins."},
+    {"name": "entries", "description": "Dialled numbers: close one for a while, or have its callers told something."},
+    {"name": "centre", "description": "What a supervisor has all callers told."},
+    {"name": "switches", "description": "What supervisors have switched, and until when."},
+    {"name": "recordings", "description": "What callers hear in a human voice: uploaded, checked, made fit."},
     {"name": "audit", "description": "Who changed what, and who was refused."},
     {"name": "health", "description": "For whoever watches over the service; open, and about nobody's call."},
 ]

@@ -238,7 +238,7 @@ class CandidateOut(_Out):
     """A town that may be named for a call."""
 
     tenant: str = Field(description="Id of the town.", examples=["laatzen"])
-    name: str = Field(examples=["Stadt Laatzen"])
+    name: str = Field(description="As people call it.", examples=["Stadt Laatzen"])
     code: str | None = Field(description="The digits an agent dials behind *75 to name it; null: none.", examples=["5"])
 
 
@@ -431,6 +431,8 @@ class RungOut(_Out):
 
 
 class TownIn(BaseModel):
+    """For which town a call was."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tenant: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
@@ -453,7 +455,7 @@ class TestOut(_Out):
     """Whether a call is a test call now."""
 
     call: str = Field(description="Id of the call.", examples=["acd1-1767225600.17"])
-    test: bool = Field(examples=[True])
+    test: bool = Field(description="Whether it stays out of every figure.", examples=[True])
 
 
 class CallOut(_Out):
@@ -1068,7 +1070,7 @@ class RecordingOut(_Out):
 class RecordingsOut(_Out):
     """A page of recordings, the latest first."""
 
-    recordings: list[RecordingOut]
+    recordings: list[RecordingOut] = Field(description="Recordings of this page.")
     next: str | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.", examples=[_RECORDING]
     )

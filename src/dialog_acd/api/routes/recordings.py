@@ -15,6 +15,7 @@ import structlog
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from dialog_acd.api.access import Announcer, Reader  # noqa: TC001  read at run time
+from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import NoSuchRecording, NotAudio, RecordingRefused, SoundUnavailable
 from dialog_acd.api.schemas import ProblemOut, RecordingOut, RecordingsOut
@@ -41,6 +42,8 @@ _Digest = Annotated[
 
 
 class Format(StrEnum):
+    """As it was sent, or as it is played: narrow band, wide band."""
+
     ORIGINAL = "original"
     NARROW = "8k"
     WIDE = "16k"
@@ -105,9 +108,10 @@ async def bring(  # noqa: PLR0917  FastAPI's parameters
 async def recordings(
     wiring: Wired,
     by: Reader,
-    limit: Annotated[int, Query(ge=1, le=200, description="Recordings in a page.")] = 50,
+    limit: Limit = 50,
     before: Annotated[
-        str | None, Query(pattern=_DIGEST, description="'next' of the page before; absent: the newest.")
+        str | None,
+        Query(pattern=_DIGEST, description="`next` of the page before; absent: the newest.", examples=["0" * 64]),
     ] = None,
 ) -> RecordingsOut:
     with _told():
