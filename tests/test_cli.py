@@ -372,7 +372,7 @@ def test_settings_of_the_identity_provider_that_cannot_be_used_end_the_start(des
     sign_in(desk, "", "acd-operators=emperor")
     assert desk.refuses("serve") == (
         "ACD_OIDC__ISSUER: is missing; ACD_OIDC__ROLES: 'acd-operators=emperor' names no role; "
-        "there are: operator, town-admin, supervisor, auditor"
+        "there are: operator, town-admin, supervisor, auditor, desk"
     )
 
 

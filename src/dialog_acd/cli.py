@@ -27,6 +27,7 @@ import dialog_acd
 from dialog_acd.api.tokens import FIRST, Role, TokenRefused, digest, fault_of_scope, new_token
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
 from dialog_acd.core.inquiry import ASSUMING, inquire
+from dialog_acd.core.model import UNASSIGNED
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.inquiry import Answer
+    from dialog_acd.core.model import Entry
     from dialog_acd.settings import Settings
     from dialog_acd.store.token_store import Token
 
@@ -104,7 +106,7 @@ def main() -> None:
         "route",
         help="say what would happen to a call, and why",
         description="Say what would happen to a call, and why. The directory is asked, not the service that runs: who"
-        " is signed in there, who waits, and what a supervisor has switched over is not known here; the answer says"
+        " is signed in there, who waits, and what a supervisor has switched is not known here; the answer says"
         " what it assumes.",
     )
     route.add_argument("--called", required=True, metavar="NUMBER", help="as dialled; spaces and dashes do not matter")
@@ -496,6 +498,12 @@ def _dates(directory: Directory, found: Resolution) -> list[str]:
     return lines
 
 
+def _towns(directory: Directory, entry: Entry) -> str:
+    if not entry.candidates:
+        return directory.tenant[entry.tenant].name
+    return f"to be named by the agent: {' or '.join(directory.tenant[town].name for town in entry.candidates)}"
+
+
 def _route_json(
     called: str, caller: str | None, diversion: Resolution | None, answer: Answer, *, why: bool
 ) -> dict[str, object]:
@@ -509,7 +517,8 @@ def _route_json(
         "diversion_tenant": diversion.entry.tenant if diversion and diversion.known else None,
         "at": _local(answer.at),
         "kind": entry.kind.value,
-        "tenant": entry.tenant,
+        "tenant": UNASSIGNED if entry.candidates else entry.tenant,
+        "candidates": list(entry.candidates),
         "entry": entry.number or entry.kind.value,
         "found_by": answer.found.why,
         "active_from": _iso(entry.active_from),
@@ -546,7 +555,7 @@ def _route_text(
         f"number    {_number_text(answer)}",
         *([f"caller    {caller}"] if caller else []),
         *forwarded,
-        f"tenant    {directory.tenant[entry.tenant].name}",
+        f"tenant    {_towns(directory, entry)}",
         f"entry     {entry.kind.value}",
         *_dates(directory, answer.found),
         f"at        {answer.at.astimezone(BERLIN):%a %d.%m.%Y %H:%M:%S}: {answer.hours}",

@@ -533,6 +533,13 @@ def plain(name: str, *rung: str, **more: Any) -> Queue:
     return queue(name, "from 0 s: citizens", ladder=rung, **more)
 
 
+def shared(*codes: str | None) -> Directory:
+    """115 is for one of the two towns, which have these codes."""
+    number = replace(entry("115", "a", EntryKind.SERVICE_115), candidates=tuple(t.id for t in GOOD.tenants))
+    towns = tuple(replace(t, code=code) for t, code in zip(GOOD.tenants, codes, strict=True))
+    return only(plain("a"), tenants=towns, entries=(number, entry("", "a", EntryKind.CATCH_ALL)))
+
+
 def hours(*lines: str, then: tuple[str, ...] = (), special_days: tuple[SpecialDay, ...] = ()) -> Directory:
     """115 open at ``lines``; its queue sends to Oldenburg when closed by hours, if that has hours ``then``."""
     calendars = (
@@ -670,6 +677,7 @@ REMARKS: dict[str, Callable[[], Directory]] = {
         entries=(changed.entries[0], replace(changed.entries[1], calendar=CalendarId("ours"))),
     ),
     f"{PROMISE}Mon-Fri 08:00-18:00{UNCOVERED}": lambda: hours("sat 08:00-18:00"),
+    "entry 115: candidate hannover has no code, so no agent can name it at the phone": lambda: shared("5", None),
     # trunks
     "trunk pbx is read by guess where there is but one guess, and bare numbers that can be two go to the catch-all:"
     " ask its carrier what it writes, and say so (number_format)": lambda: only(
@@ -696,6 +704,8 @@ def test_a_skill_nobody_has_and_the_step_that_asks_for_it_are_both_told() -> Non
 
 FINE: dict[str, Callable[[], Directory]] = {
     "the whole of it": lambda: GOOD,
+    "towns that are named at a screen": lambda: shared(None, None),
+    "towns that are named at the phone": lambda: shared("5", "06"),
     "a step only those of this line fulfil": lambda: only(
         plain("q"), agents=(replace(agent("anna", citizens=1), lines=frozenset({QueueId("q")})),)
     ),

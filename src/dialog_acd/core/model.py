@@ -302,6 +302,21 @@ class Trigger(StrEnum):
     """The caller will probably not be served before closing."""
 
 
+class SwitchKind(StrEnum):
+    """What a supervisor can switch for a while, and what each is about."""
+
+    OVERFLOW = "overflow"
+    """A queue's calls are sent over, by the rungs ``switched`` of its ladder. About the queue."""
+    CLOSURE = "closure"
+    """An entry is closed. About its number, as the directory has it."""
+    ENTRY_MESSAGE = "entry-message"
+    """A prompt for each new caller of an entry. About its number."""
+    QUEUE_MESSAGE = "queue-message"
+    """... whose call waits in a queue. About the queue."""
+    CENTRE_MESSAGE = "centre-message"
+    """... of the whole centre. About nothing: an empty text."""
+
+
 class Action(StrEnum):
     WIDEN = "widen"
     QUEUE = "queue"
