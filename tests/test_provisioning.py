@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import dialog_acd
 from dialog_acd import provisioning
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.model import AgentId, Phone, Prompt, PromptId
@@ -338,6 +339,25 @@ async def test_what_the_site_sets_up_itself_is_left_alone(asterisk: Asterisk, gi
     # Taken over from the site, without a change of the directory.
     await made(asterisk, given).sync()
     assert asterisk.knows("phone-anna")
+
+
+async def test_a_link_that_somebody_has_taken_away_comes_back(
+    asterisk: Asterisk, given: Given, provisioning_: Provisioning
+) -> None:
+    await provisioning_.sync()
+    (asterisk.folder / "current").unlink()
+    assert (await provisioning_.sync()).reloaded
+    assert asterisk.has_taken_what_is_linked()
+    assert given.asked["whole"] == 2, "although the directory is the same"
+
+
+async def test_another_version_of_the_program_may_write_otherwise(
+    given: Given, provisioning_: Provisioning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await provisioning_.sync()
+    monkeypatch.setattr(dialog_acd, "__version__", "99")
+    await provisioning_.sync()
+    assert given.asked["whole"] == 2
 
 
 # ---------------------------------------------------------------- partners' accounts

@@ -40,7 +40,7 @@ from dialog_acd.core.messages import CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
-from dialog_acd.provisioning import FromDatabase, NoVoice, Provisioning
+from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
 from dialog_acd.sound.studio import Studio
@@ -230,10 +230,12 @@ async def serve(settings: Settings) -> None:
             "engine": lambda: (not turning.done(), "turning" if not turning.done() else "stopped"),
         }
 
+        # One studio: whoever brings a recording and the drafts of prompts take turns.
+        recordings, studio = RecordingStore(database), Studio()
         provisioning: Provisioning | None = None
         if settings.asterisk.sync is not None:
             provisioning = Provisioning(
-                settings.asterisk.sync, FromDatabase(directories), NoVoice(), clock, settings.asterisk
+                settings.asterisk.sync, FromDatabase(directories, recordings), studio, clock, settings.asterisk
             )
             told = provisioning.told
             # Calls go on without it, so it never makes the service unready: it only has something to say.
@@ -259,7 +261,7 @@ async def serve(settings: Settings) -> None:
             token=token.get_secret_value(),
             tokens=TokenStore(database),
             audit_log=audit,
-            archive=Recordings(RecordingStore(database), Studio(), clock),
+            archive=Recordings(recordings, studio, clock),
             now=clock.now,
             people=people,
         )

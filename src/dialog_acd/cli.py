@@ -275,6 +275,7 @@ async def _asterisk(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd import provisioning
     from dialog_acd.clock import SystemClock
     from dialog_acd.settings import read_secret
+    from dialog_acd.sound.studio import Studio
 
     if asked.act == "password":
         print(provisioning.password_of(asked.folder, asked.phone))
@@ -290,10 +291,11 @@ async def _asterisk(settings: Settings, asked: argparse.Namespace) -> int:
             source = await stack.enter_async_context(provisioning.FromApi(asked.url, token))
         else:
             from dialog_acd.store.directory_store import DirectoryStore
+            from dialog_acd.store.recording_store import RecordingStore
 
             database = await stack.enter_async_context(_database(settings, create=False))
-            source = provisioning.FromDatabase(DirectoryStore(database))
-        sync = provisioning.Provisioning(asked.folder, source, provisioning.NoVoice(), SystemClock(), settings.asterisk)
+            source = provisioning.FromDatabase(DirectoryStore(database), RecordingStore(database))
+        sync = provisioning.Provisioning(asked.folder, source, Studio(), SystemClock(), settings.asterisk)
         done = await sync.sync()
     for note in done.notes:
         print(f"note  {note}", file=sys.stderr)

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.model import Prompt
     from dialog_acd.settings import AsteriskSettings
     from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.recording_store import RecordingStore
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -122,6 +123,8 @@ class Wavs:
 
 
 class Voice(Protocol):
+    """A ``Studio``."""
+
     async def speak(self, text: str) -> Sound:
         """Raises ``DialogAcdError``."""
         ...
@@ -151,13 +154,6 @@ class Source(Protocol):
         ...
 
 
-class NoVoice:
-    """Where nobody can speak."""
-
-    async def speak(self, text: str) -> Sound:  # noqa: ARG002
-        raise NoSound("there is no recording, and drafts are not spoken here yet")
-
-
 class FromFile:
     """A directory file. It has no recordings."""
 
@@ -178,8 +174,8 @@ class FromDatabase:
 
     name = "database"
 
-    def __init__(self, store: DirectoryStore) -> None:
-        self._store = store
+    def __init__(self, store: DirectoryStore, recordings: RecordingStore) -> None:
+        self._store, self._recordings = store, recordings
 
     async def directory(self, known: str) -> Found | None:
         if known and str(await self._store.current()) == known:
@@ -188,7 +184,7 @@ class FromDatabase:
         return Found(directory, number, str(number))
 
     async def recording(self, digest: str) -> Sound:
-        raise NoSound(f"recordings are not kept here yet, and {digest[:12]} is one")
+        return Wavs(await self._recordings.sound(digest, "narrow"), await self._recordings.sound(digest, "wide"))
 
 
 class FromApi:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from e2e.phone import Phone
-from e2e.stage import LANGENHAGEN
+from e2e.stage import HANNOVER, LANGENHAGEN
+from wavs import sine, wav
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rig.stack import Stack
 
 pytestmark = pytest.mark.e2e
-CALLERS_VOICE, AGENTS_VOICE = 440, 700
+CALLERS_VOICE, AGENTS_VOICE, TOWNS_VOICE = 440, 700, 1100
 ELSEWHERE = "127.0.0.2"
 """Another address of this machine: a partner is recognised by its own."""
 
@@ -158,6 +159,25 @@ async def test_calls_go_to_a_new_partner(syncing: None, play: Play) -> None:
     # What an administrator writes comes to Asterisk as it is, whatever begins a comment in its files.
     assert " password                 : s;e\\;c;--ret\n" in await stage.console("pjsip show auth bremen")
     assert f"Match: {ELSEWHERE}/32" in await stage.console("pjsip show identifies")
+
+
+async def test_a_recording_is_heard_in_place_of_the_prompt_that_ships(syncing: None, play: Play) -> None:
+    stage = await play(greeting="acd/town-langenhagen")
+    brought = await stage.api.web.post(
+        "/api/v1/recordings", content=wav(sine(TOWNS_VOICE, 4)), headers={"Content-Type": "audio/wav"}
+    )
+    assert brought.status_code == 201, brought.text
+    ours = {"id": "town-langenhagen", "name": "Langenhagen", "recording": brought.json()["digest"]}
+    draft = {"id": "storm", "name": "Sturm", "text": "Wegen des Sturms ist das Rathaus geschlossen."}
+    waiting = await stage.dial(HANNOVER, tone=CALLERS_VOICE)
+    await asterisk_has(stage, await edit(stage, prompts=[ours, draft]))
+    call = await stage.dial(LANGENHAGEN, tone=CALLERS_VOICE)
+    await call.media.hears_tone(TOWNS_VOICE)
+    spoken = stage.stack.asterisk.synced / "current" / "sounds" / "de" / "acd" / "storm.wav"
+    assert spoken.read_bytes()[:4] == b"RIFF"
+    assert not waiting.ended
+    await call.hang_up()
+    await waiting.hang_up()
 
 
 async def test_without_the_service_a_group_of_the_directory_rings(syncing: None, play: Play) -> None:
