@@ -45,6 +45,7 @@ from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
@@ -216,6 +217,7 @@ async def serve(settings: Settings) -> None:
             token=token.get_secret_value(),
             tokens=TokenStore(database),
             audit_log=audit,
+            repeats=RepeatStore(database),
             now=clock.now,
         )
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)

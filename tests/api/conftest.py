@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from dialog_acd.administration import Changed, Told
+from dialog_acd.administration import Administration
 from dialog_acd.api.app import create_api
 from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+from dialog_acd.store.directory_plain import plain
+from dialog_acd.store.directory_store import DirectoryStore, Edit, NoSuchVersion, Version
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from dialog_acd.api.ports import Change, Directories, Version, VersionTold
+    from dialog_acd.api.ports import Directories
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.records import CallRecord, Result
 
@@ -242,30 +245,94 @@ def shelf() -> Shelf:
 
 
 class Cabinet:
-    """A directory that is always the same, and who wanted it otherwise."""
+    """Versions of a directory in memory, as the database keeps them."""
 
-    def __init__(self) -> None:
-        self.edited_by: list[str] = []
+    def __init__(self, *versions: Directory) -> None:
+        self.kept = [(Edit("setup", NOON, "the first"), directory) for directory in versions]
+        self.beside: Callable[[], None] | None = None
+        """What somebody at the command line does just before the next edit is stored."""
 
-    async def told(self, version: int | None = None) -> VersionTold:
-        return Told(version or 1, {})
+    async def current(self) -> int:
+        return len(self.kept)
 
-    async def versions(self, limit: int, before: int | None = None) -> Sequence[Version]:
-        return [][:limit] if before is None else []
+    async def in_force(self) -> tuple[int, Directory]:
+        return len(self.kept), self.kept[-1][1]
 
-    async def change(self, text: bytes, by: str, why: str, expected: int | None, *, dry_run: bool = False) -> Change:
-        if not dry_run:
-            self.edited_by.append(by)
-        return Changed(2, (f"{len(text)} bytes, {why}, {expected}",))
+    async def load(self) -> Directory:
+        return self.kept[-1][1]
 
-    async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Change:
-        self.edited_by.append(by)
-        return Changed(3, (f"{version}, {why}, {expected}",))
+    async def plain_of(self, number: int | None = None) -> tuple[int, dict[str, Any]]:
+        directory = await self.version(number or len(self.kept))
+        return number or len(self.kept), json.loads(json.dumps(plain(directory), default=str))
+
+    async def version(self, number: int) -> Directory:
+        if number > len(self.kept):
+            raise NoSuchVersion
+        return self.kept[number - 1][1]
+
+    async def versions(self, limit: int = 50, before: int | None = None) -> Sequence[Version]:
+        made = [Version(number, edit) for number, (edit, _) in enumerate(self.kept, 1)]
+        return [v for v in reversed(made) if before is None or v.number < before][:limit]
+
+    async def replace(self, directory: Directory, edit: Edit, expected: int | None = None) -> int:
+        if (beside := self.beside) is not None:
+            self.beside = None
+            beside()
+        self.require(expected, len(self.kept))
+        self.kept.append((edit, directory))
+        return len(self.kept)
+
+    @staticmethod
+    def require(expected: int | None, found: int) -> None:
+        DirectoryStore.require(expected, found)
+
+
+@dataclass
+class Attempt:
+    request: str
+    status: int | None = None
+    answer: Any = None
+
+
+@dataclass
+class Twice:
+    """Idempotency keys in memory."""
+
+    known: dict[tuple[str, str], Attempt] = field(default_factory=dict)
+
+    async def begin(self, principal: str, key: str, request: str, at: datetime) -> Attempt | None:
+        if (found := self.known.get((principal, key))) is not None:
+            return found
+        self.known[principal, key] = Attempt(request)
+        return None
+
+    async def keep(self, principal: str, key: str, status: int, answer: Any) -> None:
+        kept = self.known[principal, key]
+        kept.status, kept.answer = status, answer
+
+    async def forget(self, principal: str, key: str) -> None:
+        del self.known[principal, key]
 
 
 @pytest.fixture
-def directories() -> Directories:
-    return Cabinet()
+def cabinet(centre: Centre) -> Cabinet:
+    return Cabinet(centre.towns)
+
+
+@pytest.fixture
+def in_force() -> list[Directory]:
+    """What the centre was told."""
+    return []
+
+
+@pytest.fixture
+def directories(cabinet: Cabinet, clock: ManualClock, in_force: list[Directory]) -> Directories:
+    return Administration(cast("DirectoryStore", cabinet), clock, in_force.append)
+
+
+@pytest.fixture
+def twice() -> Twice:
+    return Twice()
 
 
 @pytest.fixture
@@ -285,6 +352,7 @@ def api(
     readiness: dict[str, Callable[[], tuple[bool, str]]],
     drawer: Drawer,
     book: Book,
+    twice: Twice,
     clock: ManualClock,
 ) -> FastAPI:
     registry = CollectorRegistry()
@@ -298,6 +366,7 @@ def api(
         token=TOKEN,
         tokens=drawer,
         audit_log=book,
+        repeats=twice,
         now=clock.now,
     )
 

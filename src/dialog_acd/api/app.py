@@ -24,7 +24,7 @@ from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, health, queues
+from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, resources
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Witness
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
-    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Records, Tokens
+    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Records, Repeats, Tokens
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
@@ -68,6 +68,7 @@ def create_api(
     token: str,
     tokens: Tokens,
     audit_log: Audit,
+    repeats: Repeats,
     now: Callable[[], datetime],
 ) -> FastAPI:
     """Build the application. ``token``: the first operator's key, in force whatever the database says.
@@ -76,7 +77,7 @@ def create_api(
     """
     if len(token) < TOKEN_LEAST or token != token.strip():
         raise ValueError(f"the admin token needs at least {TOKEN_LEAST} characters and no blanks around it")
-    api = FastAPI(
+    api = _Api(
         title="dialog-acd",
         summary="Call distribution for municipal citizen service centres",
         description="Durations are seconds, times ISO 8601 in UTC. "
@@ -91,7 +92,9 @@ def create_api(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     keys = Keyring(token, tokens, now)
-    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log)
+    api.state.wiring = Wiring(
+        live, records, directories, readiness, metrics_registry, keys, audit_log, repeats=repeats, now=now
+    )
     api.include_router(health.router)
     refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
     for router in (
@@ -102,6 +105,7 @@ def create_api(
         agents.commands,
         calls.router,
         directory.router,
+        resources.router,
         audit.router,
     ):
         api.include_router(router, prefix="/api/v1", responses=refusals)
@@ -118,6 +122,13 @@ def create_api(
     api.add_middleware(Witness, audit=audit_log, now=now)
     api.add_middleware(Door)  # the last is the outermost
     return api
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if not self.openapi_schema:
+            resources.describe(super().openapi())
+        return super().openapi()
 
 
 class Door:

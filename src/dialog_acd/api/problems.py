@@ -99,7 +99,7 @@ class AgentRefused(ApiProblem):
 class DirectoryRefused(ApiProblem):
     """The directory is as it was: what was sent cannot be used."""
 
-    error_id = "directory-refused"
+    error_id = "directory-invalid"
     status = HTTPStatus(422)
 
 
@@ -122,6 +122,76 @@ class NoSuchVersion(ApiProblem):
 
     error_id = "no-such-version"
     status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchThing(ApiProblem):
+    """There is nothing of this name in the directory."""
+
+    error_id = "no-such-thing"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SeveralEntries(ApiProblem):
+    """Several entries have this number, one after the other: say which with `active_from`."""
+
+    error_id = "several-entries"
+    status = HTTPStatus.CONFLICT
+
+
+class ThingExists(ApiProblem):
+    """There is one of this name already."""
+
+    error_id = "thing-exists"
+    status = HTTPStatus.CONFLICT
+
+
+class ThingMoved(ApiProblem):
+    """Somebody else has changed this since: look at it again, and make the edit anew."""
+
+    error_id = "thing-moved"
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
+class MarkNotSaid(ApiProblem):
+    """Say from what the edit was made, as 'If-Match: "9f86d081884c7d65"': the ETag that GET gave with it."""
+
+    error_id = "etag-not-said"
+    status = HTTPStatus(428)
+
+
+class NotTheirs(ApiProblem):
+    """A town's administrator may change what is the town's alone."""
+
+    error_id = "not-theirs"
+    status = HTTPStatus.FORBIDDEN
+
+
+class DirectoryBusy(ApiProblem):
+    """Others keep changing the directory; nothing was changed, try again."""
+
+    error_id = "directory-busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DirectoryUnreadable(ApiProblem):
+    """The directory in the database cannot be read by this version of the program."""
+
+    error_id = "directory-unreadable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class KeyReused(ApiProblem):
+    """Another request has come with this Idempotency-Key before: take a new one."""
+
+    error_id = "idempotency-key-reused"
+    status = HTTPStatus(422)
+
+
+class StillRunning(ApiProblem):
+    """The request that came first with this Idempotency-Key is still being done: ask again in a moment."""
+
+    error_id = "idempotency-key-running"
+    status = HTTPStatus.CONFLICT
 
 
 class BodyTooSlow(ApiProblem):

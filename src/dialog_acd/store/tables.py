@@ -182,3 +182,17 @@ audit = Table(
     Column("details", JSON, nullable=False),
     Index(None, "tenant", "id"),
 )
+
+# A creation that was asked for with a key of the asker's own, so that it is done once however often it is sent.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    # SHA-256 of the request.
+    Column("request", Text, nullable=False),
+    # Neither of both while it is being done.
+    Column("status", Integer),
+    Column("answer", JSON),
+    Column("at", UtcDateTime, nullable=False, index=True),
+)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
+from dialog_acd.api import problems
 from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, NotAllowed, VersionNotSaid
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dialog_acd.api.keys import Principal
+    from dialog_acd.api.ports import Address
 
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
@@ -36,7 +38,7 @@ _IfMatch = Annotated[
     ),
 ]
 _Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.", examples=[7])]
-_Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
+Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
 
 
 @router.get("", summary="The whole directory", responses={404: {"model": ProblemOut}})
@@ -49,7 +51,7 @@ async def directory(
     ] = None,
 ) -> DirectoryOut:
     _sees_all_towns(by)
-    with _told():
+    with refusals():
         told = await wiring.directories.told(version)
     response.headers["ETag"] = f'"{told.version}"'
     return DirectoryOut(version=told.version, directory=told.directory)
@@ -73,10 +75,10 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
     request: Request,
     response: Response,
     if_match: _IfMatch = None,
-    why: _Why = "",
+    why: Why = "",
     dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.")] = False,
 ) -> ChangedOut:
-    with _told():
+    with refusals():
         changed = await wiring.directories.change(
             await request.body(), by.name, why, _version(if_match), dry_run=dry_run
         )
@@ -111,7 +113,7 @@ async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     if_match: _IfMatch = None,
     body: Annotated[WhyIn | None, Body()] = None,
 ) -> ChangedOut:
-    with _told():
+    with refusals():
         why = body.why if body is not None else ""
         changed = await wiring.directories.roll_back(version, by.name, why, _version(if_match))
     log.info("api.directory-rolled-back", by=by.name, role=by.role, to=version, version=changed.version)
@@ -141,8 +143,9 @@ def _version(if_match: str | None) -> int | None:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """What the directory refuses, as the API says it."""
+def refusals(address: Address | None = None) -> Iterator[None]:
+    """What the directory refuses, as the API says it. ``address``: what was asked for."""
+    asked = {} if address is None else {"section": address.section, "name": address.name[:100]}
     try:
         yield
     except DialogAcdError as problem:
@@ -152,6 +155,20 @@ def _told() -> Iterator[None]:
                 raise DirectoryRefused(None, faults=faults) from problem
             case "directory-moved":
                 raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
-            case "no-such-version" | "directory-empty":
+            case "no-such-version":
                 raise NoSuchVersion(str(problem)) from problem
+            case "no-such-thing":
+                raise problems.NoSuchThing(**asked) from problem
+            case "several-entries":
+                raise problems.SeveralEntries(**asked, active_from=list(getattr(problem, "since", ()))) from problem
+            case "thing-exists":
+                raise problems.ThingExists(str(problem)) from problem
+            case "thing-moved":
+                raise problems.ThingMoved(**asked, found=getattr(problem, "found", None)) from problem
+            case "not-theirs":
+                raise problems.NotTheirs(str(problem), why=list(getattr(problem, "why", ()))) from problem
+            case "directory-busy":
+                raise problems.DirectoryBusy from problem
+            case "directory-unreadable":
+                raise problems.DirectoryUnreadable(str(problem)) from problem
         raise
