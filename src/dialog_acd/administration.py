@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dialog_acd.api.ports import Address
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
 from dialog_acd.core.model import Entry, EntryKind, TenantId
 from dialog_acd.core.ownership import seen_by, town_of, trespasses
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from dialog_acd.api.ports import Terms
+    from dialog_acd.api.ports import Address, Terms
     from dialog_acd.core.directory import Directory
     from dialog_acd.store.directory_store import DirectoryStore, Version
 
@@ -137,10 +136,6 @@ class Thing:
         """Its place in a list that is read page by page; it stays where it is when others come and go."""
         return self.name if self.since is None else f"{self.name},{self.since}"
 
-    @property
-    def address(self) -> Address:
-        return Address(self.section, self.name, self.since)
-
     @cached_property
     def said(self) -> dict[str, Any]:
         """All its fields, as JSON says them."""
@@ -227,8 +222,8 @@ class Edited(Changed):
     remarks: tuple[str, ...] = ()
     """What is probably a mistake now and was not before."""
     etag: str | None = None
-    """Of the thing as it is now; ``None``: it is gone."""
-    address: Address | None = None
+    """Of what it is now; ``None``: it is gone."""
+    thing: Thing | None = None
     town: str | None = None
     """The one town it concerns."""
 
@@ -240,8 +235,8 @@ class _Wanted:
     directory: Directory
     differences: tuple[str, ...]
     said: Any = None
-    """The thing as it will be; ``None``: gone."""
-    address: Address | None = None
+    """What it will be; ``None``: gone."""
+    thing: Thing | None = None
     town: str | None = None
 
 
@@ -364,7 +359,7 @@ class Administration:
                         continue
                     self._shelves = after
                     self._in_force(wanted.directory)
-                return Edited(number, changed, new, etag, wanted.address, wanted.town)
+                return Edited(number, changed, new, etag, wanted.thing, wanted.town)
         raise DirectoryBusy
 
     # -- all of it
@@ -491,7 +486,7 @@ def _wanted(shelves: Shelves, section: str, place: int, one: Any | None, terms: 
         return _Wanted(after, changed, town=town)
     several = section == "entries" and sum(name_of(e) == name_of(one) for e in after.entries) > 1
     thing = Thing(section, place, one, several=several)
-    return _Wanted(after, changed, thing.said, thing.address, town)
+    return _Wanted(after, changed, thing.said, thing, town)
 
 
 def _new_remarks(before: Shelves, after: Shelves, at: datetime) -> tuple[str, ...]:

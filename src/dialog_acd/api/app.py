@@ -105,10 +105,11 @@ def create_api(
         agents.commands,
         calls.router,
         directory.router,
-        resources.router,
         audit.router,
     ):
         api.include_router(router, prefix="/api/v1", responses=refusals)
+
+    api.router.routes.extend(resources.router.routes)
 
     @api.get("/openapi.json", include_in_schema=False, tags=["api"])
     async def contract(_: Reader) -> dict[str, Any]:

@@ -105,7 +105,14 @@ class ThingFound(Protocol):
     """A town, a queue, ... as it is in force."""
 
     @property
-    def address(self) -> ThingAddress: ...
+    def section(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def since(self) -> str | None:
+        """Of an entry: the day it begins (ISO); ``none`` where others of its number do."""
+        ...
+
     @property
     def said(self) -> dict[str, Any]:
         """All its fields, as JSON says them."""
@@ -113,17 +120,6 @@ class ThingFound(Protocol):
 
     @property
     def etag(self) -> str: ...
-
-
-class ThingAddress(Protocol):
-    @property
-    def section(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def since(self) -> str | None:
-        """Of an entry whose number has several: the day it begins (ISO), or ``none``."""
-        ...
 
 
 class ThingsPage(Protocol):
@@ -139,18 +135,19 @@ class ThingEdited(Change, Protocol):
     @property
     def etag(self) -> str | None: ...
     @property
-    def address(self) -> ThingAddress | None: ...
+    def thing(self) -> ThingFound | None: ...
     @property
     def town(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a thing is found by; see ``ThingAddress``."""
+    """What a thing is found by."""
 
     section: str
     name: str
     since: str | None = None
+    """Of an entry, where its number has several: the day it begins (ISO); ``none``: it has no beginning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -30,7 +31,7 @@ from dialog_acd.api.access import may
 from dialog_acd.api.keys import Principal  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Address, Terms, Wired
 from dialog_acd.api.problems import DirectoryRefused, KeyReused, MarkNotSaid, NotAllowed, StillRunning
-from dialog_acd.api.routes.directory import Why, refusals
+from dialog_acd.api.routes.directory import PATH, Why, refusals
 from dialog_acd.api.schemas import EditedOut, ProblemOut, TestCallersIn, TestCallersOut
 from dialog_acd.api.tokens import Role
 from dialog_acd.api.witness import Attempt, Noted  # noqa: TC001  read at run time
@@ -39,14 +40,17 @@ from dialog_acd.core.ownership import SEEN_BY_A_TOWN
 from dialog_acd.directory_form import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydantic import BaseModel
 
-    from dialog_acd.api.ports import Attempted, ThingAddress, ThingEdited, Wiring
+    from dialog_acd.api.ports import Attempted, ThingEdited, ThingFound, Wiring
 
 log = structlog.get_logger(__name__)
-router = APIRouter(prefix="/directory", tags=["directory"])
+router = APIRouter(prefix="/api/v1/directory", tags=["directory"])
+"""Complete as it is. There are many routes, and the framework takes milliseconds to understand one, on the event loop
+and when the first request comes: so they are understood once, when this is imported, and shared by every application.
+For the same reason their models stand by name (``_ref``) and are written into the description by ``describe``."""
 
 Wanted = Callable[[Any], bool]
 """Says of a thing of the directory whether it is asked for."""
@@ -213,23 +217,14 @@ _OPERATOR = may(Role.OPERATOR)
 _OWNERS = may(Role.OPERATOR, Role.TOWN_ADMIN)
 
 
-async def _if_match(
-    if_match: Annotated[
-        str | None,
-        Header(
-            max_length=500,
-            description="What the edit was made from: the ETag that `GET` gave; `*`: whatever it is like.",
-            examples=['"9f86d081884c7d659a2feaa0c55ad015"'],
-        ),
-    ] = None,
-) -> frozenset[str] | None:
-    """Raises ``MarkNotSaid``. ``None``: whatever it is like. What is no ETag of ours is that of nothing."""
-    if if_match is None:
-        raise MarkNotSaid
-    return None if if_match.strip() == "*" else frozenset(_MARK.findall(if_match))
-
-
-_Found = Annotated[frozenset[str] | None, Depends(_if_match)]
+_IfMatch = Annotated[
+    str | None,
+    Header(
+        max_length=500,
+        description="What the edit was made from: the ETag that `GET` gave; `*`: whatever it is like.",
+        examples=['"9f86d081884c7d659a2feaa0c55ad015"'],
+    ),
+]
 _DryRun = Annotated[bool, Query(description="Change nothing, only say what would change.")]
 _Key = Annotated[
     str | None,
@@ -247,8 +242,16 @@ _SCHEMAS = "#/components/schemas/"
 _ETAG = {"ETag": {"description": "Mark of its content, for `If-Match`.", "schema": {"type": "string"}}}
 
 
+_LOCATION = {"Location": {"description": "Where it is.", "schema": {"type": "string"}}}
+
+
+def _ref(model: str, description: str = "Successful Response", **more: Any) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}{model}"}}}
+    return {"description": description, "content": content, **more}
+
+
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": ProblemOut} for status in statuses}
+    return {status: _ref("ProblemOut", HTTPStatus(status).phrase) for status in sorted({401, 403, 422, 503, *statuses})}
 
 
 # ---------------------------------------------------------------- the routes of a kind
@@ -264,12 +267,7 @@ def _routes(kind: Kind) -> None:
     }
     item = f"/{kind.path}/{{{'number' if kind.section == 'entries' else 'id'}}}"
     ambiguous = (409,) if kind.section == "entries" else ()
-    edits = {200: {"model": EditedOut, "headers": _ETAG}, **_refusals(404, *ambiguous, 412, 428)}
-    things = (list[form], Field(description="All fields, also those that are as by default."))  # type: ignore[valid-type]
-    following = Field(description="Give this as 'after' to get the next page; null: this is the last.", examples=[None])
-    fields: Any = {kind.section: things, "next": (str | None, following)}
-    name = f"{form.__name__.removesuffix('Table')}PageOut"
-    page_model = create_model(name, __doc__=f"A page of {several}, by name.", **fields)
+    edits = {200: _ref("EditedOut", headers=_ETAG), **_refusals(404, *ambiguous, 412, 428)}
 
     @router.get(
         f"/{kind.path}",
@@ -277,8 +275,8 @@ def _routes(kind: Kind) -> None:
         summary=f"{several.capitalize()}, by name; for a town what it sees of them"
         if reader is _EVERYBODY
         else f"{several.capitalize()}, by name",
-        response_class=JSONResponse,
-        responses={200: {"model": page_model}},
+        response_model=None,
+        responses={200: _ref(_page_name(kind)), **_refusals()},
     )
     async def page(
         *,
@@ -297,8 +295,8 @@ def _routes(kind: Kind) -> None:
         item,
         name=kind.one,
         summary=f"One {one}",
-        response_class=JSONResponse,
-        responses={200: {"model": form, "headers": _ETAG}, **_refusals(404, *ambiguous)},
+        response_model=None,
+        responses={200: _ref(form.__name__, headers=_ETAG), **_refusals(404, *ambiguous)},
     )
     async def get(wiring: Wired, by: Principal = reader, address: Address = address_in) -> Any:
         _may_see(kind, by)
@@ -312,13 +310,10 @@ def _routes(kind: Kind) -> None:
         summary=f"A new {one}",
         description=kind.note or None,
         status_code=201,
-        response_class=JSONResponse,
+        response_model=None,
         responses={
-            200: {"model": EditedOut, "description": "`dry_run`: what would change."},
-            201: {
-                "model": EditedOut,
-                "headers": {**_ETAG, "Location": {"description": "Where it is.", "schema": {"type": "string"}}},
-            },
+            200: _ref("EditedOut", "`dry_run`: what would change."),
+            201: _ref("EditedOut", headers=_ETAG | _LOCATION),
             **_refusals(409),
         },
         openapi_extra=_body(kind),
@@ -343,8 +338,8 @@ def _routes(kind: Kind) -> None:
                 edited = await wiring.directories.create(kind.section, content, terms)
             _note(noted, edited, by, dry_run=dry_run)
             headers = _headers(edited)
-            if edited.address is not None:
-                headers["Location"] = _path(edited.address)
+            if edited.thing is not None:
+                headers["Location"] = _path(edited.thing)
             return _Answer(200 if dry_run else 201, _out(edited), headers)
 
         if key is None or dry_run:
@@ -366,9 +361,9 @@ def _routes(kind: Kind) -> None:
             edited = await wiring.directories.edit(address, change, terms)
         _note(noted, edited, by, dry_run=terms.dry_run)
         headers = _headers(edited)
-        if edited.address is not None:
+        if edited.thing is not None:
             # The day it begins is part of where an entry is.
-            headers["Content-Location"] = _path(edited.address)
+            headers["Content-Location"] = _path(edited.thing)
         return JSONResponse(_out(edited), headers=headers)
 
     @router.put(
@@ -376,7 +371,7 @@ def _routes(kind: Kind) -> None:
         name=f"replace_{kind.one}",
         summary=f"Another {one} in the place of this one; what is not said is as by default",
         description=kind.note or None,
-        response_class=JSONResponse,
+        response_model=None,
         responses=edits,
         openapi_extra=_body(kind),
     )
@@ -385,14 +380,14 @@ def _routes(kind: Kind) -> None:
         wiring: Wired,
         request: Request,
         noted: Noted,
-        found: _Found,
         by: Principal = writers["PUT"],
         address: Address = address_in,
+        if_match: _IfMatch = None,
         why: Why = "",
         dry_run: _DryRun = False,
     ) -> Any:
+        terms = Terms(by.name, by.tenant, why, _marks(if_match), dry_run)
         content = _read(await request.body())
-        terms = Terms(by.name, by.tenant, why, found, dry_run)
         return await edit(wiring=wiring, noted=noted, by=by, address=address, terms=terms, change=lambda _: content)
 
     @router.patch(
@@ -400,7 +395,7 @@ def _routes(kind: Kind) -> None:
         name=f"change_{kind.one}",
         summary=f"Some fields of the {one}; null: as by default",
         description=kind.note or None,
-        response_class=JSONResponse,
+        response_model=None,
         responses=edits,
         openapi_extra=_body(kind, patch=True),
     )
@@ -409,14 +404,14 @@ def _routes(kind: Kind) -> None:
         wiring: Wired,
         request: Request,
         noted: Noted,
-        found: _Found,
         by: Principal = writers["PATCH"],
         address: Address = address_in,
+        if_match: _IfMatch = None,
         why: Why = "",
         dry_run: _DryRun = False,
     ) -> Any:
+        terms = Terms(by.name, by.tenant, why, _marks(if_match), dry_run)
         content = _read(await request.body())
-        terms = Terms(by.name, by.tenant, why, found, dry_run)
         return await edit(
             wiring=wiring, noted=noted, by=by, address=address, terms=terms, change=lambda said: merged(said, content)
         )
@@ -425,20 +420,20 @@ def _routes(kind: Kind) -> None:
         item,
         name=f"delete_{kind.one}",
         summary=f"Take the {one} away; refused while anything names it",
-        response_class=JSONResponse,
+        response_model=None,
         responses=edits,
     )
     async def delete(
         *,
         wiring: Wired,
         noted: Noted,
-        found: _Found,
         by: Principal = writers["DELETE"],
         address: Address = address_in,
+        if_match: _IfMatch = None,
         why: Why = "",
         dry_run: _DryRun = False,
     ) -> Any:
-        terms = Terms(by.name, by.tenant, why, found, dry_run)
+        terms = Terms(by.name, by.tenant, why, _marks(if_match), dry_run)
         return await edit(wiring=wiring, noted=noted, by=by, address=address, terms=terms, change=lambda _: None)
 
 
@@ -449,8 +444,8 @@ def _routes(kind: Kind) -> None:
     "/test-callers",
     name="test_callers",
     summary="Numbers whose calls are test calls",
-    response_class=JSONResponse,
-    responses={200: {"model": TestCallersOut, "headers": _ETAG}},
+    response_model=None,
+    responses={200: _ref("TestCallersOut", headers=_ETAG), **_refusals()},
 )
 async def callers_for_tests(wiring: Wired, by: Principal = _WHOLE) -> Any:
     _sees_all(by)
@@ -463,21 +458,21 @@ async def callers_for_tests(wiring: Wired, by: Principal = _WHOLE) -> Any:
     "/test-callers",
     name="replace_test_callers",
     summary="Another list of them",
-    response_class=JSONResponse,
-    responses={200: {"model": EditedOut, "headers": _ETAG}, **_refusals(412, 428)},
+    response_model=None,
+    responses={200: _ref("EditedOut", headers=_ETAG), **_refusals(412, 428)},
 )
 async def set_test_callers(
     *,
     wiring: Wired,
     noted: Noted,
-    found: _Found,
     body: Annotated[TestCallersIn, Body()],
     by: Principal = _OPERATOR,
+    if_match: _IfMatch = None,
     why: Why = "",
     dry_run: _DryRun = False,
 ) -> Any:
     with refusals():
-        terms = Terms(by.name, None, why, found, dry_run)
+        terms = Terms(by.name, None, why, _marks(if_match), dry_run)
         edited = await wiring.directories.set_test_callers(body.test_callers, terms)
     if not dry_run:
         # Not which: they are callers' numbers.
@@ -534,6 +529,14 @@ async def _once(
     return answer
 
 
+def _marks(if_match: str | None) -> frozenset[str] | None:
+    """The ETags an edit may have been made from; ``None``: whatever it is like. Raises ``MarkNotSaid``."""
+    if if_match is None:
+        raise MarkNotSaid
+    # What is no ETag of ours is that of nothing.
+    return None if if_match.strip() == "*" else frozenset(_MARK.findall(if_match))
+
+
 def merged(said: Any, patch: Any) -> Any:
     """RFC 7396: fields that are named are replaced, those that are null taken away, tables go on inside."""
     if not isinstance(patch, dict):
@@ -571,8 +574,8 @@ def _sees_all(by: Principal) -> None:
 
 def _note(noted: Attempt, edited: ThingEdited, by: Principal, *, dry_run: bool) -> None:
     noted.concerns(edited.town)
-    if edited.address is not None:
-        noted.about = edited.address.name
+    if edited.thing is not None:
+        noted.about = edited.thing.name
     if dry_run:
         noted.details["dry_run"] = True
         return
@@ -593,9 +596,9 @@ def _headers(edited: ThingEdited) -> dict[str, str]:
     return {} if edited.etag is None else {"ETag": f'"{edited.etag}"'}
 
 
-def _path(address: ThingAddress) -> str:
-    path = f"/api/v1/directory/{address.section.replace('_', '-')}/{quote(address.name, safe='')}"
-    return path if address.since is None else f"{path}?active_from={address.since}"
+def _path(thing: ThingFound) -> str:
+    path = f"{PATH}/{thing.section.replace('_', '-')}/{quote(thing.name, safe='')}"
+    return path if thing.since is None else f"{path}?active_from={thing.since}"
 
 
 # ---------------------------------------------------------------- the description
@@ -619,22 +622,55 @@ def _body(kind: Kind, *, patch: bool = False) -> dict[str, Any]:
     }
 
 
+def _page_name(kind: Kind) -> str:
+    return f"{kind.form.__name__.removesuffix('Table')}PageOut"
+
+
+def _page(kind: Kind) -> type[BaseModel]:
+    things = (list[kind.form], Field(description="All fields, also those that are as by default."))  # type: ignore[name-defined]
+    following = Field(description="Give this as 'after' to get the next page; null: this is the last.", examples=[None])
+    fields: Any = {kind.section: things, "next": (str | None, following)}
+    about = f"A page of {kind.section.replace('_', ' ')}, by name."
+    return create_model(_page_name(kind), __doc__=about, **fields)
+
+
 def describe(document: dict[str, Any]) -> None:
-    """Add to an OpenAPI document what the bodies of these routes look like."""
-    _, found = models_json_schema(
-        [(kind.form, "validation") for kind in KINDS], ref_template=f"{_SCHEMAS}{{model}}-Input"
-    )
-    schemas: dict[str, Any] = document["components"]["schemas"]
-    schemas.update({f"{name}-Input": schema for name, schema in found["$defs"].items()})
+    """Add to an OpenAPI document what the bodies and answers of these routes look like."""
+    added: dict[str, Any] = {}
+    for models, mode, suffix in (
+        ([EditedOut, TestCallersOut, ProblemOut, *map(_page, KINDS)], "serialization", ""),
+        ([kind.form for kind in KINDS], "validation", "-Input"),
+    ):
+        asked: Any = [(model, mode) for model in models]
+        _, found = models_json_schema(asked, ref_template=f"{_SCHEMAS}{{model}}{suffix}")
+        added |= {f"{name}{suffix}": schema for name, schema in found["$defs"].items()}
     for kind in KINDS:
-        whole = schemas[f"{kind.form.__name__}-Input"]
-        schemas[f"{kind.form.__name__}-Patch"] = {
+        whole = added[f"{kind.form.__name__}-Input"]
+        added[f"{kind.form.__name__}-Patch"] = {
             "type": "object",
             "title": f"{whole['title']}Patch",
             "description": f"Those fields of a {kind.one.replace('_', ' ')} that change; null: as by default.",
             "additionalProperties": False,
             "properties": {name: _or_null(field) for name, field in whole["properties"].items()},
         }
+    # What a rule is made of inside is described as well, and nothing refers to it: a rule is a line of text.
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    wanted = list(_named([document["paths"], schemas]))
+    for name in wanted:  # grows meanwhile
+        if name in added:
+            schemas[name] = added.pop(name)
+            wanted.extend(_named(schemas[name]))
+
+
+def _named(part: Any) -> Iterator[str]:
+    """The models that a part of the description refers to."""
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"].removeprefix(_SCHEMAS)
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            yield from _named(one)
 
 
 def _or_null(field: Mapping[str, Any]) -> dict[str, Any]:
