@@ -14,7 +14,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -57,6 +57,24 @@ _HEADERS = {
 
 log = structlog.get_logger(__name__)
 
+# The framework takes a millisecond or more to understand a route, on the event loop when the first request comes. So
+# they are put together here once, and an application is given them as they are.
+_ROUTES = APIRouter()
+_ROUTES.include_router(health.router)
+_REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
+for _router in (
+    live_routes.router,
+    queues.router,
+    queues.commands,
+    agents.router,
+    agents.commands,
+    calls.router,
+    directory.router,
+    resources.router,
+    audit.router,
+):
+    _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
+
 
 def create_api(
     live: Live,
@@ -95,21 +113,7 @@ def create_api(
     api.state.wiring = Wiring(
         live, records, directories, readiness, metrics_registry, keys, audit_log, repeats=repeats, now=now
     )
-    api.include_router(health.router)
-    refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (401, 403, 422, 503)}
-    for router in (
-        live_routes.router,
-        queues.router,
-        queues.commands,
-        agents.router,
-        agents.commands,
-        calls.router,
-        directory.router,
-        audit.router,
-    ):
-        api.include_router(router, prefix="/api/v1", responses=refusals)
-
-    api.router.routes.extend(resources.router.routes)
+    api.router.routes.extend(_ROUTES.routes)
 
     @api.get("/openapi.json", include_in_schema=False, tags=["api"])
     async def contract(_: Reader) -> dict[str, Any]:

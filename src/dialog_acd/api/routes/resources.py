@@ -47,10 +47,7 @@ if TYPE_CHECKING:
     from dialog_acd.api.ports import Attempted, ThingEdited, ThingFound, Wiring
 
 log = structlog.get_logger(__name__)
-router = APIRouter(prefix="/api/v1/directory", tags=["directory"])
-"""Complete as it is. There are many routes, and the framework takes milliseconds to understand one, on the event loop
-and when the first request comes: so they are understood once, when this is imported, and shared by every application.
-For the same reason their models stand by name (``_ref``) and are written into the description by ``describe``."""
+router = APIRouter(prefix="/directory", tags=["directory"])
 
 Wanted = Callable[[Any], bool]
 """Says of a thing of the directory whether it is asked for."""
@@ -245,13 +242,14 @@ _ETAG = {"ETag": {"description": "Mark of its content, for `If-Match`.", "schema
 _LOCATION = {"Location": {"description": "Where it is.", "schema": {"type": "string"}}}
 
 
+# There are many of these routes. Named, a model is not looked into anew for each of them; ``describe`` adds them.
 def _ref(model: str, description: str = "Successful Response", **more: Any) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}{model}"}}}
     return {"description": description, "content": content, **more}
 
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: _ref("ProblemOut", HTTPStatus(status).phrase) for status in sorted({401, 403, 422, 503, *statuses})}
+    return {status: _ref("ProblemOut", HTTPStatus(status).phrase) for status in statuses}
 
 
 # ---------------------------------------------------------------- the routes of a kind
@@ -276,7 +274,7 @@ def _routes(kind: Kind) -> None:
         if reader is _EVERYBODY
         else f"{several.capitalize()}, by name",
         response_model=None,
-        responses={200: _ref(_page_name(kind)), **_refusals()},
+        responses={200: _ref(_page_name(kind))},
     )
     async def page(
         *,
@@ -445,7 +443,7 @@ def _routes(kind: Kind) -> None:
     name="test_callers",
     summary="Numbers whose calls are test calls",
     response_model=None,
-    responses={200: _ref("TestCallersOut", headers=_ETAG), **_refusals()},
+    responses={200: _ref("TestCallersOut", headers=_ETAG)},
 )
 async def callers_for_tests(wiring: Wired, by: Principal = _WHOLE) -> Any:
     _sees_all(by)
