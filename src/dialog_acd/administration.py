@@ -134,7 +134,7 @@ class Thing:
     @property
     def key(self) -> str:
         """Its place in a list that is read page by page; it stays where it is when others come and go."""
-        return self.name if self.since is None else f"{self.name},{self.since}"
+        return f"{self.name},{self.since if self.since != UNDATED else ''}" if self.since is not None else self.name
 
     @cached_property
     def said(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run ti
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, NotAllowed, VersionNotSaid
 from dialog_acd.api.schemas import ChangedOut, DirectoryOut, ProblemOut, VersionOut, VersionsOut, WhyIn
+from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ async def directory(
 async def change(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Operator,
+    noted: Noted,
     request: Request,
     response: Response,
     if_match: _IfMatch = None,
@@ -82,7 +84,10 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
         changed = await wiring.directories.change(
             await request.body(), by.name, why, _version(if_match), dry_run=dry_run
         )
-    if not dry_run:
+    if dry_run:
+        noted.details["dry_run"] = True
+    else:
+        noted.details.update(version=changed.version, differences=list(changed.differences))
         log.info("api.directory-changed", by=by.name, role=by.role, version=changed.version)
     response.headers["ETag"] = f'"{changed.version}"'
     return ChangedOut(version=changed.version, differences=list(changed.differences))
@@ -108,6 +113,7 @@ async def versions(
 async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Operator,
+    noted: Noted,
     response: Response,
     version: _Number,
     if_match: _IfMatch = None,
@@ -116,6 +122,7 @@ async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     with refusals():
         why = body.why if body is not None else ""
         changed = await wiring.directories.roll_back(version, by.name, why, _version(if_match))
+    noted.details.update(version=changed.version, differences=list(changed.differences))
     log.info("api.directory-rolled-back", by=by.name, role=by.role, to=version, version=changed.version)
     response.headers["ETag"] = f'"{changed.version}"'
     return ChangedOut(version=changed.version, differences=list(changed.differences))

@@ -51,8 +51,6 @@ router = APIRouter(prefix="/directory", tags=["directory"])
 
 Wanted = Callable[[Any], bool]
 """Says of a thing of the directory whether it is asked for."""
-_SAID_AT_MOST = 20
-"""Differences that are kept with a line of the audit log."""
 _MARK = re.compile(r'(?:W/)?"([!#-~]*)"')
 
 # ---------------------------------------------------------------- what is asked for in a list
@@ -578,7 +576,7 @@ def _note(noted: Attempt, edited: ThingEdited, by: Principal, *, dry_run: bool) 
         noted.details["dry_run"] = True
         return
     noted.details["version"] = edited.version
-    noted.details["differences"] = list(edited.differences[:_SAID_AT_MOST])
+    noted.details["differences"] = list(edited.differences)
     log.info("api.directory-changed", by=by.name, role=by.role, version=edited.version)
 
 
