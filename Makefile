@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: bench-core help setup tools demo up down unit test test-simulation test-simulation-full test-store test-e2e check format lint types imports clean
+.PHONY: onboarding-demo bench-core bench-directory help setup tools demo up down unit test test-simulation test-simulation-full test-store test-e2e check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ setup: .venv/.ready ## everything into .venv (implied by all others)
 
 demo: setup ## simulated citizens call real numbers, simulated agents answer [CALLS=60] [RATE=2] [TALK=8] [AGENTS=16]
 	@$(RIG) demo --calls "$(CALLS)" --rate "$(RATE)" --talk "$(TALK)" --agents "$(AGENTS)"
+
+onboarding-demo: setup ## a town joins the running centre, goes live, and a citizen is answered in its name
+	@$(RIG) onboarding
 
 up: setup ## the same stack left running without callers; writes .run/stack.json
 	@$(RIG) up
@@ -52,6 +55,9 @@ test-store: tools ## the database cases once more, on a real PostgreSQL
 
 test-e2e: tools ## real SIP calls through a real Asterisk
 	@$(BIN)/pytest -q -m e2e -p no:randomly
+
+bench-directory: setup ## how long a large directory takes to change, to be asked and to be listed; last line is JSON
+	@PYTHONPATH=tests $(BIN)/python -m bench.directory
 
 bench-core: setup ## how fast the core decides, what a waiting call costs; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.core

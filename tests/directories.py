@@ -66,7 +66,7 @@ name = "Landkreis Harburg"
 label = "Harburg"
 code = "01"
 answers = { pbx = "Innovaphone", "staff-council" = "zugestimmt am 02.11.2012" }
-waivers = [{ finding = "closure-days", by = "A. Muster", why = "folgen im Januar", on = 2012-12-20 }]
+waivers = [{ finding = "question:closure-days", by = "A. Muster", why = "folgen im Januar", on = 2012-12-20 }]
 
 [tenants.contract]
 tasks = ["Telefonzentrale", "115"]

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dialog_acd import __version__
+from dialog_acd.testing import ManualClock
 from directories import DEMO, TOWN
 from switch.toy_ami import SECRET, ToyAmi
+from toy_issuer import ToyIssuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -302,6 +304,75 @@ def test_check_tells_each_fault_of_a_file_on_a_line_and_the_file_once(desk: Desk
     _, out, _ = desk.run("check", "--directory", str(path))
     assert out == (
         f"FAIL  directory {path}: entry +495117307 names queue 'twn', which does not exist, did you mean 'town'?\n"
+    )
+
+
+@contextmanager
+def identity_provider(port: int = 0) -> Iterator[ToyIssuer]:
+    """In a thread of its own, as above."""
+    toy = ToyIssuer(ManualClock(), port=port)
+    up, over = threading.Event(), threading.Event()
+
+    async def live() -> None:
+        async with toy:
+            up.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()))
+    thread.start()
+    try:
+        assert up.wait(3)
+        yield toy
+    finally:
+        over.set()
+        thread.join()
+
+
+def sign_in(desk: Desk, issuer: str, roles: str = "acd-operators=operator") -> None:
+    desk.set(ACD_OIDC__ISSUER=issuer, ACD_OIDC__AUDIENCE="dialog-acd", ACD_OIDC__ROLES=roles)
+
+
+def test_check_looks_at_the_identity_provider(desk: Desk) -> None:
+    desk.has_directory()
+    with identity_provider() as toy:
+        sign_in(desk, toy.url, "acd-operators=operator; rathaus=town-admin:town; village=town-admin:village")
+        status, out, _ = desk.run("check")
+    assert status == 1, "AMI is not there"
+    assert f"ok    identity provider: {toy.url} signs with 1 key (RSA)" in out
+    assert "note  ACD_OIDC__ROLES: 'village' is of the town 'village', which the directory does not have" in out
+    assert "'rathaus'" not in out
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("{}/", "{} calls itself '{}': ACD_OIDC__ISSUER has to be the same to the letter"),
+        ("{}/realms/nobody", "/realms/nobody/.well-known/openid-configuration is not a JSON object"),
+        ("http://127.0.0.1:1", "cannot be read: All connection attempts failed"),
+        ("http://login.region.de", "ACD_OIDC__ISSUER: 'http://login.region.de' has to begin with https://"),
+    ],
+)
+def test_check_says_what_is_wrong_with_the_identity_provider(desk: Desk, at: str, told: str) -> None:
+    desk.has_directory()
+    with identity_provider() as toy:
+        sign_in(desk, at.format(toy.url))
+        status, out, err = desk.run("check")
+    assert (status, err) == (1, "")
+    [line] = [line for line in out.splitlines() if line.startswith("FAIL  identity provider: ")]
+    assert told.format(f"{toy.url}/", toy.url) in line
+
+
+def test_without_an_identity_provider_nobody_looks_for_one(desk: Desk) -> None:
+    desk.set(ACD_OIDC__CLAIM="roles")
+    assert "ok    identity provider: none is set" in desk.run("check")[1]
+
+
+def test_settings_of_the_identity_provider_that_cannot_be_used_end_the_start(desk: Desk) -> None:
+    desk.has_directory()
+    sign_in(desk, "", "acd-operators=emperor")
+    assert desk.refuses("serve") == (
+        "ACD_OIDC__ISSUER: is missing; ACD_OIDC__ROLES: 'acd-operators=emperor' names no role; "
+        "there are: operator, town-admin, supervisor, auditor"
     )
 
 

@@ -6,14 +6,19 @@ import re
 import subprocess
 import sys
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import yaml
 
+from dialog_acd.api import issuer, witness
+from dialog_acd.api.people import people_of
 from dialog_acd.core.ladder import CIRCUIT_OPEN, ENOUGH, FAILURES, LOOK_AGAIN
 from dialog_acd.core.model import Action, EntryKind, Trigger
 from dialog_acd.core.remarks import remarks
-from dialog_acd.directory_form import QueueTable
+from dialog_acd.directory_form import QueueTable, TenantTable
+from dialog_acd.settings import OidcSettings
 from dialog_acd.simulation.figures import LOAD, named_kpis
 from dialog_acd.simulation.report import FEWEST
 from dialog_acd.store.directory_file import directory_from_plain
@@ -27,7 +32,7 @@ COMMANDS = [
     line.removeprefix("dialog-acd ").split(" --runs ")[0]
     for block in BLOCKS
     for line in block.splitlines()
-    if re.match(r"dialog-acd .*(scenarios|asterisk)/harburg|dialog-acd .*asterisk/demo", line)
+    if re.match(r"dialog-acd .*(scenarios|asterisk|examples)/|dialog-acd .*asterisk/demo", line)
 ]
 
 
@@ -58,12 +63,21 @@ def test_the_example_fits_the_demo_directory_and_draws_no_remark() -> None:
 def test_what_is_to_be_typed_works_in_a_fresh_clone(command: str) -> None:
     program = Path(sys.executable).with_name("dialog-acd")
     done = subprocess.run([program, *command.split()], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    no_go = command.startswith("gate ")  # as the text says: questions are open
+    assert (done.returncode, done.stderr) == (int(no_go), "")
     assert done.stdout
 
 
+def test_the_contract_shown_is_one() -> None:
+    (block,) = (block for block in BLOCKS if block.startswith("- id: laatzen"))
+    (town,) = yaml.safe_load(block)
+    read = TenantTable.model_validate(town)
+    assert [target.share for target in read.contract.targets] == [0.75, 0.75, 0.8]
+    assert read.contract.prices[0].per_minute == Decimal("1.59")
+
+
 def test_each_kind_of_command_is_shown() -> None:
-    assert {command.split()[0] for command in COMMANDS} == {"check", "route", "simulate"}
+    assert {command.split()[0] for command in COMMANDS} == {"check", "gate", "route", "simulate"}
 
 
 def test_every_trigger_action_and_kind_has_its_line() -> None:
@@ -88,6 +102,21 @@ def test_every_field_of_a_queue_has_its_default() -> None:
         wanted = "must be said" if field.is_required() else field.default
         as_told = told[name].strip('`"')
         assert as_told in (str(wanted), str(wanted).lower()), name
+
+
+def test_the_settings_of_the_identity_provider_can_be_used() -> None:
+    told = dict(
+        re.findall(r"^export ACD_OIDC__(\w+)=\"?(.*?)\"?(?: +#.*)?$", section("People who sign in"), re.MULTILINE)
+    )
+    people = people_of(told["ISSUER"], told["AUDIENCE"], OidcSettings().claim, told["ROLES"], lambda: MONDAY)
+    assert people is not None
+    assert [(place.role.value, place.tenant) for place in people.places.values()] == [
+        ("operator", None),
+        ("supervisor", None),
+        ("town-admin", "laatzen"),
+    ]
+    minutes = issuer.FRESH_FOR.total_seconds() / 60, issuer.KEPT_FOR.total_seconds() / 60
+    assert (*minutes, witness.LINES_EACH, witness.LINES_IN_ALL) == (5, 60, 10, 30), "the README says so in words"
 
 
 def test_every_figure_is_defined() -> None:

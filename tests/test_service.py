@@ -294,6 +294,92 @@ async def test_a_supervisor_is_given_a_token_while_the_service_runs(site: Site) 
     assert token not in "".join(running.lines)
 
 
+@asynccontextmanager
+async def identity_provider(port: int, *people: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    """A provider nobody here has written, as a process of its own."""
+    told = [word for person in people for word in ("--user-claims", json.dumps(person))]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "oidc_provider_mock", "--port", str(port), *told),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            async with asyncio.timeout(15):
+                while True:
+                    try:
+                        await client.get("/")
+                        break
+                    except httpx.ConnectError:
+                        await asyncio.sleep(0.05)
+            yield client
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def signed_in(provider: httpx.AsyncClient, subject: str, client: str = "dialog-acd") -> dict[str, str]:
+    """What a browser does: the authorization code flow. The header to be sent from then on."""
+    desk = "http://127.0.0.1:1/desk"
+    asked = {"client_id": client, "redirect_uri": desk, "response_type": "code", "scope": "openid profile email"}
+    sent_back = await provider.post("/oauth2/authorize", params=asked, data={"sub": subject})
+    code = httpx.URL(sent_back.headers["location"]).params["code"]
+    answer = await provider.post(
+        "/oauth2/token",
+        data={"grant_type": "authorization_code", "code": code, "redirect_uri": desk},
+        auth=(client, "any-secret"),
+    )
+    return {"Authorization": f"Bearer {answer.json()['id_token']}"}
+
+
+async def test_people_sign_in_at_their_identity_provider(site: Site) -> None:
+    [port] = free_ports(1)
+    erika = {"sub": "e-1", "preferred_username": "erika.muster", "groups": ["acd-leitstelle"]}
+    karl = {"sub": "k-2", "email": "karl@langenhagen.de", "groups": ["rathaus-langenhagen"]}
+    settings = {
+        "ACD_OIDC__ISSUER": f"http://127.0.0.1:{port}",
+        "ACD_OIDC__AUDIENCE": "dialog-acd",
+        "ACD_OIDC__ROLES": "acd-leitstelle=supervisor; rathaus-langenhagen=town-admin:langenhagen",
+    }
+    async with (
+        identity_provider(port, erika, karl) as provider,
+        site.asterisk(),
+        service(site, **settings) as running,
+        site.client() as api,
+    ):
+        await running.says("service.started")
+        if "issuer.read" not in running.events:  # by itself, whether or not anybody has asked yet
+            await running.says("issuer.read")
+        hers, his = await signed_in(provider, "e-1"), await signed_in(provider, "k-2")
+        elsewhere = await signed_in(provider, "e-1", client="another-service")
+        ready = "/api/v1/agents/anna/ready"
+        assert (await api.post(ready, headers=hers)).status_code == 200
+        assert (await api.post(ready, headers=his)).json()["error_id"] == "not-allowed"
+        assert (await api.get("/api/v1/audit", headers=his)).status_code == 200
+        assert (await api.get("/api/v1/live", headers=elsewhere)).status_code == 401
+        await provider.put("/users/e-1", json={**erika, "groups": ["former-staff"]})
+        answer = await api.post(ready, headers=await signed_in(provider, "e-1"))
+        assert (answer.status_code, answer.json()["error_id"]) == (403, "no-role")
+        lines = (await api.get("/api/v1/audit")).json()["lines"]
+        told = [(line["who"], line["role"], line["outcome"]) for line in reversed(lines)]
+        assert told[-4:] == [
+            ("erika.muster (e-1)", "supervisor", "done"),
+            ("karl@langenhagen.de (k-2)", "town-admin", "refused"),
+            ("nobody", "", "refused"),
+            ("erika.muster (e-1)", "", "refused"),
+        ]
+        for _ in range(12):
+            assert (await api.get("/api/v1/live", headers={"Authorization": "Bearer a.b.c"})).status_code == 401
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+    with closing(sqlite3.connect(site.database)) as left:
+        [[action]] = left.execute("SELECT action FROM audit ORDER BY id DESC LIMIT 1").fetchall()
+    assert action == "api.refuse-more"
+    assert hers["Authorization"].split(".")[-1] not in "".join(running.lines)
+    assert "Traceback" not in "".join(running.lines)
+
+
 async def test_a_wrong_ami_secret_ends_the_start_with_a_sentence(site: Site) -> None:
     """Asked once and not again: it may lock us out."""
     (site.folder / "ami.secret").write_text("not-what-manager.conf-says\n")

@@ -1,4 +1,4 @@
-"""The command line of the rig: demo, up, down, latency. `make` calls it."""
+"""The command line of the rig: demo, onboarding, up, down, latency. `make` calls it."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def main() -> int:
     parser = _Arguments(prog="rig", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="citizens call, agents answer, and a table at the end")
+    commands.add_parser("onboarding", help="a town joins the running centre, and a citizen is answered in its name")
     latency = commands.add_parser("latency", help="measure from the trunk's INVITE to the phone's INVITE")
     commands.add_parser("up", help="the same left running without callers")
     commands.add_parser("down", help="end what `up` started")
@@ -63,6 +64,10 @@ def main() -> int:
                 from rig import demo as demo_run  # noqa: PLC0415
 
                 return demo_run.demo(calls=asked.calls, rate=asked.rate, talk=asked.talk, agents=asked.agents)
+            case "onboarding":
+                from rig.onboarding import onboarding  # noqa: PLC0415
+
+                return onboarding()
             case "latency":
                 from rig import latency as latency_run  # noqa: PLC0415
 

@@ -224,7 +224,7 @@ def demo(*, calls: int, rate: float, talk: float, agents: int) -> int:
     def tell(line: str) -> None:
         out.print(line if line.startswith("asterisk:") else f"demo: {line}", markup=False, soft_wrap=True)
 
-    with _alone(RUN_DIR):
+    with alone(RUN_DIR):
         shutil.rmtree(RUN_DIR, ignore_errors=True)
         since = datetime.now(UTC)
         with Stack(RUN_DIR, agents=agents, talk=talk, progress=tell) as stack:
@@ -246,7 +246,7 @@ def demo(*, calls: int, rate: float, talk: float, agents: int) -> int:
 
 
 @contextlib.contextmanager
-def _alone(run_dir: Path) -> Iterator[None]:
+def alone(run_dir: Path) -> Iterator[None]:
     run_dir.parent.mkdir(parents=True, exist_ok=True)
     with run_dir.with_name(run_dir.name + ".lock").open("w") as lock:
         try:

@@ -43,6 +43,14 @@ STOP_LIMIT = 15.0  # the service gives its records ten
 MISSED = ("rona", "declined", "not-talked")
 
 
+class Refused(RigError):  # noqa: N818  a noun, as in core/errors.py
+    """An answer of the service that is not a success."""
+
+    def __init__(self, path: str, status: int, said: str) -> None:
+        self.status, self.said = status, said
+        super().__init__(f"{path}: {status} {said[:500]}")
+
+
 class Api:
     """The service's REST API, as an operator's script would use it."""
 
@@ -51,17 +59,22 @@ class Api:
         # Without this, a proxy of the machine would be asked for 127.0.0.1.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def text(self, path: str, *, post: bool = False) -> str:
-        """Raises RigError when nobody answers, and on every answer that is not a success."""
+    def text(
+        self, path: str, *, method: str = "GET", body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> str:
+        """Raises Refused on every answer that is not a success, and RigError when nobody answers."""
+        said = {"Authorization": f"Bearer {self._token}", **(headers or {})}
+        if body is not None:
+            said["Content-Type"] = "application/json"
         request = urllib.request.Request(  # noqa: S310  the address is our own
-            self.url + path, method="POST" if post else "GET", headers={"Authorization": f"Bearer {self._token}"}
+            self.url + path, method=method, headers=said, data=None if body is None else json.dumps(body).encode()
         )
         try:
             with self._opener.open(request, timeout=self._patience) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as refusal:
             with refusal:
-                raise RigError(f"{path}: {refusal.code} {refusal.read().decode(errors='replace')[:500]}") from None
+                raise Refused(path, refusal.code, refusal.read().decode(errors="replace")) from None
         except (OSError, ValueError) as silence:
             raise RigError(f"{self.url}{path} does not answer ({silence})") from None
 
@@ -69,7 +82,18 @@ class Api:
         return json.loads(self.text(path))
 
     def post(self, path: str) -> Any:
-        return json.loads(self.text(path, post=True))
+        return json.loads(self.text(path, method="POST"))
+
+    def send(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
+        return json.loads(self.text(path, method=method, body=body, headers=headers))
+
+    def refusal(self, method: str, path: str, body: Any) -> dict[str, Any]:
+        """What is said against it. Raises RigError where nothing is."""
+        try:
+            self.send(method, path, body)
+        except Refused as refused:
+            return dict(json.loads(refused.said))
+        raise RigError(f"{method} {path} was not refused")
 
     def agents(self) -> list[dict[str, Any]]:
         return list(self.get("/api/v1/agents")["agents"])

@@ -12,17 +12,20 @@ meanwhile, the change is made once more in what is in force by then.
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 import re
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
-from dialog_acd.core.model import Entry, EntryKind, TenantId
+from dialog_acd.core.gate import gate
+from dialog_acd.core.model import NOT_YET, Entry, EntryKind, TenantId, Waiver
 from dialog_acd.core.ownership import seen_by, town_of, trespasses
 from dialog_acd.core.remarks import remarks
 from dialog_acd.directory_form import THINGS
@@ -31,11 +34,13 @@ from dialog_acd.store.directory_plain import called, difference, differences, wh
 from dialog_acd.store.directory_store import DirectoryMoved, Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from datetime import date, datetime
 
     from dialog_acd.api.ports import Address, Terms
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.gate import Verdict
+    from dialog_acd.core.model import Tenant
     from dialog_acd.store.directory_store import DirectoryStore, Version
 
 CATCH_ALL = "catch-all"
@@ -46,6 +51,23 @@ TRIES = 5
 """How often a change is made anew because the rest of the directory has moved. Inside this service edits wait for each
 other, so only the command line can be in the way."""
 _ADDRESS = re.compile(r"[^/?#\s]{1,100}")
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class NoSuchTenant(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """There is no town with this id."""
+
+    error_id = "no-such-tenant"
+
+
+class DayRefused(DialogAcdError):  # noqa: N818
+    """The town cannot go live on this day."""
+
+    error_id = "day-refused"
 
 
 class Clock(Protocol):
@@ -240,6 +262,30 @@ class _Wanted:
     town: str | None = None
 
 
+def _undisturbed(edit: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Without the garbage collector.
+
+    A thread lets the engine have its turn every few milliseconds, the collector does not: with the tens of thousands
+    of objects that a large directory is made of, it stops everything for a tenth of a second and more, several times
+    in an edit. It would find next to nothing, as a directory has no cycles. So it is stopped meanwhile, and what is
+    there afterwards is put out of its sight; once nobody refers to it, it goes all the same.
+    """
+
+    @wraps(edit)
+    async def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        if not gc.isenabled():
+            return await edit(*args, **kwargs)
+        gc.collect()  # or what is garbage now would be put out of sight for ever
+        gc.disable()
+        try:
+            return await edit(*args, **kwargs)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    return done
+
+
 class Administration:
     """Reads and changes the directory for whoever may, over REST or at the command line."""
 
@@ -257,6 +303,7 @@ class Administration:
     async def versions(self, limit: int, before: int | None = None) -> Sequence[Version]:
         return await self._store.versions(limit, before)
 
+    @_undisturbed
     async def change(self, text: bytes, by: str, why: str, expected: int | None, *, dry_run: bool = False) -> Changed:
         """Put the directory that ``text`` says (JSON) in force.
 
@@ -266,17 +313,70 @@ class Administration:
         wanted = await asyncio.to_thread(directory_from_json, text, "the directory")
         return await self.put(wanted, by, why, expected, dry_run=dry_run)
 
+    @_undisturbed
     async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Changed:
         """Put an earlier version in force again. Raises ``NoSuchVersion``, and what ``change`` raises."""
         why = why or f"rolled back to version {version}"
         return await self.put(await self._store.version(version), by, why, expected)
 
+    async def gate(self, tenant: TenantId, on: date | None) -> Verdict:
+        """What is missing for the town to go live on that day; ``None``: the planned one, or today.
+
+        Raises ``NoSuchTenant``.
+        """
+        directory = await self._store.load()
+        town = _town(directory, tenant)
+        return await asyncio.to_thread(gate, directory, tenant, on or planned(town) or self._today())
+
+    @_undisturbed
+    async def go_live(
+        self, tenant: TenantId, on: date, waivers: Sequence[tuple[str, str, str]], by: str, why: str
+    ) -> tuple[Verdict, Changed | None]:
+        """Let the town go live on a day, or move the day; nothing changes where something is missing.
+
+        Waivers (finding, who answers for it, why) are kept with the town, each as its latest word. Raises
+        ``NoSuchTenant``, and ``DayRefused`` for a day that is over or a town that is live.
+        """
+        today = self._today()
+        if on < today:
+            raise DayRefused(f"{on.isoformat()} is over, today is {today.isoformat()}")
+        found, directory = await self._store.in_force()
+        town = _town(directory, tenant)
+        if town.live_from is None:
+            raise DayRefused(f"{town.name} does not wait to go live: its numbers have their own dates alone")
+        if town.live_from <= today and town.live_from != on:
+            raise DayRefused(f"{town.name} is live since {town.live_from.isoformat()}")
+        named = {w.finding: w for w in (*town.waivers, *(Waiver(*waiver, today) for waiver in waivers))}
+        # Asked again: the answer has to be that of the directory that is put in force.
+        prepared = await asyncio.to_thread(_with_town, directory, replace(town, waivers=tuple(named.values())))
+        verdict = await asyncio.to_thread(gate, prepared, tenant, on)
+        if not verdict.go:
+            return verdict, None
+        begun = await asyncio.to_thread(_with_town, prepared, replace(prepared.tenant[tenant], live_from=on))
+        return verdict, await self.put(begun, by, why or f"{town.name} goes live on {on.isoformat()}", found)
+
+    @_undisturbed
+    async def put_off(self, tenant: TenantId, by: str) -> Verdict:
+        """The town waits again, and no day is known. Raises ``NoSuchTenant``, and ``DayRefused`` where it is live."""
+        today = self._today()
+        found, directory = await self._store.in_force()
+        town = _town(directory, tenant)
+        if town.live_from is None or town.live_from <= today:
+            raise DayRefused(f"{town.name} is live; end its entries by a date (active_to), or close them")
+        waiting = await asyncio.to_thread(_with_town, directory, replace(town, live_from=NOT_YET))
+        await self.put(waiting, by, f"{town.name} does not go live yet", found)
+        return await asyncio.to_thread(gate, waiting, tenant, today)
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(_BERLIN).date()
+
+    @_undisturbed
     async def reload(self) -> Directory:
         """Somebody changed the directory beside us: put in force what is stored. Raises what
         ``DirectoryStore.load`` raises, and the old one stays in force.
         """
         directory = await self._store.load()
-        self._in_force(directory)
+        self._in_force(await asyncio.to_thread(directory.prepare))
         return directory
 
     # -- one thing
@@ -340,6 +440,7 @@ class Administration:
             shelves = self._shelves = await asyncio.to_thread(Shelves, number, directory)
         return shelves
 
+    @_undisturbed
     async def _change(self, make: Callable[[Shelves], _Wanted], terms: Terms) -> Edited:
         for _ in range(TRIES):
             async with self._one_at_a_time:
@@ -351,6 +452,7 @@ class Administration:
                 if changed:
                     after = await asyncio.to_thread(Shelves, number + 1, wanted.directory)
                     new = await asyncio.to_thread(_new_remarks, shelves, after, self._clock.now())
+                    await self._require_recordings(wanted.directory, shelves.directory)
                 if changed and not terms.dry_run:
                     edit = Edit(terms.by, self._clock.now(), terms.why)
                     try:
@@ -358,21 +460,24 @@ class Administration:
                     except DirectoryMoved:
                         continue
                     self._shelves = after
-                    self._in_force(wanted.directory)
+                    self._in_force(await asyncio.to_thread(wanted.directory.prepare))
                 return Edited(number, changed, new, etag, wanted.thing, wanted.town)
         raise DirectoryBusy
 
     # -- all of it
 
+    @_undisturbed
     async def put(
         self, wanted: Directory, by: str, why: str, expected: int | None, *, dry_run: bool = False
     ) -> Changed:
-        """Put this directory in force, unless it says the same as the one there is. Raises ``DirectoryMoved``.
+        """Put this directory in force, unless it says the same as the one there is.
 
-        One in force that cannot be read any more keeps nobody from putting another in its place.
+        Raises ``DirectoryMoved``, and ``DirectoryInvalid`` for a prompt whose recording nobody has brought yet. One in
+        force that cannot be read any more keeps nobody from putting another in its place.
         """
         async with self._one_at_a_time:
             found, before = await self._found()
+            await self._require_recordings(wanted, before)
             lines = await asyncio.to_thread(differences, before, wanted)
             if found and before is None:
                 lines = (f"version {found}, which is in force, cannot be read, and all of it is replaced", *lines)
@@ -381,8 +486,20 @@ class Administration:
                 return Changed(found, lines)
             edit = Edit(by, self._clock.now(), why)
             number = await self._store.replace(wanted, edit, found if expected is None else expected)
-            self._in_force(wanted)
+            self._in_force(await asyncio.to_thread(wanted.prepare))
             return Changed(number, lines)
+
+    async def _require_recordings(self, wanted: Directory, before: Directory | None) -> None:
+        """Only of those that are new: where one has been lost, the directory can still be edited."""
+        known = {prompt.recording for prompt in before.prompts} if before is not None else set()
+        asked = {p.recording for p in wanted.prompts if p.recording is not None and p.recording not in known}
+        missing = await self._store.missing_recordings(asked) if asked else set()
+        if faults := [
+            f"prompt {p.id}: nobody has brought the recording {p.recording}: upload it first"
+            for p in wanted.prompts
+            if p.recording in missing
+        ]:
+            raise DirectoryInvalid(tuple(faults))
 
     async def _found(self) -> tuple[int, Directory | None]:
         """The version in force, and what it says: nothing where it cannot be read, or where there is none (0)."""
@@ -492,3 +609,22 @@ def _wanted(shelves: Shelves, section: str, place: int, one: Any | None, terms: 
 def _new_remarks(before: Shelves, after: Shelves, at: datetime) -> tuple[str, ...]:
     known = set(before.remarks(at))
     return tuple(remark for remark in after.remarks(at) if remark not in known)
+
+
+# ---------------------------------------------------------------- going live
+
+
+def planned(town: Tenant) -> date | None:
+    """The day it goes live, where one is known."""
+    return None if town.live_from == NOT_YET else town.live_from
+
+
+def _town(directory: Directory, tenant: TenantId) -> Tenant:
+    town = directory.tenant.get(tenant)
+    if town is None:
+        raise NoSuchTenant(f"there is no town {tenant!r}; there are: {', '.join(sorted(directory.tenant))}"[:500])
+    return town
+
+
+def _with_town(directory: Directory, town: Tenant) -> Directory:
+    return replace(directory, tenants=tuple(town if t.id == town.id else t for t in directory.tenants))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import signal
 import socket
@@ -31,6 +32,7 @@ from prometheus_client import (
 from dialog_acd import log as log_setup
 from dialog_acd.administration import Administration
 from dialog_acd.api.app import create_api
+from dialog_acd.api.people import people_of
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.errors import DialogAcdError
@@ -38,13 +40,16 @@ from dialog_acd.core.messages import DirectoryChanged
 from dialog_acd.core.model import OfferId
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
+from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.sound.studio import Studio
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.ami import AmiAddress
@@ -95,9 +100,14 @@ async def serve(settings: Settings) -> None:
     secret = read_secret(settings.ami.secret_file, "the AMI secret")
     token = read_secret(settings.api.token_file, "the API token")
     clock = SystemClock()
+    oidc = settings.oidc
+    people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, clock.now)
     log.info("service.starting")
 
     async with AsyncExitStack() as stack:
+        if people is not None:
+            stack.push_async_callback(people.issuer.close)
+            people.issuer.look()  # aside, and whatever comes of it: calls do not wait for who may sign in
         database = await open_database(settings.store.database_url)
         stack.push_async_callback(database.dispose)
         await require_current_schema(database)
@@ -218,13 +228,20 @@ async def serve(settings: Settings) -> None:
             tokens=TokenStore(database),
             audit_log=audit,
             repeats=RepeatStore(database),
+            archive=Recordings(RecordingStore(database), Studio(), clock),
             now=clock.now,
+            people=people,
         )
         # The framework looks into its routes when the first request comes, all of them at once. That takes some tenths
         # of a second: better now than while callers wait.
         await asyncio.to_thread(api.openapi)
+        stack.callback(api.state.strangers.tell)  # after the last request, before the last flush
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
+        # All that lives until the end is out of the collector's sight: or it would look through it again and again, a
+        # twentieth of a second each time, in which no caller is served.
+        gc.collect()
+        gc.freeze()
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
 
         async def reload() -> None:

@@ -1,4 +1,5 @@
-"""The command line: ``serve``, ``migrate``, ``load``, ``directory``, ``check``, ``route``, ``simulate``, ``token``.
+"""The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``check``, ``route``, ``simulate``,
+``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -82,6 +83,8 @@ def main() -> None:
         metavar="SCHEMA",
         help="to an earlier one, as 0007, for an earlier version of dialog-acd",
     )
+    backup = commands.add_parser("backup", help="save journal and SQLite database in a new FOLDER, also while serving")
+    backup.add_argument("folder", type=Path, metavar="FOLDER")
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
@@ -89,6 +92,13 @@ def main() -> None:
         "check", help="validate settings, secrets, database, directory and AMI login; remark on rules that cannot work"
     )
     check.add_argument("--directory", type=Path, metavar="FILE", help="only this directory file (TOML), offline")
+    gate = commands.add_parser("gate", help="say what is missing before a town goes live; exit status 1: no go")
+    gate.add_argument("tenant", metavar="TOWN", help="its id")
+    gate.add_argument(
+        "--on", type=date.fromisoformat, metavar="DATE", help="as 2022-03-01 (default: as planned, or today)"
+    )
+    gate.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    gate.add_argument("--directory", type=Path, metavar="FILE", help="ask this file instead of the database")
     route = commands.add_parser(
         "route",
         help="say what would happen to a call, and why",
@@ -182,6 +192,16 @@ async def _migrate(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
+async def _backup(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.store.backup import back_up
+
+    database, files = await back_up(settings.store.database_url, settings.store.journal_dir, asked.folder)
+    print(f"{asked.folder}: {'the database and ' if database else ''}{_count(files, 'file')} of the journal")
+    if not database:
+        print("the database is PostgreSQL: save it with pg_dump now, after the journal")
+    return 0
+
+
 @asynccontextmanager
 async def _database(settings: Settings, *, create: bool = True) -> AsyncIterator[AsyncEngine]:
     """The database of the settings, with this version's schema, for one command."""
@@ -242,8 +262,9 @@ async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
-def _count(things: Sized, one: str, many: str = "") -> str:
-    return f"1 {one}" if len(things) == 1 else f"{len(things)} {many or one + 's'}"
+def _count(things: Sized | int, one: str, many: str = "") -> str:
+    number = things if isinstance(things, int) else len(things)
+    return f"1 {one}" if number == 1 else f"{number} {many or one + 's'}"
 
 
 async def _directory(settings: Settings, file: Path | None) -> Directory:
@@ -273,6 +294,7 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.settings import read_secret
 
     noted: tuple[str, ...] = ()
+    towns: set[str] | None = None
 
     async def secrets() -> str:
         read_secret(settings.ami.secret_file, "the AMI secret")
@@ -280,8 +302,9 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         return "readable, closed to others"
 
     async def directory() -> str:
-        nonlocal noted
+        nonlocal noted, towns
         found = await _directory(settings, asked.directory)
+        towns = {tenant.id for tenant in found.tenants}
         noted = remarks(found, SystemClock().now())
         return f"{_count(found.entries, 'entry', 'entries')}, {_count(found.queues, 'queue')}, " + _count(
             found.agents, "agent"
@@ -294,11 +317,29 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
         version = await probe(AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret))
         return f"logged in, Asterisk speaks version {version} of the protocol"
 
+    async def identity_provider() -> str:
+        from dialog_acd.api.people import people_of
+
+        nonlocal noted
+        oidc = settings.oidc
+        people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, SystemClock().now)
+        if people is None:
+            return "none is set"
+        async with people.issuer as issuer:
+            noted += tuple(
+                f"ACD_OIDC__ROLES: {name!r} is of the town {place.tenant!r}, which the directory does not have"
+                for name, place in people.places.items()
+                if towns is not None and place.tenant is not None and place.tenant not in towns
+            )
+            return await issuer.read()
+
     looks: dict[str, Callable[[], Awaitable[str]]] = {
         "secrets": secrets,
         "database and directory": directory,
         "AMI": ami,
     }
+    if settings.oidc.model_fields_set:
+        looks["identity provider"] = identity_provider
     if asked.directory:
         looks = {f"directory {asked.directory}": directory}
     wrong = 0
@@ -485,6 +526,36 @@ def _number_text(answer: Answer) -> str:
     return f"{number.text}{f' ({told})' if told else ''}, {found_by}"
 
 
+async def _gate(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.administration import NoSuchTenant, planned
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.core.gate import gate
+
+    directory = await _directory(settings, asked.directory)
+    town = directory.tenant.get(asked.tenant)
+    if town is None:
+        raise NoSuchTenant(f"there is no town {asked.tenant!r}; there are: {', '.join(sorted(directory.tenant))}")
+    today = SystemClock().now().astimezone(BERLIN).date()
+    verdict = gate(directory, town.id, asked.on or planned(town) or today)
+    if asked.json:
+        findings = [
+            {"id": f.id, "what": f.what, "waived_by": f.waiver.by if f.waiver is not None else None}
+            for f in verdict.findings
+        ]
+        said = {"tenant": town.id, "on": verdict.on.isoformat(), "go": verdict.go, "findings": findings}
+        print(json.dumps(said | {"notes": verdict.notes}, ensure_ascii=False))
+    else:
+        print(
+            f"{town.name}, {verdict.on:%a %d.%m.%Y}: "
+            + ("GO" if verdict.go else f"NO GO, {len(verdict.missing)} missing")
+        )
+        for finding in verdict.findings:
+            print(f"{'ok   ' if finding.waiver is not None else 'FAIL '} {finding.id}: {finding.what}")
+        for note in verdict.notes:
+            print(f"note  {note}")
+    return 0 if verdict.go else 1
+
+
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.simulation import run_command
 
@@ -569,10 +640,12 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
 _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
+    "backup": _backup,
     "load": _load,
     "directory": _rules_as_code,
     "check": _check,
     "route": _route,
     "simulate": _simulate,
+    "gate": _gate,
     "token": _token,
 }

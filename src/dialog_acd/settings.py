@@ -50,6 +50,15 @@ class StoreSettings(_Part):
     """Where finished calls are written down before the database has them."""
 
 
+class OidcSettings(_Part):
+    """Where people sign in; what these have to be is in ``api/people.py``. Nothing set: nowhere."""
+
+    issuer: str = Field(default="", max_length=500)
+    audience: str = Field(default="", max_length=200)
+    claim: str = Field(default="groups", max_length=200)
+    roles: str = Field(default="", max_length=20_000)
+
+
 class Settings(BaseSettings):
     """All settings. Raises ``SettingsInvalid`` (through ``read_settings``) with one line per fault."""
 
@@ -59,6 +68,7 @@ class Settings(BaseSettings):
     agi: AgiSettings = AgiSettings()
     api: ApiSettings = ApiSettings()
     store: StoreSettings = StoreSettings()
+    oidc: OidcSettings = OidcSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,10 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
+from dialog_acd.recordings import Taken
 from dialog_acd.store.directory_plain import plain
 from dialog_acd.store.directory_store import DirectoryStore, Edit, NoSuchVersion, Version
+from dialog_acd.store.recording_store import NoSuchRecording, Recording
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from dialog_acd.api.ports import Directories
+    from dialog_acd.api.people import People
+    from dialog_acd.api.ports import Directories, Recordings
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.records import CallRecord, Result
 
@@ -219,6 +223,45 @@ class Book:
         return [(line.who, line.action, line.about, line.outcome) for line in self.lines]
 
 
+@dataclass
+class Archive:
+    """Recordings in memory, in the order they came; whatever comes is a good one of a second's length."""
+
+    kept: dict[str, tuple[Recording, bytes]] = field(default_factory=dict)
+    refusing: Exception | None = None
+
+    async def take(self, content: bytes, *, name: str, by: str, tenant: str | None) -> Taken:
+        if self.refusing is not None:
+            raise self.refusing
+        digest = hashlib.sha256(content).hexdigest()
+        if fresh := digest not in self.kept:
+            second = timedelta(seconds=1)
+            at = NOON + second * len(self.kept)
+            recording = Recording(digest, name, tenant, by, at, second, -6.0, -20.0, -2.0, ("made quieter by 2.0 dB",))
+            self.kept[digest] = recording, content
+        return Taken(self.kept[digest][0], fresh)
+
+    async def one(self, digest: str) -> Recording:
+        if digest not in self.kept:
+            raise NoSuchRecording
+        return self.kept[digest][0]
+
+    async def page(self, limit: int, before: str | None, tenant: str | None) -> Sequence[Recording]:
+        found = [recording for recording, _ in reversed(self.kept.values())]
+        if before is not None:
+            found = found[found.index(await self.one(before)) + 1 :]
+        return [recording for recording in found if tenant is None or recording.tenant in (None, tenant)][:limit]
+
+    async def sound(self, digest: str, part: str) -> bytes:
+        await self.one(digest)
+        return self.kept[digest][1] if part == "content" else f"RIFF {part}".encode()
+
+
+@pytest.fixture
+def archive() -> Archive:
+    return Archive()
+
+
 @pytest.fixture
 def drawer() -> Drawer:
     return Drawer()
@@ -251,6 +294,7 @@ class Cabinet:
         self.kept = [(Edit("setup", NOON, "the first"), directory) for directory in versions]
         self.beside: Callable[[], None] | None = None
         """What somebody at the command line does just before the next edit is stored."""
+        self.recordings: set[str] = set()
 
     async def current(self) -> int:
         return len(self.kept)
@@ -285,6 +329,9 @@ class Cabinet:
     @staticmethod
     def require(expected: int | None, found: int) -> None:
         DirectoryStore.require(expected, found)
+
+    async def missing_recordings(self, digests: set[str]) -> set[str]:
+        return digests - self.recordings
 
 
 @dataclass
@@ -344,6 +391,12 @@ def readiness() -> dict[str, Callable[[], tuple[bool, str]]]:
 
 
 @pytest.fixture
+def people() -> People | None:
+    """Who comes from an identity provider; here is none."""
+    return None
+
+
+@pytest.fixture
 def api(
     *,
     centre: Centre,
@@ -354,6 +407,8 @@ def api(
     book: Book,
     twice: Twice,
     clock: ManualClock,
+    people: People | None,
+    archive: Recordings,
 ) -> FastAPI:
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
@@ -367,7 +422,9 @@ def api(
         tokens=drawer,
         audit_log=book,
         repeats=twice,
+        archive=archive,
         now=clock.now,
+        people=people,
     )
 
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from dialog_acd.api import app
 from dialog_acd.api.app import BODY_LIMIT, Door, create_api
 
-from .conftest import NOON, TOKEN, Book, Cabinet, Centre, Drawer, Shelf, Twice
+from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Shelf, Twice
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -47,6 +47,7 @@ def built(token: str) -> None:
         tokens=Drawer(),
         audit_log=Book(),
         repeats=Twice(),
+        archive=Archive(),
         now=lambda: NOON,
     )
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -28,7 +28,7 @@ from dialog_acd.store.directory_plain import differences, plain
 from dialog_acd.testing import ManualClock
 from directories import DEMO
 
-from .conftest import NOON, TOKEN, Book, Cabinet, Centre, Drawer, Shelf, Twice
+from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Shelf, Twice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -647,6 +647,7 @@ def edits(draw: st.DrawFn) -> tuple[str, str, int, dict[str, Any]]:
     return draw(st.sampled_from(["PUT", "PATCH", "PATCH", "DELETE"])), section, draw(st.integers(0, 30)), change
 
 
+@settings(max_examples=settings().max_examples // 6)
 @given(st.lists(edits(), min_size=1, max_size=8))
 def test_by_rest_and_by_file_the_same_comes_of_it(steps: list[tuple[str, str, int, dict[str, Any]]]) -> None:
     """The file is edited as a person would: in its text, which is then read whole."""
@@ -666,6 +667,7 @@ async def _by_both(steps: list[tuple[str, str, int, dict[str, Any]]]) -> None:
         tokens=Drawer(),
         audit_log=Book(),
         repeats=Twice(),
+        archive=Archive(),
         now=clock.now,
     )
     headers = {"Authorization": f"Bearer {TOKEN}", "If-Match": "*"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
@@ -16,7 +18,9 @@ from dialog_acd.administration import name_of
 from dialog_acd.api.access import require_declarations
 from dialog_acd.api.tokens import Role, digest, new_token
 from dialog_acd.core.calendars import Calendar, parse_hours
+from dialog_acd.core.gate import gate
 from dialog_acd.core.model import (
+    NOT_YET,
     AgentId,
     CalendarId,
     CallId,
@@ -40,11 +44,9 @@ from records import served
 from .conftest import TOKEN, Cabinet
 
 if TYPE_CHECKING:
-    import httpx
-
     from dialog_acd.testing import ManualClock
 
-    from .conftest import Book, Centre, Drawer, Shelf
+    from .conftest import Archive, Book, Centre, Drawer, Shelf
 
 OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR = Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR
 ALL = {OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR}
@@ -68,7 +70,14 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/v1/directory/versions/{version}/rollback"): {OPERATOR},
     ("GET", "/api/v1/directory/test-callers"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("PUT", "/api/v1/directory/test-callers"): {OPERATOR},
+    ("GET", "/api/v1/tenants/{tenant}/gate"): ALL,
+    ("POST", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
+    ("DELETE", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
     ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
+    ("POST", "/api/v1/recordings"): {OPERATOR, TOWN_ADMIN},
+    ("GET", "/api/v1/recordings"): ALL,
+    ("GET", "/api/v1/recordings/{digest}"): ALL,
+    ("GET", "/api/v1/recordings/{digest}/audio"): ALL,
 }
 RESOURCES: dict[str, tuple[set[Role], set[Role], set[Role]]] = {
     # who reads; who changes one; who makes one and takes it away
@@ -92,6 +101,7 @@ for _kind, (_read, _change, _make) in RESOURCES.items():
     LOCKED |= {("GET", _all): _read, ("POST", _all): _make, ("GET", _one): _read}
     LOCKED |= {("PUT", _one): _change, ("PATCH", _one): _change, ("DELETE", _one): _make}
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
+GOES_LIVE = {("POST", "/api/v1/tenants/{tenant}/go-live")}
 TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
@@ -99,7 +109,9 @@ TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 def where(method: str, path: str) -> str:
     id_ = SPARE if method == "DELETE" else MEANT.get(path.split("/")[4] if "{id}" in path else "", SPARE)
     number = "%2B49511999" if method == "DELETE" else "%2B495117307"
-    return path.format(agent="anna", call="c1", queue=TOWN, version=1, id=id_, number=number)
+    sound = hashlib.sha256(b"RIFF").hexdigest()
+    named = {"agent": "anna", "call": "c1", "queue": TOWN, "tenant": TOWN, "version": 1, "digest": sound}
+    return path.format(**named, id=id_, number=number)
 
 
 UNCHANGED = {"/api/v1/directory", "/api/v1/directory/versions/{version}/rollback"}
@@ -116,6 +128,10 @@ def told_to(method: str, path: str, cabinet: Cabinet) -> Any:
         return {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None
     if path == "/api/v1/directory":
         return json.loads(json.dumps(plain(cabinet.kept[-1][1]), default=str)) if method == "PUT" else None
+    if (method, path) in GOES_LIVE:
+        missing = gate(cabinet.kept[-1][1], TenantId(TOWN), date(2026, 4, 1)).missing
+        waivers = [{"finding": finding.id, "by": "A. Muster", "why": "later"} for finding in missing]
+        return {"on": "2026-04-01", "waivers": waivers}
     if path.endswith("test-callers"):
         return {"test_callers": ["+493023125000"]}
     kind = path.split("/")[4] if path.startswith("/api/v1/directory/") else ""
@@ -147,7 +163,10 @@ def cabinet(centre: Centre) -> Cabinet:
     return Cabinet(
         replace(
             before,
-            tenants=(*before.tenants, Tenant(TenantId(SPARE), SPARE, SPARE)),
+            tenants=(
+                *(replace(t, live_from=NOT_YET) if t.id == town else t for t in before.tenants),
+                Tenant(TenantId(SPARE), SPARE, SPARE),
+            ),
             entries=(*before.entries, replace(entry, number="+49511999")),
             calendars=(Calendar(CalendarId(SPARE), SPARE, (parse_hours("daily 08:00-18:00"),), tenant=town),),
             prompts=(Prompt(PromptId(SPARE), SPARE, "Guten Tag.", tenant=town),),
@@ -200,21 +219,24 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     shelf: Shelf,
     book: Book,
     cabinet: Cabinet,
+    archive: Archive,
     method: str,
     path: str,
     role: Role,
 ) -> None:
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
-    body = told_to(method, path, cabinet)
+    if method == "GET":
+        await archive.take(b"RIFF", name="", by="somebody", tenant=None)
+    sent: dict[str, Any] = {"json": told_to(method, path, cabinet)}
+    headers = bearer(TOKENS[role]) | {"If-Match": "*"}
+    if path.endswith("/recordings") and method == "POST":
+        sent, headers = {"content": b"RIFF"}, headers | {"Content-Type": "audio/wav"}
     before = centre.seen
-    url, headers = where(method, path), bearer(TOKENS[role]) | {"If-Match": "*"}
-    answer = await stranger.request(method, url, headers=headers, json=body)
+    answer = await stranger.request(method, where(method, path), headers=headers, **sent)
     if role in LOCKED[method, path]:
-        assert answer.status_code == (
-            201 if method == "POST" and path.rsplit("/", maxsplit=1)[-1] in RESOURCES else 200
-        ), answer.text
-        changes = method != "GET" and path.split("/")[3] == "directory" and path not in UNCHANGED
-        assert len(cabinet.kept) == (2 if changes else 1)
+        assert answer.status_code in (200, 201), answer.text
+        changes = method != "GET" and "/directory/" in path and path not in UNCHANGED
+        assert len(cabinet.kept) == (2 if changes or (method, path) in GOES_LIVE else 1)
         assert [line.outcome for line in book.lines] == ([] if method == "GET" else ["done"])
     else:
         assert (answer.status_code, answer.json()["error_id"]) == (403, "not-allowed")
@@ -468,6 +490,76 @@ async def test_neither_tokens_nor_numbers_nor_line_breaks_come_into_the_book(
     assert len(line.about) == 200
     assert lost not in str(line)
     assert "4951112345678" not in str(line)
+
+
+def caller_at(api: FastAPI, address: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(api, client=(address, 4711)), base_url="http://acd.test")
+
+
+async def test_a_thousand_wrong_tokens_are_eleven_lines(
+    api: FastAPI, operator: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    """And whoever else tries meanwhile is told of all the same, and whoever holds a token is not kept waiting."""
+    async with caller_at(api, "10.0.0.7") as loud, caller_at(api, "10.0.0.9") as quiet:
+        for n in range(1000):
+            assert (await loud.get("/api/v1/live", headers=bearer(f"acd_guess-number-{n}"))).status_code == 401
+            clock.advance(0.05)
+        await quiet.get("/api/v1/live", headers=bearer("acd_one-guess-only"))
+        # The right token from the very address is no guess.
+        assert (await loud.post("/api/v1/agents/anna/ready", headers=bearer(TOKEN))).status_code == 200
+        assert [line.details.get("from") for line in book.lines] == ["10.0.0.7"] * 10 + ["10.0.0.9", None]
+        clock.advance(10)
+        await loud.get("/api/v1/live", headers=bearer("acd_the-next-minute"))
+    more, next_one = book.lines[12:]
+    assert (more.who, more.action, more.outcome, more.tenant) == ("nobody", "api.refuse-more", "refused", None)
+    assert more.details == {"attempts": 990, "since": "2026-03-02T11:00:00+00:00", "from": {"10.0.0.7": 990}}
+    assert (next_one.action, next_one.at) == ("live.whole-picture", clock.now())
+
+
+async def test_whoever_reads_the_book_finds_the_count_there(
+    operator: httpx.AsyncClient, stranger: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    for _ in range(15):
+        await stranger.get("/api/v1/live", headers=bearer("acd_wrong-again"))
+    assert len(book.lines) == 10
+    clock.advance(60)
+    lines = (await operator.get("/api/v1/audit")).json()["lines"]
+    assert [line["details"].get("attempts") for line in lines] == [5] + [None] * 10
+
+
+async def test_a_stranger_with_many_addresses_fills_neither_the_book_nor_the_memory(
+    api: FastAPI, operator: httpx.AsyncClient, book: Book, clock: ManualClock
+) -> None:
+    for n in range(500):
+        async with caller_at(api, f"2001:db8::{n:x}") as stranger:
+            await stranger.get("/api/v1/live")
+    assert len(book.lines) == 30
+    assert len(api.state.strangers._attempts) <= 101
+    clock.advance(60)
+    await operator.get("/health/live")
+    more = book.lines[-1].details
+    assert more["attempts"] == 470
+    assert len(more["from"]) == 10
+    assert more["from"]["others"] == 400
+
+
+async def test_what_was_counted_is_told_when_the_service_stops(
+    api: FastAPI, stranger: httpx.AsyncClient, book: Book
+) -> None:
+    for _ in range(12):
+        await stranger.get("/api/v1/live")
+    api.state.strangers.tell()
+    assert book.lines[-1].details["attempts"] == 2
+    api.state.strangers.tell()
+    assert len(book.lines) == 11
+
+
+async def test_what_somebody_of_ours_does_is_never_counted_only(
+    stranger: httpx.AsyncClient, everybody: Drawer, book: Book
+) -> None:
+    for _ in range(40):
+        await stranger.post("/api/v1/agents/anna/ready", headers=bearer(TOKENS[AUDITOR]))
+    assert [line.outcome for line in book.lines] == ["refused"] * 40
 
 
 async def test_the_book_is_read_in_pages_and_a_town_reads_its_own(

@@ -89,11 +89,9 @@ def centre(agents: int, queues: int, profiles: int) -> Directory:
 
 
 def staffed(directory: Directory) -> Matching:
-    matching = Matching(directory.queues, directory.agents)
+    matching = Matching(directory.plan)
     for agent in directory.agents:
         matching.signs_in(agent.id)
-    for queue in directory.queues:
-        matching.prepare(queue.id, TOWN)
     return matching
 
 

@@ -543,8 +543,8 @@ REMARKS: dict[str, Callable[[], Directory]] = {
     # rungs
     "queue a: rung 'waited 120 s: partner oldenburg' comes too late, 'waited 90 s: release' has released the caller by"
     " then": lambda: only(plain("a", "waited 120 s: partner oldenburg", "waited 90 s: release")),
-    "queue a: rung 'waited 60 s: announce acd/x' is written more than once": lambda: only(
-        plain("a", "waited 60 s: announce acd/x", "waited 60 s: announce acd/x", "waited 60 s: announce acd/x")
+    "queue a: rung 'waited 60 s: announce acd/long-wait' is written more than once": lambda: only(
+        plain("a", *["waited 60 s: announce acd/long-wait"] * 3)
     ),
     "queue a: rung 'closed by hours: widen 1' is of no use, no agent of this queue gets calls of a number that is"
     " closed": lambda: replace(
@@ -679,7 +679,7 @@ FINE: dict[str, Callable[[], Directory]] = {
     ),
     "a queue that only ladders lead to, closed as the number is": lambda: only(
         plain("a", "all busy: queue b"),
-        plain("b", "closed by hours for catch-all: release", "closed by day: announce acd/x"),
+        plain("b", "closed by hours for catch-all: release", "closed by day: announce acd/long-wait"),
         entries=(entry("", "a", EntryKind.CATCH_ALL, calendar=CalendarId("town-hall")),),
     ),
     "special days alone close by day": lambda: with_calendar(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialog_acd.core.matching import HELP_PER_CALL, MOST_HELP, Match, Matching, may_serve
+from dialog_acd.core.matching import HELP_PER_CALL, MOST_HELP, Match, Matching, Plan, may_serve
 from dialog_acd.core.model import (
     Agent,
     AgentId,
@@ -61,7 +61,7 @@ class Hall:
     now: float = 0.0
 
     def __post_init__(self) -> None:
-        self.matching = Matching(self.queues, self.agents, self.teams)
+        self.matching = Matching(Plan(self.queues, self.agents, self.teams))
         for agent in self.agents:
             self.matching.signs_in(agent.id)
         self._places = 0
@@ -336,11 +336,16 @@ def test_decides_as_one_that_looks_at_everybody() -> None:
     assert sum(decisions_compared(seed) for seed in range(40)) > 2500
 
 
+def expected_of(dice: random.Random, queues: Sequence[Queue]) -> list[tuple[QueueId, TenantId]]:
+    """Some calls are expected, of others nobody thought."""
+    return [(queue.id, TenantId(town)) for queue in queues for town in ("hannover", "x") if dice.random() < 0.5]
+
+
 def decisions_compared(seed: int) -> int:
     """A random day in a random centre: arrivals at any step, several things at one moment, equal times, late words."""
     dice = random.Random(seed)
     queues, staff, teams = random_centre(dice)
-    matching = Matching(queues, staff, teams)
+    matching = Matching(Plan(queues, staff, teams, expected_of(dice, queues)))
     brute = Brute({q.id: q for q in queues}, {a.id: a for a in staff}, {t.id: t for t in teams})
     now, places = 0.0, 0
     made = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import zlib
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from dialog_acd.administration import Administration, Changed
@@ -23,6 +24,8 @@ from dialog_acd.core.model import (
     AgentOrder,
     CalendarId,
     EntryKind,
+    Prompt,
+    PromptId,
     QueueId,
     Skill,
     SkillId,
@@ -43,6 +46,7 @@ from dialog_acd.store.directory_file import (
 )
 from dialog_acd.store.directory_plain import plain
 from dialog_acd.store.directory_store import DirectoryMoved, DirectoryStore, Edit, NoSuchVersion
+from dialog_acd.store.recording_store import Recording, RecordingStore
 from dialog_acd.store.tables import directory_versions as versions
 from dialog_acd.testing import ManualClock
 from directories import DEMO
@@ -291,6 +295,27 @@ async def test_of_two_edits_made_from_the_same_version_one_is_refused(
     assert await DirectoryStore(engine).current() == 2
 
 
+async def test_an_edit_waits_for_one_that_is_not_done_yet_and_is_refused(
+    engine: AsyncEngine, directory: Directory
+) -> None:
+    """What the other one is about to say cannot be seen yet; both would take the same number."""
+    await DirectoryStore(engine).replace(directory, BY_HAND)
+    theirs, ours = [await open_database(engine.url.render_as_string(hide_password=False)) for _ in range(2)]
+    async with writing(theirs).begin() as connection:
+        columns = [versions.c.at, versions.c.by, versions.c.why, versions.c.content]
+        again = select(versions.c.number + 1, *columns)
+        await connection.execute(insert(versions).from_select(["number", *(c.name for c in columns)], again))
+        edit = asyncio.create_task(DirectoryStore(ours).replace(directory, BY_HAND, expected=1))
+        async with asyncio.timeout(10):
+            while engine.dialect.name == "postgresql" and not edit.done():
+                if await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    break
+    with pytest.raises(DirectoryMoved, match="is at version 2 by now"):
+        await edit
+    await theirs.dispose()
+    await ours.dispose()
+
+
 async def test_a_database_edited_into_nonsense_is_told_with_every_fault(
     engine: AsyncEngine, directory: Directory
 ) -> None:
@@ -427,6 +452,20 @@ async def test_a_directory_nobody_can_read_any_more_can_still_be_replaced(
     assert await stored(engine) == directory
 
 
+async def test_the_garbage_collector_stands_still_in_an_edit(engine: AsyncEngine, directory: Directory) -> None:
+    """With a large directory it would hold up the loop for longer than an edit may."""
+    on: list[bool] = []
+    administration = Administration(
+        DirectoryStore(engine), ManualClock(BY_HAND.at), lambda _: on.append(gc.isenabled())
+    )
+    await administration.put(directory, "bert", "", None)
+    await administration.roll_back(1, "bert", "", None)
+    await administration.reload()
+    with pytest.raises(NoSuchVersion):
+        await administration.roll_back(9, "bert", "", None)
+    assert (on, gc.isenabled()) == ([False, False], True)
+
+
 async def test_the_first_directory_is_put_in_force_like_any_other(engine: AsyncEngine, directory: Directory) -> None:
     store = DirectoryStore(engine)
     administration = Administration(store, ManualClock(BY_HAND.at), lambda _: None)
@@ -436,3 +475,27 @@ async def test_the_first_directory_is_put_in_force_like_any_other(engine: AsyncE
     assert changed.version == 1
     assert changed.differences[0].startswith("tenant hannover is new")
     assert await administration.put(directory, "bert", "again", None) == Changed(1, ())
+
+
+async def test_a_prompt_names_only_recordings_that_were_brought(engine: AsyncEngine, directory: Directory) -> None:
+    store = DirectoryStore(engine)
+    told: list[Directory] = []
+    administration = Administration(store, ManualClock(BY_HAND.at), told.append)
+    await administration.put(directory, "bert", "first", 0)
+
+    def with_prompts(*digests: str) -> Directory:
+        prompts = (Prompt(PromptId(f"p{n}"), "Gruß", recording=digest) for n, digest in enumerate(digests))
+        return replace(directory, prompts=(*directory.prompts, *prompts))
+
+    brought, lost = "a" * 64, "b" * 64
+    recording = Recording(brought, "", None, "bert", BY_HAND.at, timedelta(seconds=1), -3.0, -22.0, 0.0, ())
+    await RecordingStore(engine).add(recording, content=b"c", narrow=b"n", wide=b"w")
+    for dry_run in (True, False):
+        with pytest.raises(DirectoryInvalid) as caught:
+            await administration.put(with_prompts(brought, lost), "bert", "", None, dry_run=dry_run)
+        assert caught.value.faults == (f"prompt p1: nobody has brought the recording {lost}: upload it first",)
+    assert (await administration.put(with_prompts(brought), "bert", "", None)).version == 2
+    assert len(told) == 2
+    # One that was lost (a backup without it) must not stand in the way of another edit.
+    await store.replace(with_prompts(lost), BY_HAND)
+    assert (await administration.put(with_prompts(lost, brought), "bert", "", None)).version == 4

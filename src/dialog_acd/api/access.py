@@ -16,7 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from dialog_acd.api.keys import Principal
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NotAllowed, NotAuthenticated
+from dialog_acd.api.problems import NoRole, NotAllowed, NotAuthenticated
 from dialog_acd.api.tokens import Role
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 
@@ -29,7 +29,11 @@ OPEN = frozenset({"/health/live", "/health/ready", "/metrics"})
 """For whoever watches over the service; nothing there is about anybody's call."""
 
 # auto_error off: the library's own refusal would be one more shape of error.
-_bearer = HTTPBearer(auto_error=False, description="A token of this service: `dialog-acd token create`.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="A token of this service (`dialog-acd token create`), or, where an identity provider is set, an "
+    "access token or ID token (JWT) that it has made for this service.",
+)
 _Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 _gates: dict[Callable[..., Any], frozenset[Role]] = {}
 
@@ -39,12 +43,19 @@ def may(*roles: Role) -> Any:
     allowed = frozenset(roles)
 
     async def gate(request: Request, wiring: Wired, attempt: Noted, presented: _Presented) -> Principal:
-        """Raises ``NotAuthenticated`` (without saying why), ``NotAllowed``, ``KeysUnavailable``."""
+        """Raises ``NotAuthenticated`` (without saying why), ``NoRole``, ``NotAllowed``, ``KeysUnavailable``."""
         route = request.scope["route"]
         attempt.action = f"{route.tags[0] if route.tags else 'api'}.{route.name.replace('_', '-')}"
         attempt.about = "/".join(str(part) for part in request.path_params.values())
         if presented is not None:
-            attempt.by = await wiring.keys.principal(presented.credentials)
+            try:
+                attempt.by = await wiring.keys.principal(presented.credentials)
+            except NotAuthenticated as refused:
+                attempt.details["why"] = refused.why
+                raise
+            except NoRole as known:
+                attempt.who = known.who
+                raise
         if attempt.by is None:
             raise NotAuthenticated
         if attempt.by.role not in allowed:
@@ -61,6 +72,8 @@ Commander = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR)]
 """Who leads the agents' day."""
 Operator = Annotated[Principal, may(Role.OPERATOR)]
 """Who answers for all towns."""
+Announcer = Annotated[Principal, may(Role.OPERATOR, Role.TOWN_ADMIN)]
+"""Who may bring what callers hear."""
 Whole = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR)]
 """Who may see all towns at once."""
 Inspector = Annotated[Principal, may(Role.OPERATOR, Role.AUDITOR, Role.TOWN_ADMIN)]

@@ -7,12 +7,16 @@ found makes us read once more, because it may be a minute old, but not more ofte
 The price is that a revocation takes ``FRESH_FOR`` to be effective. While the database does not answer nobody can
 revoke either, and a supervisor needs the switches most on such a day: those known go on for ``KEPT_FOR``, then
 nobody but the first operator gets in, whose key is a file and no row.
+
+People may bring a token of their identity provider instead, where one is set. It looks like nothing we make, so
+neither side is ever asked about the other's: see ``api/issuer.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -25,6 +29,7 @@ from dialog_acd.api.tokens import FIRST, Role, digest, fault_of_scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dialog_acd.api.people import People
     from dialog_acd.api.ports import Grant, Tokens
 
 FRESH_FOR = timedelta(seconds=5)
@@ -34,6 +39,7 @@ READ_WITHIN = 2.0
 """Seconds."""
 
 log = structlog.get_logger(__name__)
+_JWT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2}")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,13 +52,14 @@ class Principal:
     tenant: str | None
     """The one town they see; ``None``: all."""
     token: str
-    """Id of the token, which is no secret."""
+    """Id of the token, which is no secret; ``oidc:`` and the subject for a person of the identity provider."""
 
 
 class Keyring:
-    def __init__(self, first: str, tokens: Tokens, now: Callable[[], datetime]) -> None:
+    def __init__(self, first: str, tokens: Tokens, now: Callable[[], datetime], people: People | None = None) -> None:
         """``first``: the first operator's key itself."""
         self._first = digest(first)
+        self._people = people
         self._tokens = tokens
         self._now = now
         self._known: dict[str, tuple[Principal, datetime]] = {}
@@ -60,11 +67,16 @@ class Keyring:
         self._turn = asyncio.Lock()
 
     async def principal(self, presented: str) -> Principal | None:
-        """Who holds this token, ``None`` when it is none that is in force. Raises ``KeysUnavailable``."""
+        """Who holds this token, ``None`` when it is none that is in force.
+
+        Raises ``KeysUnavailable``; for a person's token also ``NotAuthenticated``, with the reason, and ``NoRole``.
+        """
         # Servers hand out header bytes as Latin-1 text; these are the bytes that were sent.
         mark = digest(presented.encode("latin-1", "replace").decode(errors="replace"))
         if hmac.compare_digest(mark, self._first):
             return Principal(FIRST, Role.OPERATOR, None, "file")
+        if self._people is not None and _JWT.fullmatch(presented):
+            return await self._people.principal(presented)
         if not self._younger_than(FRESH_FOR, self._read_at):
             await self._read()
         if mark not in self._known:

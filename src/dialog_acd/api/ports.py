@@ -7,21 +7,22 @@ to the routes: FastAPI resolves a route's annotations at module level, so they c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
 # FastAPI reads the annotations of dependencies at run time; what they name must be imported for real.
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime, timedelta
 
     from prometheus_client import CollectorRegistry
 
     from dialog_acd.api.keys import Keyring
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Notice, Order, Signal
-    from dialog_acd.core.model import CallId
+    from dialog_acd.core.model import CallId, TenantId
     from dialog_acd.core.records import CallRecord, Result
     from dialog_acd.core.view import AcdView
 
@@ -200,6 +201,20 @@ class Directories(Protocol):
 
     async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Change: ...
 
+    async def gate(self, tenant: TenantId, on: date | None) -> Verdict:
+        """Whether the town may go live on that day; ``None``: on the day that is planned, or else today."""
+        ...
+
+    async def go_live(
+        self, tenant: TenantId, on: date, waivers: Sequence[tuple[str, str, str]], by: str, why: str
+    ) -> tuple[Verdict, Change | None]:
+        """Set, or move, the day. Waivers: finding, who, why. Nothing has changed where something is missing."""
+        ...
+
+    async def put_off(self, tenant: TenantId, by: str) -> Verdict:
+        """No day is known any more."""
+        ...
+
 
 if TYPE_CHECKING:
     Readiness = Mapping[str, Callable[[], tuple[bool, str]]]
@@ -302,6 +317,54 @@ class Repeats(Protocol):
     async def forget(self, principal: str, key: str) -> None: ...
 
 
+class Recording(Protocol):
+    """What somebody brought to be played to callers; all but the sound."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def tenant(self) -> str | None: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def uploaded_at(self) -> datetime: ...
+    @property
+    def duration(self) -> timedelta: ...
+    @property
+    def peak(self) -> float: ...
+    @property
+    def loudness(self) -> float: ...
+    @property
+    def gain(self) -> float: ...
+    @property
+    def findings(self) -> tuple[str, ...]: ...
+
+
+class Taken(Protocol):
+    @property
+    def recording(self) -> Recording: ...
+    @property
+    def fresh(self) -> bool:
+        """False: it was here already."""
+        ...
+
+
+class Recordings(Protocol):
+    """All raise ``DialogAcdError`` with the ``error_id`` the API names."""
+
+    async def take(self, content: bytes, *, name: str, by: str, tenant: str | None) -> Taken: ...
+
+    async def one(self, digest: str) -> Recording: ...
+
+    async def page(self, limit: int, before: str | None, tenant: str | None) -> Sequence[Recording]:
+        """The latest first, after ``before``; with ``tenant`` this town's and the centre's."""
+        ...
+
+    async def sound(self, digest: str, part: Literal["content", "narrow", "wide"]) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """All a route can reach."""
@@ -313,6 +376,7 @@ class Wiring:
     metrics_registry: CollectorRegistry
     keys: Keyring
     audit: Audit
+    recordings: Recordings
     repeats: Repeats
     now: Callable[[], datetime]
 

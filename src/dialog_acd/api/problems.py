@@ -7,6 +7,7 @@ only where it helps, and shortened.
 
 from __future__ import annotations
 
+import contextlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,11 +16,13 @@ from fastapi.responses import JSONResponse
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fastapi import Request
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
+
+    from dialog_acd.api.ports import Address
 
 _ERROR_IDS = {
     HTTPStatus.BAD_REQUEST: "bad-request",
@@ -46,12 +49,28 @@ class NotAuthenticated(ApiProblem):
     status = HTTPStatus.UNAUTHORIZED
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
+    def __init__(self, why: str = "") -> None:
+        """``why``: for the audit log. Whoever presents a token that is not good is told no more than that."""
+        super().__init__()
+        self.why = why
+
 
 class NotAllowed(ApiProblem):
     """The role of this token may not do that."""
 
     error_id = "not-allowed"
     status = HTTPStatus.FORBIDDEN
+
+
+class NoRole(ApiProblem):
+    """The identity provider knows you, but no group it says you are in has a role here: ask the operator."""
+
+    error_id = "no-role"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, who: str, claim: str) -> None:
+        super().__init__(claim=claim)
+        self.who = who
 
 
 class KeysUnavailable(ApiProblem):
@@ -194,6 +213,56 @@ class StillRunning(ApiProblem):
     status = HTTPStatus.CONFLICT
 
 
+class NoSuchTenant(ApiProblem):
+    """There is no town with this id."""
+
+    error_id = "no-such-tenant"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NotReadyForCitizens(ApiProblem):
+    """The town cannot go live: something is missing."""
+
+    error_id = "not-ready-to-go-live"
+    status = HTTPStatus.CONFLICT
+
+
+class DayRefused(ApiProblem):
+    """The town cannot go live on this day."""
+
+    error_id = "day-refused"
+    status = HTTPStatus.CONFLICT
+
+
+class NotAudio(ApiProblem):
+    """Send the WAV file itself as the body, with 'Content-Type: audio/wav'; no form around it."""
+
+    error_id = "not-audio"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class RecordingRefused(ApiProblem):
+    """The recording was not kept: it cannot be played to callers."""
+
+    error_id = "recording-refused"
+    status = HTTPStatus(422)
+
+
+class NoSuchRecording(ApiProblem):
+    """There is no recording with this digest."""
+
+    error_id = "no-such-recording"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SoundUnavailable(ApiProblem):
+    """No recording can be converted just now."""
+
+    error_id = "sound-unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "60"}
+
+
 class BodyTooSlow(ApiProblem):
     """The request's body did not arrive in time."""
 
@@ -221,6 +290,42 @@ class NotReady(ApiProblem):
 
     error_id = "not-ready"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+@contextlib.contextmanager
+def directory_told(address: Address | None = None) -> Iterator[None]:
+    """What the directory refuses, as the API says it. ``address``: what was asked for."""
+    asked = {} if address is None else {"section": address.section, "name": address.name}
+    try:
+        yield
+    except DialogAcdError as problem:
+        match problem.error_id:
+            case "directory-file-invalid" | "directory-invalid":
+                faults = list(getattr(problem, "faults", ()))
+                raise DirectoryRefused(None, faults=faults) from problem
+            case "directory-moved":
+                raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
+            case "no-such-version" | "directory-empty":
+                raise NoSuchVersion(str(problem)) from problem
+            case "no-such-tenant":
+                raise NoSuchTenant(str(problem)) from problem
+            case "day-refused":
+                raise DayRefused(str(problem)) from problem
+            case "no-such-thing":
+                raise NoSuchThing(**asked) from problem
+            case "several-entries":
+                raise SeveralEntries(**asked, active_from=list(getattr(problem, "since", ()))) from problem
+            case "thing-exists":
+                raise ThingExists(str(problem)) from problem
+            case "thing-moved":
+                raise ThingMoved(**asked, found=getattr(problem, "found", None)) from problem
+            case "not-theirs":
+                raise NotTheirs(str(problem), why=list(getattr(problem, "why", ()))) from problem
+            case "directory-busy":
+                raise DirectoryBusy from problem
+            case "directory-unreadable":
+                raise DirectoryUnreadable(str(problem)) from problem
+        raise
 
 
 def error_response(

@@ -7,7 +7,7 @@ Caller numbers are complete: who holds the token may see them.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -15,7 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dialog_acd.api.ports import AuditLine
+    from dialog_acd.api.ports import AuditLine, Recording
+    from dialog_acd.core.gate import Verdict
     from dialog_acd.core.records import CallRecord
     from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
@@ -380,17 +381,22 @@ class AuditLineOut(_Out):
     id: int = Field(description="Rises with every line.", examples=[4711])
     at: _Time
     who: str = Field(
-        description="Name of the token; `admin` is the first operator's key, `nobody` had none in force.",
+        description="Name of the token; `name (subject)` of a person of the identity provider; `admin` is the first "
+        "operator's key, `nobody` had no token in force.",
         examples=["leitstelle"],
     )
     role: str = Field(
-        description="operator, town-admin, supervisor, auditor; empty for nobody.", examples=["supervisor"]
+        description="operator, town-admin, supervisor, auditor; empty for nobody and for who has no role here.",
+        examples=["supervisor"],
     )
     tenant: str | None = Field(
         description="The one town it concerns, whose administrator may read the line; null: several, or the centre.",
         examples=["langenhagen"],
     )
-    action: str = Field(description="What was asked for.", examples=["queues.switch-over"])
+    action: str = Field(
+        description="What was asked for; `api.refuse-more`: further refused attempts, counted in `details`.",
+        examples=["queues.switch-over"],
+    )
     about: str = Field(description="The queue, agent, call, ... it was about.", examples=["langenhagen"])
     outcome: str = Field(
         description="done; refused: not authenticated or not allowed; rejected: allowed and not possible; "
@@ -506,9 +512,150 @@ class VersionsOut(_Out):
     )
 
 
+_Said = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
 class WhyIn(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    why: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = (
-        Field(default="", description="Why, kept with the version.", examples=["the new ladder sent everybody away"])
+    why: _Said = Field(
+        default="", description="Why, kept with the version.", examples=["the new ladder sent everybody away"]
+    )
+
+
+# ---------------------------------------------------------------- going live
+
+
+class WaiverOut(_Out):
+    """Who lets something pass, and why."""
+
+    by: str = Field(description="Who answers for it.", examples=["A. Muster, Leitung DialogCenter"])
+    why: str = Field(description="Why.", examples=["Aufnahme folgt am 15.03."])
+    on: date = Field(description="When it was said.", examples=["2022-02-20"])
+
+
+class FindingOut(_Out):
+    """Something that is missing."""
+
+    id: str = Field(description="What a waiver names.", examples=["greeting:+495117307"])
+    what: str = Field(
+        description="What is missing, and what to do.", examples=["entry +495117307 greets nobody: name a prompt"]
+    )
+    waiver: WaiverOut | None = Field(description="Null: nobody has answered for it.", examples=[None])
+
+
+class GateOut(_Out):
+    """Whether a town may go live on a day."""
+
+    tenant: str = Field(description="Id of the town.", examples=["langenhagen"])
+    on: date = Field(description="The day that was examined.", examples=["2022-03-01"])
+    go: bool = Field(description="Nothing is missing, or somebody answers for it.", examples=[False])
+    findings: list[FindingOut] = Field(
+        description="What is missing.",
+        examples=[[{"id": "question:pbx", "what": "not answered yet: Which telephone system ...?", "waiver": None}]],
+    )
+    notes: list[str] = Field(
+        description="What keeps nobody from going live, and is better known.",
+        examples=[["prompt greeting-langenhagen has no recording yet: a machine speaks it"]],
+    )
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> GateOut:
+        findings = [
+            FindingOut(
+                id=f.id,
+                what=f.what,
+                waiver=WaiverOut(by=f.waiver.by, why=f.waiver.why, on=f.waiver.on) if f.waiver is not None else None,
+            )
+            for f in verdict.findings
+        ]
+        return cls(tenant=verdict.tenant, on=verdict.on, go=verdict.go, findings=findings, notes=list(verdict.notes))
+
+
+class WaiverIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    finding: Annotated[_Said, StringConstraints(min_length=1, max_length=120)] = Field(
+        description="Id of the finding.", examples=["greeting:+495117307"]
+    )
+    by: Annotated[_Said, StringConstraints(min_length=1, max_length=120)] = Field(
+        description="Who answers for it, by name.", examples=["A. Muster, Leitung DialogCenter"]
+    )
+    why: Annotated[_Said, StringConstraints(min_length=1)] = Field(
+        description="The reason.", examples=["Aufnahme folgt am 15.03."]
+    )
+
+
+class GoLiveIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    on: date = Field(description="The first day, from 00:00 in Berlin on; today: at once.", examples=["2022-03-01"])
+    waivers: Annotated[list[WaiverIn], Field(max_length=100)] = Field(
+        default=[], description="What is let pass all the same.", examples=[[]]
+    )
+    why: _Said = Field(default="", description="Why, kept with the version.", examples=["Ratsbeschluss vom 20.01."])
+
+
+class GoLiveOut(ChangedOut):
+    """A town has its day."""
+
+    on: date = Field(description="The day it goes live.", examples=["2022-03-01"])
+    gate: GateOut = Field(description="What was examined, and who answers for what.")
+
+
+# ---------------------------------------------------------------- recordings
+
+_RECORDING = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+class RecordingOut(_Out):
+    """A recording to be played to callers; levels are of the file that was uploaded."""
+
+    digest: str = Field(
+        description="SHA-256 of the uploaded file, in hexadecimal digits: what a prompt names as its `recording`.",
+        examples=[_RECORDING],
+    )
+    name: str | None = Field(
+        description="What its bringer calls it; null for another town's.", examples=["Begrüßung Langenhagen, Sommer"]
+    )
+    tenant: str | None = Field(
+        description="Whose it is; null: the centre's, or another town's.", examples=["langenhagen"]
+    )
+    by: str | None = Field(description="Who brought it; null for another town's.", examples=["rathaus-langenhagen"])
+    uploaded_at: _Time = Field(description="When.")
+    duration_seconds: float = Field(description="How long callers listen, in seconds.", examples=[7.48])
+    peak_dbfs: float = Field(description="Loudest sample, in decibels of full scale.", examples=[-6.2])
+    loudness_lufs: float = Field(
+        description="Integrated loudness by ITU-R BS.1770-4, in LUFS; -22 is aimed at.", examples=[-27.3]
+    )
+    gain_db: float = Field(description="What was added for the telephone, in decibels.", examples=[5.2])
+    findings: list[str] = Field(
+        description="What was done to it, and what somebody should listen for; a sentence each.",
+        examples=[["2 channels were mixed to one", "made louder by 5.2 dB, to -22.1 LUFS"]],
+    )
+
+    @classmethod
+    def of(cls, recording: Recording, town: str | None) -> RecordingOut:
+        """As somebody of this ``town`` sees it; ``None``: of all towns."""
+        ours = town is None or recording.tenant in (None, town)
+        return cls(
+            digest=recording.digest,
+            name=recording.name if ours else None,
+            tenant=recording.tenant if ours else None,
+            by=recording.by if ours else None,
+            uploaded_at=recording.uploaded_at,
+            duration_seconds=recording.duration.total_seconds(),
+            peak_dbfs=recording.peak,
+            loudness_lufs=recording.loudness,
+            gain_db=recording.gain,
+            findings=list(recording.findings),
+        )
+
+
+class RecordingsOut(_Out):
+    """A page of recordings, the latest first."""
+
+    recordings: list[RecordingOut]
+    next: str | None = Field(
+        description="Give this as 'before' to get the next page; null when this is the last.", examples=[_RECORDING]
     )

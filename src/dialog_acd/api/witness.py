@@ -5,11 +5,18 @@ What a line is about comes from the path; a route may add whom it concerns, and 
 
 What never comes into a line: the query (it may hold a caller's number), bodies (reasons are about people), headers,
 and whatever looks like a token. A line is short and printable: the path of a refused attempt was chosen by a stranger.
+
+A stranger also chooses how often. What nobody of ours attempts is therefore written line by line only as far as
+somebody could read it; the rest of a minute is counted and told in one line. There is no throttle beside that: whom
+it locked out would be all behind the same address, a whole town hall's, and what it saved would be next to nothing,
+as a wrong token costs us less than the request that brings it, and 2^255 tries are out of reach at any speed.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import Depends, Request
@@ -26,6 +33,14 @@ if TYPE_CHECKING:
     from dialog_acd.api.ports import Audit
 
 NOBODY = "nobody"
+EACH_MINUTE = timedelta(minutes=1)
+LINES_EACH = 10
+"""Lines in a minute about one address, or one person of the identity provider without a role."""
+LINES_IN_ALL = 30
+ASKERS_AT_MOST = 100
+"""Who are told apart in a minute; a stranger may have more addresses than we have memory."""
+NAMED = 10
+_OTHERS = "others"
 _READS = ("GET", "HEAD", "OPTIONS")
 _KEY = "dialog_acd.attempt"
 _IN_A_LIST = 20
@@ -40,6 +55,8 @@ class Attempt:
     """Empty until a route that is not open to everybody was found."""
     about: str = ""
     by: Principal | None = None
+    who: str = NOBODY
+    """Who asks, where that is known of somebody who is nobody here."""
     tenant: str | None = None
     """The one town it concerns; ``None`` where it concerns several, or the centre."""
     details: dict[str, Any] = field(default_factory=dict)
@@ -56,16 +73,65 @@ async def attempt_of(request: Request) -> Attempt:
 Noted = Annotated[Attempt, Depends(attempt_of)]
 
 
+class Strangers:
+    """Counts what nobody of ours attempts, minute by minute, and tells what no line was written about."""
+
+    def __init__(self, audit: Audit, now: Callable[[], datetime]) -> None:
+        self._audit, self._now = audit, now
+        self._since = now()
+        self._attempts: Counter[str] = Counter()
+        self._untold: Counter[str] = Counter()
+
+    def worth_a_line(self, asker: str) -> bool:
+        self.tell_if_due()
+        if asker not in self._attempts and len(self._attempts) >= ASKERS_AT_MOST:
+            asker = _OTHERS
+        self._attempts[asker] += 1
+        if self._attempts[asker] <= LINES_EACH and self._attempts.total() - self._untold.total() <= LINES_IN_ALL:
+            return True
+        self._untold[asker] += 1
+        return False
+
+    def tell_if_due(self) -> None:
+        # A clock that was set back must not make a minute last for hours.
+        if not timedelta() <= self._now() - self._since < EACH_MINUTE:
+            self.tell()
+
+    def tell(self) -> None:
+        """End the minute now."""
+        if self._untold:
+            self._audit.put(
+                at=self._now(),
+                who=NOBODY,
+                role="",
+                tenant=None,
+                action="api.refuse-more",
+                about="",
+                outcome="refused",
+                details={
+                    "attempts": self._untold.total(),
+                    "since": self._since.isoformat(),
+                    "from": {_clean(asker): many for asker, many in self._untold.most_common(NAMED)},
+                },
+            )
+        self._attempts.clear()
+        self._untold.clear()
+        self._since = self._now()
+
+
 class Witness:
-    def __init__(self, app: ASGIApp, audit: Audit, now: Callable[[], datetime]) -> None:
+    def __init__(self, app: ASGIApp, audit: Audit, now: Callable[[], datetime], strangers: Strangers) -> None:
         self._app = app
         self._audit = audit
         self._now = now
+        self._strangers = strangers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # Here, as somebody or something asks every few seconds; whoever reads the log finds it complete.
+        self._strangers.tell_if_due()
         attempt = scope[_KEY] = Attempt()
         status = 500  # also where it breaks before anything is answered
 
@@ -83,14 +149,17 @@ class Witness:
 
     def _write(self, attempt: Attempt, status: int, scope: Scope) -> None:
         by = attempt.by
+        address = scope["client"][0] if scope.get("client") else ""
+        if by is None and not self._strangers.worth_a_line(address if attempt.who == NOBODY else attempt.who):
+            return
         details: dict[str, Any] = {"method": scope["method"], "status": status, **attempt.details}
         if by is not None:
             details["token"] = by.token
-        elif scope.get("client"):
-            details["from"] = scope["client"][0]  # all there is to go after
+        elif address:
+            details["from"] = address  # all there is to go after
         self._audit.put(
             at=self._now(),
-            who=NOBODY if by is None else by.name,
+            who=attempt.who if by is None else by.name,
             role="" if by is None else by.role.value,
             # A town's administrator who was refused something is that town's business.
             tenant=attempt.tenant if by is None or by.tenant is None else by.tenant,

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from dialog_acd.core.errors import DirectoryInvalid
 from dialog_acd.core.faults import faults
+from dialog_acd.core.matching import Plan
 from dialog_acd.core.model import NOT_YET, EntryKind, PartnerId, QueueId, Target, Trunk
 from dialog_acd.core.numbers import Number, NumberKind, may_be_called, normalise
 
@@ -129,6 +130,18 @@ class Directory:
     @cached_property
     def prompt(self) -> Mapping[PromptId, Prompt]:
         return {p.id: p for p in self.prompts}
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Who could serve what. Takes long in a large centre: ask for it aside, before the directory is in force."""
+        return Plan(self.queues, self.agents, self.teams, ((e.queue, e.tenant) for e in self.entries))
+
+    def prepare(self) -> Directory:
+        """Work out all that is otherwise worked out when first asked. Aside, so that no call waits for it."""
+        for name, attribute in vars(type(self)).items():
+            if isinstance(attribute, cached_property):
+                getattr(self, name)
+        return self
 
     @cached_property
     def catch_all(self) -> Entry:

@@ -14,14 +14,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.matching import may_serve
+from dialog_acd.core.matching import bits
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.matching import Also
+    from dialog_acd.core.matching import Also, Plan
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId
     from dialog_acd.core.records import RungTaken, Timeline
     from dialog_acd.core.waiting import Announcement, Forecast
@@ -232,6 +232,33 @@ _WAITING_STATES = frozenset(
 )
 
 
+class _Staffed:
+    """How many could answer a queue. Counted by kinds of agents: a large centre has more pairs of queue and agent than
+    can be looked at while calls wait.
+    """
+
+    def __init__(self, plan: Plan, agents: Collection[LiveAgent]) -> None:
+        self._plan = plan
+        self._there = [0] * len(plan.kinds)
+        self._available = [0] * len(plan.kinds)
+        for agent in agents:
+            kind = plan.group_of.get(agent.agent.id)
+            if kind is not None and agent.intent is not Intent.SIGNED_OUT:
+                self._there[kind] += 1
+                self._available[kind] += agent.available
+        self._counted: dict[int, tuple[int, int]] = {}
+
+    def able(self, queue: QueueId) -> tuple[int, int]:
+        """Signed in and able by the widest step; and available among them."""
+        kinds = self._plan.own[queue][-1]
+        counted = self._counted.get(kinds)
+        if counted is None:
+            numbers = list(bits(kinds))
+            counted = sum(self._there[n] for n in numbers), sum(self._available[n] for n in numbers)
+            self._counted[kinds] = counted
+        return counted
+
+
 def picture(
     directory: Directory,
     calls: Collection[LiveCall],
@@ -252,11 +279,14 @@ def picture(
         for a in agents
     ]  # fmt: skip
     queues = []
+    staffed = _Staffed(directory.plan, agents)
+    of_queue: dict[QueueId, list[LiveCall]] = {}
+    for call in calls:
+        of_queue.setdefault(call.queue.id, []).append(call)
     for queue in directory.queues:
-        mine = [c for c in calls if c.queue.id == queue.id]
+        mine = of_queue.get(queue.id, [])
         waiting = [c for c in mine if c.state in _WAITING_STATES]
-        widest = queue.steps[-1]
-        able = [a for a in agents if a.intent is not Intent.SIGNED_OUT and may_serve(a.agent, queue, widest)]
+        able, available = staffed.able(queue.id)
         queues.append(
             QueueView(
                 queue.id,
@@ -264,8 +294,8 @@ def picture(
                 len(waiting),
                 max((now - c.waiting_since for c in waiting), default=timedelta()),
                 sum(c.state is CallState.CONNECTED for c in mine),
-                len(able),
-                sum(a.available for a in able),
+                able,
+                available,
                 until if (until := switched.get(queue.id)) is not None and until > now else None,
             )
         )

@@ -19,7 +19,12 @@ deletion: an entry counts only while it is the very one written down for its own
 entries is built anew.
 
 A step is skipped while nobody signed in could fulfil it: then the class borrows the groups of the first later step
-that somebody can. That depends on who is signed in and is kept per class, not per call.
+that somebody can. That depends on who is signed in and is kept per class, not per call. The steps of one queue and
+tenant are neighbours in number, the later one first, so a class that borrows from *n* steps later is *n* above its
+lender, and the classes of a group follow from those it could serve if nothing were borrowed: one shift for each *n*
+(``_classes_of``). So nobody's coming or going touches every group.
+
+What follows from the directory alone is a ``Plan``: it is made once, aside, and a swap only brings in who is there.
 """
 
 from __future__ import annotations
@@ -99,8 +104,11 @@ class _Group:
     sample: Agent
     by_target: bool
     help_debt: bool
+    serving: int
+    """Bit set of the classes whose own steps these agents fulfil."""
     classes: int = 0
-    """Bit set of the classes whose calls these agents may serve."""
+    """Bit set of the classes whose calls they may serve, as of the stamp."""
+    stamp: int = -1
     idle: list[_Idle] = field(default_factory=list)
     free: int = 0
     present: int = 0
@@ -124,11 +132,11 @@ class _Class:
     """1 / target."""
     own: int
     """Bit set of the groups that fulfil the step."""
-    groups: int = 0
+    groups: int
     """Bit set of the groups that may serve now: those of the step in force."""
-    in_force: int = 0
+    in_force: int
     tiers: tuple[int, ...] = ()
-    """``groups``, split by how the queue wants agents ordered, best first."""
+    """``groups``, split by how the queue wants agents ordered, best first; worked out when first asked."""
     line: list[_Waiting] = field(default_factory=list)
     waiting: int = 0
     boost: float = 0.0
@@ -161,25 +169,124 @@ def _mask(numbers: Iterable[int]) -> int:
     return int.from_bytes(bits, "little")
 
 
-def _bits(mask: int) -> Iterator[int]:
+def bits(mask: int) -> Iterator[int]:
+    """The numbers in a bit set, the least first."""
     while mask:
         low = mask & -mask
         yield low.bit_length() - 1
         mask ^= low
 
 
-class Matching:
-    """Everybody who is idle and every call that waits. Built anew from each directory; see the head of this file."""
+class Plan:
+    """What follows from a directory alone: who is alike, and who could serve what. Does not change."""
 
-    def __init__(self, queues: Iterable[Queue], agents: Iterable[Agent], teams: Iterable[Team] = ()) -> None:
-        self._queues: dict[QueueId, Queue] = {q.id: q for q in queues}
-        self._teams: dict[TeamId, Team] = {t.id: t for t in teams}
-        self._groups: list[_Group] = []
-        self._classes: list[_Class] = []
+    def __init__(
+        self,
+        queues: Iterable[Queue],
+        agents: Iterable[Agent],
+        teams: Iterable[Team] = (),
+        expected: Iterable[tuple[QueueId, TenantId]] = (),
+    ) -> None:
+        """``expected``: of which queue and tenant calls are to be expected."""
+        self.queues: dict[QueueId, Queue] = {q.id: q for q in queues}
+        self.kinds: list[tuple[Agent, bool, bool]] = []
+        """For each group one of its agents, and its team's rules (by target, help for debt)."""
+        self.group_of: dict[AgentId, int] = {}
+        self._form_groups(agents, {t.id: t for t in teams})
+        self._skilled: dict[SkillId, list[tuple[int, int]]] = {}
+        """Level and number of the groups that have a skill."""
+        unbound: list[int] = []
+        bound: dict[QueueId, list[int]] = {}
+        for number, (agent, *_) in enumerate(self.kinds):
+            for skill, level in agent.skills.items():
+                self._skilled.setdefault(skill, []).append((level, number))
+            for line in agent.lines:
+                bound.setdefault(line, []).append(number)
+            if not agent.lines:
+                unbound.append(number)
+        self._unbound, self._bound = _mask(unbound), {queue: _mask(numbers) for queue, numbers in bound.items()}
+        self._having: dict[Need, int] = {}
+        self.own = {q.id: tuple(self._groups_for(q, step) for step in q.steps) for q in self.queues.values()}
+        """Of each queue and step, the groups that fulfil it, as a bit set."""
+        self.first: dict[tuple[QueueId, TenantId], int] = {}
+        """Of each expected queue and tenant, the number of their first class: that of the last step."""
+        self.serving: list[int] = [0] * len(self.kinds)
+        """Of each group, the expected classes it could serve."""
+        classes: dict[int, list[int]] = {}
+        number = 0
+        for expected_one in expected:
+            if expected_one in self.first:
+                continue
+            self.first[expected_one] = number
+            for own in reversed(self.own[expected_one[0]]):
+                classes.setdefault(own, []).append(number)
+                number += 1
+        self.size = number
+        """How many classes there will be, if nothing else comes."""
+        for own, numbers in classes.items():
+            served = _mask(numbers)
+            for group in bits(own):
+                self.serving[group] |= served
+
+    def _form_groups(self, agents: Iterable[Agent], teams: dict[TeamId, Team]) -> None:
+        thresholds: dict[SkillId, set[int]] = {}
+        exact: set[SkillId] = set()
+        for queue in self.queues.values():
+            for step in queue.steps:
+                for need in step.needs:
+                    thresholds.setdefault(need.skill, set()).add(need.level)
+            if queue.agent_order is AgentOrder.BEST_LEVEL and queue.steps[0].needs:
+                exact.add(queue.steps[0].needs[0].skill)
+        homes = any(queue.home_first for queue in self.queues.values())
+        found: dict[object, int] = {}
+        for agent in agents:
+            known = frozenset(
+                (skill, level if skill in exact else sum(level >= least for least in thresholds[skill]))
+                for skill, level in agent.skills.items()
+                if skill in thresholds
+            )
+            team = teams.get(agent.team) if agent.team is not None else None
+            rules = (team is not None and team.by_target, team is not None and team.help_debt)
+            key = (known, rules, agent.home if homes else None, agent.lines)
+            number = found.get(key)
+            if number is None:
+                number = found[key] = len(self.kinds)
+                self.kinds.append((agent, *rules))
+            self.group_of[agent.id] = number
+
+    def _groups_having(self, need: Need) -> int:
+        mask = self._having.get(need)
+        if mask is None:
+            able = (number for level, number in self._skilled.get(need.skill, ()) if level >= need.level)
+            mask = self._having[need] = _mask(able)
+        return mask
+
+    def _groups_for(self, queue: Queue, step: Step) -> int:
+        mask = self._unbound | self._bound.get(queue.id, 0)
+        for need in step.needs:
+            mask &= self._groups_having(need)
+        return mask
+
+
+class Matching:
+    """Everybody who is idle and every call that waits. Made anew for each directory; see the head of this file."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._queues = plan.queues
+        self._groups = [
+            _Group(number, *kind, serving)
+            for number, (kind, serving) in enumerate(zip(plan.kinds, plan.serving, strict=True))
+        ]
+        self._classes: dict[int, _Class] = {}
+        """By number: those that calls have come for."""
+        self._next_class = plan.size
         self._classes_in: dict[QueueId, list[_Class]] = {q: [] for q in self._queues}
         self._class_of: dict[tuple[QueueId, TenantId, int, Also | None], _Class] = {}
-        self._group_of: dict[AgentId, _Group] = {}
-        self._having: dict[Need, int] = {}
+        self._borrowing: list[int] = [0]
+        """Of each *n*, the classes whose step in force is *n* steps later, as a bit set."""
+        self._stamp = 0
+        """Rises whenever a step in force, or a class, is another."""
         self._idle: dict[AgentId, _Idle] = {}
         self._row: list[_Idle] = []
         """Everybody idle, the longest first, from ``_row_from`` on; forgotten entries included. For where very many
@@ -206,101 +313,95 @@ class Matching:
         self._help: dict[tuple[QueueId, TenantId], float] = {}
         self._fresh_agents: list[_Idle] = []
         self._fresh_calls: list[_Waiting] = []
-        self._form_groups(agents)
 
-    # ---------------------------------------------------------------- who is alike
+    # ---------------------------------------------------------------- kinds of calls
 
-    def _form_groups(self, agents: Iterable[Agent]) -> None:
-        thresholds: dict[SkillId, set[int]] = {}
-        exact: set[SkillId] = set()
-        for queue in self._queues.values():
-            for step in queue.steps:
-                for need in step.needs:
-                    thresholds.setdefault(need.skill, set()).add(need.level)
-            if queue.agent_order is AgentOrder.BEST_LEVEL and queue.steps[0].needs:
-                exact.add(queue.steps[0].needs[0].skill)
-        homes = any(queue.home_first for queue in self._queues.values())
-        found: dict[object, _Group] = {}
-        for agent in agents:
-            known = frozenset(
-                (skill, level if skill in exact else sum(level >= least for least in thresholds[skill]))
-                for skill, level in agent.skills.items()
-                if skill in thresholds
-            )
-            team = self._teams.get(agent.team) if agent.team is not None else None
-            rules = (team is not None and team.by_target, team is not None and team.help_debt)
-            key = (known, rules, agent.home if homes else None, agent.lines)
-            group = found.get(key)
-            if group is None:
-                group = found[key] = _Group(len(self._groups), agent, *rules)
-                self._groups.append(group)
-            self._group_of[agent.id] = group
-
-    def _groups_having(self, need: Need) -> int:
-        mask = self._having.get(need)
-        if mask is None:
-            mask = _mask(g.number for g in self._groups if g.sample.skills.get(need.skill, 0) >= need.level)
-            self._having[need] = mask
-        return mask
-
-    def _groups_for(self, queue: Queue, step: Step) -> int:
-        mask = _mask(g.number for g in self._groups if not g.sample.lines or queue.id in g.sample.lines)
-        for need in step.needs:
-            mask &= self._groups_having(need)
-        return mask
-
-    def prepare(self, queue: QueueId, tenant: TenantId) -> None:
-        """Calls of this queue and tenant are to be expected: work out now who may serve them."""
-        self._class(queue, tenant, 0)
-
-    def _class(self, queue_id: QueueId, tenant: TenantId, step: int, also: Also | None = None) -> _Class:
-        made = self._class_of.get((queue_id, tenant, step, also))
+    def _class(self, queue_id: QueueId, tenant: TenantId, wanted: int, also: Also | None = None) -> _Class:
+        made = self._class_of.get((queue_id, tenant, wanted, also))
         if made is not None:
             return made
+        # All steps, the last first: what a skipped step borrows must be there, and be its neighbour.
         queue = self._queues[queue_id]
-        # Later steps first: what a skipped step borrows must be there.
-        if step + 1 < len(queue.steps):
-            self._class(queue_id, tenant, step + 1, also)
+        number = self._plan.first.get((queue_id, tenant)) if also is None else None
+        if number is None:
+            number = self._next_class
+            self._next_class += len(queue.steps)
+            self._make_known(queue_id, also, number)
         pace = 1.0 / max(queue.target.total_seconds(), 1.0)
-        own = self._groups_for(queue, queue.steps[step])
+        boost, these = self._help.get((queue_id, tenant), 0.0), 0
+        for step in reversed(range(len(queue.steps))):
+            own = self._own(queue_id, step, also)
+            made = _Class(number, queue, tenant, step, also, pace, own, own, step)
+            made.boost = boost
+            self._classes[number] = made
+            self._classes_in[queue_id].append(made)
+            self._class_of[queue_id, tenant, step, also] = made
+            these |= 1 << number
+            number += 1
+            self._borrowing[0] |= 1 << made.number
+            self._put_in_force(made)
+        self._of_priority[queue.priority] |= these
+        self._stamp += 1
+        return self._class_of[queue_id, tenant, wanted, also]
+
+    def _own(self, queue: QueueId, step: int, also: Also | None) -> int:
+        """The groups that fulfil a step, or that of the other queue a call has overflowed to."""
+        own = self._plan.own[queue][step]
         if also is not None:
-            other = self._queues[also[0]]
-            own |= self._groups_for(other, other.steps[min(also[1], len(other.steps) - 1)])
-        made = _Class(len(self._classes), queue, tenant, step, also, pace, own)
-        made.boost = self._help.get((queue_id, tenant), 0.0)
-        self._classes.append(made)
-        self._classes_in[queue_id].append(made)
-        self._class_of[queue_id, tenant, step, also] = made
-        self._of_priority[queue.priority] |= 1 << made.number
-        self._put_in_force(made)
-        return made
+            other = self._plan.own[also[0]]
+            own |= other[min(also[1], len(other) - 1)]
+        return own
+
+    def _make_known(self, queue: QueueId, also: Also | None, number: int) -> None:
+        """Tell each group of classes that the plan did not expect."""
+        for step in reversed(range(len(self._queues[queue].steps))):
+            for group in bits(self._own(queue, step, also)):
+                self._groups[group].serving |= 1 << number
+            number += 1
 
     def _put_in_force(self, made: _Class) -> bool:
         """Find the step in force of a class. Says whether it has changed."""
-        source = made
-        while not source.own & self._present_groups and source.step + 1 < len(made.queue.steps):
-            source = self._class_of[made.queue.id, made.tenant, source.step + 1, made.also]
-        if not source.own & self._present_groups:
+        source, present = made, self._present_groups
+        while not source.own & present and source.step + 1 < len(made.queue.steps):
+            source = self._classes[source.number - 1]
+        if not source.own & present:
             source = made  # nobody at all: skipping would say what is not so
-        if made.tiers and source.step == made.in_force:
+        if source.step == made.in_force:
             return False
-        bit = 1 << made.number
-        for number in _bits(made.groups):
-            self._groups[number].classes &= ~bit
-        for number in _bits(source.own):
-            self._groups[number].classes |= bit
-        made.groups, made.in_force = source.own, source.step
-        made.tiers = self._tiers(made)
+        bit, before, now = 1 << made.number, made.in_force - made.step, source.step - made.step
+        while len(self._borrowing) <= now:
+            self._borrowing.append(0)
+        self._borrowing[before] &= ~bit
+        self._borrowing[now] |= bit
+        self._stamp += 1
+        made.groups, made.in_force, made.tiers = source.own, source.step, ()
         return True
 
+    def _classes_of(self, group: _Group) -> int:
+        """Bit set of the classes whose calls these agents may serve, by the steps in force."""
+        if group.stamp != self._stamp:
+            classes = 0
+            for later, borrowers in enumerate(self._borrowing):
+                if borrowers:
+                    classes |= borrowers & group.serving << later
+            group.classes, group.stamp = classes, self._stamp
+        return group.classes
+
     def _tiers(self, made: _Class) -> tuple[int, ...]:
+        """The groups of a class, split by how its queue wants agents ordered, best first."""
+        if made.tiers:
+            return made.tiers
+        made.tiers = self._in_tiers(made)
+        return made.tiers
+
+    def _in_tiers(self, made: _Class) -> tuple[int, ...]:
         queue = made.queue
         tiers: dict[tuple[bool, int], int] = {}
         needs = queue.steps[0].needs
         by_level = needs[0].skill if queue.agent_order is AgentOrder.BEST_LEVEL and needs else None
         if by_level is None and not queue.home_first:
             return (made.groups,)
-        for number in _bits(made.groups):
+        for number in bits(made.groups):
             agent = self._groups[number].sample
             away = queue.home_first and agent.home != made.tenant
             rank = (away, -agent.skills.get(by_level, 0) if by_level is not None else 0)
@@ -315,31 +416,60 @@ class Matching:
             return False
         self._signed_in += 1
         self._present[agent] = self._signed_in
-        group = self._group_of[agent]
+        group = self._group(agent)
         group.present += 1
         if group.present > 1:
             return False
         self._present_groups |= 1 << group.number
         return self._review()
 
+    def _group(self, agent: AgentId) -> _Group:
+        return self._groups[self._plan.group_of[agent]]
+
     def signs_out(self, agent: AgentId) -> bool:
         """Somebody is gone. Says whether a step in force has changed."""
         if self._present.pop(agent, None) is None:
             return False
-        group = self._group_of[agent]
+        group = self._group(agent)
         group.present -= 1
         if group.present:
             return False
         self._present_groups &= ~(1 << group.number)
         return self._review()
 
+    def come_in(self, agents: Iterable[tuple[AgentId, bool, bool, float | None]]) -> None:
+        """Many are there at once, in the order of their signing in: whether they want calls, whether their phones can
+        be reached, and since when they are available.
+        """
+        idle: list[tuple[float, int, AgentId]] = []
+        for agent, working, reached, since in agents:
+            self._signed_in += 1
+            self._present[agent] = self._signed_in
+            group = self._group(agent)
+            group.present += 1
+            self._present_groups |= 1 << group.number
+            if working:
+                group.working += 1
+                self._working.add(agent)
+            if reached:
+                group.reached += 1
+                self._reached.add(agent)
+                self._reached_groups |= 1 << group.number
+            if since is not None:
+                idle.append((since, self._signed_in, agent))
+        self._staff.clear()
+        self._review()
+        idle.sort()
+        for since, _, agent in idle:
+            self.idles(agent, since)
+
     def _review(self) -> bool:
         changed = False
-        for made in self._classes:
+        for made in self._classes.values():
             if self._put_in_force(made):
                 changed = True
                 # Calls that nobody idle could serve until now may have become servable.
-                for number in _bits(made.groups & self._idle_groups if made.waiting else 0):
+                for number in bits(made.groups & self._idle_groups if made.waiting else 0):
                     self._fresh_agents += [e for e in self._groups[number].idle if self._idle.get(e[2]) is e]
         return changed
 
@@ -348,7 +478,7 @@ class Matching:
         if working == (agent in self._working):
             return
         self._staff.clear()
-        self._group_of[agent].working += 1 if working else -1
+        self._group(agent).working += 1 if working else -1
         if working:
             self._working.add(agent)
         else:
@@ -362,11 +492,10 @@ class Matching:
         if not self._serves:
             self._serves = [0] * len(self._groups)
             for queue in self._queues.values():
-                for number in _bits(self._groups_for(queue, queue.steps[-1])):
+                for number in bits(self._plan.own[queue.id][-1]):
                     self._serves[number] += 1
-        queue = self._queues[queue_id]
         servers, dedicated = 0.0, True
-        for number in _bits(self._groups_for(queue, queue.steps[-1])):
+        for number in bits(self._plan.own[queue_id][-1]):
             working = self._groups[number].working
             servers += working / self._serves[number]
             dedicated = dedicated and (not working or self._serves[number] == 1)
@@ -377,7 +506,7 @@ class Matching:
         """Whether the agent's phone can be reached at all (ringing or talking, it can)."""
         if reached == (agent in self._reached):
             return
-        group = self._group_of[agent]
+        group = self._group(agent)
         if reached:
             self._reached.add(agent)
         else:
@@ -390,7 +519,7 @@ class Matching:
         """An agent is available; ``since``: when the idle time began (seconds, any epoch the calls use, too)."""
         if agent in self._idle:
             self.busies(agent)
-        group = self._group_of[agent]
+        group = self._group(agent)
         entry = (since, self._present.get(agent, 0), agent, group.number)
         self._idle[agent] = entry
         heapq.heappush(group.idle, entry)
@@ -531,7 +660,7 @@ class Matching:
 
     def free_for(self, queue: QueueId, tenant: TenantId, step: int) -> int:
         """How many agents are idle who may take a call of the queue at this step."""
-        return sum(self._groups[n].free for n in _bits(self._class(queue, tenant, step).groups & self._idle_groups))
+        return sum(self._groups[n].free for n in bits(self._class(queue, tenant, step).groups & self._idle_groups))
 
     # ---------------------------------------------------------------- the next pair
 
@@ -560,12 +689,12 @@ class Matching:
             fitting = 0
             for number in {waiting[3] for waiting in calls}:
                 fitting |= self._classes[number].groups & self._idle_groups
-            first = min([*agents, *(self._longest(self._groups[number]) for number in _bits(fitting))])
+            first = min([*agents, *(self._longest(self._groups[number]) for number in bits(fitting))])
             group = self._groups[first[3]]
-        return self._for_agent(group, self._filled & group.classes, now)
+        return self._for_agent(group, self._filled & self._classes_of(group), now)
 
     def _may_begin(self, entry: _Idle) -> bool:
-        return self._idle.get(entry[2]) is entry and bool(self._filled & self._groups[entry[3]].classes)
+        return self._idle.get(entry[2]) is entry and bool(self._filled & self._classes_of(self._groups[entry[3]]))
 
     def _may_be_taken(self, waiting: _Waiting) -> bool:
         of = self._classes[waiting[3]]
@@ -631,40 +760,35 @@ class Matching:
 
     def _best_agent(self, of: _Class) -> tuple[int, _Idle, list[_Idle], int]:
         """Tier, entry, the next best of that tier, and how many groups were compared."""
-        for tier, groups in enumerate(of.tiers):
+        for tier, groups in enumerate(of.tiers or self._tiers(of)):
             mask = groups & self._idle_groups
             if mask and len(self._idle) == 1:  # a backlog: whoever is freed is the only one
                 return tier, next(iter(self._idle.values())), [], 1
             if mask:
                 kinds = mask.bit_count()
-                if found := self._longest_of_many(of, mask, kinds):
+                if found := self._longest_of_many(mask, kinds):
                     return tier, found[0], found[1:], kinds
-                heads = [self._longest(self._groups[number]) for number in _bits(mask)]
+                heads = [self._longest(self._groups[number]) for number in bits(mask)]
                 heads.sort()
                 return tier, heads[0], heads[1 : SHOWN + 1], len(heads)
         raise AssertionError("asked for an agent where none is idle")  # a defect of this file
 
-    def _longest_of_many(self, of: _Class, mask: int, kinds: int) -> list[_Idle]:
+    def _longest_of_many(self, mask: int, kinds: int) -> list[_Idle]:
         """The longest idle of these groups and the next few, by walking down the row of everybody idle.
 
         Where ``kinds`` groups fit, about one in ``idle / kinds`` agents does, so few have to be looked at, also where
         hardly two agents are alike; at the worst a few times the square root of all. Empty: not found that soon, and
         the heads of the groups have to be compared.
         """
-        row, live, groups = self._row, self._idle, self._groups
+        row, live = self._row, self._idle
         found: list[_Idle] = []
         start = self._row_from
         while live.get(row[start][2]) is not row[start]:  # ends: where groups are idle, somebody is
             start += 1
         self._row_from = start
-        one_tier, number = len(of.tiers) == 1, of.number
         far = FEW if kinds * kinds < len(row) else 8 * FEW + 8 * len(row) // kinds
         for entry in islice(row, start, start + far):
-            if (
-                live.get(entry[2]) is entry
-                and groups[entry[3]].classes >> number & 1
-                and (one_tier or mask >> entry[3] & 1)
-            ):
+            if live.get(entry[2]) is entry and mask >> entry[3] & 1:
                 found.append(entry)
                 if len(found) > SHOWN:
                     break

@@ -25,6 +25,45 @@ if TYPE_CHECKING:
     from dialog_acd.core.model import Entry, Partner, Queue
 
 _BERLIN = ZoneInfo("Europe/Berlin")
+SHIPPED = frozenset(
+    (
+        "call-again",
+        "callback-noted",
+        "callback-offer",
+        "closed",
+        "closed-callback",
+        "closing-callback",
+        "closing-soon",
+        "emergency",
+        "failsafe-end",
+        "failsafe-hold",
+        "goodbye",
+        "long-wait",
+        "nobody",
+        "not-an-agent",
+        "not-possible",
+        "not-ready",
+        "open-again",
+        "please-hold",
+        "position",
+        "ready",
+        "service-down",
+        "signed-in",
+        "signed-out",
+        "town-115",
+        "town-hannover",
+        "town-langenhagen",
+        "town-region",
+        "town-unknown",
+        "transfer-failed",
+        "unknown-code",
+        "wait-2-to-5",
+        "wait-5-to-10",
+        "wait-over-10",
+        "wait-under-2",
+    )
+)
+"""Prompts of ours, as dialplans/sounds has them in German."""
 
 
 def remarks(directory: Directory, at: datetime) -> tuple[str, ...]:
@@ -38,7 +77,8 @@ def remarks(directory: Directory, at: datetime) -> tuple[str, ...]:
         *_partners_in_the_end(directory),
         *_loops(directory),
         *_only_special_days(directory),
-        *_hours_of_115(directory),
+        *(wrong for entry in directory.entries if (wrong := promised_hours(directory, entry))),
+        *_prompts_missing(directory),
         *_over(directory, at),
         *(
             f"trunk {trunk.name} is read by guess where there is but one guess, and bare numbers that can be two go to"
@@ -271,31 +311,59 @@ def _ordinary(calendar: Calendar) -> Calendar:
     return replace(calendar, land=None, special_days=())
 
 
-def _hours_of_115(directory: Directory) -> Iterator[str]:
+def promised_hours(directory: Directory, entry: Entry) -> str:
+    """What is wrong with the hours of a 115 entry; empty: it keeps them, by itself or with its partners."""
+    if entry.kind is not EntryKind.SERVICE_115 or entry.calendar is None:
+        return ""
+    partners = [
+        directory.partner[PartnerId(rung.target)]
+        for rung in directory.queue[entry.queue].ladder
+        if rung.trigger is Trigger.CLOSED_HOURS
+        and rung.action is Action.PARTNER
+        and (not rung.kinds or entry.kind in rung.kinds)
+    ]
+    if any(partner.calendar is None for partner in partners):
+        return ""  # somebody is always there
+    named = (entry.calendar, *(partner.calendar for partner in partners))
+    gaps = _gaps([_ordinary(directory.calendar[id_]) for id_ in named if id_ is not None])
+    if not gaps:
+        return ""
+    promise = f"entry {entry.number} is promised Mon-Fri 08:00-18:00, but {', '.join(gaps)} it is closed"
+    if theirs := list(dict.fromkeys(f"partner {p.id} (calendar {p.calendar})" for p in partners)):
+        return f"{promise}, and so {'is' if len(theirs) == 1 else 'are'} {' and '.join(theirs)}"
+    return f"{promise} and no partner takes its calls, as a rung 'closed by hours for 115: partner NAME' would have it"
+
+
+def _prompts_missing(directory: Directory) -> Iterator[str]:
     for entry in directory.entries:
-        if entry.kind is not EntryKind.SERVICE_115 or entry.calendar is None:
-            continue
-        partners = [
-            directory.partner[PartnerId(rung.target)]
-            for rung in directory.queue[entry.queue].ladder
-            if rung.trigger is Trigger.CLOSED_HOURS
-            and rung.action is Action.PARTNER
-            and (not rung.kinds or entry.kind in rung.kinds)
-        ]
-        if any(partner.calendar is None for partner in partners):
-            continue  # somebody is always there
-        named = (entry.calendar, *(partner.calendar for partner in partners))
-        gaps = _gaps([_ordinary(directory.calendar[id_]) for id_ in named if id_ is not None])
-        if not gaps:
-            continue
-        promise = f"entry {entry.number} is promised Mon-Fri 08:00-18:00, but {', '.join(gaps)} it is closed"
-        if theirs := list(dict.fromkeys(f"partner {p.id} (calendar {p.calendar})" for p in partners)):
-            yield f"{promise}, and so {'is' if len(theirs) == 1 else 'are'} {' and '.join(theirs)}"
-        else:
-            yield (
-                f"{promise} and no partner takes its calls, as a rung 'closed by hours for 115: partner NAME' would"
-                " have it"
-            )
+        for what, name in (
+            ("greeting", entry.greeting),
+            ("announcement", entry.announcement),
+            ("closed", entry.closed),
+        ):
+            if name is not None and not is_there(directory, name):
+                yield f"{called(entry)}: its {what} {name!r} is {_NOWHERE}"
+    for queue in directory.queues:
+        for rung in queue.ladder:
+            if rung.action is Action.ANNOUNCE and not is_there(directory, rung.target) and "/" in rung.target:
+                yield f"queue {queue.id}: rung {written(rung)!r} announces what is {_NOWHERE}"
+
+
+_NOWHERE = "neither among the prompts of the directory nor one of those that come with this program"
+
+
+def prompts_of(entry: Entry) -> Iterator[tuple[str, str]]:
+    """What is heard at this number, and which prompt that is."""
+    for what in ("greeting", "announcement", "closed"):
+        name = getattr(entry, what)
+        if name is not None:
+            yield what, name
+
+
+def is_there(directory: Directory, name: str) -> bool:
+    """Whether Asterisk will find this prompt, as far as can be known here: other folders than ours are the site's."""
+    folder, _, prompt = name.rpartition("/")
+    return folder != "acd" or prompt in directory.prompt or prompt in SHIPPED
 
 
 def _gaps(any_of: Sequence[Calendar]) -> list[str]:

@@ -46,7 +46,7 @@ class Roster:
         self._standing: dict[AgentId, str] = {}
         self.standing: Counter[str] = Counter()
         """How many of those signed in are ``idle``, ``talking``, ``wrap-up``, ``not-ready``, ...: one word each."""
-        self.matching = self._new_matching()
+        self.matching = Matching(directory.plan)
 
     def __getitem__(self, agent: AgentId) -> LiveAgent:
         return self._agents[agent]
@@ -132,10 +132,7 @@ class Roster:
         there = known and agent.intent is not Intent.SIGNED_OUT
         standing = _standing(agent) if there else ""
         before = self._standing.get(name, "")
-        if standing != before:
-            self._standing[name] = standing
-            self.standing[standing] += 1
-            self.standing[before] -= 1
+        self._count(name, standing)
         if not known:
             return
         presence = (there, agent.intent is Intent.READY, agent.phone is not PhoneState.UNREACHABLE)
@@ -153,35 +150,48 @@ class Roster:
         if not there:
             matching.signs_out(name)
 
-    def _new_matching(self) -> Matching:
-        directory = self._directory
-        matching = Matching(directory.queues, directory.agents, directory.teams)
-        for entry in directory.entries:
-            matching.prepare(entry.queue, entry.tenant)
-        return matching
-
     def take(self, directory: Directory, now: datetime) -> None:
         """A new directory. Whoever is gone ends their conversation; nobody gets a new one."""
         self._directory = directory
-        self.matching = self._new_matching()
-        self.standing.clear()
-        self._standing.clear()
+        self.matching = Matching(directory.plan)
+        moved: list[LiveAgent] = []
         for agent in directory.agents:
             ours = self._agents.get(agent.id)
             if ours is None:
                 self._agents[agent.id] = LiveAgent(agent, now, now)
-            else:
-                moved, ours.agent = ours.agent.phone != agent.phone, agent
-                if moved:
-                    # What was known of the old phone says nothing of the new; the next picture does.
-                    self.set_phone(ours, PhoneState.UNREACHABLE)
+                continue
+            if ours.agent.phone != agent.phone:
+                moved.append(ours)
+            ours.agent = agent
         for ours in list(self._agents.values()):
+            ours.presence = None  # the new matching knows nobody yet
             if ours.agent.id not in directory.agent:
                 self.set_intent(ours, Intent.SIGNED_OUT, "", now)
+                self._count(ours.agent.id, "")
                 if ours.work is Work.IDLE:
                     del self._agents[ours.agent.id]
-            ours.presence = None  # the new matching knows nobody yet
-            self._stand(ours)
+        self.matching.come_in(self._there())
+        for ours in moved:
+            # What was known of the old phone says nothing of the new; the next picture does.
+            self.set_phone(ours, PhoneState.UNREACHABLE)
+
+    def _there(self) -> Iterator[tuple[AgentId, bool, bool, float | None]]:
+        """Everybody who is signed in, as the matching wants to know it. Told one by one, it would take too long."""
+        for name, agent in self._agents.items():
+            if agent.intent is Intent.SIGNED_OUT or name not in self._directory.agent:
+                continue
+            standing = _standing(agent)
+            self._count(name, standing)
+            ready, reachable = agent.intent is Intent.READY, agent.phone is not PhoneState.UNREACHABLE
+            agent.presence = True, ready, reachable
+            yield name, ready, reachable, agent.idle_since.timestamp() if standing == "idle" else None
+
+    def _count(self, name: AgentId, standing: str) -> None:
+        before = self._standing.get(name, "")
+        if standing != before:
+            self._standing[name] = standing
+            self.standing[standing] += 1
+            self.standing[before] -= 1
 
 
 def _standing(agent: LiveAgent) -> str:

@@ -150,6 +150,12 @@ async def migrate(url: str, to: str = "head") -> str:
     return found or ""
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Where the database lies if it is a file; ``None``: PostgreSQL. Raises ``DatabaseUnavailable``."""
+    parsed = _read_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def _upgrade(connection: Connection, config: Config, to: str = "head") -> None:
     config.attributes["connection"] = connection
     known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]  # the youngest first

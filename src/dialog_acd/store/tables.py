@@ -23,6 +23,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -195,4 +196,26 @@ idempotency_keys = Table(
     Column("status", Integer),
     Column("answer", JSON),
     Column("at", UtcDateTime, nullable=False, index=True),
+)
+
+# What was uploaded to be played, by the SHA-256 of its bytes; rows are only ever added. No foreign key to the tenants,
+# as above, and the prompts of a directory name a recording without one: an earlier version must load on its own.
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("tenant", Text),
+    Column("by", Text, nullable=False),
+    Column("uploaded_at", UtcDateTime, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("peak", Double, nullable=False),
+    Column("loudness", Double, nullable=False),
+    Column("gain", Double, nullable=False),
+    Column("findings", JSON, nullable=False),
+    # The bytes come last: SQLite reads a row from its beginning, and would walk through megabytes to the rest.
+    Column("narrow", LargeBinary, nullable=False),
+    Column("wide", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index(None, "uploaded_at", "digest"),
 )

@@ -30,6 +30,9 @@ log = structlog.get_logger()
 AUDIT_EVERY = 60.0
 """Seconds between two comparisons of our picture with Asterisk's. They should find nothing."""
 
+ROWS_AT_ONCE = 50
+"""Rows of failsafe profiles on their way to Asterisk."""
+
 _ABOUT_A_CALL = m.Offer | m.Withdraw | m.Hold | m.Divert | m.Say | m.Release
 
 
@@ -109,7 +112,7 @@ class Asterisk:
             if not self.link.up:
                 continue
             if self._failsafe_owed is not None:
-                await self._keep_failsafe(self._failsafe_owed)
+                self._keep_failsafe()
             try:
                 await self._take_picture(self.link, audit=True)
             except (AmiError, TimeoutError) as problem:
@@ -134,7 +137,7 @@ class Asterisk:
     def perform(self, order: m.Order) -> None:
         if isinstance(order, m.KeepFailsafe):
             self._failsafe_owed = order
-            self._keeping = asyncio.ensure_future(self._keep_failsafe(order))
+            self._keep_failsafe()
             return
         try:
             for action in self._interpreter.actions(order, self.link.asterisk_now()):
@@ -154,17 +157,30 @@ class Asterisk:
         elif isinstance(order, m.Heartbeat):
             self._heartbeat_at = self._clock.now()
 
-    async def _keep_failsafe(self, order: m.KeepFailsafe) -> None:
-        """All rows first; the generation is named only when every one of them is there. Else the audit tries again."""
-        *rows, generation = self._interpreter.actions(order, None)
-        try:
-            await asyncio.gather(*[self.link.post(row) for row in rows])
-            await self.link.post(generation)
-        except (AmiError, TimeoutError) as problem:
-            self._failed(order, str(problem) or type(problem).__name__, certain=False)
-        else:
-            if self._failsafe_owed is order:
-                self._failsafe_owed = None
+    def _keep_failsafe(self) -> None:
+        """Write what is owed, unless somebody is at it: then that one goes on with the latest."""
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.ensure_future(self._write_failsafe())
+
+    async def _write_failsafe(self) -> None:
+        """All rows first; the generation is named only when every one of them is there. Else the audit tries again.
+
+        A few at a time: thousands at once would stand before the next caller's offer, in our loop and on the link.
+        """
+        while (order := self._failsafe_owed) is not None:
+            *rows, generation = await asyncio.to_thread(self._interpreter.actions, order, None)
+            try:
+                for start in range(0, len(rows), ROWS_AT_ONCE):
+                    if self._failsafe_owed is not order:
+                        break
+                    await asyncio.gather(*[self.link.post(row) for row in rows[start : start + ROWS_AT_ONCE]])
+                else:
+                    await self.link.post(generation)
+                    if self._failsafe_owed is order:
+                        self._failsafe_owed = None
+            except (AmiError, TimeoutError) as problem:
+                self._failed(order, str(problem) or type(problem).__name__, certain=False)
+                return
 
     def _failed(self, order: m.Order, why: str, *, certain: bool) -> None:
         self.orders_failed += 1

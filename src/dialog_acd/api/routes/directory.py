@@ -6,25 +6,19 @@ from, so two administrators cannot overwrite each other.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
-from dialog_acd.api import problems
 from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import DirectoryMoved, DirectoryRefused, NoSuchVersion, NotAllowed, VersionNotSaid
+from dialog_acd.api.problems import DirectoryMoved, NotAllowed, VersionNotSaid, directory_told
 from dialog_acd.api.schemas import ChangedOut, DirectoryOut, ProblemOut, VersionOut, VersionsOut, WhyIn
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
-from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dialog_acd.api.keys import Principal
-    from dialog_acd.api.ports import Address
 
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
@@ -52,7 +46,7 @@ async def directory(
     ] = None,
 ) -> DirectoryOut:
     _sees_all_towns(by)
-    with refusals():
+    with directory_told():
         told = await wiring.directories.told(version)
     response.headers["ETag"] = f'"{told.version}"'
     return DirectoryOut(version=told.version, directory=told.directory)
@@ -80,7 +74,7 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
     why: Why = "",
     dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.")] = False,
 ) -> ChangedOut:
-    with refusals():
+    with directory_told():
         changed = await wiring.directories.change(
             await request.body(), by.name, why, _version(if_match), dry_run=dry_run
         )
@@ -119,7 +113,7 @@ async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     if_match: _IfMatch = None,
     body: Annotated[WhyIn | None, Body()] = None,
 ) -> ChangedOut:
-    with refusals():
+    with directory_told():
         why = body.why if body is not None else ""
         changed = await wiring.directories.roll_back(version, by.name, why, _version(if_match))
     noted.details.update(version=changed.version, differences=list(changed.differences))
@@ -147,35 +141,3 @@ def _version(if_match: str | None) -> int | None:
     if not (number.isascii() and number.isdecimal()) or len(number) > 10:
         raise DirectoryMoved(f"{if_match!r} is no version of the directory.", expected=if_match)
     return int(number)
-
-
-@contextlib.contextmanager
-def refusals(address: Address | None = None) -> Iterator[None]:
-    """What the directory refuses, as the API says it. ``address``: what was asked for."""
-    asked = {} if address is None else {"section": address.section, "name": address.name[:100]}
-    try:
-        yield
-    except DialogAcdError as problem:
-        match problem.error_id:
-            case "directory-file-invalid" | "directory-invalid":
-                faults = list(getattr(problem, "faults", ()))
-                raise DirectoryRefused(None, faults=faults) from problem
-            case "directory-moved":
-                raise DirectoryMoved(str(problem), found=getattr(problem, "found", None)) from problem
-            case "no-such-version":
-                raise NoSuchVersion(str(problem)) from problem
-            case "no-such-thing":
-                raise problems.NoSuchThing(**asked) from problem
-            case "several-entries":
-                raise problems.SeveralEntries(**asked, active_from=list(getattr(problem, "since", ()))) from problem
-            case "thing-exists":
-                raise problems.ThingExists(str(problem)) from problem
-            case "thing-moved":
-                raise problems.ThingMoved(**asked, found=getattr(problem, "found", None)) from problem
-            case "not-theirs":
-                raise problems.NotTheirs(str(problem), why=list(getattr(problem, "why", ()))) from problem
-            case "directory-busy":
-                raise problems.DirectoryBusy from problem
-            case "directory-unreadable":
-                raise problems.DirectoryUnreadable(str(problem)) from problem
-        raise

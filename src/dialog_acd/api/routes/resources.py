@@ -30,8 +30,8 @@ from pydantic_core import from_json
 from dialog_acd.api.access import may
 from dialog_acd.api.keys import Principal  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Address, Terms, Wired
-from dialog_acd.api.problems import DirectoryRefused, KeyReused, MarkNotSaid, NotAllowed, StillRunning
-from dialog_acd.api.routes.directory import PATH, Why, refusals
+from dialog_acd.api.problems import DirectoryRefused, KeyReused, MarkNotSaid, NotAllowed, StillRunning, directory_told
+from dialog_acd.api.routes.directory import PATH, Why
 from dialog_acd.api.schemas import EditedOut, ProblemOut, TestCallersIn, TestCallersOut
 from dialog_acd.api.tokens import Role
 from dialog_acd.api.witness import Attempt, Noted  # noqa: TC001  read at run time
@@ -283,7 +283,7 @@ def _routes(kind: Kind) -> None:
         after: _After = "",
     ) -> Any:
         _may_see(kind, by)
-        with refusals():
+        with directory_told():
             found = await wiring.directories.page(kind.section, limit, after, wanted, by.tenant)
         return JSONResponse({kind.section: [thing.said for thing in found.things], "next": found.next})
 
@@ -296,7 +296,7 @@ def _routes(kind: Kind) -> None:
     )
     async def get(wiring: Wired, by: Principal = reader, address: Address = address_in) -> Any:
         _may_see(kind, by)
-        with refusals(address):
+        with directory_told(address):
             thing, _ = await wiring.directories.thing(address, by.tenant)
         return JSONResponse(thing.said, headers={"ETag": f'"{thing.etag}"'})
 
@@ -330,7 +330,7 @@ def _routes(kind: Kind) -> None:
             content = _read(await request.body())
             if kind.section == "tenants":
                 content.setdefault("live_from", "not-yet")
-            with refusals():
+            with directory_told():
                 edited = await wiring.directories.create(kind.section, content, terms)
             _note(noted, edited, by, dry_run=dry_run)
             headers = _headers(edited)
@@ -351,7 +351,7 @@ def _routes(kind: Kind) -> None:
         terms: Terms,
         change: Callable[[dict[str, Any]], dict[str, Any] | None],
     ) -> JSONResponse:
-        with refusals(address):
+        with directory_told(address):
             _, town = await wiring.directories.thing(address, by.tenant)
             noted.concerns(town)
             edited = await wiring.directories.edit(address, change, terms)
@@ -445,7 +445,7 @@ def _routes(kind: Kind) -> None:
 )
 async def callers_for_tests(wiring: Wired, by: Principal = _WHOLE) -> Any:
     _sees_all(by)
-    with refusals():
+    with directory_told():
         numbers, etag = await wiring.directories.test_callers()
     return JSONResponse({"test_callers": list(numbers)}, headers={"ETag": f'"{etag}"'})
 
@@ -467,7 +467,7 @@ async def set_test_callers(
     why: Why = "",
     dry_run: _DryRun = False,
 ) -> Any:
-    with refusals():
+    with directory_told():
         terms = Terms(by.name, None, why, _marks(if_match), dry_run)
         edited = await wiring.directories.set_test_callers(body.test_callers, terms)
     if not dry_run:

@@ -1,0 +1,152 @@
+"""A town goes live on a day: what is missing is told before, somebody answers for it, and the day may be moved."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dialog_acd.administration import Administration
+from dialog_acd.api.tokens import Role
+from dialog_acd.core.model import NOT_YET, Prompt, PromptId
+from dialog_acd.store.database import open_database
+from dialog_acd.store.directory_file import read_directory
+from dialog_acd.store.directory_store import DirectoryStore, Edit
+from directories import DEMO
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import httpx
+
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.testing import ManualClock
+
+    from .conftest import Book, Drawer
+
+TOWN = "langenhagen"
+URL = f"/api/v1/tenants/{TOWN}"
+TODAY = "2026-03-02"
+
+
+@pytest.fixture
+def in_force() -> list[Directory]:
+    """What the centre was told."""
+    return []
+
+
+def waiting_town() -> Directory:
+    demo = read_directory(DEMO)
+    prompts = (Prompt(PromptId("greeting-langenhagen"), "Gruß", "Willkommen bei der Stadt Langenhagen."),)
+    tenants = tuple(replace(t, live_from=NOT_YET) if t.id == TOWN else t for t in demo.tenants)
+    return replace(demo, tenants=tenants, prompts=prompts)
+
+
+@pytest.fixture
+async def directories(
+    tmp_path: Path, migrated_file: Path, in_force: list[Directory], clock: ManualClock
+) -> AsyncIterator[Administration]:
+    """The real store, with a demo in which Langenhagen waits to go live."""
+    path = tmp_path / "acd.sqlite"
+    shutil.copy(migrated_file, path)
+    database = await open_database(f"sqlite+aiosqlite:///{path}")
+    store = DirectoryStore(database)
+    await store.replace(waiting_town(), Edit("setup", clock.now()))
+    yield Administration(store, clock, in_force.append)
+    await database.dispose()
+
+
+async def gaps(client: httpx.AsyncClient) -> list[str]:
+    answer = await client.get(f"{URL}/gate")
+    assert answer.status_code == 200
+    return [finding["id"] for finding in answer.json()["findings"] if finding["waiver"] is None]
+
+
+def waived(ids: list[str]) -> list[dict[str, str]]:
+    return [{"finding": id_, "by": "A. Muster", "why": "folgt im März"} for id_ in ids]
+
+
+async def test_a_town_with_gaps_does_not_go_live_and_with_somebody_who_answers_it_does(
+    operator: httpx.AsyncClient, in_force: list[Directory], book: Book
+) -> None:
+    missing = await gaps(operator)
+    assert "question:pbx" in missing
+    refused = await operator.post(f"{URL}/go-live", json={"on": "2026-04-01"})
+    assert (refused.status_code, refused.json()["error_id"]) == (409, "not-ready-to-go-live")
+    assert [finding["id"] for finding in refused.json()["details"]["findings"]] == missing
+    assert not in_force
+
+    answer = await operator.post(f"{URL}/go-live", json={"on": "2026-04-01", "waivers": waived(missing)})
+    assert answer.status_code == 200
+    assert answer.json()["gate"]["go"]
+    assert "tenant langenhagen: live_from not-yet becomes 2026-04-01" in answer.json()["differences"]
+    (directory,) = in_force
+    assert directory.tenant[next(iter(t for t in directory.tenant if t == TOWN))].live_from == date(2026, 4, 1)
+    assert not await gaps(operator)
+    assert [(line.action, line.tenant, line.outcome) for line in book.lines] == [
+        ("tenants.go-live", TOWN, "rejected"),
+        ("tenants.go-live", TOWN, "done"),
+    ]
+
+
+async def test_the_day_is_moved_the_evening_before_and_put_off(
+    operator: httpx.AsyncClient, in_force: list[Directory], clock: ManualClock
+) -> None:
+    missing = await gaps(operator)
+    await operator.post(f"{URL}/go-live", json={"on": "2026-04-01", "waivers": waived(missing)})
+    clock.set(datetime(2026, 3, 31, 21, 50, tzinfo=UTC))  # ten to midnight in Berlin
+    assert (await operator.post(f"{URL}/go-live", json={"on": "2026-05-01"})).status_code == 200
+    assert in_force[-1].next_switch(clock.now()) == datetime(2026, 4, 30, 22, tzinfo=UTC)
+    off = await operator.delete(f"{URL}/go-live")
+    assert (off.status_code, off.json()["on"]) == (200, "2026-03-31")
+    assert in_force[-1].next_switch(clock.now()) is None
+
+
+async def test_a_town_goes_live_today_once_and_for_all(
+    operator: httpx.AsyncClient, in_force: list[Directory], clock: ManualClock
+) -> None:
+    begin: dict[str, Any] = {"on": TODAY, "waivers": waived(await gaps(operator))}
+    assert (await operator.post(f"{URL}/go-live", json=begin)).status_code == 200
+    assert in_force[-1].entry_for("0511 7307-0", at=clock.now()).entry.tenant == TOWN
+    again = await operator.post(f"{URL}/go-live", json=begin)
+    assert (again.status_code, again.json()["differences"]) == (200, [])
+    for answer in (
+        await operator.post(f"{URL}/go-live", json=begin | {"on": "2026-04-01"}),
+        await operator.delete(f"{URL}/go-live"),
+    ):
+        assert (answer.status_code, answer.json()["error_id"]) == (409, "day-refused")
+
+
+APRIL: dict[str, Any] = {"on": "2026-04-01"}
+TOWNS = "/api/v1/tenants"
+
+
+@pytest.mark.parametrize(
+    ("town", "body", "refusal"),
+    [
+        (TOWN, {"on": "2026-03-01"}, (409, "day-refused")),
+        (TOWN, {"on": "tomorrow"}, (422, "not-valid")),
+        (TOWN, APRIL | {"waivers": [{"finding": "x", "by": " ", "why": "so"}]}, (422, "not-valid")),
+        (TOWN, APRIL | {"waivers": [{"finding": "x", "by": "a\nb", "why": "so"}]}, (422, "not-valid")),
+        ("hannover", APRIL, (409, "day-refused")),
+        ("nowhere", APRIL, (404, "no-such-tenant")),
+    ],
+)
+async def test_a_day_that_cannot_be_is_refused(
+    operator: httpx.AsyncClient, in_force: list[Directory], town: str, body: dict[str, Any], refusal: tuple[int, str]
+) -> None:
+    answer = await operator.post(f"{TOWNS}/{town}/go-live", json=body)
+    assert (answer.status_code, answer.json()["error_id"]) == refusal
+    assert not in_force
+
+
+async def test_a_town_sees_its_own_gaps_and_nobody_elses(operator: httpx.AsyncClient, drawer: Drawer) -> None:
+    drawer.give("acd_the-token-of-the-town-hall", Role.TOWN_ADMIN, TOWN)
+    operator.headers["Authorization"] = "Bearer acd_the-token-of-the-town-hall"
+    assert await gaps(operator)
+    answer = await operator.get("/api/v1/tenants/hannover/gate")
+    assert (answer.status_code, answer.json()["error_id"]) == (404, "no-such-tenant")

@@ -1,0 +1,82 @@
+-- A small centre on the first schema: one skill and one overflow to a queue.
+
+INSERT INTO tenants (id, position, name, label) VALUES
+    ('region', 1, 'Region Hannover', 'Region'),
+    ('langenhagen', 0, 'Stadt Langenhagen', 'LGH');
+
+INSERT INTO trunks (name, position, number_format, area_code, country_code) VALUES
+    ('trunk', 0, 'national', '511', '49'),
+    ('nebenstelle', 1, 'subscriber', '5102', '49');
+
+INSERT INTO partners (id, position, name, number, ring_for_ms) VALUES
+    ('oldenburg', 0, 'Servicecenter Oldenburg', '+494412354444', 30000),
+    ('hamburg', 1, 'Hamburg', '+4940115', 12500);
+
+INSERT INTO failsafe_profiles (name, position, "group", partner, hours) VALUES
+    ('standard', 0, 'general', 'oldenburg', '["8:00-18:00,mon-fri,*,*", "9:00-12:00,sat,*,*"]'),
+    ('bleibt', 1, 'ordnung', NULL, '[]');
+
+INSERT INTO queues (id, position, name, skill, level, ring_for_ms, wrap_up_for_ms, max_wait_ms, target_ms, target_share,
+    overflow_after_ms, overflow_partner, music) VALUES
+    ('115', 0, 'Behördennummer 115', '115', 1, 20000, 10000, 900000, 30000, 0.75, NULL, NULL, 'acd'),
+    ('langenhagen', 2, 'Stadt Langenhagen', 'langenhagen', 3, 12345, 0, 86400000, 20000, 0.8, 90500, 'oldenburg', 'bach'),
+    ('ordnung', 1, 'Ordnungsdienst "Nord"', 'langenhagen', 1, 20000, 10000, 900000, 30000, 0.75, 0, 'hamburg', 'acd');
+
+INSERT INTO entries (number, position, tenant, queue, kind, failsafe, block, greeting, announcement) VALUES
+    ('115', 0, 'region', '115', '115', 'standard', FALSE, NULL, 'acd/115'),
+    ('+495117307', 1, 'langenhagen', 'langenhagen', 'main-number', 'standard', TRUE, 'acd/langenhagen-gruss', 'acd/langenhagen'),
+    ('+4951173079999', 2, 'langenhagen', 'ordnung', 'main-number', 'bleibt', FALSE, NULL, NULL),
+    ('', 3, 'region', '115', 'catch-all', 'standard', FALSE, NULL, NULL);
+
+INSERT INTO agents (id, position, name, phone, team) VALUES
+    ('anna', 0, 'Anna Öztürk', 'phone-anna', 'zentrum'),
+    ('bert', 1, 'Bert O''Neill', 'phone-bert', ''),
+    ('cem', 2, 'Cem', 'phone-cem', 'abend');
+
+INSERT INTO agent_skills (agent, skill, level) VALUES
+    ('anna', 'langenhagen', 5),
+    ('anna', 'tuerkisch', 2),
+    ('bert', '115', 1),
+    ('bert', 'langenhagen', 1);
+
+INSERT INTO records (call, tenant, queue, kind, dialled, ani, trunk, trunk_call_id, t_in, t_ann_end, t_q, t_ans,
+    t_end, t_wrap_end, t_leave, t_ovf, t_ovf_ans, t_failsafe, agent, partner, transferred_to, transfer_blind,
+    failsafe_answered_by, hung_up_first, cause, result, reason, blame, in_time, offers) VALUES
+    ('acd-1772438400.17', 'langenhagen', 'langenhagen', 'main-number', '+4951173070', '+4930230125001', 'trunk',
+        'b3f1@192.0.2.7', '2026-03-02 08:00:00.123456', '2026-03-02 08:00:04.000000', '2026-03-02 08:00:00.500000',
+        '2026-03-02 08:00:28.750000', '2026-03-02 08:03:01.000001', '2026-03-02 08:03:11.000001', NULL, NULL, NULL,
+        NULL, 'bert', NULL, NULL, NULL, NULL, 'caller', 16, 'served', 'talked', 'nobody', TRUE,
+        '[{"offer": "1772438400501", "agent": "anna", "at": "2026-03-02T08:00:04.000000+00:00", "result": "no-answer"}, {"offer": "1772438400502", "agent": "bert", "at": "2026-03-02T08:00:25.000000+00:00", "result": "answered"}]'),
+    ('acd-1772438460.18', 'region', '115', '115', '115', NULL, 'trunk', 'b3f2@192.0.2.7',
+        '2026-03-02 08:01:00.000000', NULL, '2026-03-02 08:01:00.400000', NULL, '2026-03-02 08:04:30.000000', NULL,
+        '2026-03-02 08:04:30.000000', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'caller', 0, 'abandoned',
+        'waiting', 'caller', FALSE, '[]'),
+    ('acd-1772438520.19', 'langenhagen', 'langenhagen', 'main-number', '+49511730712', '+495117261', 'trunk',
+        'b3f3@192.0.2.7', '2026-03-02 08:02:00.000000', NULL, '2026-03-02 08:02:00.400000', NULL,
+        '2026-03-02 08:09:00.000000', NULL, NULL, '2026-03-02 08:03:30.900000', '2026-03-02 08:03:41.000000', NULL,
+        NULL, 'oldenburg', NULL, NULL, NULL, 'unknown', 16, 'overflowed', 'partner-answered', 'nobody', FALSE, '[]'),
+    ('acd-1772438580.20', 'langenhagen', 'ordnung', 'main-number', '+4951173079999', '+49170000001', 'nebenstelle',
+        'b3f4@192.0.2.7', '2026-03-02 08:03:00.000000', NULL, NULL, NULL, '2026-03-02 08:05:00.000000', NULL, NULL,
+        NULL, NULL, '2026-03-02 08:03:03.250000', NULL, NULL, NULL, NULL, 'main', 'agent', 16, 'failsafe',
+        'service-away', 'us', FALSE, '[]'),
+    ('acd-1772438640.21', 'region', '115', 'catch-all', '110', '+49511999', 'trunk', '',
+        '2026-03-02 08:04:00.000000', NULL, NULL, NULL, '2026-03-02 08:04:02.000000', NULL, NULL, NULL, NULL, NULL,
+        NULL, NULL, NULL, NULL, NULL, 'caller', 16, 'refused', 'emergency', 'nobody', FALSE, '[]'),
+    ('acd-1774749540.7', 'seelze', 'seelze', 'main-number', '+495137828', 'anonymous''; DROP TABLE records --',
+        'trunk', '�"Grüße" \n 😀@host', '2026-03-29 00:59:59.999999', NULL, '2026-03-29 01:00:00.000000',
+        '2026-03-29 01:00:01.000000', '2026-03-29 01:10:00.000000', '2026-03-29 01:10:10.000000', NULL, NULL, NULL,
+        NULL, 'dora', NULL, '0511 168-0', TRUE, NULL, 'agent', 127, 'served', 'talked', 'nobody', TRUE,
+        '[{"offer": "9", "agent": "dora", "at": "2026-03-29T01:00:00.250000+00:00", "result": "answered"}]'),
+    ('acd-1772438700.22', 'langenhagen', 'langenhagen', 'main-number', '+4951173070', '+49511730755', 'trunk',
+        'b3f6@192.0.2.7', '2026-03-02 08:05:00.000000', NULL, '2026-03-02 08:05:00.000000',
+        '2026-03-02 08:05:30.000000', '2026-03-02 08:06:00.000000', '2026-03-02 08:06:10.000000', NULL, NULL, NULL,
+        NULL, 'anna', NULL, '+495117307200', FALSE, NULL, 'unknown', 38, 'failed', 'lost', 'switch', TRUE, '[]');
+
+INSERT INTO record_conflicts (call, digest, seen_at, content) VALUES
+    ('acd-1772438460.18', '9d5ed678fe57bcca610140957afab571a57a6e1b0f3f5a5d8e4e5a3c0f8ffb5a', '2026-03-02 08:05:00.000000',
+        '{"call": "acd-1772438460.18", "tenant": "region", "queue": "115", "kind": "115", "dialled": "115", "ani": null, "trunk": "trunk", "trunk_call_id": "b3f2@192.0.2.7", "t_in": "2026-03-02T08:01:00+00:00", "t_ann_end": null, "t_q": null, "t_ans": null, "t_end": "2026-03-02T08:04:31+00:00", "t_wrap_end": null, "t_leave": null, "t_ovf": null, "t_ovf_ans": null, "t_failsafe": null, "agent": null, "partner": null, "transferred_to": null, "transfer_blind": null, "failsafe_answered_by": null, "hung_up_first": "unknown", "cause": 0, "outcome": {"result": "failed", "reason": "lost", "blame": "us"}, "in_time": false, "offers": []}');
+
+INSERT INTO agent_intents (agent, intent, reason, at) VALUES
+    ('anna', 'ready', '', '2026-03-02 07:00:00.000000'),
+    ('cem', 'not-ready', 'rona', '2026-03-02 07:30:00.125000'),
+    ('dora', 'signed-out', '', '2026-03-01 18:00:00.000000');

@@ -1,0 +1,185 @@
+"""What any earlier version of this program has stored is read by this one: nothing is lost, and it means the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from dialog_acd.api.keys import Keyring
+from dialog_acd.store import database as database_module
+from dialog_acd.store.audit_store import AuditStore
+from dialog_acd.store.database import migrate, open_database, require_current_schema, writing
+from dialog_acd.store.directory_file import directory_from_yaml
+from dialog_acd.store.directory_plain import _table
+from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.token_store import TokenStore
+from records import NOON, served
+from store import frozen
+
+every_schema = pytest.mark.parametrize("schema", frozen.frozen())
+_THAWED: dict[str, tuple[bytes, dict[int, str]]] = {}
+"""SQLite files of this run by their schema: thawing and migrating takes longer than most that is asked of them."""
+
+
+@dataclass
+class Thawed:
+    """A database of an earlier version, after ``dialog-acd migrate``."""
+
+    url: str
+    before: dict[int, str]
+    """The texts of its versions before that."""
+
+
+async def contents(url: str) -> dict[int, str]:
+    """The texts of all versions, on a schema that has them as texts."""
+    engine = await open_database(url)
+    async with engine.connect() as connection:
+        if not await connection.run_sync(lambda c: inspect(c).has_table("directory_versions")):
+            rows: list[Any] = []
+        else:
+            rows = [*await connection.execute(text("SELECT number, content FROM directory_versions"))]
+    await engine.dispose()
+    return {row.number: row.content for row in rows if isinstance(row.content, str)}
+
+
+async def thaw(url: str, schema: str) -> dict[int, str]:
+    await frozen.thaw(url, schema)
+    before = await contents(url)
+    await migrate(url)
+    return before
+
+
+@pytest.fixture
+def thawed(empty_database_url: str, schema: str) -> Thawed:
+    if not empty_database_url.startswith("sqlite"):
+        return Thawed(empty_database_url, asyncio.run(thaw(empty_database_url, schema)))
+    file = Path(make_url(empty_database_url).database or "")
+    if schema not in _THAWED:
+        before = asyncio.run(thaw(empty_database_url, schema))
+        _THAWED[schema] = file.read_bytes(), before
+    content, before = _THAWED[schema]
+    file.write_bytes(content)
+    return Thawed(empty_database_url, before)
+
+
+def test_every_schema_before_this_one_is_frozen() -> None:
+    scripts = ScriptDirectory.from_config(database_module._alembic_config())
+    known = sorted(script.revision for script in scripts.walk_revisions())
+    assert known[:-1] == [schema for schema in frozen.frozen() if schema < known[-1]], "see tests/store/dumps/README.md"
+
+
+def expected(schema: str) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads((frozen.DUMPS / f"{schema}.json").read_text(encoding="utf-8"))
+    return said
+
+
+def same_but_for_what_is_new(found: Any, wanted: Any) -> None:
+    """What was frozen is there; what a table has more (a later field) says nothing."""
+    if isinstance(wanted, dict):
+        assert {name: found[name] for name in wanted if name in found} == wanted
+        assert not any(value for name, value in found.items() if name not in wanted)
+    else:
+        assert found == wanted
+
+
+@every_schema
+async def test_a_database_of_an_earlier_version_is_read_whole(thawed: Thawed, schema: str) -> None:
+    engine = await open_database(thawed.url)
+    await require_current_schema(engine)
+    found, wanted = await frozen.read(engine), expected(schema)
+    directory = await DirectoryStore(engine).load()
+    await engine.dispose()
+
+    assert found.keys() >= wanted.keys()
+    for section, tables in wanted.pop("directory").items():
+        kept = found["directory"][section]
+        assert len(kept) == len(tables), section
+        for one, table in zip(kept, tables, strict=True):
+            assert {name: one[name] for name in table} == table
+        # A field that is younger than the dump is at its default.
+        for thing, table in zip(getattr(directory, section), tables, strict=True):
+            assert _table(thing).keys() <= table.keys()
+    for what, things in wanted.items():
+        assert len(found[what]) == len(things), what
+        for one, thing in zip(found[what], things, strict=True):
+            same_but_for_what_is_new(one, thing)
+
+
+@pytest.mark.parametrize("schema", [schema for schema in frozen.frozen() if schema <= "0007"])
+async def test_every_version_says_what_it_said_and_the_way_back_keeps_it(thawed: Thawed) -> None:
+    engine = await open_database(thawed.url)
+    store = DirectoryStore(engine)
+    for number, content in thawed.before.items():
+        assert await store.version(number) == directory_from_yaml(content, Path("x.yaml"))
+    directory, current = await store.load(), await store.current()
+    await engine.dispose()
+    # To the last schema that had tables, without its history: what they say alone is the same directory.
+    await migrate(thawed.url, "0007")
+    after = await contents(thawed.url)
+    assert {number: yaml.safe_load(after[number]) for number in thawed.before} == {
+        number: yaml.safe_load(content) for number, content in thawed.before.items()
+    }
+    engine = await open_database(thawed.url)
+    async with writing(engine).begin() as connection:
+        await connection.execute(text("DELETE FROM directory_versions"))
+    await engine.dispose()
+    await migrate(thawed.url)
+    engine = await open_database(thawed.url)
+    assert await DirectoryStore(engine).load() == directory
+    assert await DirectoryStore(engine).current() == 1 <= current
+    await engine.dispose()
+
+
+@every_schema
+async def test_life_goes_on_in_it(thawed: Thawed, tmp_path: Path) -> None:
+    """Edits, records, tokens, the audit log: what is added finds its place behind what was there."""
+    engine = await open_database(thawed.url)
+    store = DirectoryStore(engine)
+    current = await store.current()
+    assert await store.replace(await store.load(), Edit("anna", NOON, "again"), expected=current) == current + 1
+
+    reader, writer = RecordReader(engine), RecordWriter(engine, tmp_path / "journal", lambda: NOON)
+    had = await reader.records_since(frozen.LONG_AGO)
+    for record in (*had, served("new")):  # also all that were there: found in a journal after a crash
+        writer.put(record)
+    assert await writer.flush()
+    await writer.close(1)
+    assert (writer.written, writer.conflicts) == (1, 0)
+    assert await reader.count() == len(had) + 1
+
+    audit = AuditStore(engine)
+    lines = len(await audit.page(1000, None, None))
+    audit.put(at=NOON, who="a", role="operator", tenant=None, action="x", about="", outcome="done", details={})
+    assert [line.id for line in await audit.page(1000, None, None)] == list(range(lines + 1, 0, -1))
+    for change in ("UPDATE audit SET who = 'nobody'", "DELETE FROM audit"):
+        with pytest.raises(DBAPIError, match="audit is append-only"):
+            async with writing(engine).begin() as connection:
+                await connection.execute(text(change))
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("schema", [schema for schema in frozen.frozen() if schema >= "0006"])
+async def test_who_had_a_token_still_has_it(thawed: Thawed) -> None:
+    engine = await open_database(thawed.url)
+    keyring = Keyring("the-first-operator", TokenStore(engine), lambda: NOON)
+    found = {}
+    for name in ("town-admin", "operator", "revoked", "expired"):
+        holder = await keyring.principal(f"acd_frozen-{name}")
+        found[name] = holder and (holder.name, holder.role.value, holder.tenant)
+    await engine.dispose()
+    assert found == {
+        "town-admin": ("rathaus-langenhagen", "town-admin", "langenhagen"),
+        "operator": ("leitstelle", "operator", None),
+        "revoked": None,
+        "expired": None,
+    }
