@@ -61,7 +61,7 @@ from dialog_acd.store.token_store import TokenStore
 from dialog_acd.testing import SequentialIds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 TOWNS, ENTRIES, AGENTS = 500, 5_000, 2_000
 EDITS, QUESTIONS, PAGES = 10, 2_000, 300
@@ -192,7 +192,7 @@ async def measure() -> dict[str, object]:
         waits = []
         for n in range(EDITS):
             ring_for, queue = 26 + n, Address("queues", base.queues[n].id)
-            edit = administration.edit(queue, lambda said, s=ring_for: {**said, "ring_for": s}, Terms("bench"))
+            edit = administration.edit(queue, ringing_for(ring_for), Terms("bench"))
             begun = time.perf_counter()
             await beside(engine, waits, edit)
             await engine.ask(m.Tick())
@@ -237,6 +237,10 @@ PATHS: list[tuple[str, str, int]] = [
     ("one_entry", "/api/v1/directory/tenants/{town}", PAGES),
     ("page_live", "/api/v1/live", PAGES // 10),
 ]
+
+
+def ringing_for(seconds: int) -> Callable[[dict[str, object]], dict[str, object]]:
+    return lambda said: {**said, "ring_for": seconds}
 
 
 def renamed(told: object, n: int) -> object:

@@ -20,6 +20,7 @@ from dialog_acd.core.rules import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from dataclasses import Field
 
     from dialog_acd.core.directory import Directory
 
@@ -70,19 +71,24 @@ def _table(one: Any, *, everything: bool = False) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for field in fields(one):
         value = getattr(one, field.name)
-        default = field.default if field.default_factory is MISSING else field.default_factory()
         if isinstance(one, Calendar) and field.name == "land":
             # Said always: left out, it would be ours.
             table["land"] = value or "none"
         elif everything:
             table[field.name] = _json(value)
-        elif value != default and not (isinstance(one, Entry) and field.name == "number" and not value):
+        elif value != _default(field) and not (isinstance(one, Entry) and field.name == "number" and not value):
             table[field.name] = _value(value)
     return table
 
 
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
 def _json(value: Any) -> Any:
     match value:
+        case str() | int() | float() | None:
+            return value.value if isinstance(value, StrEnum) else value
         case Contract() | Price() | Waiver():
             return _table(value, everything=True)
         case SpecialDay():

@@ -35,7 +35,7 @@ from dialog_acd.api.routes.directory import PATH, Why
 from dialog_acd.api.schemas import EditedOut, ProblemOut, TestCallersIn, TestCallersOut
 from dialog_acd.api.tokens import Role
 from dialog_acd.api.witness import Attempt, Noted  # noqa: TC001  read at run time
-from dialog_acd.core.model import EntryKind, SkillKind  # noqa: TC001  read at run time
+from dialog_acd.core.model import Entry, EntryKind, SkillKind
 from dialog_acd.core.ownership import SEEN_BY_A_TOWN
 from dialog_acd.directory_form import TABLES
 
@@ -62,19 +62,26 @@ _Town = Annotated[str | None, Query(max_length=100, description="Only this town'
 _Queue = Annotated[str | None, Query(max_length=100, description="Only those that lead to this queue.")]
 
 
-def _has(one: Any, q: str | None) -> bool:
+def _named_like(q: str | None) -> Wanted:
     if q is None:
-        return True
-    names = (getattr(one, field, None) for field in ("id", "number", "name"))
-    return any(q.casefold() in name.casefold() for name in names if name)
+        return lambda _: True
+    folded = q.casefold()
+
+    def named(one: Any) -> bool:
+        if isinstance(one, Entry):
+            return folded in one.number
+        return folded in getattr(one, "id", "").casefold() or folded in getattr(one, "name", "").casefold()
+
+    return named
 
 
 async def _any(q: _Search = None) -> Wanted:
-    return lambda one: _has(one, q)
+    return _named_like(q)
 
 
 async def _of_a_town(tenant: _Town = None, q: _Search = None) -> Wanted:
-    return lambda one: tenant in (None, one.tenant) and _has(one, q)
+    named = _named_like(q)
+    return lambda one: tenant in (None, one.tenant) and named(one)
 
 
 async def _entries(
@@ -83,8 +90,9 @@ async def _entries(
     queue: _Queue = None,
     q: _Search = None,
 ) -> Wanted:
+    named = _named_like(q)
     return lambda one: (
-        tenant in (None, one.tenant) and kind in (None, one.kind) and queue in (None, one.queue) and _has(one, q)
+        tenant in (None, one.tenant) and kind in (None, one.kind) and queue in (None, one.queue) and named(one)
     )
 
 
@@ -94,11 +102,12 @@ async def _agents(
     tenant: Annotated[str | None, Query(max_length=100, description="Only who sits in this town's hall.")] = None,
     q: _Search = None,
 ) -> Wanted:
+    named = _named_like(q)
     return lambda one: (
         team in (None, one.team)
         and (skill is None or skill in one.skills)
         and tenant in (None, one.home)
-        and _has(one, q)
+        and named(one)
     )
 
 
@@ -106,15 +115,17 @@ async def _queues(
     skill: Annotated[str | None, Query(max_length=100, description="Only those that ask for this skill.")] = None,
     q: _Search = None,
 ) -> Wanted:
+    named = _named_like(q)
     return lambda one: (
-        (skill is None or any(need.skill == skill for step in one.steps for need in step.needs)) and _has(one, q)
+        (skill is None or any(need.skill == skill for step in one.steps for need in step.needs)) and named(one)
     )
 
 
 async def _skills(
     kind: Annotated[SkillKind | None, Query(description="Only of this kind.")] = None, q: _Search = None
 ) -> Wanted:
-    return lambda one: kind in (None, one.kind) and _has(one, q)
+    named = _named_like(q)
+    return lambda one: kind in (None, one.kind) and named(one)
 
 
 # ---------------------------------------------------------------- the kinds of things
