@@ -344,6 +344,17 @@ async def test_what_is_no_thing_at_all_is_refused(operator: httpx.AsyncClient, m
     assert refused(answer, 422, "directory-invalid")["faults"]
 
 
+async def test_a_prompt_waits_for_its_recording(operator: httpx.AsyncClient, cabinet: Cabinet) -> None:
+    digest = "00" * 32
+    change: dict[str, Any] = {"headers": {"If-Match": "*"}, "json": {"recording": digest}}
+    for look in ({"dry_run": "true"}, {}):
+        answer = await operator.patch(f"{URL}/prompts/centre", params=look, **change)
+        [fault] = refused(answer, 422, "directory-invalid")["faults"]
+        assert "nobody has brought the recording" in fault
+    cabinet.recordings.add(digest)
+    assert (await operator.patch(f"{URL}/prompts/centre", **change)).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["a/b", "..", "a b", "x" * 101, "a?b"])
 async def test_what_has_no_address_is_not_made(operator: httpx.AsyncClient, name: str) -> None:
     agent = {"id": name, "name": "Dora", "phone": "phone-dora"}
