@@ -50,6 +50,8 @@ UNDATED = "none"
 TRIES = 5
 """How often a change is made anew because the rest of the directory has moved. Inside this service edits wait for each
 other, so only the command line can be in the way."""
+_NAMED = 50
+"""So many of those who still name a thing that shall go are told; a skill may have two thousand."""
 _ADDRESS = re.compile(r"[^/?#\s]{1,100}")
 
 
@@ -559,8 +561,10 @@ def _edited(
             return _wanted(shelves, found.section, found.place, None, terms)
         except DirectoryInvalid as error:
             # Each says what is missing now: that it names the thing. That there is none is no news to anybody.
-            named = tuple(re.split(", which (?:does not exist|is not declared)", fault)[0] for fault in error.faults)
-            raise DirectoryInvalid(named) from error
+            named = [re.split(", which (?:does not exist|is not declared)", fault)[0] for fault in error.faults]
+            if len(named) > _NAMED:
+                named[_NAMED:] = [f"and {len(named) - _NAMED} more"]
+            raise DirectoryInvalid(tuple(named)) from error
     one = _read(found.section, content, terms)
     if name_of(one) != found.name:
         fault = f"it is called {found.name!r} and cannot be renamed: others refer to it by its name"

@@ -262,7 +262,7 @@ async def test_a_creation_that_is_sent_again_is_answered_again_and_done_once(
     assert (first.status_code, first.json()) == (again.status_code, again.json()) == (201, first.json())
     assert [again.headers[name] for name in ("etag", "location")] == [first.headers[n] for n in ("etag", "location")]
     assert len(cabinet.kept) == 2
-    assert [line.details.get("again") for line in book.lines] == [None, True]
+    assert [(line.about, line.details.get("again")) for line in book.lines] == [("centre", None), ("centre", True)]
     # Without a key, it is simply there already.
     refused(await operator.post(f"{URL}/teams", json=TEAM), 409, "thing-exists")
 

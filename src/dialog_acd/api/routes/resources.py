@@ -522,6 +522,8 @@ async def _once(
         if before.status is None:
             raise StillRunning
         noted.details["again"] = True
+        noted.about = before.answer["about"]
+        noted.concerns(before.answer["town"])
         return _Answer(before.status, before.answer["body"], before.answer["headers"])
     try:
         answer: _Answer = await make()
@@ -529,7 +531,8 @@ async def _once(
         await wiring.repeats.forget(by.token, key)
         raise
     try:
-        await wiring.repeats.keep(by.token, key, answer.status, {"body": answer.body, "headers": answer.headers})
+        kept = {"body": answer.body, "headers": answer.headers, "about": noted.about, "town": noted.tenant}
+        await wiring.repeats.keep(by.token, key, answer.status, kept)
     except Exception:
         # It is done, and to be told so. Whoever repeats it is told that it is running, then that it is there.
         log.exception("api.answer-not-kept")
