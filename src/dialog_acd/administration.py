@@ -297,6 +297,10 @@ class Administration:
         self._one_at_a_time = asyncio.Lock()
         self._shelves: Shelves | None = None
 
+    async def current(self) -> int:
+        """Number of the version in force."""
+        return await self._store.current()
+
     async def told(self, version: int | None = None) -> Told:
         """The directory in force, or as it was. Raises ``NoSuchVersion``."""
         number, directory = await self._store.plain_of(version)

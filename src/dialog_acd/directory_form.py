@@ -50,6 +50,7 @@ from dialog_acd.core.model import (
     TeamId,
     Tenant,
     TenantId,
+    Transport,
     Trunk,
     Waiver,
 )
@@ -318,6 +319,16 @@ class PartnerTable(Table):
     min_gain: Seconds = _field(
         "Nobody is sent away whom our own people would serve within so many seconds.", 20, default=0
     )
+    host: Name | None = _field(
+        "Where it speaks SIP, name or address, with a port where it is not the usual one; absent: its endpoint in"
+        " Asterisk is set up by hand.",
+        "sip.oldenburg.example:5061",
+        default=None,
+    )
+    transport: Annotated[Transport, Field(strict=False)] = _field(
+        "How SIP travels there: `tls`, `tcp` or `udp`.", "tls", default=Transport.TLS
+    )
+    srtp: bool = _field("The voices are encrypted; only with `tls`.", True, default=True)
 
 
 class FailsafeTable(Table):
@@ -331,6 +342,12 @@ class FailsafeTable(Table):
         ["8:00-18:00,mon-fri,*,*"],
         default=[],
     )
+    phones: list[Name] = _field(
+        "Phones of the group; with neither these nor a team it is set up by hand, or by another profile that names it.",
+        ["phone-21", "front-desk"],
+        default=[],
+    )
+    team: Name | None = _field("The phones of its agents belong to the group as well.", "centre", default=None)
 
 
 class QueueTable(Table):
@@ -516,12 +533,21 @@ def _partner(table: PartnerTable) -> Partner:
         channels=table.channels,
         calls_per_hour=table.calls_per_hour,
         min_gain=_duration(table.min_gain),
+        host=table.host,
+        transport=table.transport,
+        srtp=table.srtp,
     )
 
 
 def _failsafe(table: FailsafeTable) -> FailsafeProfile:
-    partner = PartnerId(table.partner) if table.partner else None
-    return FailsafeProfile(table.name, table.group, partner, tuple(table.hours))
+    return FailsafeProfile(
+        name=table.name,
+        group=table.group,
+        partner=PartnerId(table.partner) if table.partner else None,
+        hours=tuple(table.hours),
+        phones=tuple(Phone(phone) for phone in table.phones),
+        team=TeamId(table.team) if table.team else None,
+    )
 
 
 def _calendar(table: CalendarTable) -> Calendar:

@@ -15,7 +15,8 @@ from dialog_acd.api.app import create_api
 from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
+from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, TenantId
+from dialog_acd.core.switches import OF_ENTRIES
 from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
 from dialog_acd.recordings import Taken
 from dialog_acd.store.directory_plain import plain
@@ -90,7 +91,7 @@ class Centre:
     silent: Callable[[], Awaitable[None]] | None = None
     broken: Exception | None = None
     refusals: list[m.Notice] = field(default_factory=list)
-    """What a switch-over is answered with."""
+    """What is said to a supervisor who switches."""
     towns: Directory = field(
         default_factory=lambda: demo_directory(
             [replace(demo_agent("anna"), home=TenantId("langenhagen")), demo_agent("bert"), demo_agent("cem")]
@@ -120,9 +121,22 @@ class Centre:
                 if next(a for a in self.seen.agents if a.id == who).intent is Intent.SIGNED_OUT:
                     return [m.Ignored("AgentNotReady", "agent is signed out", who)]
                 return self._change(who, intent=Intent.NOT_READY, reason=why)
-            case m.QueueSwitched():
-                return self.refusals
+            case m.SupervisorSwitched():
+                return self.refusals or self._switch(signal)
+            case m.TownNamed(call=call, tenant=tenant, by=by):
+                return [m.CallAssigned(call, UNASSIGNED, tenant, by)]
+            case m.CallMarked(call=call, test=test, by=by):
+                return [m.TestMarked(call, test, by)]
         raise AssertionError(signal)
+
+    def _switch(self, s: m.SupervisorSwitched) -> list[m.Notice]:
+        on = [switch for switch in self.seen.switches if (switch.kind, switch.about) != (s.kind, s.about)]
+        if s.until is not None:
+            entry = self.towns.entry_named(s.about, NOON) if s.kind in OF_ENTRIES else None
+            tenant = None if entry is None else entry.tenant
+            on.append(m.Switch(s.kind, s.about, s.until, s.by, NOON, s.prompt, tenant))
+        self.seen = replace(self.seen, switches=tuple(on))
+        return [m.SwitchTurned(s.kind, s.about, s.until, s.by, s.prompt)]
 
     async def turning(self) -> bool:
         return await self.turns() if self.turns is not None else True

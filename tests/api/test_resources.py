@@ -97,8 +97,12 @@ async def test_a_look_beforehand_changes_nothing(operator: httpx.AsyncClient, in
     made = await operator.post(path, json={"id": "laatzen", "name": "Laatzen"}, params=look)
     assert (changed.status_code, changed.json()["version"], made.status_code) == (200, 1, 200)
     assert changed.json()["differences"] == ["skill 115: name 115 becomes Behördennummer"]
-    assert made.json()["remarks"] == ["skill laatzen is declared, but no agent has it and no queue asks for it"]
+    remarks = ["skill laatzen is declared, but no agent has it and no queue asks for it"]
+    assert made.json()["remarks"] == remarks
     assert not in_force
+    # What was so before is not told again.
+    assert (await operator.post(path, json={"id": "laatzen", "name": "Laatzen"})).json()["remarks"] == remarks
+    assert (await operator.patch(f"{path}/115", headers=match, json={"name": "x"})).json()["remarks"] == []
 
 
 async def test_a_town_made_over_rest_waits_until_it_goes_live_and_one_in_a_file_does_not(
@@ -286,15 +290,23 @@ async def test_while_the_first_is_being_done_the_second_is_told_so(
     assert len(cabinet.kept) == 2
 
 
-async def test_what_was_refused_has_not_used_up_its_key(operator: httpx.AsyncClient, cabinet: Cabinet) -> None:
+async def test_what_was_refused_has_not_used_up_its_key(
+    operator: httpx.AsyncClient, cabinet: Cabinet, drawer: Drawer
+) -> None:
     key = {"Idempotency-Key": "k1"}
     agent = {"id": "dora", "name": "Dora", "phone": "phone-dora", "team": "centre"}
     refused(await operator.post(f"{URL}/agents", headers=key, json=agent), 422, "directory-invalid")
     await operator.post(f"{URL}/teams", json=TEAM)
     assert (await operator.post(f"{URL}/agents", headers=key, json=agent)).status_code == 201
     # Nor has a look beforehand, nor somebody else who had the same idea for a key.
-    look = await operator.post(f"{URL}/agents", headers={"Idempotency-Key": "k2"}, json=agent, params={"dry_run": "1"})
-    refused(look, 409, "thing-exists")
+    other, key = agent | {"id": "emil", "phone": "phone-emil"}, {"Idempotency-Key": "k2"}
+    look = await operator.post(f"{URL}/agents", headers=key, json=other, params={"dry_run": "true"})
+    assert (look.status_code, len(cabinet.kept)) == (200, 3)
+    assert (await operator.post(f"{URL}/agents", headers=key, json=other)).status_code == 201
+    drawer.give(THEIRS, Role.OPERATOR)
+    headers = key | {"Authorization": f"Bearer {THEIRS}"}
+    last = await operator.post(f"{URL}/agents", headers=headers, json=agent | {"id": "fritz", "phone": "phone-fritz"})
+    assert last.status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", "x" * 103, "a b", "ä"])
@@ -403,6 +415,8 @@ async def test_what_is_in_use_stays_and_says_who_uses_it(operator: httpx.AsyncCl
 async def test_lists_are_read_in_pages_that_stay_where_they_are(operator: httpx.AsyncClient) -> None:
     first = (await operator.get(f"{URL}/entries", params={"limit": 2})).json()
     assert [e["number"] for e in first["entries"]] == ["+49511168", "+49511616"]
+    second = (await operator.get(f"{URL}/entries", params={"limit": 2, "after": first["next"]})).json()
+    assert [e["number"] for e in second["entries"]] == ["+495117307", "115"]
     await operator.delete(f"{URL}/entries/%2B49511616", headers={"If-Match": "*"})
     rest = (await operator.get(f"{URL}/entries", params={"after": first["next"]})).json()
     assert ([e["kind"] for e in rest["entries"]], rest["next"]) == (["main-number", "115", "catch-all"], None)

@@ -49,13 +49,24 @@ if TYPE_CHECKING:
     from .conftest import Archive, Book, Centre, Drawer, Shelf
 
 OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR = Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR
+DESK = Role.DESK
 ALL = {OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR}
+"""All people: the desk is a program, and gets what it must."""
 LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/openapi.json"): ALL,
-    ("GET", "/api/v1/live"): ALL,
+    ("GET", "/api/v1/live"): {*ALL, DESK},
     ("GET", "/api/v1/queues"): ALL,
     ("PUT", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/queues/{queue}/switch"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/switches"): ALL,
+    ("PUT", "/api/v1/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/queues/{queue}/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/queues/{queue}/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/entries/{number}/message"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/entries/{number}/message"): {OPERATOR, SUPERVISOR},
+    ("PUT", "/api/v1/entries/{number}/closure"): {OPERATOR, SUPERVISOR, TOWN_ADMIN},
+    ("DELETE", "/api/v1/entries/{number}/closure"): {OPERATOR, SUPERVISOR, TOWN_ADMIN},
     ("GET", "/api/v1/agents"): ALL,
     ("GET", "/api/v1/agents/{agent}"): ALL,
     ("POST", "/api/v1/agents/{agent}/sign-in"): {OPERATOR, SUPERVISOR},
@@ -64,6 +75,9 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("POST", "/api/v1/agents/{agent}/not-ready"): {OPERATOR, SUPERVISOR},
     ("GET", "/api/v1/calls"): ALL,
     ("GET", "/api/v1/calls/{call}"): ALL,
+    ("PUT", "/api/v1/calls/{call}/town"): {OPERATOR, SUPERVISOR, DESK},
+    ("PUT", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
+    ("DELETE", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
     ("GET", "/api/v1/directory"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
@@ -102,13 +116,21 @@ for _kind, (_read, _change, _make) in RESOURCES.items():
     LOCKED |= {("PUT", _one): _change, ("PATCH", _one): _change, ("DELETE", _one): _make}
 OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/metrics")}
 GOES_LIVE = {("POST", "/api/v1/tenants/{tenant}/go-live")}
+BODIES: dict[str, dict[str, str]] = {
+    "/api/v1/calls/{call}/town": {"tenant": "langenhagen"},
+    **{
+        path: {"until": "2026-03-02T17:00:00+01:00", "prompt": "storm-warning"}
+        for _, path in LOCKED
+        if path.endswith("/message")
+    },
+}
 TOWN = "langenhagen"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
 def where(method: str, path: str) -> str:
     id_ = SPARE if method == "DELETE" else MEANT.get(path.split("/")[4] if "{id}" in path else "", SPARE)
-    number = "%2B49511999" if method == "DELETE" else "%2B495117307"
+    number = "%2B49511999" if method == "DELETE" and "/directory/" in path else "%2B495117307"
     sound = hashlib.sha256(b"RIFF").hexdigest()
     named = {"agent": "anna", "call": "c1", "queue": TOWN, "tenant": TOWN, "version": 1, "digest": sound}
     return path.format(**named, id=id_, number=number)
@@ -124,8 +146,8 @@ MEANT = {"tenants": TOWN, "queues": TOWN, "agents": "anna"}
 
 def told_to(method: str, path: str, cabinet: Cabinet) -> Any:
     """A body that changes something of the town's own."""
-    if path.endswith("/switch"):
-        return {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None
+    if method == "PUT" and not path.startswith("/api/v1/directory"):
+        return BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"})
     if path == "/api/v1/directory":
         return json.loads(json.dumps(plain(cabinet.kept[-1][1]), default=str)) if method == "PUT" else None
     if (method, path) in GOES_LIVE:
@@ -171,7 +193,7 @@ def cabinet(centre: Centre) -> Cabinet:
             calendars=(Calendar(CalendarId(SPARE), SPARE, (parse_hours("daily 08:00-18:00"),), tenant=town),),
             prompts=(Prompt(PromptId(SPARE), SPARE, "Guten Tag.", tenant=town),),
             queues=(*before.queues, replace(before.queues[0], id=QueueId(SPARE))),
-            agents=(*before.agents, replace(before.agents[0], id=AgentId(SPARE), phone=Phone(SPARE))),
+            agents=(*before.agents, replace(before.agents[0], id=AgentId(SPARE), phone=Phone("phone-spare"))),
             trunks=(*before.trunks, Trunk(SPARE)),
             teams=(Team(TeamId(SPARE), SPARE),),
             skills=(*before.skills, Skill(SkillId(SPARE), SPARE)),
@@ -428,7 +450,15 @@ async def test_a_database_that_is_away_locks_nobody_out_at_once(
 
 
 @pytest.mark.parametrize(
-    ("role", "tenant"), [("emperor", None), ("town-admin", None), ("town-admin", ""), (OPERATOR, TOWN)]
+    ("role", "tenant"),
+    [
+        ("emperor", None),
+        ("town-admin", None),
+        ("town-admin", ""),
+        (OPERATOR, TOWN),
+        (DESK, TOWN),
+        (AUDITOR, "unassigned"),
+    ],
 )
 async def test_a_row_that_nobody_of_ours_has_written_opens_nothing(
     stranger: httpx.AsyncClient, drawer: Drawer, role: str, tenant: str | None

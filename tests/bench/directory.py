@@ -135,6 +135,8 @@ class Nothing:
 
     def put(self, record: object) -> None: ...
 
+    def amend(self, amendment: object) -> None: ...
+
 
 async def keeps_asking(engine: Engine, waits: list[float], over: asyncio.Event) -> None:
     """Agents go to and fro, a change a millisecond; as fast as answers come if they come slower."""

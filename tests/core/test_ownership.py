@@ -166,8 +166,8 @@ def test_what_a_town_may_change() -> None:
 
 
 def test_what_is_borrowed_already_may_stay() -> None:
-    """The operator has lent the town another's calendar; the town changes its greeting."""
-    entry = replace(CENTRE.entries[0], calendar=CalendarId("theirs"))
+    """The operator has lent the town another's calendar and prompt; the town changes its greeting."""
+    entry = replace(CENTRE.entries[0], calendar=CalendarId("theirs"), closed="acd/theirs")
     lent = replace(CENTRE, entries=(entry, *CENTRE.entries[1:]))
     after = replace(CENTRE, entries=(replace(entry, greeting="acd/ours"), *CENTRE.entries[1:]))
     assert not list(trespasses(lent, after, TOWN))

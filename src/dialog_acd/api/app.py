@@ -27,7 +27,18 @@ from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, health, queues, recordings, resources, tenants
+from dialog_acd.api.routes import (
+    agents,
+    audit,
+    calls,
+    directory,
+    health,
+    queues,
+    recordings,
+    resources,
+    switches,
+    tenants,
+)
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Strangers, Witness
@@ -71,10 +82,14 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for 
 for _router in (
     live_routes.router,
     queues.router,
-    queues.commands,
+    switches.router,
+    switches.queues,
+    switches.entries,
+    switches.centre,
     agents.router,
     agents.commands,
     calls.router,
+    calls.commands,
     directory.router,
     resources.router,
     tenants.router,

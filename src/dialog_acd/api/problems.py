@@ -94,8 +94,15 @@ class NoSuchQueue(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchEntry(ApiProblem):
+    """There is no entry with this number, or it is not active now; of a block name its head."""
+
+    error_id = "no-such-entry"
+    status = HTTPStatus.NOT_FOUND
+
+
 class SwitchRefused(ApiProblem):
-    """The queue cannot be switched over like this."""
+    """The centre does not switch this."""
 
     error_id = "switch-refused"
     status = HTTPStatus.CONFLICT
@@ -106,6 +113,20 @@ class NoSuchCall(ApiProblem):
 
     error_id = "no-such-call"
     status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchTown(ApiProblem):
+    """There is no town with this id."""
+
+    error_id = "no-such-town"
+    status = HTTPStatus(422)
+
+
+class TownRefused(ApiProblem):
+    """A call like this cannot be this town's."""
+
+    error_id = "town-refused"
+    status = HTTPStatus.CONFLICT
 
 
 class AgentRefused(ApiProblem):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.model import Agent, PartnerId, Queue, Rung, Step
 
-ASSUMING = "everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over"
+ASSUMING = "everybody in the directory is signed in and busy, no caller waits yet, no supervisor has switched"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ def town_of(directory: Directory, thing: object) -> TenantId | None:
         case Agent():
             return thing.home
         case Queue():
-            towns = {entry.tenant for entry in directory.entries if entry.queue == thing.id}
+            into = [entry for entry in directory.entries if entry.queue == thing.id]
+            towns = {town for entry in into for town in entry.candidates or (entry.tenant,)}
             return towns.pop() if len(towns) == 1 else None
     return None
 

@@ -109,6 +109,9 @@ records = Table(
     Column("t_callback", UtcDateTime),
     Column("diversion", Text),
     Column("diversion_reason", Text, nullable=False, server_default=text("''")),
+    Column("candidates", JSON(none_as_null=True)),  # NULL: of one town's number
+    Column("test", Boolean, nullable=False, server_default=text("false")),
+    Column("t_amended", UtcDateTime),
     Index(None, "tenant", "t_in"),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
     Index(None, "trunk_call_id", postgresql_using="hash"),
@@ -136,12 +139,16 @@ directory_versions = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-queue_switches = Table(
-    "queue_switches",
+switches = Table(
+    "switches",
     metadata,
-    Column("queue", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("about", Text, primary_key=True),
     Column("until", UtcDateTime, nullable=False),
     Column("by", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("prompt", Text),
+    Column("tenant", Text),
 )
 
 agent_intents = Table(

@@ -218,7 +218,7 @@ def _address_in(kind: Kind) -> Callable[..., Any]:
 
 
 _WHOLE = may(Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR)
-_EVERYBODY = may(*Role)
+_EVERYBODY = may(Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR)
 _OPERATOR = may(Role.OPERATOR)
 _OWNERS = may(Role.OPERATOR, Role.TOWN_ADMIN)
 
