@@ -44,6 +44,7 @@ def upgrade() -> None:
     _recordings()
     _towns_and_tests()
     _switches()
+    _creations()
     _filters()
 
 
@@ -91,6 +92,21 @@ def _switches() -> None:
     op.drop_table("queue_switches")
 
 
+def _creations() -> None:
+    """Keys under which a creation is done once, however often it is sent; a day old at most."""
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("principal", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.JSON(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("principal", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index(op.f("ix_idempotency_keys_at"), "idempotency_keys", ["at"])
+
+
 def _filters() -> None:
     for column in _RECORDS:
         op.create_index(op.f(f"ix_records_{column}_t_in"), "records", [column, "t_in"])
@@ -101,6 +117,7 @@ def _filters() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("idempotency_keys")
     op.create_index(op.f("ix_audit_tenant_id"), "audit", ["tenant", "id"])
     for column in _AUDIT:
         op.drop_index(op.f(f"ix_audit_{column}_at_id"), "audit")

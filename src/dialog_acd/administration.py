@@ -2,32 +2,57 @@
 
 An edit either counts as a whole or changes nothing and says why. What takes long (reading a large directory) happens
 in a thread of its own; the centre takes the new one at its next signal, living calls with their next decision.
+
+One thing (a queue, a town) is changed in the directory in force, and then the whole is put in force like any other.
+Whether somebody was quicker is asked of the thing alone, by a mark of its own content (*ETag*): two administrators who
+change different towns do not refuse each other, and two who change the same one do. Where the rest has moved
+meanwhile, the change is made once more in what is in force by then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
+import json
+import re
+from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
 from dialog_acd.core.gate import gate
-from dialog_acd.core.model import NOT_YET, Waiver
-from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_json
-from dialog_acd.store.directory_plain import differences
-from dialog_acd.store.directory_store import Edit
+from dialog_acd.core.model import NOT_YET, Entry, EntryKind, TenantId, Waiver
+from dialog_acd.core.ownership import seen_by, town_of, trespasses
+from dialog_acd.core.remarks import remarks
+from dialog_acd.directory_form import THINGS
+from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_json, thing_from_json
+from dialog_acd.store.directory_plain import called, difference, differences, whole
+from dialog_acd.store.directory_store import DirectoryMoved, Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from datetime import date, datetime
 
+    from dialog_acd.api.ports import Address, Terms
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.gate import Verdict
-    from dialog_acd.core.model import Tenant, TenantId
+    from dialog_acd.core.model import Tenant
     from dialog_acd.store.directory_store import DirectoryStore, Version
+
+CATCH_ALL = "catch-all"
+"""What the entry without a number is found by."""
+UNDATED = "none"
+"""Of several entries of a number, the one that has no beginning."""
+TRIES = 5
+"""How often a change is made anew because the rest of the directory has moved. Inside this service edits wait for each
+other, so only the command line can be in the way."""
+_NAMED = 50
+"""So many of those who still name a thing that shall go are told; a skill may have two thousand."""
+_ADDRESS = re.compile(r"[^/?#\s]{1,100}")
 
 
 P = ParamSpec("P")
@@ -67,6 +92,178 @@ class Changed:
     differences: tuple[str, ...]
 
 
+class NoSuchThing(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """There is nothing of this name in the directory."""
+
+    error_id = "no-such-thing"
+
+
+class SeveralThings(DialogAcdError):  # noqa: N818
+    """Several entries have this number, one after the other: say which, by the day it begins."""
+
+    error_id = "several-entries"
+
+    def __init__(self, since: tuple[str, ...]) -> None:
+        self.since = since
+        super().__init__()
+
+
+class ThingExists(DialogAcdError):  # noqa: N818
+    """There is one of this name already."""
+
+    error_id = "thing-exists"
+
+
+class ThingMoved(DialogAcdError):  # noqa: N818
+    """Somebody else has changed this since: look at it again, and make the edit anew."""
+
+    error_id = "thing-moved"
+
+    def __init__(self, found: str) -> None:
+        self.found = found
+        super().__init__()
+
+
+class NotTheirs(DialogAcdError):  # noqa: N818
+    """A town's administrator may change what is the town's alone."""
+
+    error_id = "not-theirs"
+
+    def __init__(self, town: str, why: tuple[str, ...]) -> None:
+        self.town, self.why = town, why
+        super().__init__(f"Not {town}'s to change: " + "; ".join(why[:3]))
+
+
+class DirectoryUnreadable(DialogAcdError):  # noqa: N818
+    """The directory in the database cannot be read by this version of the program."""
+
+    error_id = "directory-unreadable"
+
+
+class DirectoryBusy(DialogAcdError):  # noqa: N818
+    """Others keep changing the directory; nothing was changed, try again."""
+
+    error_id = "directory-busy"
+
+
+class Thing:
+    """One thing of a directory, and how it is found and told."""
+
+    def __init__(self, section: str, place: int, one: Any, *, several: bool = False) -> None:
+        """``place``: in its section. ``several``: other entries have its number, too."""
+        self.section, self.place, self.one = section, place, one
+        self.name, since = name_of(one), getattr(one, "active_from", None)
+        self.since = since.isoformat() if since is not None else UNDATED if several else None
+
+    @property
+    def key(self) -> str:
+        """Its place in a list that is read page by page; it stays where it is when others come and go."""
+        return f"{self.name},{self.since if self.since != UNDATED else ''}" if self.since is not None else self.name
+
+    @cached_property
+    def said(self) -> dict[str, Any]:
+        """All its fields, as JSON says them."""
+        return whole(self.one)
+
+    @cached_property
+    def etag(self) -> str:
+        return mark_of(self.said)
+
+
+class Shelves:
+    """A version of the directory, its things in order and found by their names."""
+
+    def __init__(self, version: int, directory: Directory) -> None:
+        self.version, self.directory = version, directory
+        numbers = Counter(map(name_of, directory.entries))
+        self._sections: dict[str, list[Thing]] = {
+            section: sorted(
+                (
+                    Thing(section, place, one, several=section == "entries" and numbers[name_of(one)] > 1)
+                    for place, one in enumerate(getattr(directory, section))
+                ),
+                key=lambda thing: thing.key,
+            )
+            for section in THINGS
+        }
+        self._named: dict[tuple[str, str], list[Thing]] = {}
+        for section, things in self._sections.items():
+            for thing in things:
+                self._named.setdefault((section, thing.name), []).append(thing)
+        self._remarks: tuple[datetime, tuple[str, ...]] | None = None
+
+    def find(self, address: Address, town: str | None = None) -> Thing:
+        """Raises ``NoSuchThing``, also for what the town does not see, and ``SeveralThings``."""
+        found = self._named.get((address.section, address.name), [])
+        if address.since is not None:
+            day = None if address.since == UNDATED else address.since
+            found = [t for t in found if isinstance(t.one, Entry) and _day(t.one) == day]
+        if town is not None:
+            found = list(filter(self.sight(town), found))
+        if not found:
+            raise NoSuchThing
+        if len(found) > 1:
+            raise SeveralThings(tuple(thing.since or UNDATED for thing in found))
+        return found[0]
+
+    def page(
+        self, section: str, limit: int, after: str, wanted: Callable[[Any], bool], town: str | None
+    ) -> list[Thing]:
+        """As many things as that, from behind the one with this key on."""
+        things = self._sections[section]
+        seen = (lambda _: True) if town is None else self.sight(town)
+        found: list[Thing] = []
+        for thing in things[bisect_right(things, after, key=lambda t: t.key) if after else 0 :]:
+            if wanted(thing.one) and seen(thing):
+                found.append(thing)
+                if len(found) == limit:
+                    break
+        return found
+
+    def sight(self, town: str) -> Callable[[Thing], bool]:
+        seen = seen_by(self.directory, TenantId(town))
+        return lambda thing: seen(thing.one)
+
+    def remarks(self, at: datetime) -> tuple[str, ...]:
+        # What is over is over at a midnight somewhere on the full hour.
+        at = at.replace(minute=0, second=0, microsecond=0)
+        if self._remarks is None or self._remarks[0] != at:
+            self._remarks = at, remarks(self.directory, at)
+        return self._remarks[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    things: Sequence[Thing]
+    next: str | None
+    """What the next page begins behind; ``None``: this is the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edited(Changed):
+    """What an edit of one thing did, or would do."""
+
+    remarks: tuple[str, ...] = ()
+    """What is probably a mistake now and was not before."""
+    etag: str | None = None
+    """Of what it is now; ``None``: it is gone."""
+    thing: Thing | None = None
+    town: str | None = None
+    """The one town it concerns."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A directory that somebody wants, and what makes it differ from the one in force."""
+
+    directory: Directory
+    differences: tuple[str, ...]
+    said: Any = None
+    """What it will be; ``None``: gone."""
+    thing: Thing | None = None
+    town: str | None = None
+
+
 def _undisturbed(edit: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Without the garbage collector.
 
@@ -98,6 +295,7 @@ class Administration:
         """``in_force``: told of each new directory, once it is stored."""
         self._store, self._clock, self._in_force = store, clock, in_force
         self._one_at_a_time = asyncio.Lock()
+        self._shelves: Shelves | None = None
 
     async def current(self) -> int:
         """Number of the version in force."""
@@ -187,6 +385,93 @@ class Administration:
         self._in_force(await asyncio.to_thread(directory.prepare))
         return directory
 
+    # -- one thing
+
+    async def page(
+        self, section: str, limit: int, after: str, wanted: Callable[[Any], bool], town: str | None = None
+    ) -> Page:
+        """Things of a section by name; ``after`` is the ``next`` of the page before, empty for the first."""
+        # One more than asked for tells whether there is a next page.
+        found = (await self._shelved()).page(section, limit + 1, after, wanted, town)
+        return Page(found[:limit], found[limit - 1].key if len(found) > limit else None)
+
+    async def thing(self, address: Address, town: str | None = None) -> tuple[Thing, str | None]:
+        """A thing, and the one town it concerns. Raises ``NoSuchThing``, also for what ``town`` does not see, and
+        ``SeveralThings``.
+        """
+        shelves = await self._shelved()
+        found = shelves.find(address, town)
+        return found, town_of(shelves.directory, found.one)
+
+    async def create(self, section: str, content: dict[str, Any], terms: Terms) -> Edited:
+        """Raises ``ThingExists``, and what ``edit`` raises."""
+        return await self._change(lambda shelves: _created(shelves, section, content, terms), terms)
+
+    async def edit(
+        self, address: Address, change: Callable[[dict[str, Any]], dict[str, Any] | None], terms: Terms
+    ) -> Edited:
+        """Put in the place of a thing what ``change`` makes of it; nothing: take it away.
+
+        Raises ``NoSuchThing``, ``SeveralThings``, ``ThingMoved``; ``DirectoryInvalid`` with
+        every fault; ``NotTheirs``; and ``DirectoryBusy``, ``DirectoryUnreadable``. Nothing has changed then.
+        """
+        return await self._change(lambda shelves: _edited(shelves, address, change, terms), terms)
+
+    async def test_callers(self) -> tuple[Sequence[str], str]:
+        """Their numbers, and the ETag of the list."""
+        numbers = (await self._shelved()).directory.test_callers
+        return numbers, mark_of(numbers)
+
+    async def set_test_callers(self, numbers: Sequence[str], terms: Terms) -> Edited:
+        """Raises ``ThingMoved``, ``DirectoryInvalid``, ``DirectoryBusy``."""
+
+        def make(shelves: Shelves) -> _Wanted:
+            before = shelves.directory
+            _require(terms, mark_of(before.test_callers))
+            after = replace(before, test_callers=tuple(numbers))
+            return _Wanted(after, differences(before, after), after.test_callers)
+
+        return await self._change(make, terms)
+
+    async def _shelved(self) -> Shelves:
+        """What is in force. Raises ``DirectoryUnreadable``."""
+        shelves = self._shelves
+        # A version never changes, so its number is enough to know it by.
+        if shelves is None or shelves.version != await self._store.current():
+            try:
+                number, directory = await self._store.in_force()
+            except (DirectoryInvalid, DirectoryFileInvalid) as error:
+                # Not the fault of who asks; only another whole directory helps, or a version before.
+                raise DirectoryUnreadable(str(error)) from error
+            shelves = self._shelves = await asyncio.to_thread(Shelves, number, directory)
+        return shelves
+
+    @_undisturbed
+    async def _change(self, make: Callable[[Shelves], _Wanted], terms: Terms) -> Edited:
+        for _ in range(TRIES):
+            async with self._one_at_a_time:
+                shelves = await self._shelved()
+                wanted = await asyncio.to_thread(make, shelves)
+                etag = None if wanted.said is None else mark_of(wanted.said)
+                number, changed = shelves.version, wanted.differences
+                new: tuple[str, ...] = ()
+                if changed:
+                    after = await asyncio.to_thread(Shelves, number + 1, wanted.directory)
+                    new = await asyncio.to_thread(_new_remarks, shelves, after, self._clock.now())
+                    await self._require_recordings(wanted.directory, shelves.directory)
+                if changed and not terms.dry_run:
+                    edit = Edit(terms.by, self._clock.now(), terms.why)
+                    try:
+                        number = await self._store.replace(wanted.directory, edit, number)
+                    except DirectoryMoved:
+                        continue
+                    self._shelves = after
+                    self._in_force(await asyncio.to_thread(wanted.directory.prepare))
+                return Edited(number, changed, new, etag, wanted.thing, wanted.town)
+        raise DirectoryBusy
+
+    # -- all of it
+
     @_undisturbed
     async def put(
         self, wanted: Directory, by: str, why: str, expected: int | None, *, dry_run: bool = False
@@ -228,6 +513,113 @@ class Administration:
             return await self._store.in_force()
         except (DirectoryInvalid, DirectoryFileInvalid):
             return await self._store.current(), None
+
+
+# ---------------------------------------------------------------- one thing
+
+
+def name_of(one: Any) -> str:
+    """What a thing is called in its section. An entry's number may be shared by others, with other dates."""
+    if isinstance(one, Entry):
+        return CATCH_ALL if one.kind is EntryKind.CATCH_ALL else one.number
+    return str(getattr(one, "id", None) or one.name)
+
+
+def mark_of(said: Any) -> str:
+    """An ETag: the same for the same content, whoever edited what beside it."""
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _day(entry: Entry) -> str | None:
+    return entry.active_from.isoformat() if entry.active_from is not None else None
+
+
+def _require(terms: Terms, found: str) -> None:
+    if terms.found is not None and found not in terms.found:
+        raise ThingMoved(found)
+
+
+# What follows takes its time and runs in a thread.
+
+
+def _created(shelves: Shelves, section: str, content: dict[str, Any], terms: Terms) -> _Wanted:
+    one = _read(section, content, terms)
+    if not _ADDRESS.fullmatch(name_of(one)) or name_of(one) in (".", ".."):
+        raise DirectoryInvalid((f"{name_of(one)!r} cannot be called so: 1 to 100 characters, and none of them / ? #",))
+    before = shelves.directory
+    things = getattr(before, section)
+    if any(name_of(other) == name_of(one) and _since(other) == _since(one) for other in things):
+        raise ThingExists(f"There is a {called(section, one)} already.")
+    return _wanted(shelves, section, len(things), one, terms)
+
+
+def _edited(
+    shelves: Shelves, address: Address, change: Callable[[dict[str, Any]], dict[str, Any] | None], terms: Terms
+) -> _Wanted:
+    found = shelves.find(address, terms.town)
+    _require(terms, found.etag)
+    content = change(found.said)
+    if content is None:
+        try:
+            return _wanted(shelves, found.section, found.place, None, terms)
+        except DirectoryInvalid as error:
+            # Each says what is missing now: that it names the thing. That there is none is no news to anybody.
+            named = [re.split(", which (?:does not exist|is not declared)", fault)[0] for fault in error.faults]
+            if len(named) > _NAMED:
+                named[_NAMED:] = [f"and {len(named) - _NAMED} more"]
+            raise DirectoryInvalid(tuple(named)) from error
+    one = _read(found.section, content, terms)
+    if name_of(one) != found.name:
+        fault = f"it is called {found.name!r} and cannot be renamed: others refer to it by its name"
+        raise DirectoryInvalid((fault,))
+    return _wanted(shelves, found.section, found.place, one, terms)
+
+
+def _since(one: Any) -> Any:
+    return getattr(one, "active_from", None)
+
+
+def _read(section: str, content: dict[str, Any], terms: Terms) -> Any:
+    try:
+        return thing_from_json(section, content)
+    except DirectoryFileInvalid as error:
+        raise DirectoryInvalid(_for_town(error.faults, terms)) from error
+
+
+def _for_town(faults: Iterable[str], terms: Terms) -> tuple[str, ...]:
+    """What was probably meant may be the name of something the town does not see."""
+    return tuple(fault.partition(", did you mean")[0] if terms.town is not None else fault for fault in faults)
+
+
+def _wanted(shelves: Shelves, section: str, place: int, one: Any | None, terms: Terms) -> _Wanted:
+    """The directory with this thing in this place: behind all, in that of another, or nothing where one was."""
+    before = shelves.directory
+    things = list(getattr(before, section))
+    was = things[place] if place < len(things) else None
+    things[place : place + 1] = [] if one is None else [one]
+    try:
+        after = replace(before, **{section: tuple(things)}) if one != was else before
+    except DirectoryInvalid as error:
+        raise DirectoryInvalid(_for_town(error.faults, terms)) from error
+    if terms.town is not None and (why := tuple(trespasses(before, after, TenantId(terms.town)))):
+        raise NotTheirs(terms.town, why)
+    towns = {town_of(d, thing) for d, thing in ((before, was), (after, one)) if thing is not None}
+    town = towns.pop() if len(towns) == 1 else None
+    changed = difference(section, was, one) if after is not before else ()
+    if one is None:
+        return _Wanted(after, changed, town=town)
+    several = section == "entries" and sum(name_of(e) == name_of(one) for e in after.entries) > 1
+    thing = Thing(section, place, one, several=several)
+    return _Wanted(after, changed, thing.said, thing, town)
+
+
+def _new_remarks(before: Shelves, after: Shelves, at: datetime) -> tuple[str, ...]:
+    known = set(before.remarks(at))
+    return tuple(remark for remark in after.remarks(at) if remark not in known)
+
+
+# ---------------------------------------------------------------- going live
 
 
 def planned(town: Tenant) -> date | None:

@@ -51,6 +51,7 @@ from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
@@ -261,10 +262,14 @@ async def serve(settings: Settings) -> None:
             token=token.get_secret_value(),
             tokens=TokenStore(database),
             audit_log=audit,
+            repeats=RepeatStore(database),
             archive=Recordings(recordings, studio, clock),
             now=clock.now,
             people=people,
         )
+        # The framework looks into its routes when the first request comes, all of them at once. That takes some tenths
+        # of a second: better now than while callers wait.
+        await asyncio.to_thread(api.openapi)
         stack.callback(api.state.strangers.tell)  # after the last request, before the last flush
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()

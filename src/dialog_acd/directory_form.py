@@ -462,89 +462,8 @@ TABLES: dict[str, type[Table]] = {
 
 def directory_of(table: DirectoryTable) -> Directory:
     """What it says. Raises ``DirectoryInvalid``."""
-    return Directory(
-        tenants=tuple(_tenant(t) for t in table.tenants),
-        queues=tuple(_queue(q) for q in table.queues),
-        entries=tuple(
-            Entry(
-                number=e.number,
-                tenant=TenantId(e.tenant),
-                queue=QueueId(e.queue),
-                kind=e.kind,
-                failsafe=e.failsafe,
-                block=e.block,
-                greeting=e.greeting,
-                announcement=e.announcement,
-                calendar=CalendarId(e.calendar) if e.calendar else None,
-                closed=e.closed,
-                at_most=e.at_most,
-                spare=e.spare,
-                active_from=e.active_from,
-                active_to=e.active_to,
-                candidates=tuple(TenantId(t) for t in e.candidates),
-            )
-            for e in table.entries
-        ),
-        agents=tuple(
-            Agent(
-                id=AgentId(a.id),
-                name=a.name,
-                phone=Phone(a.phone),
-                skills={SkillId(skill): level for skill, level in a.skills.items()},
-                team=TeamId(a.team) if a.team else None,
-                home=TenantId(a.home) if a.home else None,
-                lines=frozenset(QueueId(line) for line in a.lines),
-            )
-            for a in table.agents
-        ),
-        partners=tuple(
-            Partner(
-                id=PartnerId(p.id),
-                name=p.name,
-                numbers=tuple(p.numbers),
-                ring_for=_duration(p.ring_for),
-                calendar=CalendarId(p.calendar) if p.calendar else None,
-                channels=p.channels,
-                calls_per_hour=p.calls_per_hour,
-                min_gain=_duration(p.min_gain),
-                host=p.host,
-                transport=p.transport,
-                srtp=p.srtp,
-            )
-            for p in table.partners
-        ),
-        failsafe_profiles=tuple(
-            FailsafeProfile(
-                name=p.name,
-                group=p.group,
-                partner=PartnerId(p.partner) if p.partner else None,
-                hours=tuple(p.hours),
-                phones=tuple(Phone(phone) for phone in p.phones),
-                team=TeamId(p.team) if p.team else None,
-            )
-            for p in table.failsafe_profiles
-        ),
-        trunks=tuple(Trunk(t.name, t.number_format, t.area_code, t.country_code) for t in table.trunks),
-        skills=tuple(Skill(SkillId(s.id), s.name, s.kind) for s in table.skills),
-        teams=tuple(Team(TeamId(t.id), t.name, t.by_target, t.help_debt) for t in table.teams),
-        calendars=tuple(
-            Calendar(
-                id=CalendarId(c.id),
-                name=c.name,
-                hours=tuple(c.hours),
-                land=c.land,
-                special_days=tuple(SpecialDay(s.day, s.name, tuple(s.hours)) for s in c.special_days),
-                zone=c.zone,
-                tenant=TenantId(c.tenant) if c.tenant else None,
-            )
-            for c in table.calendars
-        ),
-        prompts=tuple(
-            Prompt(PromptId(p.id), p.name, p.text, p.recording, TenantId(p.tenant) if p.tenant else None)
-            for p in table.prompts
-        ),
-        test_callers=tuple(table.test_callers),
-    )
+    sections = {section: tuple(map(thing, getattr(table, section))) for section, thing in THINGS.items()}
+    return Directory(**sections, test_callers=tuple(table.test_callers))
 
 
 def _tenant(table: TenantTable) -> Tenant:
@@ -572,6 +491,94 @@ def _tenant(table: TenantTable) -> Tenant:
     )
 
 
+def _entry(table: EntryTable) -> Entry:
+    return Entry(
+        number=table.number,
+        tenant=TenantId(table.tenant),
+        queue=QueueId(table.queue),
+        kind=table.kind,
+        failsafe=table.failsafe,
+        block=table.block,
+        greeting=table.greeting,
+        announcement=table.announcement,
+        calendar=CalendarId(table.calendar) if table.calendar else None,
+        closed=table.closed,
+        at_most=table.at_most,
+        spare=table.spare,
+        active_from=table.active_from,
+        active_to=table.active_to,
+        candidates=tuple(TenantId(t) for t in table.candidates),
+    )
+
+
+def _agent(table: AgentTable) -> Agent:
+    return Agent(
+        id=AgentId(table.id),
+        name=table.name,
+        phone=Phone(table.phone),
+        skills={SkillId(skill): level for skill, level in table.skills.items()},
+        team=TeamId(table.team) if table.team else None,
+        home=TenantId(table.home) if table.home else None,
+        lines=frozenset(QueueId(line) for line in table.lines),
+    )
+
+
+def _partner(table: PartnerTable) -> Partner:
+    return Partner(
+        id=PartnerId(table.id),
+        name=table.name,
+        numbers=tuple(table.numbers),
+        ring_for=_duration(table.ring_for),
+        calendar=CalendarId(table.calendar) if table.calendar else None,
+        channels=table.channels,
+        calls_per_hour=table.calls_per_hour,
+        min_gain=_duration(table.min_gain),
+        host=table.host,
+        transport=table.transport,
+        srtp=table.srtp,
+    )
+
+
+def _failsafe(table: FailsafeTable) -> FailsafeProfile:
+    return FailsafeProfile(
+        name=table.name,
+        group=table.group,
+        partner=PartnerId(table.partner) if table.partner else None,
+        hours=tuple(table.hours),
+        phones=tuple(Phone(phone) for phone in table.phones),
+        team=TeamId(table.team) if table.team else None,
+    )
+
+
+def _calendar(table: CalendarTable) -> Calendar:
+    return Calendar(
+        id=CalendarId(table.id),
+        name=table.name,
+        hours=tuple(table.hours),
+        land=table.land,
+        special_days=tuple(SpecialDay(s.day, s.name, tuple(s.hours)) for s in table.special_days),
+        zone=table.zone,
+        tenant=TenantId(table.tenant) if table.tenant else None,
+    )
+
+
+def _prompt(table: PromptTable) -> Prompt:
+    tenant = TenantId(table.tenant) if table.tenant else None
+    return Prompt(PromptId(table.id), table.name, table.text, table.recording, tenant)
+
+
+def _trunk(table: TrunkTable) -> Trunk:
+    return Trunk(table.name, table.number_format, table.area_code, table.country_code)
+
+
+def _skill(table: SkillTable) -> Skill:
+    return Skill(SkillId(table.id), table.name, table.kind)
+
+
+def _team(table: TeamTable) -> Team:
+    return Team(TeamId(table.id), table.name, table.by_target, table.help_debt)
+
+
 def _queue(table: QueueTable) -> Queue:
     return Queue(
         id=QueueId(table.id),
@@ -593,3 +600,19 @@ def _queue(table: QueueTable) -> Queue:
 
 def _duration(seconds: float) -> timedelta:
     return timedelta(milliseconds=round(seconds * 1000))
+
+
+THINGS: dict[str, Callable[[Any], Any]] = {
+    "tenants": _tenant,
+    "queues": _queue,
+    "entries": _entry,
+    "agents": _agent,
+    "partners": _partner,
+    "failsafe_profiles": _failsafe,
+    "trunks": _trunk,
+    "skills": _skill,
+    "teams": _team,
+    "calendars": _calendar,
+    "prompts": _prompt,
+}
+"""What one table of a section says, by the section's name; its form is in ``TABLES``."""

@@ -1,25 +1,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from dialog_acd.administration import Changed, Told
+from dialog_acd.administration import Administration
 from dialog_acd.api.app import create_api
 from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
-from dialog_acd.core.gate import Verdict
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, TenantId
 from dialog_acd.core.switches import OF_ENTRIES
 from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 from dialog_acd.recordings import Taken
 from dialog_acd.store.audit_store import NoSuchLine
+from dialog_acd.store.directory_plain import plain
+from dialog_acd.store.directory_store import DirectoryStore, Edit, NoSuchVersion, Version
 from dialog_acd.store.recording_store import NoSuchRecording, Recording
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Change, Directories, Recordings, Version, VersionTold
+    from dialog_acd.api.ports import Directories, Recordings
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.records import CallRecord, Result
 
@@ -354,46 +356,98 @@ def shelf() -> Shelf:
 
 
 class Cabinet:
-    """A directory that is always the same, and who wanted it otherwise."""
+    """Versions of a directory in memory, as the database keeps them."""
 
-    def __init__(self) -> None:
-        self.edited_by: list[str] = []
+    def __init__(self, *versions: Directory) -> None:
+        self.kept = [(Edit("setup", NOON, "the first"), directory) for directory in versions]
+        self.beside: Callable[[], None] | None = None
+        """What somebody at the command line does just before the next edit is stored."""
+        self.recordings: set[str] = set()
 
     async def current(self) -> int:
-        return 1
+        return len(self.kept)
 
-    async def told(self, version: int | None = None) -> VersionTold:
-        return Told(version or 1, {})
+    async def in_force(self) -> tuple[int, Directory]:
+        return len(self.kept), self.kept[-1][1]
 
-    async def versions(self, limit: int, before: int | None = None) -> Sequence[Version]:
-        return [][:limit] if before is None else []
+    async def load(self) -> Directory:
+        return self.kept[-1][1]
 
-    async def change(self, text: bytes, by: str, why: str, expected: int | None, *, dry_run: bool = False) -> Change:
-        if not dry_run:
-            self.edited_by.append(by)
-        return Changed(2, (f"{len(text)} bytes, {why}, {expected}",))
+    async def plain_of(self, number: int | None = None) -> tuple[int, dict[str, Any]]:
+        directory = await self.version(number or len(self.kept))
+        return number or len(self.kept), json.loads(json.dumps(plain(directory), default=str))
 
-    async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Change:
-        self.edited_by.append(by)
-        return Changed(3, (f"{version}, {why}, {expected}",))
+    async def version(self, number: int) -> Directory:
+        if number > len(self.kept):
+            raise NoSuchVersion
+        return self.kept[number - 1][1]
 
-    async def gate(self, tenant: TenantId, on: date | None) -> Verdict:
-        return Verdict(tenant, on or NOON.date(), (), ())
+    async def versions(self, limit: int = 50, before: int | None = None) -> Sequence[Version]:
+        made = [Version(number, edit) for number, (edit, _) in enumerate(self.kept, 1)]
+        return [v for v in reversed(made) if before is None or v.number < before][:limit]
 
-    async def go_live(
-        self, tenant: TenantId, on: date, waivers: Sequence[tuple[str, str, str]], by: str, why: str
-    ) -> tuple[Verdict, Change | None]:
-        self.edited_by.append(by)
-        return Verdict(tenant, on, (), ()), Changed(4, (f"{on}, {len(waivers)} waivers, {why}",))
+    async def replace(self, directory: Directory, edit: Edit, expected: int | None = None) -> int:
+        if (beside := self.beside) is not None:
+            self.beside = None
+            beside()
+        self.require(expected, len(self.kept))
+        self.kept.append((edit, directory))
+        return len(self.kept)
 
-    async def put_off(self, tenant: TenantId, by: str) -> Verdict:
-        self.edited_by.append(by)
-        return Verdict(tenant, NOON.date(), (), ())
+    @staticmethod
+    def require(expected: int | None, found: int) -> None:
+        DirectoryStore.require(expected, found)
+
+    async def missing_recordings(self, digests: set[str]) -> set[str]:
+        return digests - self.recordings
+
+
+@dataclass
+class Attempt:
+    request: str
+    status: int | None = None
+    answer: Any = None
+
+
+@dataclass
+class Twice:
+    """Idempotency keys in memory."""
+
+    known: dict[tuple[str, str], Attempt] = field(default_factory=dict)
+
+    async def begin(self, principal: str, key: str, request: str, at: datetime) -> Attempt | None:
+        if (found := self.known.get((principal, key))) is not None:
+            return found
+        self.known[principal, key] = Attempt(request)
+        return None
+
+    async def keep(self, principal: str, key: str, status: int, answer: Any) -> None:
+        kept = self.known[principal, key]
+        kept.status, kept.answer = status, answer
+
+    async def forget(self, principal: str, key: str) -> None:
+        del self.known[principal, key]
 
 
 @pytest.fixture
-def directories() -> Directories:
-    return Cabinet()
+def cabinet(centre: Centre) -> Cabinet:
+    return Cabinet(centre.towns)
+
+
+@pytest.fixture
+def in_force() -> list[Directory]:
+    """What the centre was told."""
+    return []
+
+
+@pytest.fixture
+def directories(cabinet: Cabinet, clock: ManualClock, in_force: list[Directory]) -> Directories:
+    return Administration(cast("DirectoryStore", cabinet), clock, in_force.append)
+
+
+@pytest.fixture
+def twice() -> Twice:
+    return Twice()
 
 
 @pytest.fixture
@@ -419,6 +473,7 @@ def api(
     readiness: dict[str, Callable[[], tuple[bool, str]]],
     drawer: Drawer,
     book: Book,
+    twice: Twice,
     clock: ManualClock,
     people: People | None,
     archive: Recordings,
@@ -434,6 +489,7 @@ def api(
         token=TOKEN,
         tokens=drawer,
         audit_log=book,
+        repeats=twice,
         archive=archive,
         now=clock.now,
         people=people,

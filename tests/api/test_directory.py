@@ -31,12 +31,6 @@ URL = "/api/v1/directory"
 
 
 @pytest.fixture
-def in_force() -> list[Directory]:
-    """What the centre was told."""
-    return []
-
-
-@pytest.fixture
 async def directories(tmp_path: Path, migrated_file: Path, in_force: list[Directory]) -> AsyncIterator[Administration]:
     """The real store, with the demo's directory as version 1."""
     path = tmp_path / "acd.sqlite"
@@ -115,7 +109,7 @@ async def test_a_bad_edit_changes_nothing_and_says_every_fault(
     bad["queues"][0]["ring_for"] = "20"
     bad["queues"][0]["steps"] = ["from now: any"]
     answer = await operator.put(URL, headers={"If-Match": etag}, json=bad)
-    assert (answer.status_code, answer.json()["error_id"]) == (422, "directory-refused")
+    assert (answer.status_code, answer.json()["error_id"]) == (422, "directory-invalid")
     faults = answer.json()["details"]["faults"]
     assert [fault.partition(":")[0] for fault in faults] == ["queues[0].steps[0]", "queues[0].ring_for"]
     assert not in_force
@@ -125,7 +119,7 @@ async def test_a_bad_edit_changes_nothing_and_says_every_fault(
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"tenants": 1e999}'])
 async def test_what_is_no_directory_is_refused(operator: httpx.AsyncClient, body: bytes) -> None:
     answer = await operator.put(URL, headers={"If-Match": "*"}, content=body)
-    assert (answer.status_code, answer.json()["error_id"]) == (422, "directory-refused")
+    assert (answer.status_code, answer.json()["error_id"]) == (422, "directory-invalid")
 
 
 async def test_a_large_directory_is_taken_where_any_other_body_would_be_too_large(operator: httpx.AsyncClient) -> None:

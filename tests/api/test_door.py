@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,13 +13,15 @@ from structlog.testing import capture_logs
 from dialog_acd.api import app
 from dialog_acd.api.app import BODY_LIMIT, Door, create_api
 
-from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Shelf
+from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Shelf, Twice
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     import httpx
     from starlette.types import Message, Receive, Scope, Send
+
+    from dialog_acd.api.ports import Directories
 
 
 def problem(answer: httpx.Response, status: int, error_id: str) -> dict[str, Any]:
@@ -38,12 +40,13 @@ def built(token: str) -> None:
     create_api(
         Centre(),
         Shelf(),
-        Cabinet(),
+        cast("Directories", Cabinet()),
         readiness={},
         metrics_registry=CollectorRegistry(),
         token=token,
         tokens=Drawer(),
         audit_log=Book(),
+        repeats=Twice(),
         archive=Archive(),
         now=lambda: NOON,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,12 +14,34 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from structlog.testing import capture_logs
 
+from dialog_acd.administration import name_of
 from dialog_acd.api.access import require_declarations
 from dialog_acd.api.tokens import Role, digest, new_token
-from dialog_acd.core.model import CallId, QueueId, TenantId
+from dialog_acd.core.calendars import Calendar, parse_hours
+from dialog_acd.core.gate import gate
+from dialog_acd.core.model import (
+    NOT_YET,
+    AgentId,
+    CalendarId,
+    CallId,
+    FailsafeProfile,
+    PartnerId,
+    Phone,
+    Prompt,
+    PromptId,
+    QueueId,
+    Skill,
+    SkillId,
+    Team,
+    TeamId,
+    Tenant,
+    TenantId,
+    Trunk,
+)
+from dialog_acd.store.directory_plain import plain, whole
 from records import served
 
-from .conftest import TOKEN
+from .conftest import TOKEN, Cabinet
 
 if TYPE_CHECKING:
     from dialog_acd.testing import ManualClock
@@ -63,6 +86,8 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("PUT", "/api/v1/directory"): {OPERATOR},
     ("GET", "/api/v1/directory/versions"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("POST", "/api/v1/directory/versions/{version}/rollback"): {OPERATOR},
+    ("GET", "/api/v1/directory/test-callers"): {OPERATOR, SUPERVISOR, AUDITOR},
+    ("PUT", "/api/v1/directory/test-callers"): {OPERATOR},
     ("GET", "/api/v1/tenants/{tenant}/gate"): ALL,
     ("POST", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
     ("DELETE", "/api/v1/tenants/{tenant}/go-live"): {OPERATOR},
@@ -72,6 +97,27 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/recordings/{digest}"): ALL,
     ("GET", "/api/v1/recordings/{digest}/audio"): ALL,
 }
+RESOURCES: dict[str, tuple[set[Role], set[Role], set[Role]]] = {
+    # who reads; who changes one; who makes one and takes it away
+    "tenants": (ALL, {OPERATOR, TOWN_ADMIN}, {OPERATOR}),
+    "entries": (ALL, {OPERATOR, TOWN_ADMIN}, {OPERATOR}),
+    "calendars": (ALL, {OPERATOR, TOWN_ADMIN}, {OPERATOR, TOWN_ADMIN}),
+    "prompts": (ALL, {OPERATOR, TOWN_ADMIN}, {OPERATOR, TOWN_ADMIN}),
+    "queues": (ALL, {OPERATOR}, {OPERATOR}),
+    "agents": (ALL, {OPERATOR}, {OPERATOR}),
+    "trunks": (ALL - {TOWN_ADMIN}, {OPERATOR}, {OPERATOR}),
+    "teams": (ALL - {TOWN_ADMIN}, {OPERATOR}, {OPERATOR}),
+    "skills": (ALL - {TOWN_ADMIN}, {OPERATOR}, {OPERATOR}),
+    "partners": (ALL - {TOWN_ADMIN}, {OPERATOR}, {OPERATOR}),
+    "failsafe-profiles": (ALL - {TOWN_ADMIN}, {OPERATOR}, {OPERATOR}),
+}
+for _kind, (_read, _change, _make) in RESOURCES.items():
+    _all, _one = (
+        f"/api/v1/directory/{_kind}",
+        f"/api/v1/directory/{_kind}/{{{'number' if _kind == 'entries' else 'id'}}}",
+    )
+    LOCKED |= {("GET", _all): _read, ("POST", _all): _make, ("GET", _one): _read}
+    LOCKED |= {("PUT", _one): _change, ("PATCH", _one): _change, ("DELETE", _one): _make}
 OPEN = {
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
@@ -80,8 +126,8 @@ OPEN = {
     ("GET", "/docs"),
     ("GET", "/docs/{asset}"),
 }
+GOES_LIVE = {("POST", "/api/v1/tenants/{tenant}/go-live")}
 BODIES: dict[str, dict[str, str]] = {
-    "/api/v1/tenants/{tenant}/go-live": {"on": "2026-04-01"},
     "/api/v1/calls/{call}/town": {"tenant": "langenhagen"},
     **{
         path: {"until": "2026-03-02T17:00:00+01:00", "prompt": "storm-warning"}
@@ -97,12 +143,79 @@ ASKED = {"/api/v1/resolve": "?called=0511 7307-0", "/api/v1/live/stream": "?even
 """What a route cannot do without, or would not end without."""
 
 
-def where(path: str) -> str:
-    digest, asked = hashlib.sha256(b"RIFF").hexdigest(), ASKED.get(path, "")
-    named = path.format(
-        agent="anna", asset="docs.js", call="c1", queue=TOWN, tenant=TOWN, version=1, digest=digest, number=NUMBER
+def where(method: str, path: str) -> str:
+    id_ = SPARE if method == "DELETE" else MEANT.get(path.split("/")[4] if "{id}" in path else "", SPARE)
+    number = "%2B49511999" if method == "DELETE" and "/directory/" in path else "%2B495117307"
+    sound = hashlib.sha256(b"RIFF").hexdigest()
+    named = {"agent": "anna", "asset": "docs.js", "call": "c1", "queue": TOWN, "tenant": TOWN, "version": 1}
+    return path.format(**named, digest=sound, id=id_, number=number) + ASKED.get(path, "")
+
+
+UNCHANGED = {"/api/v1/directory", "/api/v1/directory/versions/{version}/rollback"}
+"""What is asked for there is what there is."""
+SPARE = "spare"
+"""A thing of each kind that nothing names; the town's own where a thing has a town."""
+MEANT = {"tenants": TOWN, "queues": TOWN, "agents": "anna"}
+"""Other things that are meant, so that a town sees them."""
+
+
+def told_to(method: str, path: str, cabinet: Cabinet) -> Any:
+    """A body that changes something of the town's own."""
+    if method == "PUT" and not path.startswith("/api/v1/directory"):
+        return BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"})
+    if path == "/api/v1/directory":
+        return json.loads(json.dumps(plain(cabinet.kept[-1][1]), default=str)) if method == "PUT" else None
+    if (method, path) in GOES_LIVE:
+        missing = gate(cabinet.kept[-1][1], TenantId(TOWN), date(2026, 4, 1)).missing
+        waivers = [{"finding": finding.id, "by": "A. Muster", "why": "later"} for finding in missing]
+        return {"on": "2026-04-01", "waivers": waivers}
+    if path.endswith("test-callers"):
+        return {"test_callers": ["+493023125000"]}
+    kind = path.split("/")[4] if path.startswith("/api/v1/directory/") else ""
+    if method not in ("POST", "PUT", "PATCH") or kind not in RESOURCES:
+        return None
+    changes: dict[str, dict[str, Any]] = {
+        "tenants": {"answers": {"pbx": "Innovaphone"}},
+        "entries": {"closed": "acd/away"},
+        "trunks": {"area_code": "5130"},
+        "failsafe-profiles": {"group": "centre"},
+    }
+    change = changes.get(kind, {"name": "other"})
+    if method == "PATCH":
+        return change
+    directory = cabinet.kept[-1][1]
+    name = {"tenants": TOWN, "queues": TOWN, "agents": "anna", "entries": "+495117307"}.get(kind, SPARE)
+    said = next(whole(t) for t in getattr(directory, kind.replace("-", "_")) if name_of(t) == name)
+    if method == "PUT":
+        return {**said, **change}
+    new = {"entries": {"number": "+4951177777"}, "agents": {"id": "new", "phone": "phone-new"}}
+    named = "name" if kind in ("trunks", "failsafe-profiles") else "id"
+    return {**said, **new.get(kind, {named: "new"})}
+
+
+@pytest.fixture
+def cabinet(centre: Centre) -> Cabinet:
+    town, before = TenantId(TOWN), centre.towns
+    entry = next(e for e in before.entries if e.tenant == town)
+    return Cabinet(
+        replace(
+            before,
+            tenants=(
+                *(replace(t, live_from=NOT_YET) if t.id == town else t for t in before.tenants),
+                Tenant(TenantId(SPARE), SPARE, SPARE),
+            ),
+            entries=(*before.entries, replace(entry, number="+49511999")),
+            calendars=(Calendar(CalendarId(SPARE), SPARE, (parse_hours("daily 08:00-18:00"),), tenant=town),),
+            prompts=(Prompt(PromptId(SPARE), SPARE, "Guten Tag.", tenant=town),),
+            queues=(*before.queues, replace(before.queues[0], id=QueueId(SPARE))),
+            agents=(*before.agents, replace(before.agents[0], id=AgentId(SPARE), phone=Phone("phone-spare"))),
+            trunks=(*before.trunks, Trunk(SPARE)),
+            teams=(Team(TeamId(SPARE), SPARE),),
+            skills=(*before.skills, Skill(SkillId(SPARE), SPARE)),
+            partners=(*before.partners, replace(before.partners[0], id=PartnerId(SPARE))),
+            failsafe_profiles=(*before.failsafe_profiles, FailsafeProfile(SPARE, SPARE)),
+        )
     )
-    return named + asked
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -142,6 +255,7 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     centre: Centre,
     shelf: Shelf,
     book: Book,
+    cabinet: Cabinet,
     archive: Archive,
     method: str,
     path: str,
@@ -150,21 +264,21 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
     if method == "GET":
         await archive.take(b"RIFF", name="", by="somebody", tenant=None)
-    sent: dict[str, Any] = {
-        "json": BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"} if method == "PUT" else None)
-    }
+    sent: dict[str, Any] = {"json": told_to(method, path, cabinet)}
     headers = bearer(TOKENS[role]) | {"If-Match": "*"}
     if path.endswith("/recordings") and method == "POST":
         sent, headers = {"content": b"RIFF"}, headers | {"Content-Type": "audio/wav"}
     before = centre.seen
-    answer = await stranger.request(method, where(path), headers=headers, **sent)
+    answer = await stranger.request(method, where(method, path), headers=headers, **sent)
     if role in LOCKED[method, path]:
-        assert answer.status_code in (200, 201)
+        assert answer.status_code in (200, 201), answer.text
+        changes = method != "GET" and "/directory/" in path and path not in UNCHANGED
+        assert len(cabinet.kept) == (2 if changes or (method, path) in GOES_LIVE else 1)
         assert [line.outcome for line in book.lines] == ([] if method == "GET" else ["done"])
     else:
         assert (answer.status_code, answer.json()["error_id"]) == (403, "not-allowed")
         assert set(answer.json()["details"]["allowed"]) == {r.value for r in LOCKED[method, path]}
-        assert (centre.told, centre.seen) == ([], before)
+        assert (centre.told, centre.seen, len(cabinet.kept)) == ([], before, 1)
         [line] = book.lines
         assert (line.who, line.role, line.outcome) == (f"the {role}", role, "refused")
         assert line.tenant == (TOWN if role is TOWN_ADMIN else None)
@@ -186,7 +300,7 @@ async def test_without_a_token_nothing_is_told_and_nothing_done_and_it_is_noted(
         bearer(digest(TOKENS[OPERATOR])),  # whoever has stolen the table has no token
     ]
     for header in headers:
-        answer = await stranger.request(method, where(path), headers=header)
+        answer = await stranger.request(method, where(method, path), headers=header)
         assert (answer.status_code, answer.json()["error_id"]) == (401, "not-authenticated")
         assert answer.headers["www-authenticate"] == "Bearer"
     assert centre.told == []
@@ -200,7 +314,7 @@ async def test_without_a_token_nothing_is_told_and_nothing_done_and_it_is_noted(
 async def test_what_watches_over_us_needs_no_token(
     stranger: httpx.AsyncClient, book: Book, method: str, path: str
 ) -> None:
-    assert (await stranger.request(method, where(path))).status_code == 200
+    assert (await stranger.request(method, where(method, path))).status_code == 200
     assert book.lines == []
 
 

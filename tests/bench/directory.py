@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from dialog_acd.administration import Administration
 from dialog_acd.api.app import create_api
+from dialog_acd.api.ports import Address, Terms
 from dialog_acd.clock import SystemClock
 from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
@@ -55,11 +56,12 @@ from dialog_acd.store.database import migrate, open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.record_store import RecordReader
 from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.testing import SequentialIds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 TOWNS, ENTRIES, AGENTS = 500, 5_000, 2_000
 EDITS, QUESTIONS, PAGES = 10, 2_000, 300
@@ -188,6 +190,18 @@ async def measure() -> dict[str, object]:
         found["swap_p50_s"], found["swap_max_s"] = round(quantile(swaps, 0.5), 3), round(max(swaps), 3)
         found["signal_p99_in_swap"], found["signal_max_in_swap"] = in_ms(quantile(waits, 0.99)), in_ms(max(waits))
 
+        edits: list[float] = []
+        waits = []
+        for n in range(EDITS):
+            ring_for, queue = 26 + n, Address("queues", base.queues[n].id)
+            edit = administration.edit(queue, ringing_for(ring_for), Terms("bench"))
+            begun = time.perf_counter()
+            await beside(engine, waits, edit)
+            await engine.ask(m.Tick())
+            edits.append(time.perf_counter() - begun)
+        found["edit_p50_s"], found["edit_max_s"] = round(quantile(edits, 0.5), 3), round(max(edits), 3)
+        found["signal_p99_in_edit"], found["signal_max_in_edit"] = in_ms(quantile(waits, 0.99)), in_ms(max(waits))
+
         audit = AuditStore(database)
         api = create_api(
             engine,
@@ -199,6 +213,7 @@ async def measure() -> dict[str, object]:
             tokens=TokenStore(database),
             audit_log=audit,
             archive=Recordings(RecordingStore(database), Studio(), clock),
+            repeats=RepeatStore(database),
             now=clock.now,
         )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://bench") as client:
@@ -218,8 +233,16 @@ async def measure() -> dict[str, object]:
 
 
 PATHS: list[tuple[str, str, int]] = [
+    ("page_entries", "/api/v1/directory/entries?limit=200&q={n}", PAGES),
+    ("page_agents", "/api/v1/directory/agents?limit=200&skill={town}", PAGES),
+    ("page_of_a_town", "/api/v1/directory/entries?tenant={town}", PAGES),
+    ("one_entry", "/api/v1/directory/tenants/{town}", PAGES),
     ("page_live", "/api/v1/live", PAGES // 10),
 ]
+
+
+def ringing_for(seconds: int) -> Callable[[dict[str, object]], dict[str, object]]:
+    return lambda said: {**said, "ring_for": seconds}
 
 
 def renamed(told: object, n: int) -> object:

@@ -25,6 +25,7 @@ from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_json import to_plain
 from dialog_acd.store.record_store import RecordReader
+from dialog_acd.store.recording_store import Recording, RecordingStore
 from dialog_acd.store.token_store import TokenStore
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ async def thaw(url: str, schema: str) -> None:
 async def read(engine: AsyncEngine) -> dict[str, Any]:
     """All that this program reads from a database, as plain values."""
     directories, intents, records = DirectoryStore(engine), IntentStore(engine), RecordReader(engine)
+    recordings = RecordingStore(engine)
     versions = [
         # When it was found there is nobody's to say beforehand.
         {"number": v.number, "by": v.edit.by, "why": v.edit.why, "at": None if v.edit.why == FOUND else v.edit.at}
@@ -79,6 +81,12 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
         "closures_and_messages": sorted(
             (asdict(s) for s in switches if s.kind is not SwitchKind.OVERFLOW), key=lambda s: (s["kind"], s["about"])
         ),
+        "recordings": [
+            {name: getattr(recording, name) for name in Recording.__slots__ if name != "duration"}
+            | {"seconds": recording.duration.total_seconds()}
+            | {part: (await recordings.sound(recording.digest, part)).hex() for part in ("content", "narrow", "wide")}
+            for recording in await recordings.page(1000)
+        ],
         "tokens": [asdict(token) for token in await TokenStore(engine).all()],
         "audit": [asdict(line) for line in await AuditStore(engine).page(1000, None, None)],
     }

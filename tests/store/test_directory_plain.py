@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from dialog_acd.core.model import NOT_YET
+from dialog_acd.core.model import NOT_YET, CalendarId
+from dialog_acd.directory_form import TABLES, THINGS
 from dialog_acd.store.directory_file import (
     DirectoryFileInvalid,
     directory_from_json,
     directory_from_yaml,
     read_directory,
+    thing_from_json,
 )
-from dialog_acd.store.directory_plain import differences, plain
+from dialog_acd.store.directory_plain import differences, plain, whole
 from dialog_acd.store.yaml_text import write_yaml
 from directories import COUNTY, DEMO, TOWN
 
@@ -43,6 +45,21 @@ def test_an_export_applied_again_is_the_same_directory(file: Path) -> None:
 def test_everything_there_is_to_say_comes_back(tmp_path: Path) -> None:
     directory = read_directory(toml(tmp_path, COUNTY))
     assert directory_from_yaml(write_yaml(plain(directory)), HERE) == directory
+
+
+def test_a_thing_by_itself_says_all_its_fields_and_comes_back(tmp_path: Path) -> None:
+    directory = read_directory(toml(tmp_path, COUNTY))
+    for section in THINGS:
+        for thing in getattr(directory, section):
+            said = json.loads(json.dumps(whole(thing)))
+            assert set(said) == set(TABLES[section].model_fields)
+            assert thing_from_json(section, said) == thing
+    assert [set(special) for special in whole(directory.calendar[CalendarId("house")])["special_days"]] == [
+        set(TABLES["special_days"].model_fields)
+    ] * 2
+    contract = whole(directory.tenants[0])["contract"]
+    assert set(contract) == set(TABLES["contract"].model_fields)
+    assert [set(price) for price in contract["prices"]] == [set(TABLES["prices"].model_fields)] * 2
 
 
 @pytest.mark.parametrize("day", ["2013-01-25", '"not-yet"', '"2013-01-25"'])

@@ -16,7 +16,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -39,6 +39,7 @@ from dialog_acd.api.routes import (
     queues,
     recordings,
     resolve,
+    resources,
     switches,
     tenants,
 )
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Tokens
+    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Repeats, Tokens
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
@@ -77,6 +78,33 @@ _HEADERS = {
 
 log = structlog.get_logger(__name__)
 
+# The framework takes a millisecond or more to understand a route, on the event loop when the first request comes. So
+# they are put together here once, and an application is given them as they are.
+_ROUTES = APIRouter(generate_unique_id_function=operation_id)
+_ROUTES.include_router(health.router)
+_ROUTES.include_router(docs.router)
+_REFUSALS = problems.fails(problems.NotAuthenticated, problems.NotAllowed, problems.KeysUnavailable)
+_REFUSALS[422] = {"model": ProblemOut, "description": "`not-valid`"}
+for _router in (
+    live_routes.router,
+    queues.router,
+    switches.router,
+    switches.queues,
+    switches.entries,
+    switches.centre,
+    agents.router,
+    agents.commands,
+    calls.router,
+    calls.commands,
+    resolve.router,
+    directory.router,
+    resources.router,
+    tenants.router,
+    audit.router,
+    recordings.router,
+):
+    _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
+
 
 def create_api(
     live: Live,
@@ -88,6 +116,7 @@ def create_api(
     token: str,
     tokens: Tokens,
     audit_log: Audit,
+    repeats: Repeats,
     archive: Recordings,
     now: Callable[[], datetime],
     people: People | None = None,
@@ -99,7 +128,7 @@ def create_api(
     """
     if len(token) < TOKEN_LEAST or token != token.strip():
         raise ValueError(f"the admin token needs at least {TOKEN_LEAST} characters and no blanks around it")
-    api = FastAPI(
+    api = _Api(
         title="dialog-acd",
         summary="Call distribution for municipal citizen service centres",
         description=DESCRIPTION,
@@ -117,30 +146,19 @@ def create_api(
     )
     keys = Keyring(token, tokens, now, people)
     api.state.wiring = Wiring(
-        live, records, directories, readiness, metrics_registry, keys, audit_log, archive, now, Feed(live)
+        live,
+        records,
+        directories,
+        readiness,
+        metrics_registry,
+        keys,
+        audit_log,
+        archive,
+        repeats,
+        now,
+        Feed(live),
     )
-    api.include_router(health.router)
-    api.include_router(docs.router)
-    refusals = problems.fails(problems.NotAuthenticated, problems.NotAllowed, problems.KeysUnavailable)
-    refusals[422] = {"model": ProblemOut, "description": "`not-valid`"}
-    for router in (
-        live_routes.router,
-        queues.router,
-        switches.router,
-        switches.queues,
-        switches.entries,
-        switches.centre,
-        agents.router,
-        agents.commands,
-        calls.router,
-        calls.commands,
-        resolve.router,
-        directory.router,
-        tenants.router,
-        audit.router,
-        recordings.router,
-    ):
-        api.include_router(router, prefix="/api/v1", responses=refusals)
+    api.router.routes.extend(_ROUTES.routes)
 
     @api.get("/openapi.json", include_in_schema=False, tags=["api"])
     async def document(_: Reader) -> dict[str, Any]:
@@ -160,6 +178,13 @@ def create_api(
 def end_streams(api: FastAPI) -> None:
     """The service stops: whoever listens to the live state is told so, and nobody begins to."""
     cast("Wiring", api.state.wiring).feed.close()
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        if not self.openapi_schema:
+            resources.describe(super().openapi())
+        return super().openapi()
 
 
 class Door:

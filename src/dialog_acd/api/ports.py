@@ -121,9 +121,94 @@ class Edit(Protocol):
     def why(self) -> str: ...
 
 
+class ThingFound(Protocol):
+    """A town, a queue, ... as it is in force."""
+
+    @property
+    def section(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def since(self) -> str | None:
+        """Of an entry: the day it begins (ISO); ``none`` where others of its number do."""
+        ...
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All its fields, as JSON says them."""
+        ...
+
+    @property
+    def etag(self) -> str: ...
+
+
+class ThingsPage(Protocol):
+    @property
+    def things(self) -> Sequence[ThingFound]: ...
+    @property
+    def next(self) -> str | None: ...
+
+
+class ThingEdited(Change, Protocol):
+    @property
+    def remarks(self) -> tuple[str, ...]: ...
+    @property
+    def etag(self) -> str | None: ...
+    @property
+    def thing(self) -> ThingFound | None: ...
+    @property
+    def town(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a thing is found by."""
+
+    section: str
+    name: str
+    since: str | None = None
+    """Of an entry, where its number has several: the day it begins (ISO); ``none``: it has no beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Who edits, and on what terms."""
+
+    by: str
+    town: str | None = None
+    """A town's administrator: nothing beyond the town's own is changed."""
+    why: str = ""
+    found: frozenset[str] | None = None
+    """The edit was made from a thing (its ETag) like one of these; ``None``: whatever it is like."""
+    dry_run: bool = False
+
+
 class Directories(Protocol):
     """The directory, its history, and its edits. All raise ``DialogAcdError`` with the ``error_id`` the API names."""
 
+    async def page(
+        self, section: str, limit: int, after: str, wanted: Callable[[Any], bool], town: str | None = None
+    ) -> ThingsPage:
+        """Things of a section by name, of those that ``wanted`` says yes to; of one town what it sees."""
+        ...
+
+    async def thing(self, address: Address, town: str | None = None) -> tuple[ThingFound, str | None]:
+        """A thing, and the one town it concerns."""
+        ...
+
+    async def create(self, section: str, content: dict[str, Any], terms: Terms) -> ThingEdited: ...
+
+    async def edit(
+        self, address: Address, change: Callable[[dict[str, Any]], dict[str, Any] | None], terms: Terms
+    ) -> ThingEdited:
+        """Put in the place of a thing what ``change`` makes of it; nothing: take it away."""
+        ...
+
+    async def test_callers(self) -> tuple[Sequence[str], str]:
+        """Their numbers, and the ETag of the list."""
+        ...
+
+    async def set_test_callers(self, numbers: Sequence[str], terms: Terms) -> ThingEdited: ...
     async def current(self) -> int: ...
 
     async def told(self, version: int | None = None) -> VersionTold: ...
@@ -236,6 +321,35 @@ class Audit(Protocol):
         ...
 
 
+class Attempted(Protocol):
+    """What is known of an idempotency key that was used before."""
+
+    @property
+    def request(self) -> str:
+        """Digest of the request it came with."""
+        ...
+
+    @property
+    def status(self) -> int | None:
+        """``None``: still running."""
+        ...
+
+    @property
+    def answer(self) -> Any: ...
+
+
+class Repeats(Protocol):
+    """Requests that may come twice."""
+
+    async def begin(self, principal: str, key: str, request: str, at: datetime) -> Attempted | None:
+        """What has become of this key, or ``None``: it is new, and the asker's until ``keep`` or ``forget``."""
+        ...
+
+    async def keep(self, principal: str, key: str, status: int, answer: Any) -> None: ...
+
+    async def forget(self, principal: str, key: str) -> None: ...
+
+
 class Recording(Protocol):
     """What somebody brought to be played to callers; all but the sound."""
 
@@ -296,6 +410,7 @@ class Wiring:
     keys: Keyring
     audit: Audit
     recordings: Recordings
+    repeats: Repeats
     now: Callable[[], datetime]
     feed: Feed
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
 
+    from dialog_acd.api.ports import Address
+
 _ERROR_IDS = {
     HTTPStatus.BAD_REQUEST: "bad-request",
     HTTPStatus.NOT_FOUND: "no-such-path",
@@ -180,7 +182,7 @@ class AgentRefused(ApiProblem):
 class DirectoryRefused(ApiProblem):
     """The directory is as it was: what was sent cannot be used."""
 
-    error_id = "directory-refused"
+    error_id = "directory-invalid"
     status = HTTPStatus(422)
 
 
@@ -203,6 +205,76 @@ class NoSuchVersion(ApiProblem):
 
     error_id = "no-such-version"
     status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchThing(ApiProblem):
+    """There is nothing of this name in the directory."""
+
+    error_id = "no-such-thing"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SeveralEntries(ApiProblem):
+    """Several entries have this number, one after the other: say which with `active_from`."""
+
+    error_id = "several-entries"
+    status = HTTPStatus.CONFLICT
+
+
+class ThingExists(ApiProblem):
+    """There is one of this name already."""
+
+    error_id = "thing-exists"
+    status = HTTPStatus.CONFLICT
+
+
+class ThingMoved(ApiProblem):
+    """Somebody else has changed this since: look at it again, and make the edit anew."""
+
+    error_id = "thing-moved"
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
+class MarkNotSaid(ApiProblem):
+    """Say from what the edit was made, as 'If-Match: "9f86d081884c7d65"': the ETag that GET gave with it."""
+
+    error_id = "etag-not-said"
+    status = HTTPStatus(428)
+
+
+class NotTheirs(ApiProblem):
+    """A town's administrator may change what is the town's alone."""
+
+    error_id = "not-theirs"
+    status = HTTPStatus.FORBIDDEN
+
+
+class DirectoryBusy(ApiProblem):
+    """Others keep changing the directory; nothing was changed, try again."""
+
+    error_id = "directory-busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DirectoryUnreadable(ApiProblem):
+    """The directory in the database cannot be read by this version of the program."""
+
+    error_id = "directory-unreadable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class KeyReused(ApiProblem):
+    """Another request has come with this Idempotency-Key before: take a new one."""
+
+    error_id = "idempotency-key-reused"
+    status = HTTPStatus(422)
+
+
+class StillRunning(ApiProblem):
+    """The request that came first with this Idempotency-Key is still being done: ask again in a moment."""
+
+    error_id = "idempotency-key-running"
+    status = HTTPStatus.CONFLICT
 
 
 class TooManyStreams(ApiProblem):
@@ -301,8 +373,9 @@ def fails(*kinds: type[ApiProblem]) -> dict[int | str, dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def directory_told() -> Iterator[None]:
-    """What the directory refuses, as the API says it."""
+def directory_told(address: Address | None = None) -> Iterator[None]:
+    """What the directory refuses, as the API says it. ``address``: what was asked for."""
+    asked = {} if address is None else {"section": address.section, "name": address.name}
     try:
         yield
     except DialogAcdError as problem:
@@ -318,6 +391,20 @@ def directory_told() -> Iterator[None]:
                 raise NoSuchTenant(str(problem)) from problem
             case "day-refused":
                 raise DayRefused(str(problem)) from problem
+            case "no-such-thing":
+                raise NoSuchThing(**asked) from problem
+            case "several-entries":
+                raise SeveralEntries(**asked, active_from=list(getattr(problem, "since", ()))) from problem
+            case "thing-exists":
+                raise ThingExists(str(problem)) from problem
+            case "thing-moved":
+                raise ThingMoved(**asked, found=getattr(problem, "found", None)) from problem
+            case "not-theirs":
+                raise NotTheirs(str(problem), why=list(getattr(problem, "why", ()))) from problem
+            case "directory-busy":
+                raise DirectoryBusy from problem
+            case "directory-unreadable":
+                raise DirectoryUnreadable(str(problem)) from problem
         raise
 
 

@@ -906,6 +906,29 @@ class ChangedOut(_Out):
     )
 
 
+class EditedOut(ChangedOut):
+    """What an edit of one thing did, or would do."""
+
+    remarks: list[str] = Field(
+        description="What is probably a mistake now and was not before this edit, a sentence each; it is no hindrance.",
+        examples=[["skill laatzen is declared, but no agent has it"]],
+    )
+
+
+class TestCallersOut(_Out):
+    """Numbers whose calls are test calls: handled as all others, and in no figure."""
+
+    test_callers: list[str] = Field(description="E.164.", examples=[["+493023125000"]])
+
+
+class TestCallersIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    test_callers: Annotated[list[Annotated[str, StringConstraints(max_length=20)]], Field(max_length=1000)] = Field(
+        description="All of them, E.164.", examples=[["+493023125000"]]
+    )
+
+
 class VersionOut(_Out):
     """A version of the directory, and who put it in force."""
 

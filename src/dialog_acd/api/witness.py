@@ -43,6 +43,8 @@ NAMED = 10
 _OTHERS = "others"
 _READS = ("GET", "HEAD", "OPTIONS")
 _KEY = "dialog_acd.attempt"
+_IN_A_LIST = 20
+"""Of the differences that an edit made, these are told; the version has all of them."""
 
 
 @dataclass(slots=True)
@@ -164,7 +166,7 @@ class Witness:
             action=attempt.action,
             about=_clean(attempt.about),
             outcome=_outcome(status, known=by is not None),
-            details={key: _clean(value) if isinstance(value, str) else value for key, value in details.items()},
+            details={key: _cleaned(value) for key, value in details.items()},
         )
 
 
@@ -174,6 +176,15 @@ def _outcome(status: int, *, known: bool) -> str:
     if status < 400:
         return "done"
     return "rejected" if status < 500 else "uncertain"
+
+
+def _cleaned(value: Any) -> Any:
+    match value:
+        case str():
+            return _clean(value)
+        case list():
+            return [_cleaned(one) for one in value[:_IN_A_LIST]]
+    return value
 
 
 def _clean(text: str) -> str:

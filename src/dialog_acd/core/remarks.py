@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.calendars import Calendar
     from dialog_acd.core.directory import Directory, Period
-    from dialog_acd.core.model import Entry, Partner, Queue
+    from dialog_acd.core.model import Entry, Partner, Queue, TenantId
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 SHIPPED = frozenset(
@@ -103,10 +103,12 @@ def _towns_without_a_code(directory: Directory) -> Iterator[str]:
 
 def _over(directory: Directory, at: datetime) -> Iterator[str]:
     """Entries that nobody will be led by again, and towns that will have no number."""
+    of_town: dict[TenantId, list[Period]] = {}
+    for period in directory.periods:
+        if period.entry.kind is not EntryKind.CATCH_ALL:
+            of_town.setdefault(period.entry.tenant, []).append(period)
     for tenant in directory.tenants:
-        numbers = [
-            p for p in directory.periods if p.entry.tenant == tenant.id and p.entry.kind is not EntryKind.CATCH_ALL
-        ]
+        numbers = of_town.get(tenant.id, [])
         over = [p.entry for p in numbers if p.ends <= at]
         if numbers and len(over) == len(numbers):
             yield f"tenant {tenant.id}: all its numbers are over, {_last_day(numbers)} was the last day"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, cast, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
-from dialog_acd.directory_form import TABLES, DirectoryTable, Table, directory_of
+from dialog_acd.directory_form import TABLES, THINGS, DirectoryTable, Table, directory_of
 from dialog_acd.store.yaml_text import YamlInvalid, parse_yaml
 
 if TYPE_CHECKING:
@@ -113,6 +113,18 @@ def _in_slices(content: dict[str, Any]) -> DirectoryTable | None:
             except ValidationError:
                 return None
     return DirectoryTable.model_construct(None, **sections)
+
+
+def thing_from_json(section: str, content: dict[str, Any]) -> Any:
+    """One thing of a section by itself, from what JSON can say. Whether it contradicts others only they can tell.
+
+    Raises ``DirectoryFileInvalid``; places are those inside the thing.
+    """
+    form = TABLES[section]
+    try:
+        return THINGS[section](form.model_validate_json(json.dumps(content)))
+    except ValidationError as error:
+        raise DirectoryFileInvalid(Path(section), told(error, content, form, TABLES)) from error
 
 
 def _not_toml(error: tomllib.TOMLDecodeError) -> str:

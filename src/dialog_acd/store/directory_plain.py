@@ -20,6 +20,7 @@ from dialog_acd.core.rules import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from dataclasses import Field
 
     from dialog_acd.core.directory import Directory
 
@@ -61,17 +62,46 @@ def plain(directory: Directory) -> dict[str, Any]:
     return said | ({"test_callers": list(directory.test_callers)} if directory.test_callers else {})
 
 
-def _table(one: Any) -> dict[str, Any]:
+def whole(one: Any) -> dict[str, Any]:
+    """One thing with all its fields, those too that are as by default; dates as ISO texts: what JSON can say."""
+    return _table(one, everything=True)
+
+
+def _table(one: Any, *, everything: bool = False) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for field in fields(one):
         value = getattr(one, field.name)
-        default = field.default if field.default_factory is MISSING else field.default_factory()
         if isinstance(one, Calendar) and field.name == "land":
             # Said always: left out, it would be ours.
             table["land"] = value or "none"
-        elif value != default and not (isinstance(one, Entry) and field.name == "number" and not value):
+        elif everything:
+            table[field.name] = _json(value)
+        elif value != _default(field) and not (isinstance(one, Entry) and field.name == "number" and not value):
             table[field.name] = _value(value)
     return table
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _json(value: Any) -> Any:
+    match value:
+        case str() | int() | float() | None:
+            return value.value if isinstance(value, StrEnum) else value
+        case Contract() | Price() | Waiver():
+            return _table(value, everything=True)
+        case SpecialDay():
+            said = _json(_value(value))
+            return {**said, "hours": said.get("hours", [])}
+        case tuple():
+            return [_json(one) for one in value]
+        case dict():
+            return {key: _json(one) for key, one in value.items()}
+        case date():
+            said = _value(value)
+            return said if isinstance(said, str) else said.isoformat()
+    return _value(value)
 
 
 @singledispatch
@@ -156,6 +186,22 @@ def differences(before: Directory | None, after: Directory) -> tuple[str, ...]:
     return (*lines, *([_change("test_callers", *callers)] if callers[0] != callers[1] else []))
 
 
+def difference(section: str, before: Any | None, after: Any | None) -> tuple[str, ...]:
+    """The same for one thing of a section, which may not have been there, or be no more.
+
+    Here an entry that begins on another day is known to be the same; of two whole directories it cannot be said.
+    """
+    old, new = ([] if one is None else [_table(one)] for one in (before, after))
+    if old and new:
+        return tuple(_fields(f"{_ONE[section]} {_name(old[0])}", old[0], new[0]))
+    return tuple(_section(section, old, new))
+
+
+def called(section: str, thing: Any) -> str:
+    """One thing as ``differences`` calls it: ``queue langenhagen``."""
+    return f"{_ONE[section]} {_name(_table(thing))}"
+
+
 def _section(section: str, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[str]:
     one = _ONE[section]
     before, after = _by_name(old), _by_name(new)
@@ -166,12 +212,15 @@ def _section(section: str, old: list[dict[str, Any]], new: list[dict[str, Any]])
             said = ", ".join(f"{field} {_said(value)}" for field, value in table.items() if field not in _NAMES)
             yield f"{one} {name} is new" + (f": {said}" if said else "")
             continue
-        was = before[name]
-        for field in dict.fromkeys((*was, *table)):
-            if was.get(field) != table.get(field):
-                yield f"{one} {name}: {_change(field, was.get(field), table.get(field))}"
+        yield from _fields(f"{one} {name}", before[name], table)
     if before.keys() == after.keys() and list(before) != list(after):
         yield f"the order of the {section.replace('_', ' ')} changes"
+
+
+def _fields(who: str, was: dict[str, Any], becomes: dict[str, Any]) -> Iterator[str]:
+    for field in dict.fromkeys((*was, *becomes)):
+        if was.get(field) != becomes.get(field):
+            yield f"{who}: {_change(field, was.get(field), becomes.get(field))}"
 
 
 _NAMES = ("id", "number")

@@ -200,6 +200,20 @@ audit = Table(
     Index(None, "action", "at", "id"),
 )
 
+# A creation that was asked for with a key of the asker's own, so that it is done once however often it is sent.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("principal", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    # SHA-256 of the request.
+    Column("request", Text, nullable=False),
+    # Neither of both while it is being done.
+    Column("status", Integer),
+    Column("answer", JSON),
+    Column("at", UtcDateTime, nullable=False, index=True),
+)
+
 # What was uploaded to be played, by the SHA-256 of its bytes; rows are only ever added. No foreign key to the tenants,
 # as above, and the prompts of a directory name a recording without one: an earlier version must load on its own.
 recordings = Table(

@@ -24,6 +24,7 @@ from dialog_acd.api.problems import (
     fails,
 )
 from dialog_acd.api.schemas import ChangedOut, DirectoryOut, VersionOut, VersionsOut, WhyIn
+from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 
 if TYPE_CHECKING:
     from dialog_acd.api.keys import Principal
@@ -41,7 +42,7 @@ _IfMatch = Annotated[
     ),
 ]
 _Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.", examples=[7])]
-_Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
+Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
 
 
 @router.get(
@@ -102,17 +103,21 @@ async def directory(
 async def change(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Operator,
+    noted: Noted,
     request: Request,
     response: Response,
     if_match: _IfMatch = None,
-    why: _Why = "",
+    why: Why = "",
     dry_run: Annotated[bool, Query(description="Change nothing, only say what would change.", examples=[True])] = False,
 ) -> ChangedOut:
     with directory_told():
         changed = await wiring.directories.change(
             await request.body(), by.name, why, _version(if_match), dry_run=dry_run
         )
-    if not dry_run:
+    if dry_run:
+        noted.details["dry_run"] = True
+    else:
+        noted.details.update(version=changed.version, differences=list(changed.differences))
         log.info("api.directory-changed", by=by.name, role=by.role, version=changed.version)
     response.headers["ETag"] = f'"{changed.version}"'
     return ChangedOut(version=changed.version, differences=list(changed.differences))
@@ -139,6 +144,7 @@ async def versions(
 async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Operator,
+    noted: Noted,
     response: Response,
     version: _Number,
     if_match: _IfMatch = None,
@@ -147,6 +153,7 @@ async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     with directory_told():
         why = body.why if body is not None else ""
         changed = await wiring.directories.roll_back(version, by.name, why, _version(if_match))
+    noted.details.update(version=changed.version, differences=list(changed.differences))
     log.info("api.directory-rolled-back", by=by.name, role=by.role, to=version, version=changed.version)
     response.headers["ETag"] = f'"{changed.version}"'
     return ChangedOut(version=changed.version, differences=list(changed.differences))
