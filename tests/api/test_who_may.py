@@ -78,7 +78,7 @@ BODIES: dict[str, dict[str, str]] = {
         if path.endswith("/message")
     },
 }
-TOWN = "langenhagen"
+TOWN, NUMBER = "langenhagen", "%2B495117307"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
