@@ -923,6 +923,8 @@ class TestCallersOut(_Out):
 
 
 class TestCallersIn(BaseModel):
+    """Whose calls are test calls."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     test_callers: Annotated[list[Annotated[str, StringConstraints(max_length=20)]], Field(max_length=1000)] = Field(

@@ -47,6 +47,8 @@ class EntryKind(StrEnum):
 
 
 class SkillKind(StrEnum):
+    """What a skill is about."""
+
     TENANT = "tenant"
     """Knows this town."""
     TOPIC = "topic"

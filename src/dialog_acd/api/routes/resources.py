@@ -28,6 +28,7 @@ from pydantic.json_schema import models_json_schema
 from pydantic_core import from_json
 
 from dialog_acd.api.access import may
+from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.keys import Principal  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Address, Terms, Wired
 from dialog_acd.api.problems import DirectoryRefused, KeyReused, MarkNotSaid, NotAllowed, StillRunning, directory_told
@@ -59,7 +60,9 @@ _Search = Annotated[
     str | None, Query(max_length=100, description="In its id, number or name, small or capital.", examples=["langen"])
 ]
 _Town = Annotated[str | None, Query(max_length=100, description="Only this town's.", examples=["langenhagen"])]
-_Queue = Annotated[str | None, Query(max_length=100, description="Only those that lead to this queue.")]
+_Queue = Annotated[
+    str | None, Query(max_length=100, description="Only those that lead to this queue.", examples=["laatzen"])
+]
 
 
 def _named_like(q: str | None) -> Wanted:
@@ -86,7 +89,7 @@ async def _of_a_town(tenant: _Town = None, q: _Search = None) -> Wanted:
 
 async def _entries(
     tenant: _Town = None,
-    kind: Annotated[EntryKind | None, Query(description="Only of this kind.")] = None,
+    kind: Annotated[EntryKind | None, Query(description="Only of this kind.", examples=["115"])] = None,
     queue: _Queue = None,
     q: _Search = None,
 ) -> Wanted:
@@ -98,8 +101,12 @@ async def _entries(
 
 async def _agents(
     team: Annotated[str | None, Query(max_length=100, description="Only of this team.", examples=["centre"])] = None,
-    skill: Annotated[str | None, Query(max_length=100, description="Only who has this skill.")] = None,
-    tenant: Annotated[str | None, Query(max_length=100, description="Only who sits in this town's hall.")] = None,
+    skill: Annotated[
+        str | None, Query(max_length=100, description="Only who has this skill.", examples=["laatzen"])
+    ] = None,
+    tenant: Annotated[
+        str | None, Query(max_length=100, description="Only who sits in this town's hall.", examples=["laatzen"])
+    ] = None,
     q: _Search = None,
 ) -> Wanted:
     named = _named_like(q)
@@ -112,7 +119,9 @@ async def _agents(
 
 
 async def _queues(
-    skill: Annotated[str | None, Query(max_length=100, description="Only those that ask for this skill.")] = None,
+    skill: Annotated[
+        str | None, Query(max_length=100, description="Only those that ask for this skill.", examples=["laatzen"])
+    ] = None,
     q: _Search = None,
 ) -> Wanted:
     named = _named_like(q)
@@ -122,7 +131,8 @@ async def _queues(
 
 
 async def _skills(
-    kind: Annotated[SkillKind | None, Query(description="Only of this kind.")] = None, q: _Search = None
+    kind: Annotated[SkillKind | None, Query(description="Only of this kind.", examples=["tenant"])] = None,
+    q: _Search = None,
 ) -> Wanted:
     named = _named_like(q)
     return lambda one: kind in (None, one.kind) and named(one)
@@ -231,7 +241,7 @@ _IfMatch = Annotated[
         examples=['"9f86d081884c7d659a2feaa0c55ad015"'],
     ),
 ]
-_DryRun = Annotated[bool, Query(description="Change nothing, only say what would change.")]
+_DryRun = Annotated[bool, Query(description="Change nothing, only say what would change.", examples=[True])]
 _Key = Annotated[
     str | None,
     Header(
@@ -242,7 +252,10 @@ _Key = Annotated[
         examples=['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
     ),
 ]
-_After = Annotated[str, Query(max_length=200, description="'next' of the page before; absent: from the beginning.")]
+_After = Annotated[
+    str,
+    Query(max_length=200, description="`next` of the page before; absent: from the beginning.", examples=["laatzen"]),
+]
 
 _SCHEMAS = "#/components/schemas/"
 _ETAG = {"ETag": {"description": "Mark of its content, for `If-Match`.", "schema": {"type": "string"}}}
@@ -290,7 +303,7 @@ def _routes(kind: Kind) -> None:
         wiring: Wired,
         by: Principal = reader,
         wanted: Any = wanted_in,
-        limit: Annotated[int, Query(ge=1, le=200, description="Things in a page.")] = 50,
+        limit: Limit = 50,
         after: _After = "",
     ) -> Any:
         _may_see(kind, by)

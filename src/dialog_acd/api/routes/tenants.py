@@ -61,7 +61,7 @@ async def go_live(  # noqa: PLR0917  FastAPI's parameters
         verdict, changed = await wiring.directories.go_live(TenantId(tenant), body.on, waivers, by.name, body.why)
     if changed is None:
         raise NotReadyForCitizens(
-            f"{len(verdict.missing)} things are missing; close the gaps, or answer for them by name (waivers).",
+            f"What is missing: {len(verdict.missing)}. Close the gaps, or answer for them by name (waivers).",
             findings=[{"id": finding.id, "what": finding.what} for finding in verdict.missing],
         )
     log.info("api.town-goes-live", by=by.name, role=by.role, tenant=tenant, on=body.on.isoformat())
