@@ -228,6 +228,26 @@ async def test_nothing_is_looked_at_while_nothing_happens_nor_while_nobody_liste
     assert centre.watching == []
 
 
+async def test_what_is_told_is_worked_out_once_for_all_who_have_seen_the_same(
+    api: FastAPI, centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked_out: list[object] = []
+
+    def counted(before: AcdView | None, now: AcdView) -> str | None:
+        worked_out.append(now)
+        return tell(before, now)
+
+    tell = feed._tell
+    monkeypatch.setattr(feed, "_tell", counted)
+    async with board(api) as one, board(api) as other:
+        assert await one.hears() == await other.hears()
+        for who in (("anna",), ("anna", "cem"), ("cem",)):
+            worked_out.clear()
+            centre.changes(talking(picture(), *who))
+            assert await one.hears() == await other.hears()
+        assert len(worked_out) == 1
+
+
 async def test_what_happens_in_quick_succession_is_told_together(api: FastAPI, centre: Centre) -> None:
     async with board(api) as wall:
         await wall.hears()
