@@ -5,13 +5,21 @@
 #
 # Writes files of its own, all named acd*, and adds #include lines to extensions.conf (two), queues.conf and
 # musiconhold.conf (and to manager.conf where that does not include manager.d). Changes nothing else; may be run again
-# after an update, and then keeps the secret and what you may have edited (acd-globals, -queues, -musiconhold). Your own channelvars of manager.conf are kept. At the end it says what is left to do by
-# hand. Settings, by environment:
+# after an update, and then keeps the secret and what you may have edited (acd-globals, -queues, -musiconhold, -pjsip).
+# Your own channelvars of manager.conf are kept. At the end it says what is left to do by hand. Settings, by environment:
 #
 #   ACD_AGI=127.0.0.1:4573          where the service listens for AGI
 #   ACD_AMI_SECRET_FILE=/etc/dialog-acd/ami.secret
 #   ACD_PHONES=PJSIP/               what the device names of your agents' phones begin with
 #   ACD_FAILSAFE_MEMBERS=           comma-separated phones (PJSIP/101,PJSIP/102) that ring when the service is gone
+#
+# Phones, partners and prompts from the directory (dialog-acd asterisk sync) are added only where you ask for them:
+#
+#   ACD_SYNCED=                     the folder they are to be in: /var/lib/dialog-acd/asterisk
+#   ACD_SYNC_USER=                  who writes it (root, or whoever the service runs as); its group is that of ETC
+#   ACD_CERTIFICATE=, ACD_CERTIFICATE_KEY=   files (PEM) for SIP over TLS on port 5061, and encrypted voices (SRTP)
+#   ACD_AUTHORITIES=/etc/ssl/certs  whose certificates partners may show
+#   ACD_PHONE_CONTEXT=acd-agent-codes        the context of these phones
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -21,6 +29,11 @@ agi=${ACD_AGI:-127.0.0.1:4573}
 secret_file=${ACD_AMI_SECRET_FILE:-/etc/dialog-acd/ami.secret}
 phones=${ACD_PHONES:-PJSIP/}
 members=${ACD_FAILSAFE_MEMBERS:-}
+synced=${ACD_SYNCED:-}
+certificate=${ACD_CERTIFICATE:-}
+certificate_key=${ACD_CERTIFICATE_KEY:-$certificate}
+authorities=${ACD_AUTHORITIES:-/etc/ssl/certs}
+phone_context=${ACD_PHONE_CONTEXT:-acd-agent-codes}
 
 fail() { echo "attach: $*" >&2; exit 1; }
 for file in extensions.conf manager.conf queues.conf musiconhold.conf; do
@@ -28,6 +41,16 @@ for file in extensions.conf manager.conf queues.conf musiconhold.conf; do
 done
 [ -d "$sounds" ] || fail "$sounds does not exist; name the folder of sounds: asterisk/attach.sh $etc SOUNDS"
 [[ $agi =~ ^[0-9a-zA-Z.-]+:[0-9]+$ ]] || fail "ACD_AGI=$agi is not host:port"
+if [ -n "$synced" ]; then
+    [[ $synced =~ ^/[0-9a-zA-Z./_-]+$ ]] || fail "ACD_SYNCED=$synced is not the whole path of a folder"
+    [[ $phone_context =~ ^[0-9a-zA-Z._-]+$ ]] || fail "ACD_PHONE_CONTEXT=$phone_context is no name of a context"
+    [ -f "$etc/pjsip.conf" ] || fail "$etc/pjsip.conf does not exist"
+    for file in ${certificate:+"$certificate" "$certificate_key"}; do
+        [[ $file =~ ^/[0-9a-zA-Z./_-]+$ && -f $file ]] || fail "$file is not there: ACD_CERTIFICATE and ACD_CERTIFICATE_KEY are whole paths"
+    done
+    # Asterisk would have no transport at all, and say so in its log alone.
+    [[ -z $certificate || ( $authorities =~ ^/[0-9a-zA-Z./_-]+$ && -d $authorities ) ]] || fail "$authorities does not exist (Debian: ca-certificates); name it in ACD_AUTHORITIES"
+fi
 
 # A new file is as open as the one that includes it: Asterisk gives up root before it reads them, and a file it cannot
 # read takes the whole including file with it.
@@ -81,6 +104,52 @@ sort = random
 END
 include "$etc/musiconhold.conf" '#include "acd-musiconhold.conf"'
 
+# What the directory knows. The folder belongs to whoever writes it, and Asterisk's group may read it, nobody else.
+if [ -n "$synced" ]; then
+    mkdir -p "$synced"
+    chown "${ACD_SYNC_USER:-root}:$(stat -c %g "$etc/pjsip.conf")" "$synced"
+    chmod 2750 "$synced"
+    if [ -n "$certificate" ]; then
+        way=$'transport = acd-tls\nmedia_encryption = sdes' partner='transport = acd-tls'
+    else
+        way=$'; No certificate was named: signalling and voices are not encrypted.\nmedia_encryption = no'
+        partner='; there is no transport for it yet: transport = ...'
+    fi
+    first "$etc/acd-pjsip.conf" "$etc/pjsip.conf" < <(
+        if [ -n "$certificate" ]; then
+            cat <<END
+; TLS 1.2 with forward secrecy (BSI TR-02102-2). Partners have to show a certificate that this machine trusts.
+[acd-tls]
+type = transport
+protocol = tls
+bind = 0.0.0.0:5061
+method = tlsv1_2
+cipher = ECDHE-ECDSA-AES256-GCM-SHA384,ECDHE-RSA-AES256-GCM-SHA384,ECDHE-ECDSA-AES128-GCM-SHA256,ECDHE-RSA-AES128-GCM-SHA256
+cert_file = $certificate
+priv_key_file = $certificate_key
+ca_list_path = $authorities
+verify_server = yes
+
+END
+        fi
+        template=$(<"$here/etc/acd-pjsip.conf")
+        template=${template//@PHONE_WAY@/$way} template=${template//@PHONE_CONTEXT@/$phone_context}
+        template=${template//@PHONE_CODECS@/g722,alaw} template=${template//@QUALIFY@/30}
+        template=${template//set_var = TRANSFER_CONTEXT=@TRANSFER_CONTEXT@/; set_var = TRANSFER_CONTEXT=your-context}
+        template=${template//@UDP_WAY@/; transport = the name of yours, where you have several for UDP}
+        template=${template//@TCP_WAY@/; transport = the name of yours}
+        template=${template//@TLS_WAY@/$partner} template=${template//@SYNCED@/$synced}
+        printf '%s\n' "$template"
+    )
+    include "$etc/pjsip.conf" '#include "acd-pjsip.conf"'
+    include "$etc/queues.conf" "#tryinclude \"$synced/current/queues-acd.conf\""
+    mkdir -p "$sounds/de/custom"
+    ours="$sounds/de/custom/acd"
+    [ -e "$ours" ] && [ ! -L "$ours" ] && fail "$ours is there already; prompts of the directory belong there"
+    ln -sfn "$synced/current/sounds/de/acd" "$ours"
+    echo "linked   $ours"
+fi
+
 if [ ! -s "$secret_file" ]; then
     mkdir -p "$(dirname "$secret_file")"
     (umask 077; od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$secret_file"; echo >>"$secret_file")
@@ -104,6 +173,10 @@ grep -qE '^#include "?manager\.d/' "$etc/manager.conf" || include "$etc/manager.
 mode=$(stat -c %A "$etc/manager.d/acd.conf")
 [ "${mode:7:1}" = - ] || echo "WARNING  $etc/manager.d/acd.conf holds a secret and everybody may read it, like manager.conf: chmod o-r both"
 [ -n "$members" ] || echo "WARNING  nobody rings when the service is gone: name phones in ACD_FAILSAFE_MEMBERS, or in $etc/acd-queues.conf"
+if [ -n "$synced" ]; then
+    [ -n "$certificate" ] || echo "WARNING  phones of the directory will not encrypt: name ACD_CERTIFICATE, remove $etc/acd-pjsip.conf and run this again"
+    [ "$phone_context" != acd-agent-codes ] || echo "WARNING  phones of the directory can dial *71 to *74 and nothing else, not even 112: name ACD_PHONE_CONTEXT, or change it in $etc/acd-pjsip.conf"
+fi
 datadir=$(dirname "$sounds")
 compgen -G "$datadir/moh/*" >/dev/null || echo "WARNING  $datadir/moh is empty: callers would wait in silence (Debian: asterisk-moh-opsound-wav)"
 
@@ -120,4 +193,10 @@ Left to do by hand:
   4. For every failsafe group of your directory a queue [acd-failsafe-GROUP](acd-failsafe) in $etc/acd-queues.conf;
      a group without one rings acd-failsafe-general.
   5. Then: asterisk -rx 'core reload'
+END
+[ -z "$synced" ] || cat <<END
+For phones, partners and prompts of the directory:
+  6. In asterisk.conf, [options]:                    sounds_search_custom_dir = yes      (then restart Asterisk)
+  7. What stands in pjsip.conf already and in the directory as well has to be named in ACD_ASTERISK__BY_HAND.
+  8. ACD_ASTERISK__SYNC=$synced for the service here, or a timer: asterisk/systemd/
 END

@@ -133,10 +133,15 @@ calendar = "theirs"
 channels = 4
 calls_per_hour = 60
 min_gain = 45.5
+host = "sip.oldenburg.example:5070"
+transport = "tcp"
+srtp = false
 
 [[failsafe_profiles]]
 name = "standard"
 group = "all"
+phones = ["front-desk", "phone-bert"]
+team = "centre"
 
 [[trunks]]
 name = "trunk"

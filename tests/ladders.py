@@ -17,7 +17,7 @@ from dialog_acd.core.model import (
     EntryKind,
     Partner,
     PartnerId,
-    QueueId,
+    SwitchKind,
 )
 from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.testing import Scenario, demo_directory
@@ -89,7 +89,7 @@ def partner_fails(acd: Scenario, call: str, reason: str = "busy", partner: str =
 
 
 def switched(acd: Scenario, until: str | None, queue: str = "langenhagen") -> Scenario:
-    return acd.tell(m.QueueSwitched(QueueId(queue), moment(until) if until else None, "frau-meyer"))
+    return acd.tell(m.SupervisorSwitched(SwitchKind.OVERFLOW, queue, moment(until) if until else None, "frau-meyer"))
 
 
 def shut(directory: Directory, *, holiday: bool) -> Directory:

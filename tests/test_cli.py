@@ -372,7 +372,7 @@ def test_settings_of_the_identity_provider_that_cannot_be_used_end_the_start(des
     sign_in(desk, "", "acd-operators=emperor")
     assert desk.refuses("serve") == (
         "ACD_OIDC__ISSUER: is missing; ACD_OIDC__ROLES: 'acd-operators=emperor' names no role; "
-        "there are: operator, town-admin, supervisor, auditor"
+        "there are: operator, town-admin, supervisor, auditor, desk"
     )
 
 
@@ -642,3 +642,54 @@ def test_a_role_nobody_has(desk: Desk) -> None:
     status, out, err = desk.run("token", "create", "--name", "x", "--role", "emperor")
     assert (status, out) == (2, "")
     assert "emperor" in err
+
+
+# ---------------------------------------------------------------- what Asterisk must know
+
+
+@pytest.fixture
+def synced(desk: Desk) -> Path:
+    """A folder, and an Asterisk that takes what is in it."""
+    folder = desk.folder / "synced"
+    folder.mkdir(mode=0o750)
+    desk.set(ACD_ASTERISK__RELOAD="true", ACD_ASTERISK__CHECK=f"cat {folder}/current/pjsip-acd-agents.conf")
+    return folder
+
+
+def test_phones_of_the_directory_are_synced_and_their_passwords_told(desk: Desk, synced: Path) -> None:
+    desk.has_directory()
+    assert desk.run("asterisk", "sync", str(synced)) == (0, "version 1: 3 files changed, Asterisk was reloaded\n", "")
+    assert desk.run("asterisk", "sync", str(synced)) == (0, "nothing has changed\n", "")
+    status, password, _ = desk.run("asterisk", "password", "phone-anna", str(synced))
+    assert (status, len(password.strip())) == (0, 32)
+    rendered = (synced / "current" / "pjsip-acd-agents.conf").read_text()
+    assert f"username = phone-anna\npassword = {password}" in rendered
+
+
+def test_a_file_may_be_synced_before_there_is_a_database(desk: Desk, synced: Path) -> None:
+    (desk.folder / "directory.toml").write_text(TOWN)
+    status, said, _ = desk.run("asterisk", "sync", str(synced), "--directory", str(desk.folder / "directory.toml"))
+    assert (status, said) == (0, "3 files changed, Asterisk was reloaded\n")
+    assert not (desk.folder / "acd.sqlite").exists()
+
+
+def test_a_sync_that_asterisk_does_not_take(desk: Desk, synced: Path) -> None:
+    desk.has_directory()
+    desk.set(ACD_ASTERISK__RELOAD="false")
+    assert desk.refuses("asterisk", "sync", str(synced)).endswith("`false` ended with status 1: it said nothing")
+
+
+@pytest.mark.parametrize("half", [("--url", "https://acd.example"), ("--token-file", "x")])
+def test_an_address_without_a_token_or_a_token_without_an_address(
+    desk: Desk, synced: Path, half: tuple[str, str]
+) -> None:
+    assert desk.refuses("asterisk", "sync", str(synced), *half) == "--url and --token-file belong together"
+
+
+def test_nobody_makes_a_database_to_sync_from(desk: Desk, synced: Path) -> None:
+    assert "acd.sqlite" in desk.refuses("asterisk", "sync", str(synced))
+    assert not (desk.folder / "acd.sqlite").exists()
+
+
+def test_the_password_of_a_phone_nobody_knows(desk: Desk, synced: Path) -> None:
+    assert "no password for a phone 'phone-nina'" in desk.refuses("asterisk", "password", "phone-nina", str(synced))

@@ -16,6 +16,7 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.model import AgentId, CallId, OfferId, Phone, QueueId, TenantId
+from dialog_acd.core.records import Amendment
 from dialog_acd.engine import Engine, Stopped
 from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory
 from patience import Awaited
@@ -83,9 +84,13 @@ class Switchboard:
 class Shelf:
     def __init__(self) -> None:
         self.records: list[CallRecord] = []
+        self.amendments: list[Amendment] = []
 
     def put(self, record: CallRecord) -> None:
         self.records.append(record)
+
+    def amend(self, amendment: Amendment) -> None:
+        self.amendments.append(amendment)
 
 
 class Diary:
@@ -181,14 +186,15 @@ async def test_everything_goes_to_whom_it_concerns(bench: Bench) -> None:
     call = CallId("c1")
     treat, order = m.Treat(call, m.Verdict.HOLD), hold("c1")
     intent = m.RememberIntent(AgentId("anna"), "ready", "", bench.clock.now())
-    notice = entered_failsafe("c1")
-    bench.core.answer = lambda _: [treat, order, intent, notice]
+    notice, amend = entered_failsafe("c1"), m.AmendRecord(Amendment(call, bench.clock.now(), test=True))
+    bench.core.answer = lambda _: [treat, order, intent, notice, amend]
     async with bench.turning():
-        assert await bench.engine.ask(held("c1")) == [treat, order, intent, notice]
+        assert await bench.engine.ask(held("c1")) == [treat, order, intent, notice, amend]
     assert bench.switch.orders == [order]
     assert bench.diary.intents == [intent]
     assert bench.notices == [notice]
     assert bench.shelf.records == []
+    assert bench.shelf.amendments == [amend.amendment]
 
 
 async def test_a_finished_call_is_on_the_shelf_before_the_asker_hears_of_it(

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast, get_args
 
 import pytest
@@ -16,7 +17,7 @@ from structlog.testing import capture_logs
 from dialog_acd import log
 from dialog_acd.core import messages as m
 from dialog_acd.core.messages import CallArrived
-from dialog_acd.core.model import CallId, PartnerId, QueueId, TenantId
+from dialog_acd.core.model import CallId, PartnerId, QueueId, SwitchKind, TenantId
 from dialog_acd.testing import LANGENHAGEN, Scenario
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def test_a_call_is_one_line_with_its_whole_story() -> None:
             "log_level": "info",
             "call": "c1",
             "tenant": "langenhagen",
+            "test": False,
             "queue": "langenhagen",
             "kind": "main-number",
             "dialled": LANGENHAGEN,
@@ -154,6 +156,17 @@ def test_a_notice_is_one_line(notice: m.Notice, event: str, level: str) -> None:
         log.tell(notice)
     assert [(line["event"], line["log_level"]) for line in lines] == [(event, level)]
     assert "c1" in lines[0].values()
+
+
+def test_what_is_switched_is_told_with_who_and_until_when_and_its_number_can_be_read() -> None:
+    until = datetime(2026, 3, 2, 16, tzinfo=UTC)
+    with capture_logs() as lines:
+        log.tell(m.SwitchTurned(SwitchKind.CLOSURE, "+495117307", until, "leitstelle", "power-cut"))
+        log.tell(m.SwitchTurned(SwitchKind.OVERFLOW, "hall", None, "leitstelle", why="its time is over"))
+    closed, over = (log._mask_numbers(None, "", line) for line in lines)
+    assert (closed["entry"], closed["until"]) == ("+495117307", "2026-03-02T16:00:00+00:00")
+    assert (closed["by"], closed["prompt"]) == ("leitstelle", "power-cut")
+    assert (over["queue"], over["until"], over["why"]) == ("hall", None, "its time is over")
 
 
 def test_no_kind_of_notice_makes_the_log_stumble() -> None:

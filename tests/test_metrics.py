@@ -12,6 +12,7 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.directory import Directory
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import (
+    UNASSIGNED,
     Agent,
     AgentId,
     CallId,
@@ -24,6 +25,7 @@ from dialog_acd.core.model import (
     Queue,
     QueueId,
     Step,
+    SwitchKind,
     Tenant,
     TenantId,
 )
@@ -206,6 +208,68 @@ def test_what_somebody_should_look_at(board: Board) -> None:
     assert scrape("acd_calls_ended_total", result="abandoned", reason="ringing") == 1
 
 
+def test_calls_that_moved_to_a_town_because_it_was_named() -> None:
+    """What a town has is what was counted for it, and what it got, less what it lost."""
+    board, call, laatzen = Board(), CallId("c1"), TenantId("laatzen")
+    tenants = (*DIRECTORY.tenants, Tenant(laatzen, "Laatzen", "Laatzen"))
+    number = Entry("115", TOWN, HALL, EntryKind.SERVICE_115, "day", candidates=(TOWN, laatzen))
+    board.metrics.directory_changed(replace(DIRECTORY, tenants=tenants, entries=(*DIRECTORY.entries, number)))
+    scrape = board.scrape()
+    assert ("115", "hall", "unassigned") in scrape.series("acd_calls_offered_total")
+    assert ("115", "hall", "langenhagen") not in scrape.series("acd_calls_offered_total")
+    for name in ("acd_calls_moved_to_total", "acd_calls_moved_from_total"):
+        assert {scrape(name, tenant=t) for t in ("unassigned", "langenhagen", "laatzen")} == {0}
+    board.tell(
+        m.CallOffered(call, UNASSIGNED, HALL, EntryKind.SERVICE_115),
+        m.CallAssigned(call, UNASSIGNED, TOWN, "anna", ANNA),
+        m.CallAssigned(call, TOWN, laatzen, "desk"),
+    )
+    scrape = board.scrape()
+    assert scrape("acd_calls_offered_total", tenant="unassigned", queue="hall", kind="115") == 1
+    gained = {t: scrape("acd_calls_moved_to_total", tenant=t) for t in ("unassigned", "langenhagen", "laatzen")}
+    lost = {t: scrape("acd_calls_moved_from_total", tenant=t) for t in ("unassigned", "langenhagen", "laatzen")}
+    assert (gained, lost) == (
+        {"unassigned": 0, "langenhagen": 1, "laatzen": 1},
+        {"unassigned": 1, "langenhagen": 1, "laatzen": 0},
+    )
+
+
+def test_a_test_call_is_in_a_counter_of_its_own_and_in_no_other(board: Board) -> None:
+    before, call = board.scrape().samples, CallId("c1")
+    waited = timedelta(seconds=5)
+    board.tell(
+        m.CallOffered(call, TOWN, HALL, MAIN, test=True),
+        m.NumberUnknown(call, "0511 999", test=True),
+        m.OfferMissed(call, HALL, ANNA, m.OfferFailure.NO_ANSWER, test=True),
+        m.OfferTaken(call, HALL, ANNA, test=True),
+        m.CallAnswered(call, TOWN, HALL, MAIN, ANNA, waited, in_time=True, test=True),
+        m.CallAbandoned(call, TOWN, HALL, MAIN, waited, test=True),
+        m.CallDiverted(call, TOWN, HALL, PartnerId("oldenburg"), "waited 120 s", test=True),
+        m.FailsafeEntered(call, TOWN, HALL, "heartbeat", test=True),
+        m.CallAssigned(call, UNASSIGNED, TOWN, "anna", test=True),
+        replace(ended(Result.SERVED, "talked"), test=True),
+    )
+    after = board.scrape().samples
+    changed = {key: value for key, value in after.items() if value != before.get(key)}
+    assert changed == {("acd_test_calls_total", (("result", "served"),)): 1}
+
+
+def test_calls_marked_later_have_been_counted_like_everybodys(board: Board) -> None:
+    call = CallId("c1")
+    board.tell(m.CallOffered(call, TOWN, HALL, MAIN), m.TestMarked(call, test=True, by="lead"))
+    board.tell(m.TestMarked(call, test=False, by="lead"), ended(Result.SERVED, "talked"))
+    scrape = board.scrape()
+    assert scrape("acd_calls_marked_test_total") == 1
+    assert scrape("acd_calls_ended_total", result="served", reason="talked") == 1
+    assert scrape("acd_test_calls_total", result="served") == 0
+
+
+def test_a_living_test_call_is_in_no_gauge(board: Board) -> None:
+    view = CallView(CallId("c1"), TOWN, HALL, MAIN, CallState.WAITING, NOON, None)
+    board.seen = AcdView(NOON, True, (), (), (view, replace(view, id=CallId("c2"), test=True)))
+    assert board.scrape()("acd_calls_live", state="waiting") == 1
+
+
 # ---------------------------------------------------------------- labels
 
 
@@ -298,6 +362,7 @@ def test_gauges_are_the_picture_of_this_moment(board: Board) -> None:
         (QueueView(HALL, "Rathaus", 2, timedelta(seconds=41.5), 1, 3, 0),),
         (agent(1), agent(2, work=Work.TALKING), agent(3, work=Work.TALKING)),
         (call(1, CallState.WAITING), call(2, CallState.WAITING), call(3, CallState.CONNECTED)),
+        tuple(m.Switch(SwitchKind.CLOSURE, number, NOON, "x", NOON) for number in ("115", "+495117307")),
     )
     busy = board.scrape()
     assert busy("acd_calls_waiting", queue="hall") == 2
@@ -306,6 +371,9 @@ def test_gauges_are_the_picture_of_this_moment(board: Board) -> None:
     assert busy("acd_agents", state="available") == 1
     assert busy("acd_calls_live", state="waiting") == 2
     assert busy("acd_calls_live", state="connected") == 1
+    assert busy("acd_switches", kind="closure") == 2
+    assert busy("acd_switches", kind="overflow") == 0
+    assert "495117307" not in busy.text
     board.seen = replace(board.seen, queues=(), agents=(), calls=())
     quiet = board.scrape()
     assert quiet("acd_agents", state="talking") == 0
@@ -318,6 +386,7 @@ def test_every_state_is_there_at_zero(board: Board) -> None:
         ("signed-out",), ("not-ready",), ("available",), ("offered",), ("talking",), ("wrap-up",),
         ("phone-in-use",), ("phone-unreachable",), ("set-aside",),
     }  # fmt: skip
+    assert scrape.series("acd_switches") == {(kind,) for kind in SwitchKind}
     assert scrape.series("acd_calls_live") == {(state,) for state in CallState if state is not CallState.ENDED}
 
 
@@ -419,8 +488,9 @@ def test_counters_are_counters_and_gauges_are_gauges(board: Board) -> None:
         if not family.name.endswith("_created")
     }
     assert {name for name, kind in kinds.items() if kind == "gauge"} == {
-        "acd_calls_waiting", "acd_longest_wait_seconds", "acd_agents", "acd_calls_live", "acd_ami_link_up",
-        "acd_event_lag_seconds", "acd_heartbeat_age_seconds", "acd_inbox_depth", "acd_records_pending",
+        "acd_switches", "acd_calls_waiting", "acd_longest_wait_seconds", "acd_agents", "acd_calls_live",
+        "acd_ami_link_up", "acd_event_lag_seconds", "acd_heartbeat_age_seconds", "acd_inbox_depth",
+        "acd_records_pending",
     }  # fmt: skip
     assert kinds["acd_ami_reconnects"] == kinds["acd_records_written"] == kinds["acd_agi_questions"] == "counter"
     assert kinds["acd_wait_seconds"] == "histogram"

@@ -59,6 +59,17 @@ def test_the_example_fits_the_demo_directory_and_draws_no_remark() -> None:
     assert remarks(directory, MONDAY) == ()
 
 
+def test_the_example_of_a_shared_number_fits_the_demo_directory() -> None:
+    content = tomllib.loads(DEMO.read_text(encoding="utf-8"))
+    [block] = [tomllib.loads(block) for block in BLOCKS if block.startswith("test_callers")]
+    content["entries"] = [e for e in content["entries"] if e.get("number") != "115"] + block["entries"]
+    content["tenants"] += block["tenants"]
+    directory = directory_from_plain(content | {"test_callers": block["test_callers"]}, Path("README.md"))
+    shared = directory.entry_for("115", at=MONDAY).entry
+    assert len(shared.candidates) == 4
+    assert directory.tenant_coded["5"].id == "laatzen"
+
+
 @pytest.mark.parametrize("command", dict.fromkeys(COMMANDS))
 def test_what_is_to_be_typed_works_in_a_fresh_clone(command: str) -> None:
     program = Path(sys.executable).with_name("dialog-acd")

@@ -78,6 +78,22 @@ def test_friday_afternoon_at_115(operator: Operator) -> None:
     assert "  closed by hours for 115, internal: partner oldenburg  <- closed by hours" in read
 
 
+def test_which_town_a_shared_number_is_for_the_agent_says(operator: Operator) -> None:
+    two = COUNTY.replace(
+        "[[tenants]]", '[[tenants]]\nid = "seevetal"\nname = "Seevetal"\nlabel = "Seevetal"\n\n[[tenants]]', 1
+    )
+    shared = two.replace('kind = "115"\nfailsafe', 'kind = "115"\ncandidates = ["harburg", "seevetal"]\nfailsafe')
+    operator.file.write_text(shared)
+    at = "2026-03-06T10:00"
+    assert "tenant    to be named by the agent: Landkreis Harburg or Seevetal" in operator.reads("115", at)
+    said = operator.json("115", at)
+    assert (said["tenant"], said["candidates"]) == ("unassigned", ["harburg", "seevetal"])
+    assert (operator.json("04171 693-0", at)["tenant"], operator.json("04171 693-0", at)["candidates"]) == (
+        "harburg",
+        [],
+    )
+
+
 def test_friday_a_second_before_three(operator: Operator) -> None:
     read = operator.reads("115", "2026-03-06T14:59:59")
     assert "at        Fri 06.03.2026 14:59:59: open" in read
@@ -170,7 +186,7 @@ def test_closed_with_a_callback_says_both(operator: Operator) -> None:
 
 def test_help_says_what_is_not_looked_at(shell: Shell) -> None:
     _, out, _ = shell.run("route", "--help")
-    assert "what a supervisor has switched over is not known here" in " ".join(out.split())
+    assert "what a supervisor has switched is not known here" in " ".join(out.split())
 
 
 def test_where_115_was_dialled_is_told_where_the_trunk_tells(operator: Operator) -> None:
@@ -217,6 +233,7 @@ def test_json_says_all_there_is(operator: Operator) -> None:
         "at": "2026-03-06T15:30:00+01:00",
         "kind": "115",
         "tenant": "harburg",
+        "candidates": [],
         "entry": "115",
         "found_by": "number 115",
         "active_from": None,
@@ -232,7 +249,7 @@ def test_json_says_all_there_is(operator: Operator) -> None:
         "greeting": None,
         "announcement": None,
         "closing_prompt": "acd/closed",
-        "assuming": "everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over",
+        "assuming": "everybody in the directory is signed in and busy, no caller waits yet, no supervisor has switched",
         "steps": [
             {"step": "from 0 s: harburg>=4", "able": 1},
             {"step": "from 20 s: harburg>=2", "able": 2},

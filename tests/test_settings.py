@@ -149,3 +149,35 @@ def test_a_file_that_is_no_text(tmp_path: Path, content: bytes) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"cannot read it .*Is a directory"):
         read_secret(tmp_path, "it")
+
+
+# ---------------------------------------------------------------- commands
+
+
+def test_commands_are_words_with_semicolons_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACD_ASTERISK__RELOAD", """a -rx 'b; c' ; "d e"; ;f#g;""")
+    assert read_settings().asterisk.reload_commands == (("a", "-rx", "b; c"), ("d e",), ("f#g",))
+    monkeypatch.setenv("ACD_ASTERISK__CHECK", " ")
+    assert read_settings().asterisk.check_commands == ()
+
+
+def test_without_an_environment_asterisk_reloads_what_was_written_and_shows_it() -> None:
+    asterisk = read_settings().asterisk
+    assert asterisk.sync is None
+    assert asterisk.reload_commands == (
+        ("asterisk", "-rx", "module reload res_pjsip.so"),
+        ("asterisk", "-rx", "queue reload all"),
+    )
+    assert asterisk.check_commands == (("asterisk", "-rx", "pjsip show endpoint acd-synced"),)
+    assert asterisk.by_hand_names == ()
+
+
+def test_an_open_quote_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACD_ASTERISK__RELOAD", "asterisk -rx 'core reload")
+    with pytest.raises(SettingsInvalid, match=r"ACD_ASTERISK__RELOAD: .*No closing quotation"):
+        read_settings()
+
+
+def test_names_set_up_by_hand_have_commas_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACD_ASTERISK__BY_HAND", " desk-*, ,oldenburg")
+    assert read_settings().asterisk.by_hand_names == ("desk-*", "oldenburg")

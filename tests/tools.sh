@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a PostgreSQL to be real about, and the private Asterisk. Quick when both are there.
+# What the tests need beyond Python: a PostgreSQL to be real about, a voice for drafts, and the private Asterisk. Quick when all are there.
 set -euo pipefail
 if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
     [ "$(id -u)" = 0 ] || { echo "The tests need PostgreSQL: run 'apt-get install postgresql' or make test as root." >&2; exit 1; }
@@ -10,5 +10,11 @@ if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
     mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
     apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+fi
+if ! command -v espeak-ng >/dev/null; then
+    [ "$(id -u)" = 0 ] || { echo "The tests need espeak-ng: run 'apt-get install espeak-ng' or make test as root." >&2; exit 1; }
+    echo "installing espeak-ng for the tests"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends espeak-ng >/dev/null
 fi
 bash "$(dirname "$0")/../asterisk/provide.sh" >/dev/null

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -126,6 +127,25 @@ class PrivateAsterisk:
     @property
     def running(self) -> bool:
         return self._pid is not None and _is_ours(self._pid, self.home)
+
+    @property
+    def synced(self) -> Path:
+        """What Asterisk includes of the directory; `dialog-acd asterisk sync` writes it."""
+        return self.host_home / "synced"
+
+    @property
+    def sync_settings(self) -> dict[str, str]:
+        """What `dialog-acd asterisk sync` has to know: its commands, and that our own telephones are set up here."""
+
+        def console(command: str) -> str:
+            argv = ["asterisk", "-C", f"{self.home}/etc/asterisk.conf", "-rx", command]
+            return shlex.join(self.root.command(argv, uid=UID))
+
+        return {
+            "ACD_ASTERISK__RELOAD": "; ".join(map(console, ("module reload res_pjsip.so", "queue reload all"))),
+            "ACD_ASTERISK__CHECK": console("pjsip show endpoint acd-synced"),
+            "ACD_ASTERISK__BY_HAND": ",".join((*self.agents, *self.offices, "oldenburg")),
+        }
 
     @property
     def log(self) -> Path:
@@ -293,6 +313,8 @@ class PrivateAsterisk:
             "data/moh",
             "data/sounds",
             "data/sounds/de",
+            "data/sounds/de/custom",
+            "synced",
         ):
             (home / part).mkdir(exist_ok=True)
         values = {
@@ -305,6 +327,14 @@ class PrivateAsterisk:
             "PHONE_PORT": self.ports.phones,
             "PARTNER_PORT": self.ports.partner,
             "QUALIFY": self.qualify,
+            "PHONE_WAY": "transport = phones",
+            "PHONE_CONTEXT": "acd-agent",
+            "PHONE_CODECS": "alaw,ulaw",
+            "TRANSFER_CONTEXT": "acd-transfer",
+            "UDP_WAY": "transport = trunk",
+            "TCP_WAY": "; there is none here",
+            "TLS_WAY": "; there is none here",
+            "SYNCED": f"{self.home}/synced",
             "RTP_START": RTP_FIRST,
             "RTP_END": RTP_LAST,
         }
@@ -366,8 +396,9 @@ class PrivateAsterisk:
         links |= {
             data / "sounds" / "de" / german.name: package / "sounds" / "de" / german.name
             for german in self.root.host(package / "sounds" / "de").iterdir()
-            if german.name != "acd"
+            if german.name not in ("acd", "custom")
         }
+        links[data / "sounds" / "de" / "custom" / "acd"] = Path(f"{self.home}/synced/current/sounds/de/acd")
         for link, target in links.items():
             if not link.is_symlink():
                 link.symlink_to(target)

@@ -49,10 +49,10 @@ def templates(values: Mapping[str, object]) -> dict[str, str]:
 def phones(passwords: Mapping[str, str], names: Sequence[str]) -> str:
     """pjsip-phones.conf. One name for everything: endpoint, AOR, auth, so that `username` finds all three."""
     return "\n".join(
-        f"[{name}](phone)\nauth = {name}\naors = {name}\n"
+        f"[{name}](acd-phone)\nauth = {name}\naors = {name}\n"
         f'callerid = "{name}" <{extension_of(name)}>\n'
-        f"[{name}](phone-aor)\n"
-        f"[{name}](phone-auth)\nusername = {name}\npassword = {passwords[name]}\n"
+        f"[{name}](acd-phone-aor)\n"
+        f"[{name}](acd-phone-auth)\nusername = {name}\npassword = {passwords[name]}\n"
         for name in names
     )
 
@@ -60,7 +60,7 @@ def phones(passwords: Mapping[str, str], names: Sequence[str]) -> str:
 def failsafe_groups(groups: Mapping[str, Sequence[str]]) -> str:
     """queues-failsafe.conf. The device state interface is named, or a busy phone would be rung."""
     return "\n".join(
-        f"[acd-failsafe-{group}](failsafe)\n"
+        f"[acd-failsafe-{group}](acd-failsafe)\n"
         + "".join(f"member = PJSIP/{name},0,{name},PJSIP/{name}\n" for name in names)
         for group, names in groups.items()
     )

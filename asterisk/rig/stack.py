@@ -194,6 +194,8 @@ class Stack:
         self._ring, self._spread, self._talk = ring, spread, talk + announcement_length()
         self._with_phones, self._sign_in, self._messages, self._detach = phones, sign_in, messages, detach
         self._progress, self._started = progress or (lambda _: None), started or (lambda _what, _pid: None)
+        self.syncs = False
+        """Whether the service keeps what Asterisk knows at what the directory says."""
         self.api_port = 0
         self.phones_port = 0
         self.phones: Sipp | None = None
@@ -241,6 +243,8 @@ class Stack:
             "ACD_API__TOKEN_FILE": str(self.token_file),
             "ACD_STORE__DATABASE_URL": self.database_url,
             "ACD_STORE__JOURNAL_DIR": str(self.run_dir / "journal"),
+            **self.asterisk.sync_settings,
+            **({"ACD_ASTERISK__SYNC": str(self.asterisk.synced)} if self.syncs else {}),
         }
 
     # Life

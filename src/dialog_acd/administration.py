@@ -99,6 +99,10 @@ class Administration:
         self._store, self._clock, self._in_force = store, clock, in_force
         self._one_at_a_time = asyncio.Lock()
 
+    async def current(self) -> int:
+        """Number of the version in force."""
+        return await self._store.current()
+
     async def told(self, version: int | None = None) -> Told:
         """The directory in force, or as it was. Raises ``NoSuchVersion``."""
         number, directory = await self._store.plain_of(version)
@@ -187,12 +191,14 @@ class Administration:
     async def put(
         self, wanted: Directory, by: str, why: str, expected: int | None, *, dry_run: bool = False
     ) -> Changed:
-        """Put this directory in force, unless it says the same as the one there is. Raises ``DirectoryMoved``.
+        """Put this directory in force, unless it says the same as the one there is.
 
-        One in force that cannot be read any more keeps nobody from putting another in its place.
+        Raises ``DirectoryMoved``, and ``DirectoryInvalid`` for a prompt whose recording nobody has brought yet. One in
+        force that cannot be read any more keeps nobody from putting another in its place.
         """
         async with self._one_at_a_time:
             found, before = await self._found()
+            await self._require_recordings(wanted, before)
             lines = await asyncio.to_thread(differences, before, wanted)
             if found and before is None:
                 lines = (f"version {found}, which is in force, cannot be read, and all of it is replaced", *lines)
@@ -203,6 +209,18 @@ class Administration:
             number = await self._store.replace(wanted, edit, found if expected is None else expected)
             self._in_force(await asyncio.to_thread(wanted.prepare))
             return Changed(number, lines)
+
+    async def _require_recordings(self, wanted: Directory, before: Directory | None) -> None:
+        """Only of those that are new: where one has been lost, the directory can still be edited."""
+        known = {prompt.recording for prompt in before.prompts} if before is not None else set()
+        asked = {p.recording for p in wanted.prompts if p.recording is not None and p.recording not in known}
+        missing = await self._store.missing_recordings(asked) if asked else set()
+        if faults := [
+            f"prompt {p.id}: nobody has brought the recording {p.recording}: upload it first"
+            for p in wanted.prompts
+            if p.recording in missing
+        ]:
+            raise DirectoryInvalid(tuple(faults))
 
     async def _found(self) -> tuple[int, Directory | None]:
         """The version in force, and what it says: nothing where it cannot be read, or where there is none (0)."""

@@ -36,17 +36,21 @@ from dialog_acd.api.people import people_of
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.messages import DirectoryChanged
-from dialog_acd.core.model import OfferId
+from dialog_acd.core.messages import CallAssigned, DirectoryChanged
+from dialog_acd.core.model import UNASSIGNED, OfferId
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
+from dialog_acd.provisioning import FromDatabase, NoVoice, Provisioning
+from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.sound.studio import Studio
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
@@ -58,6 +62,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.messages import Notice
 
 log = structlog.get_logger()
 
@@ -140,7 +145,24 @@ async def serve(settings: Settings) -> None:
         GCCollector(registry=registry)
         metrics = Metrics(registry, acd.view)
         metrics.directory_changed(directory)
-        engine = Engine(acd, clock, writer, [metrics.observe, log_setup.tell], intents=memory, calls=callers)
+
+        def note_phone(notice: Notice) -> None:
+            """Who names a town by REST stands in the audit log by that; whoever does it at the phone, by this."""
+            if isinstance(notice, CallAssigned) and notice.agent is not None:
+                towns = {notice.before, notice.tenant} - {UNASSIGNED}
+                audit.put(
+                    at=clock.now(),
+                    who=notice.agent,
+                    role="agent",
+                    tenant=towns.pop() if len(towns) == 1 else None,
+                    action="calls.name-town",
+                    about=notice.call,
+                    outcome="done",
+                    details={"before": notice.before, "tenant": notice.tenant},
+                )
+
+        observers = [metrics.observe, log_setup.tell, note_phone]
+        engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers)
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
@@ -208,12 +230,26 @@ async def serve(settings: Settings) -> None:
             "engine": lambda: (not turning.done(), "turning" if not turning.done() else "stopped"),
         }
 
+        provisioning: Provisioning | None = None
+        if settings.asterisk.sync is not None:
+            provisioning = Provisioning(
+                settings.asterisk.sync, FromDatabase(directories), NoVoice(), clock, settings.asterisk
+            )
+            told = provisioning.told
+            # Calls go on without it, so it never makes the service unready: it only has something to say.
+            readiness["asterisk-files"] = lambda: (True, told())
+
         def in_force(changed: Directory) -> None:
             metrics.directory_changed(changed)
             engine.tell(DirectoryChanged(changed))
             log.info("directory.changed", entries=len(changed.entries), agents=len(changed.agents))
+            if provisioning is not None:
+                provisioning.wake()
 
         administration = Administration(directories, clock, in_force)
+        if provisioning is not None:
+            syncing = asyncio.create_task(provisioning.run(), name="provisioning")
+            stack.push_async_callback(_finish, syncing)
         api = create_api(
             engine,
             RecordReader(database),
@@ -223,6 +259,7 @@ async def serve(settings: Settings) -> None:
             token=token.get_secret_value(),
             tokens=TokenStore(database),
             audit_log=audit,
+            archive=Recordings(RecordingStore(database), Studio(), clock),
             now=clock.now,
             people=people,
         )

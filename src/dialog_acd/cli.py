@@ -1,5 +1,5 @@
-"""The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``check``, ``route``, ``simulate``,
-``token``.
+"""The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``asterisk``, ``check``, ``route``,
+``simulate``, ``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -17,7 +17,7 @@ import getpass
 import json
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.inquiry import Answer
+    from dialog_acd.core.model import Entry
     from dialog_acd.settings import Settings
     from dialog_acd.store.token_store import Token
 
@@ -74,6 +75,7 @@ def main() -> None:
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
+    _add_asterisk_commands(commands)
     check = commands.add_parser(
         "check", help="validate settings, secrets, database, directory and AMI login; remark on rules that cannot work"
     )
@@ -89,7 +91,7 @@ def main() -> None:
         "route",
         help="say what would happen to a call, and why",
         description="Say what would happen to a call, and why. The directory is asked, not the service that runs: who"
-        " is signed in there, who waits, and what a supervisor has switched over is not known here; the answer says"
+        " is signed in there, who waits, and what a supervisor has switched is not known here; the answer says"
         " what it assumes.",
     )
     route.add_argument("--called", required=True, metavar="NUMBER", help="as dialled; spaces and dashes do not matter")
@@ -151,6 +153,27 @@ def _add_directory_commands(commands: argparse._SubParsersAction[argparse.Argume
     for action in (apply, rollback):
         action.add_argument("--why", default="", help="kept with the version")
         action.add_argument("--by", default=getpass.getuser(), help="kept with the version (default: your login)")
+
+
+def _add_asterisk_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    asterisk = commands.add_parser("asterisk", help="what Asterisk must know of the directory: sync, password")
+    acts = asterisk.add_subparsers(dest="act", required=True, metavar="ACT")
+    sync = acts.add_parser(
+        "sync",
+        help="render phones, partners, failsafe groups and prompts into a folder that Asterisk includes",
+        description="Render what Asterisk must know (phones, partners, failsafe groups, prompts) into DIR, which it"
+        " includes, and run the commands of ACD_ASTERISK__RELOAD. Nothing is touched where nothing has changed.",
+    )
+    sync.add_argument("folder", type=Path, metavar="DIR")
+    where = sync.add_mutually_exclusive_group()
+    where.add_argument("--directory", type=Path, metavar="FILE", help="from this file (default: from the database)")
+    where.add_argument("--url", help="from the REST API of the service on another host, as https://acd.example")
+    sync.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="with --url: its first line is the token of an auditor"
+    )
+    password = acts.add_parser("password", help="print a phone's password, for whoever sets the phone up")
+    password.add_argument("phone", metavar="PHONE")
+    password.add_argument("folder", type=Path, metavar="DIR")
 
 
 def _add_token_commands(parser: argparse.ArgumentParser) -> None:
@@ -245,6 +268,42 @@ async def _rules_as_code(settings: Settings, asked: argparse.Namespace) -> int:
     print("\n".join(changed.differences) or "nothing changes")
     if changed.differences and not asked.dry_run:
         print(f"version {changed.version} is in force; a service that runs takes it with SIGHUP (kill -HUP)")
+    return 0
+
+
+async def _asterisk(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd import provisioning
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.settings import read_secret
+
+    if asked.act == "password":
+        print(provisioning.password_of(asked.folder, asked.phone))
+        return 0
+    if (asked.url is None) != (asked.token_file is None):
+        raise provisioning.SyncRefused("--url and --token-file belong together")
+    async with AsyncExitStack() as stack:
+        source: provisioning.Source
+        if asked.directory is not None:
+            source = provisioning.FromFile(asked.directory)
+        elif asked.url is not None:
+            token = read_secret(asked.token_file, "the API token").get_secret_value()
+            source = await stack.enter_async_context(provisioning.FromApi(asked.url, token))
+        else:
+            from dialog_acd.store.directory_store import DirectoryStore
+
+            database = await stack.enter_async_context(_database(settings, create=False))
+            source = provisioning.FromDatabase(DirectoryStore(database))
+        sync = provisioning.Provisioning(asked.folder, source, provisioning.NoVoice(), SystemClock(), settings.asterisk)
+        done = await sync.sync()
+    for note in done.notes:
+        print(f"note  {note}", file=sys.stderr)
+    told = f"version {done.version}: " if done.version else ""
+    asterisk = "Asterisk was reloaded" if done.reloaded else "Asterisk had nothing to reload"
+    print(
+        f"{told}{_count(done.changed, 'file')} changed, {asterisk}"
+        if done.changed or done.reloaded
+        else "nothing has changed"
+    )
     return 0
 
 
@@ -388,6 +447,12 @@ def _dates(directory: Directory, found: Resolution) -> list[str]:
     return lines
 
 
+def _towns(directory: Directory, entry: Entry) -> str:
+    if not entry.candidates:
+        return directory.tenant[entry.tenant].name
+    return f"to be named by the agent: {' or '.join(directory.tenant[town].name for town in entry.candidates)}"
+
+
 def _route_text(directory: Directory, answer: Answer, *, why: bool) -> str:
     entry, opening, caller, diversion = answer.found.entry, answer.opening, answer.caller, answer.diversion
     forwarded = []
@@ -398,7 +463,7 @@ def _route_text(directory: Directory, answer: Answer, *, why: bool) -> str:
         f"number    {_number_text(answer)}",
         *([f"caller    {caller}"] if caller else []),
         *forwarded,
-        f"tenant    {directory.tenant[entry.tenant].name}",
+        f"tenant    {_towns(directory, entry)}",
         f"entry     {entry.kind.value}",
         *_dates(directory, answer.found),
         f"at        {answer.at.astimezone(BERLIN):%a %d.%m.%Y %H:%M:%S}: {answer.hours}",
@@ -559,6 +624,7 @@ _COMMANDS = {
     "backup": _backup,
     "load": _load,
     "directory": _rules_as_code,
+    "asterisk": _asterisk,
     "check": _check,
     "route": _route,
     "simulate": _simulate,

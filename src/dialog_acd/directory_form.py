@@ -50,6 +50,7 @@ from dialog_acd.core.model import (
     TeamId,
     Tenant,
     TenantId,
+    Transport,
     Trunk,
     Waiver,
 )
@@ -318,6 +319,16 @@ class PartnerTable(Table):
     min_gain: Seconds = _field(
         "Nobody is sent away whom our own people would serve within so many seconds.", 20, default=0
     )
+    host: Name | None = _field(
+        "Where it speaks SIP, name or address, with a port where it is not the usual one; absent: its endpoint in"
+        " Asterisk is set up by hand.",
+        "sip.oldenburg.example:5061",
+        default=None,
+    )
+    transport: Annotated[Transport, Field(strict=False)] = _field(
+        "How SIP travels there: `tls`, `tcp` or `udp`.", "tls", default=Transport.TLS
+    )
+    srtp: bool = _field("The voices are encrypted; only with `tls`.", True, default=True)
 
 
 class FailsafeTable(Table):
@@ -331,6 +342,12 @@ class FailsafeTable(Table):
         ["8:00-18:00,mon-fri,*,*"],
         default=[],
     )
+    phones: list[Name] = _field(
+        "Phones of the group; with neither these nor a team it is set up by hand, or by another profile that names it.",
+        ["phone-21", "front-desk"],
+        default=[],
+    )
+    team: Name | None = _field("The phones of its agents belong to the group as well.", "centre", default=None)
 
 
 class QueueTable(Table):
@@ -490,11 +507,21 @@ def directory_of(table: DirectoryTable) -> Directory:
                 channels=p.channels,
                 calls_per_hour=p.calls_per_hour,
                 min_gain=_duration(p.min_gain),
+                host=p.host,
+                transport=p.transport,
+                srtp=p.srtp,
             )
             for p in table.partners
         ),
         failsafe_profiles=tuple(
-            FailsafeProfile(p.name, p.group, PartnerId(p.partner) if p.partner else None, tuple(p.hours))
+            FailsafeProfile(
+                name=p.name,
+                group=p.group,
+                partner=PartnerId(p.partner) if p.partner else None,
+                hours=tuple(p.hours),
+                phones=tuple(Phone(phone) for phone in p.phones),
+                team=TeamId(p.team) if p.team else None,
+            )
             for p in table.failsafe_profiles
         ),
         trunks=tuple(Trunk(t.name, t.number_format, t.area_code, t.country_code) for t in table.trunks),

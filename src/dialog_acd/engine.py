@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.acd import Acd
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import CallId
-    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.records import Amendment, CallRecord
     from dialog_acd.core.view import AcdView, CallStory
 
 log = structlog.get_logger()
@@ -64,6 +64,10 @@ class CallMemory(Protocol):
 class RecordSpool(Protocol):
     def put(self, record: CallRecord) -> None:
         """Take a record in; returns at once and never raises."""
+        ...
+
+    def amend(self, amendment: Amendment) -> None:
+        """Change a record that was taken in before, wherever it is by now; returns at once and never raises."""
         ...
 
 
@@ -227,6 +231,8 @@ class Engine:
             self._records.put(order.record)
             if self._calls is not None:
                 self._calls.forget(order.record.call)
+        elif isinstance(order, m.AmendRecord):
+            self._records.amend(order.amendment)
         elif isinstance(order, m.RememberCall):
             if self._calls is not None:
                 self._calls.put(order)

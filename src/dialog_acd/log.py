@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dialog_acd.core import messages as m
+from dialog_acd.core.switches import OF_ENTRIES
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _NUMBER = re.compile(r"(?<!\w)(?<!\w\.)(\+?[0-9]{1,5})[0-9]{4,}([0-9]{3})(?!\w|\.\w)")
-_OURS = frozenset({"event", "level", "timestamp", "call", "offer", "dialled"})
-"""What is no caller's number, and has to be read as it is. What they dialled is ours and public.
+_OURS = frozenset({"event", "level", "timestamp", "call", "offer", "dialled", "entry"})
+"""What is no caller's number, and has to be read as it is. What they dialled is ours and public, and so is an entry.
 
 Everything else is looked through: a number also comes along in a signal the core choked on, in Asterisk's own words
 and in a traceback, where nobody thought of it.
@@ -76,6 +77,7 @@ def tell(notice: m.Notice) -> None:
                 "call.ended",
                 call=r.call,
                 tenant=r.tenant,
+                test=r.test,
                 queue=r.queue,
                 kind=r.kind.value,
                 dialled=r.dialled,
@@ -104,6 +106,14 @@ def tell(notice: m.Notice) -> None:
             log.info("call.diverted", call=call, partner=partner, why=why)
         case m.CallbackPromised(call=call, tenant=tenant, queue=queue):
             log.info("callback.promised", call=call, tenant=tenant, queue=queue)
+        case m.CallAssigned(call=call, before=before, tenant=tenant, by=by):
+            log.info("call.assigned", call=call, before=before, tenant=tenant, by=by)
+        case m.TestMarked(call=call, test=test, by=by):
+            log.info("call.marked", call=call, test=test, by=by)
+        case m.SwitchTurned(kind=kind, about=about, until=until, by=by, prompt=prompt, why=why):
+            which = {"entry" if kind in OF_ENTRIES else "queue": about}
+            end = None if until is None else until.isoformat()
+            log.info("switch.turned", kind=str(kind), until=end, by=by, prompt=prompt, why=why, **which)
         case m.PictureDiffered(call=call, what=what):
             log.warning("picture.differed", call=call, what=what)
         case m.Ignored(signal=signal, why=why, about=about):

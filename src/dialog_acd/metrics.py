@@ -11,6 +11,15 @@ else it counts as ``other``.
 Every labelled counter whose values can be known starts at 0 when the directory names them: ``increase()`` sees
 nothing in a series that appears with its first 1, and the first call of the day would be missing.
 
+What is counted cannot be counted otherwise later, and the town of a call to a number that several towns share is named
+when the call is over, as a rule. Such calls stay with the tenant ``unassigned`` in the counters of calls, whoever got
+them; ``acd_calls_moved_to_total`` and ``acd_calls_moved_from_total`` count at each town the calls it got by a naming
+and those it lost by one, so that the two together correct any sum over a longer time. What is billed is counted from
+records, never from here.
+
+Calls known at the door as test calls are in ``acd_test_calls_total`` and in nothing else about calls. Who is marked as
+one later has been counted like everybody; ``acd_calls_marked_test_total`` says how many those are.
+
 The registry is passed in; there is none at module level, so two services in one process (a test, a simulation)
 do not add up.
 """
@@ -27,7 +36,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.model import Trigger
+from dialog_acd.core.model import UNASSIGNED, SwitchKind, Trigger
 from dialog_acd.core.records import Result
 
 if TYPE_CHECKING:
@@ -143,6 +152,16 @@ class Metrics(Collector):
             buckets=WAIT_BUCKETS,
             registry=registry,
         )
+        self._moved_to = counter(
+            "acd_calls_moved_to_total", "Calls a town got because somebody named it, or unassigned again.", ("tenant",)
+        )
+        self._moved_from = counter(
+            "acd_calls_moved_from_total", "Calls a town, or unassigned, lost because another was named.", ("tenant",)
+        )
+        self._tests = counter(
+            "acd_test_calls_total", "Finished test calls, known as such at the door; in no other counter.", ("result",)
+        )
+        self._marked = counter("acd_calls_marked_test_total", "Calls marked as test calls later, and counted before.")
         self._offers = counter("acd_offers_total", "Offers of a call to an agent by how they ended.", ("result",))
         self._unknown_numbers = counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.")
         self._failsafe = counter("acd_failsafe_entered_total", "Calls Asterisk went on with alone.", ("why",))
@@ -157,6 +176,7 @@ class Metrics(Collector):
         for result in OFFER_RESULTS:
             self._offers.labels(result)
         for outcome, reasons in OUTCOMES.items():
+            self._tests.labels(outcome.value)
             for reason in reasons:
                 self._ended.labels(outcome.value, reason)
         for why in (*FAILSAFE_WHYS, OTHER):
@@ -173,8 +193,13 @@ class Metrics(Collector):
         """Start at 0 every series the directory makes possible. What it no longer names keeps its count."""
         self._partners = frozenset(directory.partner)
         for entry in directory.entries:
+            tenant = UNASSIGNED if entry.candidates else entry.tenant
             for family in (self._offered, self._answered, self._in_time, self._abandoned):
-                family.labels(entry.tenant, entry.queue, entry.kind.value)
+                family.labels(tenant, entry.queue, entry.kind.value)
+        shared = (entry for entry in directory.entries if entry.candidates)
+        for town in {town for entry in shared for town in (*entry.candidates, UNASSIGNED)}:
+            self._moved_to.labels(town)
+            self._moved_from.labels(town)
         for queue in directory.queues:
             self._waited.labels(queue.id, "answered")
             self._waited.labels(queue.id, "abandoned")
@@ -183,6 +208,10 @@ class Metrics(Collector):
 
     def observe(self, notice: m.Notice) -> None:
         """Count one notice. Notices that change only the picture (an agent's state) have no counter."""
+        if not isinstance(notice, m.TestMarked) and getattr(notice, "test", False):
+            if isinstance(notice, m.CallEnded):
+                self._tests.labels(notice.record.outcome.result.value).inc()
+            return
         match notice:
             case m.CallOffered(tenant=tenant, queue=queue, kind=kind):
                 self._offered.labels(tenant, queue, kind.value).inc()
@@ -213,6 +242,11 @@ class Metrics(Collector):
                 self._ignored.labels(signal if signal in SIGNALS else OTHER).inc()
             case m.PictureDiffered():
                 self._differences.inc()
+            case m.CallAssigned(before=before, tenant=tenant):
+                self._moved_from.labels(before).inc()
+                self._moved_to.labels(tenant).inc()
+            case m.TestMarked(test=True):
+                self._marked.inc()
             case m.CallQueued() | m.OfferMade() | m.AgentChanged():
                 pass
 
@@ -291,6 +325,11 @@ def _picture(view: AcdView) -> Iterator[Metric]:
     yield waiting
     yield longest
 
+    on = GaugeMetricFamily("acd_switches", "Switches of the supervisors that are on now.", labels=("kind",))
+    for kind in SwitchKind:
+        on.add_metric((kind.value,), sum(switch.kind is kind for switch in view.switches))
+    yield on
+
     by_state = dict.fromkeys(AGENT_STATES, 0)
     for agent in view.agents:
         by_state[agent.state] += 1
@@ -301,8 +340,10 @@ def _picture(view: AcdView) -> Iterator[Metric]:
 
     live: dict[CallState, int] = {state: 0 for state in CallState if state is not CallState.ENDED}
     for call in view.calls:
-        live[call.state] += 1
-    calls = GaugeMetricFamily("acd_calls_live", "Calls that have not ended, by state.", labels=("state",))
+        live[call.state] += not call.test
+    calls = GaugeMetricFamily(
+        "acd_calls_live", "Calls that have not ended, by state, without test calls.", labels=("state",)
+    )
     for state, count in live.items():
         calls.add_metric((state.value,), count)
     yield calls

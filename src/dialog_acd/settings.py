@@ -6,10 +6,11 @@ environment is inherited, listed and logged.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from dialog_acd.core.errors import DialogAcdError
@@ -50,6 +51,51 @@ class StoreSettings(_Part):
     """Where finished calls are written down before the database has them."""
 
 
+class AsteriskSettings(_Part):
+    """How Asterisk learns what it must know of the directory."""
+
+    sync: Path | None = None
+    """The folder it includes, kept up to date by the service. ``None``: somebody else does (a timer), or nobody."""
+    reload: str = "asterisk -rx 'module reload res_pjsip.so'; asterisk -rx 'queue reload all'"
+    """Commands, with ``;`` between them, run without a shell."""
+    check: str = "asterisk -rx 'pjsip show endpoint acd-synced'"
+    """What shows whether the files have been taken. Empty: nobody looks."""
+    within: float = Field(default=30.0, gt=0, le=600, description="seconds for each command")
+    by_hand: str = ""
+    """Phones and partners that the site sets up itself, with ``*`` and ``?``, with commas between them."""
+
+    @field_validator("reload", "check")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        _commands(text)
+        return text
+
+    @property
+    def reload_commands(self) -> tuple[tuple[str, ...], ...]:
+        return _commands(self.reload)
+
+    @property
+    def check_commands(self) -> tuple[tuple[str, ...], ...]:
+        return _commands(self.check)
+
+    @property
+    def by_hand_names(self) -> tuple[str, ...]:
+        return tuple(name for part in self.by_hand.split(",") if (name := part.strip()))
+
+
+def _commands(text: str) -> tuple[tuple[str, ...], ...]:
+    """Words as a shell would read them. Raises ``ValueError`` for an open quote."""
+    reader = shlex.shlex(text, posix=True, punctuation_chars=";")
+    reader.whitespace_split, reader.commenters = True, ""
+    commands: list[list[str]] = [[]]
+    for word in reader:
+        if word.strip(";"):
+            commands[-1].append(word)
+        else:
+            commands.append([])
+    return tuple(tuple(command) for command in commands if command)
+
+
 class OidcSettings(_Part):
     """Where people sign in; what these have to be is in ``api/people.py``. Nothing set: nowhere."""
 
@@ -68,6 +114,7 @@ class Settings(BaseSettings):
     agi: AgiSettings = AgiSettings()
     api: ApiSettings = ApiSettings()
     store: StoreSettings = StoreSettings()
+    asterisk: AsteriskSettings = AsteriskSettings()
     oidc: OidcSettings = OidcSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

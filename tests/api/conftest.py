@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,12 @@ from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.gate import Verdict
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.model import AgentId, CallId, EntryKind, Phone, QueueId, TenantId
+from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, TenantId
+from dialog_acd.core.switches import OF_ENTRIES
 from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
+from dialog_acd.recordings import Taken
 from dialog_acd.store.audit_store import NoSuchLine
+from dialog_acd.store.recording_store import NoSuchRecording, Recording
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Change, Directories, Version, VersionTold
+    from dialog_acd.api.ports import Change, Directories, Recordings, Version, VersionTold
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.records import CallRecord, Result
 
@@ -86,7 +90,7 @@ class Centre:
     silent: Callable[[], Awaitable[None]] | None = None
     broken: Exception | None = None
     refusals: list[m.Notice] = field(default_factory=list)
-    """What a switch-over is answered with."""
+    """What is said to a supervisor who switches."""
     watching: list[Callable[[], None]] = field(default_factory=list)
     looked: int = 0
     """How often somebody asked for the picture."""
@@ -134,9 +138,22 @@ class Centre:
                 if next(a for a in self.seen.agents if a.id == who).intent is Intent.SIGNED_OUT:
                     return [m.Ignored("AgentNotReady", "agent is signed out", who)]
                 return self._change(who, intent=Intent.NOT_READY, reason=why)
-            case m.QueueSwitched():
-                return self.refusals
+            case m.SupervisorSwitched():
+                return self.refusals or self._switch(signal)
+            case m.TownNamed(call=call, tenant=tenant, by=by):
+                return [m.CallAssigned(call, UNASSIGNED, tenant, by)]
+            case m.CallMarked(call=call, test=test, by=by):
+                return [m.TestMarked(call, test, by)]
         raise AssertionError(signal)
+
+    def _switch(self, s: m.SupervisorSwitched) -> list[m.Notice]:
+        on = [switch for switch in self.seen.switches if (switch.kind, switch.about) != (s.kind, s.about)]
+        if s.until is not None:
+            entry = self.towns.entry_named(s.about, NOON) if s.kind in OF_ENTRIES else None
+            tenant = None if entry is None else entry.tenant
+            on.append(m.Switch(s.kind, s.about, s.until, s.by, NOON, s.prompt, tenant))
+        self.seen = replace(self.seen, switches=tuple(on))
+        return [m.SwitchTurned(s.kind, s.about, s.until, s.by, s.prompt)]
 
     async def turning(self) -> bool:
         return await self.turns() if self.turns is not None else True
@@ -272,6 +289,45 @@ class Book:
         return [(line.who, line.action, line.about, line.outcome) for line in self.lines]
 
 
+@dataclass
+class Archive:
+    """Recordings in memory, in the order they came; whatever comes is a good one of a second's length."""
+
+    kept: dict[str, tuple[Recording, bytes]] = field(default_factory=dict)
+    refusing: Exception | None = None
+
+    async def take(self, content: bytes, *, name: str, by: str, tenant: str | None) -> Taken:
+        if self.refusing is not None:
+            raise self.refusing
+        digest = hashlib.sha256(content).hexdigest()
+        if fresh := digest not in self.kept:
+            second = timedelta(seconds=1)
+            at = NOON + second * len(self.kept)
+            recording = Recording(digest, name, tenant, by, at, second, -6.0, -20.0, -2.0, ("made quieter by 2.0 dB",))
+            self.kept[digest] = recording, content
+        return Taken(self.kept[digest][0], fresh)
+
+    async def one(self, digest: str) -> Recording:
+        if digest not in self.kept:
+            raise NoSuchRecording
+        return self.kept[digest][0]
+
+    async def page(self, limit: int, before: str | None, tenant: str | None) -> Sequence[Recording]:
+        found = [recording for recording, _ in reversed(self.kept.values())]
+        if before is not None:
+            found = found[found.index(await self.one(before)) + 1 :]
+        return [recording for recording in found if tenant is None or recording.tenant in (None, tenant)][:limit]
+
+    async def sound(self, digest: str, part: str) -> bytes:
+        await self.one(digest)
+        return self.kept[digest][1] if part == "content" else f"RIFF {part}".encode()
+
+
+@pytest.fixture
+def archive() -> Archive:
+    return Archive()
+
+
 @pytest.fixture
 def drawer() -> Drawer:
     return Drawer()
@@ -302,6 +358,9 @@ class Cabinet:
 
     def __init__(self) -> None:
         self.edited_by: list[str] = []
+
+    async def current(self) -> int:
+        return 1
 
     async def told(self, version: int | None = None) -> VersionTold:
         return Told(version or 1, {})
@@ -362,6 +421,7 @@ def api(
     book: Book,
     clock: ManualClock,
     people: People | None,
+    archive: Recordings,
 ) -> FastAPI:
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
@@ -374,6 +434,7 @@ def api(
         token=TOKEN,
         tokens=drawer,
         audit_log=book,
+        archive=archive,
         now=clock.now,
         people=people,
     )

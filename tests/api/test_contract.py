@@ -60,7 +60,7 @@ def test_every_answer_has(contract: dict[str, Any]) -> None:
                 for content in told.get("content", {}).values()
                 if "example" not in content and not content.get("examples")
             ]
-            if not told.get("content"):
+            if not told.get("content") and status != "304":
                 gaps.append(f"{where} {status}: no content")
     assert gaps == []
 
@@ -79,7 +79,7 @@ def test_durations_say_their_unit(contract: dict[str, Any]) -> None:
 def test_every_operation_has_a_readable_name_of_its_own_and_a_described_tag(contract: dict[str, Any]) -> None:
     names = [operation["operationId"] for _, operation in operations(contract)]
     assert len(names) == len({*names})
-    assert all(re.fullmatch(r"[a-z]+(_[a-z]+){1,4}", name) for name in names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+){1,5}", name) for name in names)
     tags = {tag["name"]: tag["description"] for tag in contract["tags"]}
     assert all(tags.values())
     assert {tag for _, operation in operations(contract) for tag in operation["tags"]} <= {*tags}
@@ -93,7 +93,7 @@ def test_names_of_operations_stay_as_they_are(contract: dict[str, Any]) -> None:
         "audit_lines", "calls_decisions", "calls_one", "calls_recent", "directory_change", "directory_read",
         "directory_roll_back", "directory_versions", "health_live", "health_metrics", "health_ready", "live_calls",
         "live_picture", "live_stream", "queues_all", "queues_switch_back", "queues_switch_over",
-        "resolve_call", "tenants_gate", "tenants_go_live", "tenants_put_off",
+        "resolve_call", "recordings_all", "recordings_one", "switches_all", "tenants_gate", "tenants_go_live", "tenants_put_off",
     } <= {operation["operationId"] for _, operation in operations(contract)}  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_a_refusal_is_told_by_its_words(contract: dict[str, Any]) -> None:
     answers = contract["paths"]["/api/v1/agents/{agent}/not-ready"]["post"]["responses"]
     refusals = {status: told["content"]["application/json"] for status, told in answers.items() if status != "200"}
     assert {status: set(told["examples"]) for status, told in refusals.items()} == {
-        "400": {"bad-request"}, "401": {"not-authenticated"}, "403": {"not-allowed"}, "404": {"no-such-agent"},
+        "400": {"bad-request"}, "401": {"not-authenticated"}, "403": {"not-allowed", "no-role"}, "404": {"no-such-agent"},
         "408": {"body-too-slow"}, "409": {"agent-refused"}, "413": {"body-too-large"}, "422": {"not-valid"},
         "503": {"engine-silent", "keys-unavailable"},
     }  # fmt: skip

@@ -162,3 +162,23 @@ async def test_an_auditor_of_one_town_does_not_see_the_directory_of_all(
     stranger.headers["Authorization"] = "Bearer auditor-of-one"
     for path in (URL, f"{URL}/versions"):
         assert (await stranger.get(path)).status_code == 403
+
+
+# ---------------------------------------------------------------- asked for again and again
+
+
+async def test_who_has_this_version_already_is_sent_nothing(operator: httpx.AsyncClient) -> None:
+    tag, _ = await seen(operator)
+    for said in (tag, f"W/{tag}"):
+        answer = await operator.get(URL, headers={"If-None-Match": said})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+
+
+async def test_who_has_another_version_is_sent_the_whole(operator: httpx.AsyncClient) -> None:
+    tag, directory = await seen(operator)
+    for said in ('"0"', "*", tag.strip('"')):
+        answer = await operator.get(URL, headers={"If-None-Match": said})
+        assert (answer.status_code, answer.json()["directory"]) == (200, directory)
+    # An earlier version is asked for by its number, and never stands for the one in force.
+    answer = await operator.get(URL, params={"version": 1}, headers={"If-None-Match": tag})
+    assert answer.status_code == 200

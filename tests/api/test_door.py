@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from dialog_acd.api import app
 from dialog_acd.api.app import BODY_LIMIT, Door, create_api
 
-from .conftest import NOON, TOKEN, Book, Cabinet, Centre, Drawer, Shelf
+from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -44,6 +44,7 @@ def built(token: str) -> None:
         token=token,
         tokens=Drawer(),
         audit_log=Book(),
+        archive=Archive(),
         now=lambda: NOON,
     )
 

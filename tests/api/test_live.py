@@ -41,6 +41,8 @@ async def test_the_whole_picture_in_one_answer(operator: httpx.AsyncClient) -> N
         {
             "call": "acd1-1.7",
             "tenant": "langenhagen",
+            "candidates": [],
+            "test": False,
             "queue": "langenhagen",
             "kind": "main-number",
             "state": "waiting",
@@ -49,6 +51,7 @@ async def test_the_whole_picture_in_one_answer(operator: httpx.AsyncClient) -> N
             "agent": None,
         }
     ]
+    assert answer["switches"] == []
 
 
 async def test_queues_and_agents_are_parts_of_the_same_picture(operator: httpx.AsyncClient) -> None:

@@ -834,7 +834,7 @@ def test_nothing_set_is_nobody() -> None:
         ({"roles": "acd-operators"}, "'acd-operators' is not GROUP=ROLE or GROUP=ROLE:TOWN"),
         ({"roles": "=operator"}, "is not GROUP=ROLE"),
         ({"roles": "a="}, "is not GROUP=ROLE"),
-        ({"roles": "a=emperor"}, "names no role; there are: operator, town-admin, supervisor, auditor"),
+        ({"roles": "a=emperor"}, "names no role; there are: operator, town-admin, supervisor, auditor, desk"),
         ({"roles": "a=town-admin"}, "a town-admin needs a town"),
         ({"roles": "a=town-admin:"}, "names no town after the colon"),
         ({"roles": "a=operator:laatzen"}, "has no limits at a town's border"),

@@ -48,10 +48,13 @@ from dialog_acd.core.model import (
 )
 from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.engine import Engine
+from dialog_acd.recordings import Recordings
+from dialog_acd.sound.studio import Studio
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import migrate, open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.record_store import RecordReader
+from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.testing import SequentialIds
 
@@ -130,6 +133,8 @@ class Nothing:
 
     def put(self, record: object) -> None: ...
 
+    def amend(self, amendment: object) -> None: ...
+
 
 async def keeps_asking(engine: Engine, waits: list[float], over: asyncio.Event) -> None:
     """Agents go to and fro, a change a millisecond; as fast as answers come if they come slower."""
@@ -193,6 +198,7 @@ async def measure() -> dict[str, object]:
             token=TOKEN,
             tokens=TokenStore(database),
             audit_log=audit,
+            archive=Recordings(RecordingStore(database), Studio(), clock),
             now=clock.now,
         )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://bench") as client:

@@ -163,6 +163,12 @@ def test_a_callback_that_the_switch_would_not_offer_is_offered_again() -> None:
     acd.at("09:01:10").expect(m.Say, call="c1", callback=True)
 
 
+def test_an_offer_of_a_callback_that_cannot_be_said_does_not_hold_up_the_rungs_below() -> None:
+    acd = overflowing("waited 10 s: callback", "waited 20 s: partner oldenburg").at("09:00:00").waits("c1")
+    acd.at("09:00:10").tell(m.OrderFailed(acd.expect(m.Say), "refused", certain=True))
+    acd.at("09:00:20").expect(m.Divert, call="c1")
+
+
 def test_the_offer_of_a_callback_cut_short_by_a_phone_nobody_answers_comes_again() -> None:
     acd = overflowing("all busy: callback", agents=["anna"], ready=()).at("09:00:00").waits("c1")
     acd.after(1).is_ready("anna").after(3).offer_failed("anna", "declined").held("c1")

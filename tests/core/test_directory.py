@@ -38,6 +38,7 @@ from dialog_acd.core.model import (
     TeamId,
     Tenant,
     TenantId,
+    Transport,
     Trigger,
     Trunk,
 )
@@ -116,6 +117,31 @@ GOOD = Directory(
 
 def with_entries(*entries: Entry) -> Directory:
     return replace(GOOD, entries=(*GOOD.entries, *entries))
+
+
+# ---------------------------------------------------------------- where a partner is
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "sip.oldenburg.example",
+        "sip.oldenburg.example:5061",
+        "pbx",
+        "192.0.2.7",
+        "192.0.2.7:5060",
+        "[2001:db8::7]",
+        "[::1]:1",
+    ],
+)
+def test_a_partners_host_is_a_name_or_an_address(host: str) -> None:
+    partner_with(host=host)()
+    partner_with(host=host, transport=Transport.UDP, srtp=False)()
+
+
+def test_a_group_is_said_in_one_profile_or_alike_in_several() -> None:
+    profile = FailsafeProfile("b", "all", phones=(Phone("door"),), team=CENTRE)
+    replace(GOOD, failsafe_profiles=(*GOOD.failsafe_profiles, profile, replace(profile, name="c")))
 
 
 # ---------------------------------------------------------------- which number leads where
@@ -397,6 +423,30 @@ FAULTS: dict[str, Callable[[], Directory]] = {
     "partner b: channels 0 would send no call, write at least 1 or leave it out": partner_with(channels=0),
     "partner b: calls_per_hour 0 would send no call, write at least 1 or leave it out": partner_with(calls_per_hour=0),
     "failsafe profile b names partner 'x', which does not exist": profile_with(partner=PartnerId("x")),
+    "failsafe profile b: phone 'Tür 1' is not of the form": profile_with(phones=(Phone("Tür 1"),)),
+    "failsafe profile b: phone 'door' appears 2 times": profile_with(phones=(Phone("door"), Phone("door"))),
+    "failsafe profile b names team 'center', which does not exist, did you mean 'centre'?": profile_with(
+        team=TeamId("center")
+    ),
+    "failsafe profile c: group all has other phones in profile b": lambda: replace(
+        GOOD,
+        failsafe_profiles=(
+            *GOOD.failsafe_profiles,
+            FailsafeProfile("b", "all", phones=(Phone("door"),)),
+            FailsafeProfile("c", "all", phones=(Phone("door"),), team=TeamId("centre")),
+        ),
+    ),
+    **{
+        f"partner b: host {host!r} is not like sip.oldenburg.example:5061": partner_with(host=host)
+        for host in (
+            "", "a b", "a;b", "a\n[x]", "sip:a", "a:0", "a:65536", "a:", "-a.example", "a..example", "1.2.3",
+            "256.1.1.1", "2001:db8::7", "[1.2.3.4]", "[x]", "ä.example", "a/24", "a.example.",
+        )
+    },
+    "partner b: over udp everybody on the way could read the keys of SRTP": partner_with(
+        host="a.example", transport=Transport.UDP
+    ),
+    "phone-anna is an agent's phone and a partner": partner_with(id=PartnerId("phone-anna")),
     # calendars
     "calendar empty has no hours at all": lambda: replace(GOOD, calendars=(*GOOD.calendars, calendar("empty"))),
     "calendar odd: Land 'XX' is unknown": lambda: replace(
@@ -481,6 +531,13 @@ def only(*queues: Queue, **changes: Any) -> Directory:
 
 def plain(name: str, *rung: str, **more: Any) -> Queue:
     return queue(name, "from 0 s: citizens", ladder=rung, **more)
+
+
+def shared(*codes: str | None) -> Directory:
+    """115 is for one of the two towns, which have these codes."""
+    number = replace(entry("115", "a", EntryKind.SERVICE_115), candidates=tuple(t.id for t in GOOD.tenants))
+    towns = tuple(replace(t, code=code) for t, code in zip(GOOD.tenants, codes, strict=True))
+    return only(plain("a"), tenants=towns, entries=(number, entry("", "a", EntryKind.CATCH_ALL)))
 
 
 def hours(*lines: str, then: tuple[str, ...] = (), special_days: tuple[SpecialDay, ...] = ()) -> Directory:
@@ -620,6 +677,7 @@ REMARKS: dict[str, Callable[[], Directory]] = {
         entries=(changed.entries[0], replace(changed.entries[1], calendar=CalendarId("ours"))),
     ),
     f"{PROMISE}Mon-Fri 08:00-18:00{UNCOVERED}": lambda: hours("sat 08:00-18:00"),
+    "entry 115: candidate hannover has no code, so no agent can name it at the phone": lambda: shared("5", None),
     # trunks
     "trunk pbx is read by guess where there is but one guess, and bare numbers that can be two go to the catch-all:"
     " ask its carrier what it writes, and say so (number_format)": lambda: only(
@@ -646,6 +704,8 @@ def test_a_skill_nobody_has_and_the_step_that_asks_for_it_are_both_told() -> Non
 
 FINE: dict[str, Callable[[], Directory]] = {
     "the whole of it": lambda: GOOD,
+    "towns that are named at a screen": lambda: shared(None, None),
+    "towns that are named at the phone": lambda: shared("5", "06"),
     "a step only those of this line fulfil": lambda: only(
         plain("q"), agents=(replace(agent("anna", citizens=1), lines=frozenset({QueueId("q")})),)
     ),

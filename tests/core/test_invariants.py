@@ -1,4 +1,4 @@
-"""The seven invariants and four more of the distributor, under a hostile wire.
+"""The seven invariants and five more of the distributor, under a hostile wire.
 
 Hypothesis plays switch, callers, agents and administrator at once: what is plausible, and in the same breath what
 is late, doubled or about nobody. After every signal everything below must hold. The invariants are the test; the
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import random
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, get_args
@@ -29,6 +30,7 @@ from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.live import Due, LiveAgent, LiveCall
 from dialog_acd.core.matching import may_serve
 from dialog_acd.core.model import (
+    UNASSIGNED,
     AgentId,
     AgentOrder,
     CalendarId,
@@ -38,6 +40,7 @@ from dialog_acd.core.model import (
     PartnerId,
     Phone,
     QueueId,
+    SwitchKind,
     Team,
     TeamId,
     TenantId,
@@ -45,16 +48,18 @@ from dialog_acd.core.model import (
 )
 from dialog_acd.core.records import Result
 from dialog_acd.core.rules import parse_rung, parse_step
+from dialog_acd.core.switches import OF_ENTRIES, OF_QUEUES
 from dialog_acd.testing import HANNOVER, LANGENHAGEN, MONDAY, REGION, SequentialIds, demo_agent, demo_directory
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.model import Agent
+    from dialog_acd.core.model import Agent, Entry
     from dialog_acd.core.records import CallRecord
 
 _ZERO = timedelta()
+_TESTER = "+493023125777"
 _DIALLED = (LANGENHAGEN, HANNOVER, "115", "0511 999999", "anonymous", "112", REGION)
 _ANY = st.integers(0, 999)
 _GHOST = CallId("ghost")
@@ -79,6 +84,12 @@ def _directories() -> tuple[Directory, ...]:
             region,
             service_115,
         ),
+        tenants=tuple(replace(t, code=str(n)) for n, t in enumerate(full.tenants)),
+        entries=tuple(
+            replace(e, candidates=(TenantId("hannover"), TenantId("region"))) if e.kind is EntryKind.SERVICE_115 else e
+            for e in full.entries
+        ),
+        test_callers=(_TESTER,),
     )
     without_queue = replace(
         full,
@@ -88,6 +99,7 @@ def _directories() -> tuple[Directory, ...]:
     # Everything that can be switched on: steps, ladders, priorities, teams' rules, town halls, hours.
     ladder = (
         "closed by hours for 115: partner oldenburg",
+        "closed by day: partner oldenburg",
         "queue length 2: widen 1",
         "nobody signed in: partner oldenburg",
         "waited 15 s: queue 115",
@@ -114,7 +126,7 @@ def _directories() -> tuple[Directory, ...]:
                 ladder=tuple(map(parse_rung, ladder)),
                 agent_order=AgentOrder.BEST_LEVEL,
             ),
-            replace(hannover, home_first=True, target=timedelta(seconds=60), ladder=tuple(map(parse_rung, ladder[3:]))),
+            replace(hannover, home_first=True, target=timedelta(seconds=60), ladder=tuple(map(parse_rung, ladder[4:]))),
             replace(region, priority=5, to_partners=False),
             replace(service_115, ladder=(parse_rung("all busy: partner oldenburg"),)),
         ),
@@ -191,9 +203,16 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.sound = True
         self.foreign = 5000
         self.shown_at_partner = False
+        self.assigned: dict[CallId, TenantId] = {}
+        self.tests: dict[CallId, bool] = {}
+        """Calls that came as a test, or were marked as one or as none."""
         self.moved: set[CallId] = set()
         """Calls that were sent to a partner before their queue's rules changed."""
         self.most_channels = 0
+        self.switched: dict[tuple[str, str], datetime] = {}
+        """What a supervisor has switched, by what was told of it alone."""
+        self.perhaps_closed: set[CallId] = set()
+        """Calls that came while their number was closed by a supervisor, or nobody can say when they came."""
 
     # ------------------------------------------------------------ telling
 
@@ -235,6 +254,7 @@ class CentreUnderFire(RuleBasedStateMachine):
                 self.t_in[call_id] = self.now
         for message in out:
             self.hear(message)
+        self.what_is_switched_is_about_who_comes_then(out, set(self.acd._floor.calls) - known)
         self.check_offers_of_this_moment(out)
         self.one_agent_one_call_and_each_knows_the_other()
         self.nobody_waits_beside_a_free_agent()
@@ -270,6 +290,10 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.hear_record(message.record)
         elif isinstance(message, m.CallbackPromised):
             self.promised.add(message.call)
+        elif isinstance(message, m.CallAssigned):
+            self.assigned[message.call] = message.tenant
+        elif isinstance(message, m.TestMarked | m.CallOffered):
+            self.tests[message.call] = message.test
         elif isinstance(message, m.Offer):
             assert self.switch_up, "an order into the void"
             assert message.call in self.held_callers, f"{message.call} was offered while not held"
@@ -303,6 +327,12 @@ class CentreUnderFire(RuleBasedStateMachine):
         assert len(answered) < 2 or record.t_ans is None or record.t_ans <= answered[1].at
         if answered:
             assert record.agent == answered[-1].agent
+        # Whose it was, only people say; and they have the last word.
+        if record.call in self.assigned:
+            assert record.tenant == self.assigned[record.call]
+        else:
+            assert (record.tenant == UNASSIGNED) == bool(record.candidates)
+        assert record.test == self.tests.get(record.call, False)
         # A promise is never forgotten, unless a person was met after all.
         assert (record.t_callback is not None) == (record.call in self.promised)
         if record.call in self.promised:
@@ -396,7 +426,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         call = CallId(f"c{len(self.calls) + 1}")
         self.calls.append(call)
         dialled = _DIALLED[n % 10 if n % 10 < len(_DIALLED) else n % 2]
-        self.tell(m.CallArrived(call, dialled, "+4951123559876"))
+        self.tell(m.CallArrived(call, dialled, _TESTER if n % 4 == 3 else "+4951123559876"))
         if greeted:
             self.tell(m.GreetingEnded(call))
         if held and dialled != "112":
@@ -592,10 +622,32 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ rules: the world
 
-    @rule(n=_ANY, seconds=st.sampled_from((None, 1, 30, 600)))
-    def supervisor_switches(self, n: int, seconds: int | None) -> None:
-        queue = QueueId(("langenhagen", "hannover", "115", "nowhere")[n % 4])
-        self.tell(m.QueueSwitched(queue, self.now + timedelta(seconds=seconds) if seconds else None, "supervisor"))
+    @rule(
+        n=_ANY,
+        kind=st.sampled_from((SwitchKind.OVERFLOW, SwitchKind.CLOSURE, SwitchKind.CLOSURE, *SwitchKind)),
+        seconds=st.sampled_from((None, 1, 30, 600)),
+    )
+    def supervisor_switches(self, n: int, kind: SwitchKind, seconds: int | None) -> None:
+        about = ("langenhagen", "hannover", "115", "nowhere")[n % 4]
+        if kind in OF_ENTRIES:
+            about = ("+495117307", "+49511168", "115", "+49511")[n % 4]
+        elif kind is SwitchKind.CENTRE_MESSAGE:
+            about = ""
+        until = self.now + timedelta(seconds=seconds) if seconds else None
+        prompt = None if kind is SwitchKind.OVERFLOW else ("storm-warning", "election")[n % 2]
+        self.tell(m.SupervisorSwitched(kind, about, until, "supervisor", prompt))
+
+    @rule(n=_ANY, tenant=st.sampled_from(("hannover", "region", "langenhagen", "unassigned", "nowhere")))
+    def somebody_says_what_a_call_is(self, n: int, tenant: str) -> None:
+        call = self.call(n)
+        record = self.records.get(call) if n % 2 else None
+        what = n % 5
+        if what < 2:
+            self.tell(m.TownNamed(call, TenantId(tenant), "desk", anywhere=what == 1, record=record))
+        elif what == 2:
+            self.tell(m.TownDialled(self.agent_id(_NAMES[n % len(_NAMES)]), str(n % 4)))
+        else:
+            self.tell(m.CallMarked(call, what == 3, "lead", record))
 
     @rule(n=st.integers(0, 9))
     def directory_changes(self, n: int) -> None:
@@ -746,7 +798,7 @@ class CentreUnderFire(RuleBasedStateMachine):
     def whatever_can_get_stuck_has_a_deadline(self) -> None:
         """4."""
         owners: list[LiveCall | LiveAgent] = [*self.acd._floor.calls.values(), *self.acd.agents.values()]
-        dues = [at for owner in owners for at in owner.deadlines.values()]
+        dues = [at for owner in owners for at in owner.deadlines.values()] + [*self.switched.values()]
         assert self.acd.next_deadline() == min(dues, default=None), "a deadline is written down but will not ring"
         assert min(dues, default=self.now + timedelta(1)) > self.now
         ring, grace = timedelta(seconds=10), timedelta(seconds=2)
@@ -782,6 +834,43 @@ class CentreUnderFire(RuleBasedStateMachine):
         for call_id, record in self.records.items():
             assert record.t_in == self.t_in.get(call_id, record.t_in)
 
+    def what_is_switched_is_about_who_comes_then(self, out: list[m.Order | m.Notice], new: set[CallId]) -> None:
+        """9. It ends on time, or with what it is about; it turns away and tells whoever comes, and nobody else."""
+        for o in out:
+            if isinstance(o, m.SwitchTurned):
+                assert o.why != "its time is over" or self.switched[o.kind, o.about] <= self.now
+                self.switched.pop((o.kind, o.about), None)
+                if o.until is not None:
+                    self.switched[o.kind, o.about] = o.until
+        assert {(s.kind, s.about): s.until for s in self.acd.view().switches} == self.switched
+        numbers = {e.number for e in self.directory.entries if e.number}
+        for (kind, about), until in self.switched.items():
+            assert until > self.now, f"{kind} of {about} is over"
+            assert about in (self.directory.queue if kind in OF_QUEUES else numbers if kind in OF_ENTRIES else {""})
+        signal = self.now_told
+        for call_id in new if not isinstance(signal, m.CallArrived) else ():
+            self.perhaps_closed.add(call_id)  # found in the switch: when they came it says, or nobody
+        for o in out:
+            if isinstance(o, m.Treat) and isinstance(signal, m.CallArrived) and o.verdict is not m.Verdict.FAILSAFE:
+                entry = self.directory.entry_for(signal.dialled, signal.trunk, at=self.now).entry
+                shut = (SwitchKind.CLOSURE, entry.number) in self.switched
+                if shut:
+                    self.perhaps_closed.add(o.call)
+                if o.call in new:
+                    self.treated(o, entry, shut=shut)
+        turned_away = {o.call for o in out if isinstance(o, m.CallReleased) and o.why == "closed-by-day"}
+        assert turned_away <= self.perhaps_closed, "somebody was there before it was closed"
+
+    def treated(self, treat: m.Treat, entry: Entry, *, shut: bool) -> None:
+        call = self.acd._floor.calls.get(treat.call)
+        if call is None or call.emergency:
+            return
+        assert (call.closed == "closed-by-day") == shut  # no calendar here knows a special day
+        kinds = ((SwitchKind.CENTRE_MESSAGE, ""), (SwitchKind.QUEUE_MESSAGE, entry.queue))
+        told = {*kinds, (SwitchKind.ENTRY_MESSAGE, entry.number)} & self.switched.keys()
+        assert bool(treat.messages) == (bool(told) and not call.closed)
+        assert len(treat.messages) <= len(told)
+
     def a_place_never_worsens(self) -> None:
         """6."""
         for call in self.acd._floor.calls.values():
@@ -792,6 +881,8 @@ class CentreUnderFire(RuleBasedStateMachine):
         for call_id in self.acd._floor.calls:
             assert (call_id in matching) == self.stands_in_line(call_id), call_id
         assert matching.waiting == sum(map(self.stands_in_line, self.acd._floor.calls))
+        learnt_of = Counter(c.queue.id for c in self.acd._floor.calls.values() if c.id in matching and not c.test)
+        assert +self.acd._floor.outlook._lines == learnt_of, "the line of which waits are learnt"
         assert matching.idle == sum(a.available for a in self.acd.agents.values())
 
     def a_partner_never_has_more_than_agreed(self) -> None:

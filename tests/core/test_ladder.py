@@ -308,7 +308,9 @@ def test_nobody_signed_in_is_another_matter_than_no_phone_reachable() -> None:
 
 def test_a_supervisor_switches_over_until_a_time_and_everybody_follows() -> None:
     acd = overflowing("switched: partner oldenburg").at("09:00:00").waits("c1").waits("h1", HANNOVER)
-    switched(acd, "09:30:00").expect(m.SwitchedOver, queue="langenhagen", until=moment("09:30:00"), by="frau-meyer")
+    switched(acd, "09:30:00").expect(
+        m.SwitchTurned, kind="overflow", about="langenhagen", until=moment("09:30:00"), by="frau-meyer"
+    )
     acd.expect(m.CallDiverted, call="c1", trigger="switched")
     acd.at("09:29:59.999").waits("c2").expect(m.Divert, call="c2")
     acd.at("09:30:00").waits("c3").expect_no(m.Divert)
@@ -317,7 +319,7 @@ def test_a_supervisor_switches_over_until_a_time_and_everybody_follows() -> None
 
 def test_switched_back_before_its_time() -> None:
     acd = switched(overflowing("switched: partner oldenburg"), "10:00:00").at("09:00:00").waits("c1")
-    switched(acd, None).expect(m.SwitchedOver, until=None)
+    switched(acd, None).expect(m.SwitchTurned, until=None)
     acd.waits("c2")
     assert sent(acd) == ["c1"]
     assert acd.state("c1") == "diverting"  # whoever rings there goes on ringing
@@ -330,7 +332,7 @@ def test_a_later_word_of_the_supervisor_counts() -> None:
 
 def test_a_queue_nobody_knows_cannot_be_switched() -> None:
     acd = switched(overflowing(), "10:00:00", queue="atlantis")
-    acd.expect(m.Ignored, signal="QueueSwitched", why="unknown queue", about="atlantis")
+    acd.expect(m.Ignored, signal="SupervisorSwitched", why="unknown queue", about="atlantis")
 
 
 # ------------------------------------------------------------ the dispatch line

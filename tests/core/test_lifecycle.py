@@ -42,8 +42,10 @@ ABOUT_A_CALL: tuple[m.Signal | m.Order, ...] = (
 )
 NOT_ABOUT_A_CALL = {
     m.AgentSignedIn, m.AgentSignedOut, m.AgentReady, m.AgentNotReady, m.PhoneStateChanged, m.DirectoryChanged,
-    m.QueueSwitched, m.SwitchLost, m.SwitchFound, m.Tick, m.Beat, m.SaveRecord, m.RememberIntent,
-    m.RememberSwitch,    m.RememberCall, m.Heartbeat, m.KeepFailsafe,
+    m.SupervisorSwitched, m.SwitchLost, m.SwitchFound, m.Tick, m.Beat, m.SaveRecord, m.RememberIntent,
+    m.RememberSwitch, m.RememberCall, m.Heartbeat, m.KeepFailsafe,
+    # About a call, and whatever its state: it may have ended long ago.
+    m.TownNamed, m.TownDialled, m.CallMarked, m.AmendRecord,
 }  # fmt: skip
 
 # Written down a second time on purpose, state by state, as one would tell it to an operator.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HARMLESS = re.compile(
     r"attempted blind transfer to .* but target does not exist|Session already DISCONNECTED"
     r"|Could not create dialog to invalid URI|Failed to create outgoing session"
+    r"|configuration contains a duplicate object: 'agent"
 )
 
 

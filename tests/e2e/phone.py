@@ -221,8 +221,8 @@ class Call:
 class Phone(asyncio.DatagramProtocol):
     """One UDP port that speaks SIP. See the head of this file."""
 
-    def __init__(self, name: str, server: tuple[str, int], password: str = "") -> None:
-        self.name, self.server, self.password = name, server, password
+    def __init__(self, name: str, server: tuple[str, int], password: str = "", host: str = HOST) -> None:
+        self.name, self.server, self.password, self.host = name, server, password, host
         self.port = 0
         self.calls: dict[str, Call] = {}
         self.incoming: list[Call] = []
@@ -238,11 +238,11 @@ class Phone(asyncio.DatagramProtocol):
         self._register_id, self._register_count = secrets.token_hex(8), 0
 
     @classmethod
-    async def open(cls, name: str, server: str, password: str = "", *, port: int = 0) -> Phone:
-        host, _, there = server.rpartition(":")
+    async def open(cls, name: str, server: str, password: str = "", *, port: int = 0, host: str = HOST) -> Phone:
+        server_host, _, there = server.rpartition(":")
         loop = asyncio.get_running_loop()
         _, phone = await loop.create_datagram_endpoint(
-            lambda: cls(name, (host, int(there)), password), local_addr=(HOST, port)
+            lambda: cls(name, (server_host, int(there)), password, host), local_addr=(host, port)
         )
         return phone
 
@@ -320,7 +320,7 @@ class Phone(asyncio.DatagramProtocol):
 
     @property
     def contact(self) -> str:
-        return f"<sip:{self.name}@{HOST}:{self.port}>"
+        return f"<sip:{self.name}@{self.host}:{self.port}>"
 
     # The wire
 
@@ -348,7 +348,7 @@ class Phone(asyncio.DatagramProtocol):
         self.pulse.beat()
 
     def _via(self) -> str:
-        return f"SIP/2.0/UDP {HOST}:{self.port};branch=z9hG4bK{secrets.token_hex(8)};rport"
+        return f"SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{secrets.token_hex(8)};rport"
 
     def sdp(self, call: Call, direction: str = "sendrecv") -> str:
         return (

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LANGENHAGEN, HANNOVER, UNKNOWN = "051173070", "05111680", "040123456"
 DISPATCH = "+4951116855555"
 OLDENBURG = "0441115"
+TESTER = "+493023125777"
 CALLER = "+493023125001"  # BNetzA reserves 030 23125 000 to 999 for films
 BEAT = 6
 """ACD_HEARTBEAT_MAX of the stage: what tests wait for is proven with ten seconds as with six."""
@@ -58,6 +59,7 @@ def directory(
     channels: int | None = None,
     closed: bool = False,
     dispatch: bool = False,
+    shared: bool = False,
 ) -> str:
     """A small centre: two towns and the numbers nobody knows, four agents who can do everything alike.
 
@@ -66,15 +68,19 @@ def directory(
     ``ladder``: rungs of all queues; ``steps``: of Langenhagen's, whose skill the agents have at these ``levels``.
     ``channels``: as many calls Oldenburg takes at once. ``closed``: all towns and 115 have closed within the last
     minute and Oldenburg has not, as on Harburg's Friday at 15:00.
+    ``shared``: 115 is Langenhagen's (code 1) or Hannover's (code 22), and calls of TESTER are test calls.
     ``dispatch``: a line for the Ordnungsdienst, DISPATCH, served before all others, and never by a partner.
     """
     queue = f"ring_for = {ring_for}\nwrap_up_for = {wrap_up_for}\nmax_wait = {max_wait}\n"
     rungs = [*ladder] if overflow_after is None else [*ladder, f"waited {overflow_after:g} s: partner oldenburg"]
     queue += f"ladder = {json.dumps(rungs)}\n"
     calendar = 'calendar = "shut"\n' if closed else ""
+    group_115 = group_115 or ("demo" if shared else None)
+    codes = ('code = "1"\n', 'code = "22"\n') if shared else ("", "")
     parts = [
-        '[[tenants]]\nid = "langenhagen"\nname = "Stadt Langenhagen"\nlabel = "Langenhagen"\n',
-        '[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n',
+        f'test_callers = ["{TESTER}"]\n' if shared else "",
+        f'[[tenants]]\nid = "langenhagen"\nname = "Stadt Langenhagen"\nlabel = "Langenhagen"\n{codes[0]}',
+        f'[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n{codes[1]}',
         '[[tenants]]\nid = "center"\nname = "DialogCenter"\nlabel = "115"\n',
         '[[trunks]]\nname = "trunk"\narea_code = "511"\n',
         f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumbers = ["{OLDENBURG}"]\n'
@@ -97,6 +103,7 @@ def directory(
         parts.append(
             '[[entries]]\nnumber = "115"\ntenant = "center"\nqueue = "catchall"\nkind = "115"\nfailsafe = "p115"\n'
             + calendar
+            + ('candidates = ["langenhagen", "hannover"]\n' if shared else "")
         )
     if closed:
         now = datetime.now(ZoneInfo("Europe/Berlin"))
@@ -155,6 +162,9 @@ class Api:
 
     async def post(self, path: str, body: dict[str, str] | None = None) -> Any:
         return (await self.web.post(path, json=body)).raise_for_status().json()
+
+    async def put(self, path: str, body: dict[str, str] | None = None) -> Any:
+        return (await self.web.put(path, json=body)).raise_for_status().json()
 
     async def agent(self, agent: str) -> dict[str, Any]:
         return dict(await self.get(f"/api/v1/agents/{agent}"))

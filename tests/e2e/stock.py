@@ -60,8 +60,10 @@ contact = sip:desk@127.0.0.1:{phone}
 class StockAsterisk:
     """Debian's own configuration folder, copied, attached to, and started."""
 
-    def __init__(self, root: Root, secret_file: Path) -> None:
+    def __init__(self, root: Root, secret_file: Path, *, certificate: bool = False) -> None:
+        """``certificate``: phones of the directory come in as well, over TLS."""
         self.root, self.secret_file, self.ports = root, secret_file, Ports.pick()
+        self.certificate = certificate
         self.home = f"{HOMES}/{os.getpid()}-5f0c6b"
         self.host_home = root.host(self.home)
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,6 +71,10 @@ class StockAsterisk:
     @property
     def etc(self) -> Path:
         return self.host_home / "etc"
+
+    @property
+    def synced(self) -> Path:
+        return self.host_home / "synced"
 
     @contextlib.contextmanager
     def attached(self, phone_port: int) -> Iterator[None]:
@@ -104,6 +110,17 @@ class StockAsterisk:
             "ACD_AMI_SECRET_FILE": str(self.secret_file),
             "ACD_FAILSAFE_MEMBERS": "PJSIP/desk",
         }
+        if self.certificate:
+            made = str(self.host_home / "var" / "acd.pem")
+            request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+            subprocess.run([*request.split(), "-keyout", made, "-out", f"{made}.crt"], check=True, capture_output=True)
+            settings |= {
+                "ACD_SYNCED": str(self.synced),
+                "ACD_CERTIFICATE": f"{made}.crt",
+                "ACD_CERTIFICATE_KEY": made,
+                "ACD_AUTHORITIES": str(self.host_home / "var"),
+                "ACD_PHONE_CONTEXT": "house",
+            }
         command = [str(REPOSITORY / "asterisk" / "attach.sh"), str(self.etc), str(sounds)]
         for _ in range(2):
             subprocess.run(command, env=dict(os.environ) | settings, check=True, stdout=subprocess.DEVNULL)
@@ -123,6 +140,11 @@ class StockAsterisk:
         ):  # fmt: skip
             edit("asterisk.conf", rf"^ast{name} => .*$", f"ast{name} => {self.home}/{part}")
         edit("manager.conf", r"^port = 5038$", f"port = {self.ports.ami}")
+        if self.certificate:
+            # Asterisk lives in a root of its own, and knows the same files by shorter names.
+            for name in ("acd-pjsip.conf", "queues.conf"):
+                edit(name, re.escape(str(self.host_home)), self.home)
+            edit("acd-pjsip.conf", r"^bind = 0\.0\.0\.0:5061$", f"bind = 127.0.0.1:{self.ports.phones}")
         with (self.etc / "pjsip.conf").open("a", encoding="utf-8") as pjsip:
             pjsip.write(PJSIP.format(trunk=self.ports.trunk, phone=phone_port))
 

@@ -6,8 +6,13 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import shlex
+import socket
+import ssl
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import httpx
@@ -16,7 +21,7 @@ import pytest
 from e2e.phone import Phone
 from e2e.stock import StockAsterisk
 from rig.ports import free_port
-from rig.root import provide
+from rig.root import UID, provide
 
 pytestmark = pytest.mark.e2e
 
@@ -140,3 +145,45 @@ async def test_call_is_answered_on_debians_stock_asterisk(tmp_path: Path, secret
     finally:
         await desk.close()
         await citizen.close()
+
+
+async def test_phones_of_the_directory_come_in_over_tls(tmp_path: Path, secret_file: Path) -> None:
+    asterisk = StockAsterisk(provide(), secret_file, certificate=True)
+    file = tmp_path / "directory.toml"
+    file.write_text(DIRECTORY + DIRECTORY[DIRECTORY.index("[[agents]]") :].replace("desk", "nina"))
+    console = shlex.join(
+        asterisk.root.command(["asterisk", "-C", f"{asterisk.home}/etc/asterisk.conf", "-rx"], uid=UID)
+    )
+    settings = {
+        "ACD_ASTERISK__RELOAD": f"{console} 'module reload res_pjsip.so'; {console} 'queue reload all'",
+        "ACD_ASTERISK__CHECK": f"{console} 'pjsip show endpoint acd-synced'",
+        "ACD_ASTERISK__BY_HAND": "desk",
+    }
+    with asterisk.attached(phone_port=free_port(set())):
+        command = [str(PROGRAM), "asterisk", "sync", str(asterisk.synced), "--directory", str(file)]
+        process = await asyncio.create_subprocess_exec(
+            *command, env=dict(os.environ) | settings, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        said, complaint = await process.communicate()
+        assert (process.returncode, said) == (0, b"3 files changed, Asterisk was reloaded\n"), complaint
+        shown = asterisk.console("pjsip show endpoint nina")
+        for name, value in (("media_encryption", "sdes"), ("transport", "acd-tls"), ("context", "house")):
+            assert re.search(rf"^ {name} +: {value}$", shown, re.MULTILINE), name
+
+        def handshake(**limits: ssl.TLSVersion) -> str | None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.set_ciphers("ALL:@SECLEVEL=0")  # or the older versions would already be refused here
+            for name, version in limits.items():
+                setattr(context, name, version)
+            with (
+                socket.create_connection(("127.0.0.1", asterisk.ports.phones), 5) as line,
+                context.wrap_socket(line) as safe,
+            ):
+                return safe.version()
+
+        assert await asyncio.to_thread(handshake) in ("TLSv1.2", "TLSv1.3")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await asyncio.to_thread(handshake, maximum_version=ssl.TLSVersion.TLSv1_1)

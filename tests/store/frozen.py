@@ -10,16 +10,17 @@ import json
 import re
 import sys
 import tempfile
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Boolean, MetaData
 
+from dialog_acd.core.model import SwitchKind
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import migrate, open_database, writing
-from dialog_acd.store.directory_plain import SECTIONS, _value
+from dialog_acd.store.directory_plain import _value
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_json import to_plain
@@ -63,13 +64,21 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
         {"number": v.number, "by": v.edit.by, "why": v.edit.why, "at": None if v.edit.why == FOUND else v.edit.at}
         for v in await directories.versions()
     ]
+    switches = await intents.switches()
     said = {
         "directory": spelled(await directories.load()),
         "versions": versions,
         "records": [to_plain(record) for record in await records.records_since(LONG_AGO)],
         "conflicts": [to_plain(conflict.record) for conflict in await records.conflicts_since(LONG_AGO)],
         "intents": sorted((asdict(intent) for intent in await intents.load(LONG_AGO)), key=lambda i: i["agent"]),
-        "switches": sorted((asdict(switch) for switch in await intents.switches()), key=lambda s: s["queue"]),
+        # As they were before anything else could be switched: since when was not kept then.
+        "switches": sorted(
+            ({"queue": s.about, "until": s.until, "by": s.by} for s in switches if s.kind is SwitchKind.OVERFLOW),
+            key=lambda s: str(s["queue"]),
+        ),
+        "closures_and_messages": sorted(
+            (asdict(s) for s in switches if s.kind is not SwitchKind.OVERFLOW), key=lambda s: (s["kind"], s["about"])
+        ),
         "tokens": [asdict(token) for token in await TokenStore(engine).all()],
         "audit": [asdict(line) for line in await AuditStore(engine).page(1000, None, None)],
     }
@@ -77,12 +86,13 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
     return plain
 
 
-def spelled(directory: Directory) -> dict[str, list[dict[str, Any]]]:
+def spelled(directory: Directory) -> dict[str, list[Any]]:
     """Every field, also those equal to their defaults: a default that changes would change what is stored."""
-    return {
-        section: [{f.name: _value(getattr(one, f.name)) for f in fields(one)} for one in getattr(directory, section)]
-        for section in SECTIONS
-    }
+    return {section.name: [_spelled(one) for one in getattr(directory, section.name)] for section in fields(directory)}
+
+
+def _spelled(one: Any) -> Any:
+    return {f.name: _value(getattr(one, f.name)) for f in fields(one)} if is_dataclass(one) else one
 
 
 def _day_or_moment(value: object) -> str:

@@ -196,7 +196,8 @@ async def test_nobody_waits_for_a_backup_and_it_is_of_one_moment(tmp_path: Path)
                 mine.execute("BEGIN IMMEDIATE")
                 for half in "ab":
                     mine.execute(
-                        "INSERT INTO queue_switches VALUES (?, '2026-11-23 09:00:00', ?)", (f"{pairs}{half}", "x" * 500)
+                        "INSERT INTO agent_intents VALUES (?, 'ready', ?, '2026-11-23 09:00:00')",
+                        (f"{pairs}{half}", "x" * 500),
                     )
                 mine.execute("COMMIT")
                 pairs += 1
@@ -207,7 +208,7 @@ async def test_nobody_waits_for_a_backup_and_it_is_of_one_moment(tmp_path: Path)
             before = pairs
             await back_up(url, journal, tmp_path / f"backup{number}")
             with closing(sqlite3.connect(tmp_path / f"backup{number}" / "acd.sqlite")) as copy:
-                rows = [row for (row,) in copy.execute("SELECT queue FROM queue_switches")]
+                rows = [row for (row,) in copy.execute("SELECT agent FROM agent_intents")]
             assert len(rows) % 2 == 0
             assert len(rows) // 2 >= before, "what was committed before it began is in it"
     finally:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dialog_acd.core.messages import RememberCall
-from dialog_acd.core.model import CallId
+from dialog_acd.core.model import CallId, TenantId
 from dialog_acd.store import call_store
 from dialog_acd.store.call_store import CallMemory
 
@@ -56,6 +56,18 @@ def test_who_forwarded_is_remembered_and_an_older_memory_knows_nobody(tmp_path: 
         file.write(json.dumps({k: v for k, v in plain.items() if not k.startswith("diversion")}) + "\n")
 
     assert CallMemory(tmp_path).calls == [forwarded, arrival("b")]
+
+
+def test_a_town_that_was_named_and_a_mark_are_remembered_and_an_older_memory_knows_neither(tmp_path: Path) -> None:
+    memory = CallMemory(tmp_path)
+    said = replace(arrival("a"), named=TenantId("laatzen"), test=True)
+    memory.put(said)
+    memory.close()
+    with (tmp_path / "calls.jsonl").open("a") as file:
+        plain = asdict(arrival("b")) | {"at": NINE.isoformat()}
+        file.write(json.dumps({k: v for k, v in plain.items() if k not in ("named", "test")}) + "\n")
+
+    assert CallMemory(tmp_path).calls == [said, arrival("b")]
 
 
 def test_killed_in_the_middle_of_a_line(tmp_path: Path) -> None:

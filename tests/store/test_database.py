@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import zlib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +31,7 @@ from dialog_acd.store.database import (
 )
 from dialog_acd.store.directory_file import DirectoryFileInvalid, read_directory
 from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.tables import metadata
 from directories import COUNTY
 
@@ -396,6 +397,27 @@ async def test_the_way_back_from_dates_leaves_who_answers_today(lived: Lived) ->
     assert await lived.everything() == before
 
 
+async def test_what_was_switched_over_stays_so_in_the_eleventh_form_and_back(lived: Lived) -> None:
+    await lived.change("0008")
+    await lived.say("INSERT INTO queue_switches VALUES ('town', '2026-03-02 16:00:00', 'frau-meyer')")
+    before = await lived.everything()
+    await lived.change("0011")
+    engine = await open_database(lived.url)
+    [switch] = await IntentStore(engine).switches()
+    await engine.dispose()
+    assert (switch.kind, switch.about, switch.by) == ("overflow", "town", "frau-meyer")
+    assert switch.until == datetime(2026, 3, 2, 16, tzinfo=UTC)
+    assert (switch.prompt, switch.tenant) == (None, None)
+    assert abs(datetime.now(UTC) - switch.at) < timedelta(minutes=5)
+    await lived.say(
+        """INSERT INTO switches VALUES
+            ('closure', '115', '2026-03-02 16:00:00', 'x', '2026-03-02 08:00:00', NULL, 'town'),
+            ('queue-message', 'town', '2026-03-02 16:00:00', 'x', '2026-03-02 08:00:00', 'storm-warning', NULL)"""
+    )
+    await lived.change("0008")
+    assert await lived.everything() == before
+
+
 async def versions_of(lived: Lived) -> list[tuple[Any, ...]]:
     return await lived.ask("SELECT number, by, why FROM directory_versions ORDER BY number")
 
@@ -514,7 +536,7 @@ async def test_the_tables_that_come_back_are_those_that_went(empty_database_url:
     await lived.change("0007")
     before = await look()
     assert len(before) > 15
-    await migrate(lived.url)
+    await lived.change("0008")
     assert len(await look()) == len(before) - 11
     await lived.change("0007")
     assert await look() == before
@@ -622,11 +644,11 @@ async def test_several_selects_of_a_transaction_see_one_moment(tmp_path: Path) -
     url = f"sqlite:///{tmp_path}/acd.db"
     await migrate(url)
     engine = await open_database(url)
-    count = text("SELECT count(*) FROM queue_switches")
+    count = text("SELECT count(*) FROM agent_intents")
     async with engine.connect() as connection:
         assert await connection.scalar(count) == 0
         with sqlite3.connect(tmp_path / "acd.db") as other:
-            other.execute("INSERT INTO queue_switches VALUES ('q', '2026-11-23 09:00:00', 'anna')")
+            other.execute("INSERT INTO agent_intents VALUES ('anna', 'ready', '', '2026-11-23 09:00:00')")
         other.close()
         assert await connection.scalar(count) == 0
     async with engine.connect() as connection:

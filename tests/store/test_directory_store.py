@@ -24,6 +24,8 @@ from dialog_acd.core.model import (
     AgentOrder,
     CalendarId,
     EntryKind,
+    Prompt,
+    PromptId,
     QueueId,
     Skill,
     SkillId,
@@ -44,6 +46,7 @@ from dialog_acd.store.directory_file import (
 )
 from dialog_acd.store.directory_plain import plain
 from dialog_acd.store.directory_store import DirectoryMoved, DirectoryStore, Edit, NoSuchVersion
+from dialog_acd.store.recording_store import Recording, RecordingStore
 from dialog_acd.store.tables import directory_versions as versions
 from dialog_acd.testing import ManualClock
 from directories import DEMO
@@ -472,3 +475,27 @@ async def test_the_first_directory_is_put_in_force_like_any_other(engine: AsyncE
     assert changed.version == 1
     assert changed.differences[0].startswith("tenant hannover is new")
     assert await administration.put(directory, "bert", "again", None) == Changed(1, ())
+
+
+async def test_a_prompt_names_only_recordings_that_were_brought(engine: AsyncEngine, directory: Directory) -> None:
+    store = DirectoryStore(engine)
+    told: list[Directory] = []
+    administration = Administration(store, ManualClock(BY_HAND.at), told.append)
+    await administration.put(directory, "bert", "first", 0)
+
+    def with_prompts(*digests: str) -> Directory:
+        prompts = (Prompt(PromptId(f"p{n}"), "Gruß", recording=digest) for n, digest in enumerate(digests))
+        return replace(directory, prompts=(*directory.prompts, *prompts))
+
+    brought, lost = "a" * 64, "b" * 64
+    recording = Recording(brought, "", None, "bert", BY_HAND.at, timedelta(seconds=1), -3.0, -22.0, 0.0, ())
+    await RecordingStore(engine).add(recording, content=b"c", narrow=b"n", wide=b"w")
+    for dry_run in (True, False):
+        with pytest.raises(DirectoryInvalid) as caught:
+            await administration.put(with_prompts(brought, lost), "bert", "", None, dry_run=dry_run)
+        assert caught.value.faults == (f"prompt p1: nobody has brought the recording {lost}: upload it first",)
+    assert (await administration.put(with_prompts(brought), "bert", "", None)).version == 2
+    assert len(told) == 2
+    # One that was lost (a backup without it) must not stand in the way of another edit.
+    await store.replace(with_prompts(lost), BY_HAND)
+    assert (await administration.put(with_prompts(lost, brought), "bert", "", None)).version == 4

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from dialog_acd.core.messages import RememberIntent, RememberSwitch
-from dialog_acd.core.model import AgentId, QueueId
+from dialog_acd.core.messages import RememberIntent, RememberSwitch, Switch
+from dialog_acd.core.model import AgentId, SwitchKind, TenantId
 from dialog_acd.store.intent_store import IntentStore
 from patience import soon
 
@@ -87,12 +87,44 @@ async def test_what_was_being_written_at_the_stop_is_written_by_the_last_flush(e
     assert [k.agent for k in await store.load(since=NINE)] == ["anna"]
 
 
-async def test_a_queue_that_was_switched_over_is_so_after_a_restart_until_switched_back(engine: AsyncEngine) -> None:
-    store, hall, region = IntentStore(engine), QueueId("hall"), QueueId("region")
-    until = NINE + timedelta(hours=2)
-    store.put(RememberSwitch(hall, until, "anna"))
-    store.put(RememberSwitch(region, until, "anna"))
+def switched(kind: SwitchKind, about: str, prompt: str | None = None, tenant: str | None = None) -> RememberSwitch:
+    town = None if tenant is None else TenantId(tenant)
+    return RememberSwitch(kind, about, Switch(kind, about, NINE + timedelta(hours=2), "frau-meyer", NINE, prompt, town))
+
+
+async def test_what_a_supervisor_switched_is_so_after_a_restart_until_switched_back(engine: AsyncEngine) -> None:
+    store = IntentStore(engine)
+    over = switched(SwitchKind.OVERFLOW, "hall")
+    closed = switched(SwitchKind.CLOSURE, "+495117307", "power-cut", "langenhagen")
+    message = switched(SwitchKind.QUEUE_MESSAGE, "hall", "storm-warning")
+    everybody = switched(SwitchKind.CENTRE_MESSAGE, "", "storm-warning")
+    for word in (over, closed, message, everybody):
+        store.put(word)
     await store.flush()
-    store.put(RememberSwitch(region, None, "bert"))
+    store.put(RememberSwitch(SwitchKind.OVERFLOW, "hall", None))
+    store.put(RememberSwitch(SwitchKind.ENTRY_MESSAGE, "+495117307", None))
     await store.flush()
-    assert await IntentStore(engine).switches() == [RememberSwitch(hall, until, "anna")]
+    found = await IntentStore(engine).switches()
+    assert {s.kind: s for s in found} == {w.kind: w.switch for w in (closed, message, everybody)}
+
+
+async def test_the_last_word_about_one_thing_replaces_the_one_before(engine: AsyncEngine) -> None:
+    store = IntentStore(engine)
+    store.put(switched(SwitchKind.CLOSURE, "115"))
+    await store.flush()
+    last = switched(SwitchKind.CLOSURE, "115", "power-cut")
+    store.put(switched(SwitchKind.CLOSURE, "115", "election"))
+    store.put(last)
+    await store.flush()
+    assert await store.switches() == [last.switch]
+
+
+async def test_a_kind_of_switch_that_a_later_version_knows_is_passed_over(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                'INSERT INTO switches (kind, about, until, "by", "at")'
+                " VALUES ('siren', '', '2026-11-23 10:00:00', 'x', '2026-11-23 08:00:00')"
+            )
+        )
+    assert await IntentStore(engine).switches() == []

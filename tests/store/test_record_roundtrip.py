@@ -14,10 +14,10 @@ from sqlalchemy import insert
 from sqlalchemy.exc import StatementError
 
 from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
-from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, RungTaken
+from dialog_acd.core.records import Amendment, Blame, CallRecord, OfferTried, Outcome, Result, RungTaken
 from dialog_acd.store import tables
 from dialog_acd.store.database import writing
-from dialog_acd.store.record_json import UnreadableRecord, decode, digest, encode, storable
+from dialog_acd.store.record_json import UnreadableRecord, decode, digest, encode, storable, storable_amendment
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from records import NOON, served
 
@@ -73,6 +73,9 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "t_callback": maybe_moments,
     "diversion": texts | st.none(),
     "diversion_reason": texts,
+    "candidates": st.lists(texts.map(TenantId), max_size=3).map(tuple),
+    "test": st.booleans(),
+    "t_amended": maybe_moments,
 }
 records = st.builds(CallRecord, **FIELDS)
 
@@ -89,6 +92,7 @@ def texts_of(record: CallRecord) -> Iterator[str]:
         yield from (offer.offer, offer.agent, offer.result, offer.why)
     for rung in record.rungs:
         yield from (rung.rung, rung.why)
+    yield from record.candidates
 
 
 # Thirty fields are slow to draw, and no decision hangs on two of them at once: a hundred records say it all.
@@ -101,8 +105,10 @@ def test_json_there_and_back(record: CallRecord) -> None:
     record = storable(record)
     line = encode(record)
     assert b"\n" not in line
-    assert decode(line) == record
-    assert digest(decode(line)) == digest(record)
+    again = decode(line)
+    assert again == record
+    assert isinstance(again, CallRecord)
+    assert digest(again) == digest(record)
 
 
 def test_every_text_is_made_fit_for_every_database() -> None:
@@ -127,9 +133,26 @@ def test_every_text_is_made_fit_for_every_database() -> None:
         outcome=Outcome(Result.SERVED, hostile, Blame.NOBODY),
         offers=(OfferTried(hostile, hostile, NOON, hostile, hostile),),
         rungs=(RungTaken(NOON, hostile, hostile),),
+        candidates=(TenantId(hostile),),
     )
     assert set(texts_of(record)) == {hostile}
     assert set(texts_of(storable(record))) == {"a\ufffdb\ufffd"}
+
+
+amendments = st.builds(
+    Amendment,
+    call=texts.map(CallId),
+    at=moments,
+    tenant=st.none() | texts.map(TenantId),
+    test=st.none() | st.booleans(),
+)
+
+
+@given(amendments)
+def test_an_amendment_there_and_back(amendment: Amendment) -> None:
+    fit = storable_amendment(amendment)
+    assert decode(encode(fit)) == fit
+    assert fit.call == storable(served(amendment.call)).call  # it finds its record
 
 
 @FEWER

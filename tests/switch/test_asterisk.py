@@ -30,7 +30,7 @@ from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.records import Amendment, CallRecord
 
 CALL = CallId("acd-1700000000.12")
 CHANNEL = "PJSIP/trunk-0000000c"
@@ -619,9 +619,13 @@ async def test_a_feature_code_of_nobody_reaches_nobody(bench: Bench, arguments: 
 class Shelf:
     def __init__(self) -> None:
         self.records: list[CallRecord] = []
+        self.amendments: list[Amendment] = []
 
     def put(self, record: CallRecord) -> None:
         self.records.append(record)
+
+    def amend(self, amendment: Amendment) -> None:
+        self.amendments.append(amendment)
 
 
 async def test_a_call_rings_through(toy: ToyAmi) -> None:

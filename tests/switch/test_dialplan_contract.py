@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dialog_acd.switch import translate
+from dialog_acd.testing import demo_directory
 
 ROOT = Path(__file__).parents[2]
 DIALPLANS = sorted((ROOT / "dialplans").glob("*.conf"))
@@ -19,10 +20,11 @@ CONTEXTS = set(re.findall(r"^\[([a-z-]+)\]", TEXT, re.MULTILINE))
 
 # Set and read by the dialplan alone.
 DIALPLANS_OWN = {
-    "ACD_AFTER", "ACD_AGI", "ACD_ALIVE", "ACD_DIALLED", "ACD_FAILSAFE_FOR", "ACD_FAILSAFE_GROUP", "ACD_FAILSAFE_NUMBER",
-    "ACD_FAILSAFE_OPEN", "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_RUNG", "ACD_FAILSAFE_TAKEN",
-    "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX", "ACD_IN_FAILSAFE", "ACD_KEY", "ACD_NUMBER", "ACD_PARTNER", "ACD_PHONE",
-    "ACD_PRIVACY",    "ACD_RESULT", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK", "ACD_WHY",
+    "ACD_AFTER", "ACD_AGI", "ACD_ALIVE", "ACD_CODE", "ACD_DIALLED", "ACD_FAILSAFE_FOR", "ACD_FAILSAFE_GROUP",
+    "ACD_FAILSAFE_NUMBER", "ACD_FAILSAFE_OPEN", "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_RUNG",
+    "ACD_FAILSAFE_TAKEN", "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX", "ACD_IN_FAILSAFE", "ACD_KEY", "ACD_NUMBER",
+    "ACD_PARTNER", "ACD_PHONE", "ACD_PRIVACY", "ACD_RESULT", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK",
+    "ACD_WHY",
 }  # fmt: skip
 
 
@@ -75,6 +77,20 @@ def test_facts_carry_the_headers_the_service_reads() -> None:
     body = TRANSLATE.split("def _told")[1].split("def _hung_up")[0]
 
     assert names(r'_text\(message, "([A-Za-z]+)"\)', body) - {"UserEvent", "Channel"} <= told
+
+
+def test_every_code_an_agent_can_dial_is_understood() -> None:
+    words = names(r"Goto\(acd-agent-code,([a-z-]+),1\)", TEXT)
+    directory = demo_directory(["anna"])
+
+    assert words == {"sign-in", "sign-out", "ready", "not-ready", "town"}
+    assert all(translate.Interpreter().intention((word, "phone-anna"), directory) for word in words)
+
+
+def test_what_an_agent_dials_behind_a_code_is_handed_on_whole() -> None:
+    """Cut short, or without its stars, it would be another town's code."""
+    assert "Set(ACD_CODE=${FILTER(0-9*#,${EXTEN:3})})" in TEXT
+    assert "${FILTER(0-9*#,${ACD_CODE})})" in TEXT.split("[acd-agent-code]")[1].split("\n[")[0]
 
 
 @pytest.mark.parametrize("file", DIALPLANS, ids=lambda file: str(file.name))
@@ -132,7 +148,8 @@ def test_every_prompt_that_can_be_played_lies_in_the_tree() -> None:
     lines = (sounds / "texts-de.txt").read_text("utf-8").splitlines()
     texts = dict(line.split("\t", 1) for line in lines if "\t" in line)
     played = names(r"Playback\(acd/([a-z0-9-]+)\)", TEXT) | names(r"ACD_ANSWER=([a-z-]+)", TEXT)
-    played |= {"signed-in", "signed-out", "ready", "not-ready", "not-an-agent", "not-possible"}
+    played |= {"signed-in", "signed-out", "ready", "not-ready", "not-an-agent", "not-possible", "town-noted"}
+    played |= set(translate._REFUSALS.values())
 
     assert played <= set(texts)
     for name in texts:

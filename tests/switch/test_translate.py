@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,6 +29,7 @@ from dialog_acd.core.model import (
     Tenant,
     TenantId,
 )
+from dialog_acd.switch import translate
 from dialog_acd.switch.translate import SHOWN, Interpreter, Untranslatable, readable
 
 NINE = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -447,4 +449,57 @@ def test_what_is_no_agents_code_is_said_so(arguments: tuple[str, ...]) -> None:
     asterisk = Interpreter()
     intention = asterisk.intention(arguments, directory())
 
-    assert asterisk.confirmation(intention, refused=False) == {"ACD_ANSWER": "not-an-agent"}
+    assert asterisk.confirmation(intention, [], directory()) == {"ACD_ANSWER": "not-an-agent"}
+
+
+def towns() -> Directory:
+    made = directory()
+    spoken = {
+        "115": (EntryKind.SERVICE_115, "acd/town-115"),
+        "+49511168": (EntryKind.MAIN_NUMBER, None),
+        "+495117307": (EntryKind.MAIN_NUMBER, None),
+        "": (EntryKind.CATCH_ALL, "acd/town-unknown"),
+    }
+    entries = (
+        Entry(number, TenantId("t"), QueueId("q"), kind, "f", announcement=said)
+        for number, (kind, said) in spoken.items()
+    )
+    return replace(made, tenants=(replace(made.tenants[0], code="7"),), entries=tuple(entries))
+
+
+@pytest.mark.parametrize("digits", ["7", "12345678901234567890", "1*2", "#", ""])
+def test_a_towns_code_is_told_as_it_was_dialled(digits: str) -> None:
+    """Which of them names a town is the core's to say; none is cut short into another."""
+    intention = Interpreter().intention(("town", "agent01", digits), towns())
+
+    assert intention is not None
+    assert intention.signal == m.TownDialled(AgentId("anna"), digits)
+
+
+def test_a_town_that_was_noted_is_said_by_its_digits_or_its_name() -> None:
+    asterisk, directory = Interpreter(), towns()
+    intention = asterisk.intention(("town", "agent01", "7"), directory)
+
+    assert asterisk.confirmation(intention, [], directory) == {"ACD_ANSWER": "town-noted", "ACD_TOWN_CODE": "7"}
+    spoken = (replace(e, announcement="acd/town-langenhagen") if "7307" in e.number else e for e in directory.entries)
+    directory = replace(directory, entries=tuple(spoken))
+    assert asterisk.confirmation(intention, [], directory)["ACD_TOWN"] == "acd/town-langenhagen"
+    gone = replace(directory, tenants=tuple(replace(t, code=None) for t in directory.tenants))
+    assert asterisk.confirmation(intention, [], gone)["ACD_ANSWER"] == "town-noted"
+
+
+@pytest.mark.parametrize(
+    ("why", "prompt"),
+    [("no-such-call", "no-call"), ("no-such-town", "no-such-town"), ("not-a-candidate", "no-such-town"),
+     ("too-late", "no-call"), ("anything else", "not-possible")],
+)  # fmt: skip
+def test_why_a_town_was_not_noted_is_said(why: str, prompt: str) -> None:
+    asterisk, directory = Interpreter(), towns()
+    intention = asterisk.intention(("town", "agent01", "7"), directory)
+
+    refused = [m.Ignored("TownDialled", why, "anna")]
+    assert asterisk.confirmation(intention, refused, directory) == {"ACD_ANSWER": prompt}
+
+
+def test_every_refusal_of_a_town_has_its_words() -> None:
+    assert set(translate._REFUSALS) == set(m.NamingFault)

@@ -67,12 +67,20 @@ def may(*roles: Role) -> Any:
     return Depends(gate)
 
 
-Reader = Annotated[Principal, may(*Role)]
-"""Everybody with a token; what they see ends where their town ends."""
+Onlooker = Annotated[Principal, may(*Role)]
+"""Everybody with a token, to see what is going on now; what they see ends where their town ends."""
+Reader = Annotated[Principal, may(Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR)]
+"""Every person with a token; likewise."""
 Commander = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR)]
 """Who leads the agents' day."""
+Namer = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.DESK)]
+"""Who may say for which town a call was."""
+Porter = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.TOWN_ADMIN)]
+"""Who may close a number for a while; a town's administrator those of the town."""
 Operator = Annotated[Principal, may(Role.OPERATOR)]
 """Who answers for all towns."""
+Announcer = Annotated[Principal, may(Role.OPERATOR, Role.TOWN_ADMIN)]
+"""Who may bring what callers hear."""
 Whole = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR)]
 """Who may see all towns at once."""
 Inspector = Annotated[Principal, may(Role.OPERATOR, Role.AUDITOR, Role.TOWN_ADMIN)]

@@ -1,7 +1,9 @@
 """Builds the API: routes, the door, the one shape of errors.
 
 ``Door`` stands in front of everything the framework does, so that no answer leaves without the headers and no
-body comes in without a limit, whether or not a route was found. It is plain ASGI: a middleware class that wraps
+body comes in without a limit, whether or not a route was found. Bodies are read here, before anybody is asked for a
+token; but not a recording, which may be large: its route reads it, once it knows who brings it, and the limits hold
+there as well. It is plain ASGI: a middleware class that wraps
 responses would cost a task per request, and one that limits bodies inside the framework sees only some of them.
 
 FastAPI's own documentation pages load their scripts from a foreign host, which a town hall's network does not reach
@@ -18,6 +20,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import dialog_acd
 from dialog_acd.api import problems
@@ -26,7 +29,19 @@ from dialog_acd.api.contract import DESCRIPTION, TAGS, contract, operation_id
 from dialog_acd.api.feed import Feed
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
-from dialog_acd.api.routes import agents, audit, calls, directory, docs, health, queues, resolve, tenants
+from dialog_acd.api.routes import (
+    agents,
+    audit,
+    calls,
+    directory,
+    docs,
+    health,
+    queues,
+    recordings,
+    resolve,
+    switches,
+    tenants,
+)
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.witness import Strangers, Witness
@@ -39,14 +54,16 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Records, Tokens
+    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Tokens
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
 DIRECTORY_LIMIT = 8 * 1024 * 1024
 """Bytes. Five hundred towns with two thousand agents are about one and a half million."""
-BODY_WITHIN = 10.0
-"""Seconds a body may take to arrive."""
+RECORDING_LIMIT = 20 * 1024 * 1024
+"""Bytes. Two minutes of mono at 48 kHz and 24 bits are 17 million; a greeting of ten seconds, in stereo, three."""
+BODY_WITHIN, RECORDING_WITHIN = 10.0, 60.0
+"""Seconds a body may take to arrive. A town hall's line may carry 3 Mbit/s outwards."""
 TOKEN_LEAST = 16
 """Characters. A shorter token is one somebody meant to replace."""
 
@@ -71,6 +88,7 @@ def create_api(
     token: str,
     tokens: Tokens,
     audit_log: Audit,
+    archive: Recordings,
     now: Callable[[], datetime],
     people: People | None = None,
 ) -> FastAPI:
@@ -98,7 +116,9 @@ def create_api(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     keys = Keyring(token, tokens, now, people)
-    api.state.wiring = Wiring(live, records, directories, readiness, metrics_registry, keys, audit_log, now, Feed(live))
+    api.state.wiring = Wiring(
+        live, records, directories, readiness, metrics_registry, keys, audit_log, archive, now, Feed(live)
+    )
     api.include_router(health.router)
     api.include_router(docs.router)
     refusals = problems.fails(problems.NotAuthenticated, problems.NotAllowed, problems.KeysUnavailable)
@@ -106,14 +126,19 @@ def create_api(
     for router in (
         live_routes.router,
         queues.router,
-        queues.commands,
+        switches.router,
+        switches.queues,
+        switches.entries,
+        switches.centre,
         agents.router,
         agents.commands,
         calls.router,
+        calls.commands,
         resolve.router,
         directory.router,
         tenants.router,
         audit.router,
+        recordings.router,
     ):
         api.include_router(router, prefix="/api/v1", responses=refusals)
 
@@ -159,10 +184,16 @@ class Door:
             await send(message)
 
         try:
+            if (scope["method"], scope["path"]) == ("POST", recordings.PATH):
+                _require_size(scope, RECORDING_LIMIT)
+                await self._app(scope, _limited(receive), send_on)
+                return
             body = await _read_body(scope, receive)
             if body is None:
                 return
             await self._app(scope, _given(body, receive), send_on)
+        except ClientDisconnect:
+            pass
         except problems.ApiProblem as problem:
             await problems.of_problem(problem)(scope, receive, send_on)
         except Exception:
@@ -175,10 +206,7 @@ class Door:
 async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
     """The whole body, or ``None`` when the asker left. Raises ``BodyTooLarge``, ``BodyTooSlow``."""
     limit = DIRECTORY_LIMIT if scope["path"] == directory.PATH else BODY_LIMIT
-    for name, value in scope["headers"]:
-        # Said in advance: refuse before the first byte. What is said may be wrong, so it is counted below too.
-        if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
-            raise problems.BodyTooLarge(limit_bytes=limit)
+    _require_size(scope, limit)
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN):
@@ -193,6 +221,36 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
                     return bytes(body)
     except TimeoutError:
         raise problems.BodyTooSlow(within_seconds=BODY_WITHIN) from None
+
+
+def _require_size(scope: Scope, limit: int) -> None:
+    """Refuse what is announced as too large before its first byte. What is said may be wrong; it is counted, too."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value[:20]) > limit:
+            raise problems.BodyTooLarge(limit_bytes=limit)
+
+
+def _limited(receive: Receive) -> Receive:
+    """A ``receive`` for whoever reads a recording; it raises what ``_read_body`` would."""
+    taken, more = 0, True
+    until = asyncio.get_running_loop().time() + RECORDING_WITHIN
+
+    async def receive_on() -> Message:
+        nonlocal taken, more
+        if not more:
+            return await receive()  # the asker's leaving
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise problems.BodyTooSlow(within_seconds=RECORDING_WITHIN) from None
+        taken += len(message.get("body", b""))
+        if taken > RECORDING_LIMIT:
+            raise problems.BodyTooLarge(limit_bytes=RECORDING_LIMIT)
+        more = message.get("more_body", False)
+        return message
+
+    return receive_on
 
 
 def _given(body: bytes, receive: Receive) -> Receive:

@@ -36,12 +36,19 @@ TAGS = [
     {"name": "agents", "description": "Who takes calls: what they are doing now, and what they are told to."},
     {"name": "calls", "description": "Calls and their records: what happened to each, and why."},
     {"name": "resolve", "description": "What would happen to a call, asked beforehand."},
+    {"name": "switches", "description": "All that a supervisor has switched; each ends by itself."},
+    {"name": "entries", "description": "Numbers, switched for a while: closed, or with a message for who dials them."},
+    {"name": "centre", "description": "The whole centre, switched for a while: a message for everybody."},
+    {
+        "name": "recordings",
+        "description": "What callers hear: greetings and other prompts, spoken by people.",
+    },
     {"name": "directory", "description": "Towns, numbers, queues, agents, partners: as they are, as they were."},
     {"name": "tenants", "description": "Towns: what is missing before one goes live, and the day it begins."},
     {"name": "audit", "description": "Who changed what, and who was refused."},
     {"name": "health", "description": "For whoever watches over the service; open, and about nobody's call."},
 ]
-EVERYWHERE = ("not-authenticated", "not-allowed", "not-valid", "keys-unavailable")
+EVERYWHERE = ("not-authenticated", "not-allowed", "not-valid", "keys-unavailable", "no-role")
 """What any route that needs a token may answer."""
 _BODY = (400, 408, 413)
 """What can be wrong with a body before anybody looks at what it says."""
@@ -137,6 +144,8 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return _example(schemas[schema["$ref"].removeprefix(_REF)], schemas)
     if "anyOf" in schema:
         return _example(schema["anyOf"][0], schemas)
+    if schema.get("format") == "binary":
+        return "the bytes of the file"
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type"):

@@ -7,14 +7,14 @@ to the routes: FastAPI resolves a route's annotations at module level, so they c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
 # FastAPI reads the annotations of dependencies at run time; what they name must be imported for real.
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date, datetime, timedelta
 
     from prometheus_client import CollectorRegistry
 
@@ -123,6 +123,8 @@ class Edit(Protocol):
 
 class Directories(Protocol):
     """The directory, its history, and its edits. All raise ``DialogAcdError`` with the ``error_id`` the API names."""
+
+    async def current(self) -> int: ...
 
     async def told(self, version: int | None = None) -> VersionTold: ...
 
@@ -234,6 +236,54 @@ class Audit(Protocol):
         ...
 
 
+class Recording(Protocol):
+    """What somebody brought to be played to callers; all but the sound."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def tenant(self) -> str | None: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def uploaded_at(self) -> datetime: ...
+    @property
+    def duration(self) -> timedelta: ...
+    @property
+    def peak(self) -> float: ...
+    @property
+    def loudness(self) -> float: ...
+    @property
+    def gain(self) -> float: ...
+    @property
+    def findings(self) -> tuple[str, ...]: ...
+
+
+class Taken(Protocol):
+    @property
+    def recording(self) -> Recording: ...
+    @property
+    def fresh(self) -> bool:
+        """False: it was here already."""
+        ...
+
+
+class Recordings(Protocol):
+    """All raise ``DialogAcdError`` with the ``error_id`` the API names."""
+
+    async def take(self, content: bytes, *, name: str, by: str, tenant: str | None) -> Taken: ...
+
+    async def one(self, digest: str) -> Recording: ...
+
+    async def page(self, limit: int, before: str | None, tenant: str | None) -> Sequence[Recording]:
+        """The latest first, after ``before``; with ``tenant`` this town's and the centre's."""
+        ...
+
+    async def sound(self, digest: str, part: Literal["content", "narrow", "wide"]) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """All a route can reach."""
@@ -245,6 +295,7 @@ class Wiring:
     metrics_registry: CollectorRegistry
     keys: Keyring
     audit: Audit
+    recordings: Recordings
     now: Callable[[], datetime]
     feed: Feed
 

@@ -135,8 +135,15 @@ class NotYourNumber(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoSuchEntry(ApiProblem):
+    """There is no entry with this number, or it is not active now; of a block name its head."""
+
+    error_id = "no-such-entry"
+    status = HTTPStatus.NOT_FOUND
+
+
 class SwitchRefused(ApiProblem):
-    """The queue cannot be switched over like this."""
+    """The centre does not switch this."""
 
     error_id = "switch-refused"
     status = HTTPStatus.CONFLICT
@@ -147,6 +154,20 @@ class NoSuchCall(ApiProblem):
 
     error_id = "no-such-call"
     status = HTTPStatus.NOT_FOUND
+
+
+class NoSuchTown(ApiProblem):
+    """There is no town with this id."""
+
+    error_id = "no-such-town"
+    status = HTTPStatus(422)
+
+
+class TownRefused(ApiProblem):
+    """A call like this cannot be this town's."""
+
+    error_id = "town-refused"
+    status = HTTPStatus.CONFLICT
 
 
 class AgentRefused(ApiProblem):
@@ -211,6 +232,35 @@ class DayRefused(ApiProblem):
 
     error_id = "day-refused"
     status = HTTPStatus.CONFLICT
+
+
+class NotAudio(ApiProblem):
+    """Send the WAV file itself as the body, with 'Content-Type: audio/wav'; no form around it."""
+
+    error_id = "not-audio"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class RecordingRefused(ApiProblem):
+    """The recording was not kept: it cannot be played to callers."""
+
+    error_id = "recording-refused"
+    status = HTTPStatus(422)
+
+
+class NoSuchRecording(ApiProblem):
+    """There is no recording with this digest."""
+
+    error_id = "no-such-recording"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SoundUnavailable(ApiProblem):
+    """No recording can be converted just now."""
+
+    error_id = "sound-unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "60"}
 
 
 class BodyTooSlow(ApiProblem):

@@ -7,16 +7,19 @@ Caller numbers are complete: who holds the token may see them.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from dialog_acd.core.switches import PROMPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dialog_acd.api.ports import AuditLine
+    from dialog_acd.api.ports import AuditLine, Recording
     from dialog_acd.core.gate import Verdict
+    from dialog_acd.core.messages import Switch
     from dialog_acd.core.records import CallRecord
     from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
@@ -50,7 +53,9 @@ class QueueOut(_Out):
     id: str = Field(description="Id of the queue.", examples=["langenhagen"])
     name: str = Field(description="Its name, for people.", examples=["Stadt Langenhagen"])
     waiting: int = Field(
-        description="Callers without a person: waiting, being offered, returning, partner ringing.", examples=[3]
+        description="Callers without a person: waiting, being offered, returning, partner ringing; here and below "
+        "without test calls.",
+        examples=[3],
     )
     longest_wait_seconds: float = Field(
         description="Wait so far of the longest-waiting caller, in seconds; 0 when nobody waits.", examples=[41.2]
@@ -74,15 +79,114 @@ class QueueOut(_Out):
         )
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """Raises ``ValueError`` where the calendar ends."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no moment of this calendar") from None
+
+
 class SwitchIn(BaseModel):
-    """Until when a queue is to be switched over."""
+    """What is switched ends by itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    until: AwareDatetime = Field(
-        description="Until when the queue's calls are sent over by the rungs `switched` of its ladder; at most a week.",
-        examples=["2026-11-23T16:00:00+01:00"],
+    until: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(
+        description="Until when; with a time zone, and at most a week ahead.", examples=["2026-11-23T16:00:00+01:00"]
     )
+
+    @property
+    def named(self) -> str | None:
+        """The prompt that is to be played, if there is one."""
+        return None
+
+
+_Prompt = Annotated[str, StringConstraints(pattern=f"^{PROMPT}$")]
+
+
+class MessageIn(SwitchIn):
+    """Each new caller hears the prompt once, after the greeting and before waiting."""
+
+    prompt: _Prompt = Field(
+        description="Name of the prompt, in Asterisk's folder `acd`: lower case letters, digits and hyphens.",
+        examples=["storm-warning"],
+    )
+
+    @property
+    def named(self) -> str | None:
+        return self.prompt
+
+
+class ClosureIn(SwitchIn):
+    """New callers hear that it is closed, and the next opening from the end of the closure on."""
+
+    prompt: _Prompt | None = Field(
+        default=None,
+        description="Name of a prompt, in Asterisk's folder `acd`, in place of the number's `closed`.",
+        examples=["power-cut"],
+    )
+
+    @property
+    def named(self) -> str | None:
+        return self.prompt
+
+
+class SwitchOut(_Out):
+    """Something a supervisor has switched."""
+
+    kind: str = Field(
+        description="overflow: the queue's calls are sent over; closure: the number is closed; entry-message, "
+        "queue-message, centre-message: new callers hear the prompt.",
+        examples=["closure"],
+    )
+    about: str = Field(
+        description="The queue, or the number as the directory has it; empty: the whole centre.",
+        examples=["+495117307"],
+    )
+    prompt: str | None = Field(
+        description="Name of the prompt; null: none, or the number's own.", examples=["storm-warning"]
+    )
+    until: _Time = Field(description="When it ends by itself.")
+    by: str = Field(description="Name of the token by which it was switched.", examples=["leitstelle"])
+    since: _Time = Field(description="When it was switched.")
+    tenant: str | None = Field(
+        description="The town whose number it is; null for a queue and for the whole centre.", examples=["langenhagen"]
+    )
+
+    @classmethod
+    def of(cls, switch: Switch) -> SwitchOut:
+        return cls(
+            kind=switch.kind.value,
+            about=switch.about,
+            prompt=switch.prompt,
+            until=switch.until,
+            by=switch.by,
+            since=switch.at,
+            tenant=switch.tenant,
+        )
+
+
+class SwitchedOut(_Out):
+    """How it is now."""
+
+    switch: SwitchOut | None = Field(description="What is in force; null: nothing of the kind.")
+
+    @classmethod
+    def of(cls, view: AcdView, kind: str, about: str) -> SwitchedOut:
+        found = (SwitchOut.of(s) for s in view.switches if (s.kind, s.about) == (kind, about))
+        return cls(switch=next(found, None))
+
+
+class SwitchesOut(_Out):
+    """All that is switched; for a token of one town what concerns its numbers and their queues, or the whole centre."""
+
+    at: _Time = Field(description="The moment of the picture.")
+    switches: list[SwitchOut] = Field(description="The latest first.")
+
+    @classmethod
+    def of(cls, view: AcdView) -> SwitchesOut:
+        return cls(at=view.at, switches=[SwitchOut.of(switch) for switch in view.switches])
 
 
 class AgentOut(_Out):
@@ -121,11 +225,32 @@ class AgentOut(_Out):
         )
 
 
+_Tenant = Annotated[
+    str,
+    Field(
+        description="The town it is for; `unassigned` while nobody has said for which of its `candidates`.",
+        examples=["langenhagen"],
+    ),
+]
+
+
+class CandidateOut(_Out):
+    """A town that may be named for a call."""
+
+    tenant: str = Field(description="Id of the town.", examples=["laatzen"])
+    name: str = Field(description="Its name.", examples=["Stadt Laatzen"])
+    code: str | None = Field(description="The digits an agent dials behind *75 to name it; null: none.", examples=["5"])
+
+
 class LiveCallOut(_Out):
     """A call that has not ended."""
 
     call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
-    tenant: str = Field(description="Id of the town whose number was dialled.", examples=["langenhagen"])
+    tenant: _Tenant
+    candidates: list[CandidateOut] = Field(
+        description="Towns that share the number it came by, of which one has to be named; empty: it is one town's."
+    )
+    test: bool = Field(description="A test call: handled as all others, and in no figure.", examples=[False])
     queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
@@ -144,6 +269,8 @@ class LiveCallOut(_Out):
         return cls(
             call=call.id,
             tenant=call.tenant,
+            candidates=[CandidateOut(tenant=t.id, name=t.name, code=t.code) for t in call.candidates],
+            test=call.test,
             queue=call.queue,
             kind=call.kind.value,
             state=call.state.value,
@@ -196,6 +323,7 @@ class LiveOut(_Out):
     )
     agents: list[AgentOut] = Field(description="In the directory's order.")
     calls: list[LiveCallOut] = Field(description="Calls that have not ended, oldest first.")
+    switches: list[SwitchOut] = Field(description="What a supervisor has switched, the latest first.")
 
     @classmethod
     def of(cls, view: AcdView) -> LiveOut:
@@ -206,6 +334,7 @@ class LiveOut(_Out):
             agents_by_state=by_state(view.agents),
             agents=[AgentOut.of(agent) for agent in view.agents],
             calls=[LiveCallOut.of(call, view.at) for call in view.calls],
+            switches=[SwitchOut.of(switch) for switch in view.switches],
         )
 
 
@@ -242,6 +371,7 @@ class LiveChangeOut(_Out):
     )
     agents: list[AgentOut] = Field(description="Those that have changed, and new ones.")
     calls: list[LiveCallOut] = Field(description="Those that have changed, and new ones.")
+    switches: list[SwitchOut] = Field(description="All that a supervisor has switched, the latest first.")
     gone: GoneOut = Field(description="What is not there any more.")
 
 
@@ -301,11 +431,47 @@ class RungOut(_Out):
     why: str = Field(description="What made it fire.", examples=["waited 60 s"])
 
 
+class TownIn(BaseModel):
+    """For which town a call is, or was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tenant: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = (
+        Field(
+            description="Id of the town the call is, or was, for: one of its `candidates`, for an operator any. "
+            "null: nobody knows after all, so that it is unassigned again.",
+            examples=["laatzen"],
+        )
+    )
+
+
+class TownOut(_Out):
+    """Whose a call is now."""
+
+    call: str = Field(description="Id of the call.", examples=["acd1-1767225600.17"])
+    tenant: str = Field(description="Id of the town, or `unassigned`.", examples=["laatzen"])
+
+
+class TestOut(_Out):
+    """Whether a call is a test call now."""
+
+    call: str = Field(description="Id of the call.", examples=["acd1-1767225600.17"])
+    test: bool = Field(description="It is one, and in no figure.", examples=[True])
+
+
 class CallOut(_Out):
     """The record of a finished call."""
 
     call: str = Field(description="Id of the call, Asterisk's Uniqueid.", examples=["acd1-1767225600.17"])
-    tenant: str = Field(description="Id of the town whose number was dialled.", examples=["langenhagen"])
+    tenant: _Tenant
+    candidates: list[str] = Field(
+        description="Towns that shared the number when it came; empty: it was one town's.",
+        examples=[["hannover", "laatzen"]],
+    )
+    test: bool = Field(description="A test call: in no figure.", examples=[False])
+    t_amended: _Moment = Field(
+        description="When `tenant` or `test` was last changed after the record had been written."
+    )
     queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
@@ -369,6 +535,9 @@ class CallOut(_Out):
         return cls(
             call=record.call,
             tenant=record.tenant,
+            candidates=list(record.candidates),
+            test=record.test,
+            t_amended=record.t_amended,
             queue=record.queue,
             kind=record.kind.value,
             dialled=record.dialled,
@@ -571,7 +740,13 @@ class ResolveOut(_Out):
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
     )
-    tenant: str = Field(description="Id of the town that gets the call.", examples=["langenhagen"])
+    tenant: str = Field(
+        description="Id of the town that gets the call; `unassigned` where the agent has to name it.",
+        examples=["langenhagen"],
+    )
+    candidates: list[str] = Field(
+        description="Ids of the towns that share the number; empty: it is one town's.", examples=[[]]
+    )
     entry: str = Field(description="The entry's number, or its kind where it has none.", examples=["+495117307"])
     found_by: str = Field(description="How the entry was found.", examples=["block +495117307"])
     active_from: date | None = Field(
@@ -636,7 +811,8 @@ class AuditLineOut(_Out):
         examples=["leitstelle"],
     )
     role: str = Field(
-        description="operator, town-admin, supervisor, auditor; empty for nobody and for who has no role here.",
+        description="operator, town-admin, supervisor, auditor, desk; agent: by a code at the phone; empty for nobody "
+        "and for who has no role here.",
         examples=["supervisor"],
     )
     tenant: str | None = Field(
@@ -841,3 +1017,61 @@ class GoLiveOut(ChangedOut):
 
     on: date = Field(description="The day it goes live.", examples=["2022-03-01"])
     gate: GateOut = Field(description="What was examined, and who answers for what.")
+
+
+# ---------------------------------------------------------------- recordings
+
+_RECORDING = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+class RecordingOut(_Out):
+    """A recording to be played to callers; levels are of the file that was uploaded."""
+
+    digest: str = Field(
+        description="SHA-256 of the uploaded file, in hexadecimal digits: what a prompt names as its `recording`.",
+        examples=[_RECORDING],
+    )
+    name: str | None = Field(
+        description="What its bringer calls it; null for another town's.", examples=["Begrüßung Langenhagen, Sommer"]
+    )
+    tenant: str | None = Field(
+        description="Whose it is; null: the centre's, or another town's.", examples=["langenhagen"]
+    )
+    by: str | None = Field(description="Who brought it; null for another town's.", examples=["rathaus-langenhagen"])
+    uploaded_at: _Time = Field(description="When.")
+    duration_seconds: float = Field(description="How long callers listen, in seconds.", examples=[7.48])
+    peak_dbfs: float = Field(description="Loudest sample, in decibels of full scale.", examples=[-6.2])
+    loudness_lufs: float = Field(
+        description="Integrated loudness by ITU-R BS.1770-4, in LUFS; -22 is aimed at.", examples=[-27.3]
+    )
+    gain_db: float = Field(description="What was added for the telephone, in decibels.", examples=[5.2])
+    findings: list[str] = Field(
+        description="What was done to it, and what somebody should listen for; a sentence each.",
+        examples=[["2 channels were mixed to one", "made louder by 5.2 dB, to -22.1 LUFS"]],
+    )
+
+    @classmethod
+    def of(cls, recording: Recording, town: str | None) -> RecordingOut:
+        """As somebody of this ``town`` sees it; ``None``: of all towns."""
+        ours = town is None or recording.tenant in (None, town)
+        return cls(
+            digest=recording.digest,
+            name=recording.name if ours else None,
+            tenant=recording.tenant if ours else None,
+            by=recording.by if ours else None,
+            uploaded_at=recording.uploaded_at,
+            duration_seconds=recording.duration.total_seconds(),
+            peak_dbfs=recording.peak,
+            loudness_lufs=recording.loudness,
+            gain_db=recording.gain,
+            findings=list(recording.findings),
+        )
+
+
+class RecordingsOut(_Out):
+    """A page of recordings, the latest first."""
+
+    recordings: list[RecordingOut] = Field(description="The latest first.")
+    next: str | None = Field(
+        description="Give this as 'before' to get the next page; null when this is the last.", examples=[_RECORDING]
+    )

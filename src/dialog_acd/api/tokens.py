@@ -18,6 +18,7 @@ import secrets
 from enum import StrEnum
 
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.model import UNASSIGNED
 
 PREFIX = "acd_"
 FIRST = "admin"
@@ -35,6 +36,8 @@ class Role(StrEnum):
     """Leads the agents of the centre: sees all towns, commands agents and queues."""
     AUDITOR = "auditor"
     """Reads, changes nothing; all towns, or the one the token names."""
+    DESK = "desk"
+    """The program at the agents' places: sees who calls now, and names the town a call was for. Nothing else."""
 
 
 class TokenRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -59,9 +62,11 @@ def without_tokens(text: str) -> str:
 
 def fault_of_scope(role: Role, tenant: str | None) -> str | None:
     """Why this role and this town do not go together; ``None``: they do."""
+    if tenant == UNASSIGNED:
+        return f"{UNASSIGNED} is no town"
     if role is Role.TOWN_ADMIN and not tenant:
         return "a town-admin needs a town: --tenant"
-    if role in (Role.OPERATOR, Role.SUPERVISOR) and tenant is not None:
+    if role in (Role.OPERATOR, Role.SUPERVISOR, Role.DESK) and tenant is not None:
         # It would promise what nobody keeps: agents and queues serve several towns.
         return f"the work of a role like {role.value} has no limits at a town's border: leave --tenant out"
     return None

@@ -5,10 +5,10 @@ looked at, and answers with orders and notices. ``handle`` always does three thi
 apply the signal through the tables of ``lifecycle.py``, *settle* what can be brought together now, and again
 until nothing changes. Never an idle agent beside a caller that agent could serve.
 
-Here signals are taken in and deadlines acted on. What follows is decided in four rooms, each of which knows one thing:
+Here signals are taken in and deadlines acted on. What follows is decided in five rooms, each of which knows one thing:
 ``visits.py`` (how a caller comes and leaves), ``offers.py`` (callers and agents), ``overflow.py`` (ladders and
-partners), ``resync.py`` (what the switch knows better). They share one picture, the *floor* (``floor.py``), and change
-it only through its moves.
+partners), ``naming.py`` (what people say of a call), ``resync.py`` (what the switch knows better). They share one
+picture, the *floor* (``floor.py``), and change it only through its moves.
 
 There are no timers. Whatever can get stuck carries a deadline (``live.py``); ``next_deadline()`` says when to come
 back.
@@ -28,10 +28,13 @@ from dialog_acd.core.floor import GRACE, HELD_WITHIN, LOST_AFTER, Floor
 from dialog_acd.core.ladder import AGAIN
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState
 from dialog_acd.core.live import UNTRIED, Due, LiveAgent, LiveCall, picture, story
+from dialog_acd.core.model import QueueId, SwitchKind
+from dialog_acd.core.naming import Naming
 from dialog_acd.core.offers import IdSource, Offers
 from dialog_acd.core.overflow import Overflow
 from dialog_acd.core.records import Blame, Outcome, Result
 from dialog_acd.core.resync import Resync
+from dialog_acd.core.switches import wanted
 from dialog_acd.core.visits import Visits
 
 if TYPE_CHECKING:
@@ -65,24 +68,29 @@ class Acd:
         *,
         intents: Iterable[m.RememberIntent] = (),
         calls: Iterable[m.RememberCall] = (),
-        switches: Iterable[m.RememberSwitch] = (),
+        switches: Iterable[m.Switch] = (),
     ) -> None:
         """Take up where the service stopped.
 
-        ``intents``: what agents wanted, ``calls``: who was there, ``switches``: queues a supervisor had switched over.
+        ``intents``: what agents wanted, ``calls``: who was there, ``switches``: what a supervisor had switched, also
+        such as have ended meanwhile.
         """
         self._floor = floor = Floor(directory, now)
         self._offers = Offers(floor, ids)
         self._visits = Visits(floor, self._offers)
         self._overflow = Overflow(floor)
         self._resync = Resync(floor, self._visits, self._offers, self._overflow)
+        self._naming = Naming(floor)
         self._turns = 0
         self._dates_at = directory.next_switch(now) or NEVER
-        """When the next entry begins or ends: a deadline that belongs to no call and no agent."""
+        """When the next entry begins or ends."""
+        self._wakes_at = self._dates_at
+        """When that is, or when something that was switched is over, whichever comes first: a deadline that belongs to
+        no call and no agent."""
         floor.roster.remember(intents)
-        floor.switched.update(
-            (s.queue, s.until) for s in switches if s.until is not None and s.queue in directory.queue
-        )
+        for switch in switches:
+            floor.switches.put(switch)
+            self._wakes_at = now  # to look which of them has ended, or is about what is gone
         for known in calls:
             # By the entry of then: a call that came before midnight is still the town's that had the number.
             found = directory.entry_for(known.dialled, known.trunk, at=known.at)
@@ -115,7 +123,10 @@ class Acd:
             m.AgentNotReady: self._on_intent,
             m.PhoneStateChanged: self._on_phone_state,
             m.OrderFailed: self._on_order_failed,
-            m.QueueSwitched: self._overflow.on_queue_switched,
+            m.SupervisorSwitched: self._on_supervisor_switched,
+            m.TownNamed: self._naming.on_town_named,
+            m.TownDialled: self._naming.on_town_dialled,
+            m.CallMarked: self._naming.on_call_marked,
             m.DirectoryChanged: self._on_directory_changed,
             m.SwitchLost: self._resync.on_switch_lost,
             m.SwitchFound: self._resync.on_switch_found,
@@ -127,8 +138,8 @@ class Acd:
         """Take in one signal at the moment ``now``; answer with everything that follows from it."""
         floor = self._floor
         floor.begin(now)
-        if now >= self._dates_at:
-            self._dates_passed()
+        if now >= self._wakes_at:
+            self._wake()
         self._turns = 0
         self._expire()
         cast("Callable[[m.Signal], None]", self._apply[type(signal)])(signal)
@@ -144,9 +155,9 @@ class Acd:
         """
         agenda = self._floor.agenda
         due = None if by is not None and agenda.quiet(by) else agenda.next_at()
-        if self._dates_at is NEVER or (due is not None and due <= self._dates_at):
+        if self._wakes_at is NEVER or (due is not None and due <= self._wakes_at):
             return due
-        return due if by is not None and by < self._dates_at else self._dates_at
+        return due if by is not None and by < self._wakes_at else self._wakes_at
 
     @property
     def directory(self) -> Directory:
@@ -156,7 +167,7 @@ class Acd:
     def story(self, call: CallId) -> CallStory | None:
         """What has happened to a call so far; ``None`` for one that is not there (any more)."""
         found = self._floor.calls.get(call)
-        return None if found is None else story(found)
+        return None if found is None else story(found, self._floor.directory)
 
     def view(self) -> AcdView:
         """An immutable picture, as of the last signal."""
@@ -166,7 +177,7 @@ class Acd:
             self._floor.roster.everybody(),
             self._floor.now,
             switch_up=self._floor.switch_up,
-            switched=self._floor.switched,
+            switches=self._floor.switches,
         )
 
     def _expire(self) -> bool:
@@ -317,7 +328,9 @@ class Acd:
         for (queue, tenant), short in self._floor.debt.short.items():
             if queue in directory.queue:
                 self._floor.roster.matching.help_town(queue, tenant, short)
+        self._drop_switches()
         self._dates_at = directory.next_switch(self._floor.now) or NEVER
+        self._wakes_at = min(self._dates_at, self._floor.switches.next_at or NEVER)
         for call in self._floor.calls.values():
             before = call.queue
             call.queue = directory.queue.get(call.queue.id) or directory.queue[directory.catch_all.queue]
@@ -335,16 +348,50 @@ class Acd:
                 self._other_hours(call)
         for call in in_line:
             self._floor.stand_in_line(call)
-        for queue in [q for q in self._floor.switched if q not in directory.queue]:
-            del self._floor.switched[queue]
         self._floor.look_again()
         self._resync.keep_failsafe()
 
-    def _dates_passed(self) -> None:
-        """Entries have begun or ended. Who calls from now on is led by the others; who is there already stays."""
-        self._dates_at = self._floor.directory.next_switch(self._floor.now) or NEVER
-        if self._floor.switch_up:  # or it is told when it is found
-            self._resync.keep_failsafe()
+    def _wake(self) -> None:
+        """Entries have begun or ended, or what was switched is over.
+
+        Who calls from now on is led and told otherwise; who is there already stays as they are.
+        """
+        floor = self._floor
+        if floor.now >= self._dates_at:
+            self._dates_at = floor.directory.next_switch(floor.now) or NEVER
+            if floor.switch_up:  # or it is told when it is found
+                self._resync.keep_failsafe()
+        self._drop_switches()
+        self._wakes_at = min(self._dates_at, floor.switches.next_at or NEVER)
+
+    def _on_supervisor_switched(self, signal: m.SupervisorSwitched) -> None:
+        floor = self._floor
+        switch, why = wanted(signal, floor.directory, floor.now)
+        if why:
+            floor.ignore(signal, why, signal.about)
+            return
+        if switch is None:
+            floor.switches.take(signal.kind, signal.about)
+        else:
+            floor.switches.put(switch)
+        until = None if switch is None else switch.until
+        floor.out += [
+            m.SwitchTurned(signal.kind, signal.about, until, signal.by, signal.prompt),
+            m.RememberSwitch(signal.kind, signal.about, switch),
+        ]
+        self._wakes_at = min(self._dates_at, floor.switches.next_at or NEVER)
+        if signal.kind is SwitchKind.OVERFLOW:
+            floor.look_again(QueueId(signal.about))
+
+    def _drop_switches(self) -> None:
+        """Of what was switched, what is over, or is about what is not there any more."""
+        floor = self._floor
+        for switch, why in floor.switches.spent(floor.directory, floor.now):
+            floor.switches.take(switch.kind, switch.about)
+            floor.out += [
+                m.SwitchTurned(switch.kind, switch.about, None, switch.by, switch.prompt, why),
+                m.RememberSwitch(switch.kind, switch.about, None),
+            ]
 
     def _other_hours(self, call: LiveCall) -> None:
         """A new directory, perhaps other hours: whoever is there is served as long as somebody is."""

@@ -108,6 +108,11 @@ class Directory:
         return {t.id: t for t in self.tenants}
 
     @cached_property
+    def tenant_coded(self) -> Mapping[str, Tenant]:
+        """By the digits an agent dials."""
+        return {t.code: t for t in self.tenants if t.code is not None}
+
+    @cached_property
     def queue(self) -> Mapping[QueueId, Queue]:
         return {q.id: q for q in self.queues}
 
@@ -224,6 +229,16 @@ class Directory:
         why = "nobody owns this number" + ("" if dormant is None else " yet" if awaited else " any more")
         return Resolution(self.catch_all, number, why, dormant, awaited)
 
+    def entry_named(self, number: str, at: datetime) -> Entry | None:
+        """The entry with this very number, as the directory or as a person writes it, that is active at this moment.
+
+        Not the one that a call to it is led by: of a block its head alone. The catch-all has no number.
+        """
+        for text in (number, self.number(number).text):
+            if (periods := self._exact.get(text)) is not None:
+                return _active(periods, at)
+        return None
+
     def entry_into(self, queue: QueueId, at: datetime) -> Entry | None:
         """Whose calls wait in this queue: its first entry that is active at this moment. ``None``: it has none."""
         return next((e for begins, ends, e in self.periods if e.queue == queue and begins <= at < ends), None)
@@ -280,6 +295,12 @@ class Directory:
         # Of a block only its switchboard: behind the longer numbers may be somebody's telephone.
         ours = found.known and found.number.text in (found.entry.number, f"{found.entry.number}0")
         return may_be_called(found.number) and not ours
+
+    def is_test_caller(self, shown: str | None, trunk: str = "trunk") -> bool:
+        """Whether calls of this number, as the trunk writes it, are test calls."""
+        if shown is None or not self.test_callers:
+            return False
+        return self.number(shown, trunk).text in self.test_callers
 
 
 # ---------------------------------------------------------------- entries and their dates

@@ -7,6 +7,7 @@ are numbered from 0, as in ``widen 1`` and as in the place in a file. What is al
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections import Counter
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from dialog_acd.core import calendars
 from dialog_acd.core.errors import RuleInvalid
-from dialog_acd.core.model import NOT_YET, QUESTIONS, UNASSIGNED, Action, EntryKind, SkillKind
+from dialog_acd.core.model import NOT_YET, QUESTIONS, UNASSIGNED, Action, EntryKind, SkillKind, Transport
 from dialog_acd.core.numbers import FORMATS, is_area_code
 from dialog_acd.core.rules import ANYBODY, parse_rung, parse_step, parse_target, written
 
@@ -47,6 +48,8 @@ _WORD_FORM = "of the form [0-9a-z-], 1 to 30 characters"
 _E164 = re.compile(r"\+[0-9]{3,15}")
 _EXTENSION = re.compile(r"[0-9]{1,6}")
 _CODE = re.compile(r"[0-9]{1,4}")
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?P<name>[0-9A-Za-z.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?")
+_LABEL = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?")
 _TAKEN = frozenset({"110", "112", "115"})
 """Never an extension: whoever dials these wants what everybody wants who dials them."""
 _IN_E164 = frozenset({EntryKind.MAIN_NUMBER, EntryKind.FORWARDED, EntryKind.PARTNER_INBOUND})
@@ -104,8 +107,12 @@ def faults(directory: Directory) -> Iterator[str]:
         yield from _agent_faults(directory, agent, teams, declared)
     for partner in directory.partners:
         yield from _partner_faults(directory, partner)
+    # Both are endpoints of the switch, which knows each name once.
+    for name in sorted({a.phone for a in directory.agents} & {p.id for p in directory.partners}):
+        yield f"{name} is an agent's phone and a partner, call one of them something else"
     for profile in directory.failsafe_profiles:
         yield from _profile_faults(directory, profile)
+    yield from _group_faults(directory.failsafe_profiles)
 
 
 def _entry_faults(directory: Directory, entry: Entry, profiles: Mapping[str, FailsafeProfile]) -> Iterator[str]:
@@ -251,6 +258,29 @@ def _partner_faults(directory: Directory, partner: Partner) -> Iterator[str]:
     for what, most in (("channels", partner.channels), ("calls_per_hour", partner.calls_per_hour)):
         if most is not None and most < 1:
             yield f"{who}: {what} {most} would send no call, write at least 1 or leave it out"
+    if partner.host is None:
+        return
+    if not _is_host(partner.host):
+        yield f"{who}: host {partner.host!r} is not like sip.oldenburg.example:5061, 192.0.2.7 or [2001:db8::7]"
+    if partner.srtp and partner.transport is not Transport.TLS:
+        yield (
+            f"{who}: over {partner.transport} everybody on the way could read the keys of SRTP, write srtp = false, or"
+            " transport = 'tls'"
+        )
+
+
+def _is_host(text: str) -> bool:
+    """Name or address, with or without a port."""
+    found = _HOST.fullmatch(text)
+    if found is None or not 0 < int(found["port"] or 1) < 65536:
+        return False
+    name = found["name"]
+    if name is not None and not re.fullmatch(r"[0-9.]+", name):
+        return all(map(_LABEL.fullmatch, name.split(".")))
+    try:
+        return ipaddress.ip_address(name or found["v6"]).version == (4 if name else 6)
+    except ValueError:
+        return False
 
 
 def _profile_faults(directory: Directory, profile: FailsafeProfile) -> Iterator[str]:
@@ -262,6 +292,27 @@ def _profile_faults(directory: Directory, profile: FailsafeProfile) -> Iterator[
     for hours in profile.hours:
         if not re.fullmatch(r"[0-9a-z:*-]+(,[0-9a-z*-]+){3}", hours):
             yield f"failsafe profile {profile.name}: {hours!r} is not like 8:00-18:00,mon-fri,*,*"
+    for phone in profile.phones:
+        if not _WORD.fullmatch(phone):
+            yield f"failsafe profile {profile.name}: phone {phone!r} is not {_WORD_FORM}"
+    yield from _twice(f"failsafe profile {profile.name}: phone", profile.phones)
+    if profile.team is not None:
+        teams = frozenset(team.id for team in directory.teams)
+        yield from _missing(f"failsafe profile {profile.name} names team", profile.team, teams)
+
+
+def _group_faults(profiles: Iterable[FailsafeProfile]) -> Iterator[str]:
+    """A group rings the same phones, whichever profile led to it."""
+    first: dict[str, FailsafeProfile] = {}
+    for profile in profiles:
+        if not profile.phones and profile.team is None:
+            continue
+        other = first.setdefault(profile.group, profile)
+        if (other.phones, other.team) != (profile.phones, profile.team):
+            yield (
+                f"failsafe profile {profile.name}: group {profile.group} has other phones in profile {other.name},"
+                " say them in one of the two, or give it a group of its own"
+            )
 
 
 def period_of(entry: Entry) -> str:

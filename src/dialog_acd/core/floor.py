@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, cast
 from dialog_acd.core import messages as m
 from dialog_acd.core.ladder import AGAIN, CIRCUIT_OPEN, PartnerBook
 from dialog_acd.core.lifecycle import CallState, advance, knows
-from dialog_acd.core.live import UNTRIED, Agenda, Due, LiveAgent, LiveCall
+from dialog_acd.core.live import UNTRIED, Agenda, Due, EndedCall, LiveAgent, LiveCall
 from dialog_acd.core.outlook import Debt, Outlook
 from dialog_acd.core.roster import Roster
+from dialog_acd.core.switches import SwitchBook, opening, reopens_at
 
 if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
@@ -35,6 +36,8 @@ LONGEST_TALK = timedelta(hours=4, minutes=5)
 FAILSAFE_LONGEST = timedelta(hours=1)
 CLOSING_SOON = timedelta(minutes=5)
 """So long before closing, who still waits is looked at once more: will they be served?"""
+REMEMBERED = 10_000
+"""Ended calls whose late signals are still recognised as such, and whose town can be named without their record."""
 _WITH_US = frozenset({CallState.WAITING, CallState.OFFERED, CallState.RETURNING, CallState.FAILSAFE})
 
 
@@ -49,7 +52,7 @@ class Floor:
         """What follows from the signal in hand."""
         self.switch_up = False
         self.calls: dict[CallId, LiveCall] = {}
-        self.ended: dict[CallId, None] = {}
+        self.ended: dict[CallId, EndedCall] = {}
         """The last of those that are gone: their late signals are still recognised as such."""
         self.outlook, self.debt = Outlook(), Debt(now)
         self.partners = PartnerBook()
@@ -57,8 +60,7 @@ class Floor:
         """Calls that would go to a partner who has no channel left, oldest request first."""
         self.to_climb: dict[CallId, None] = {}
         """Waiting calls whose ladder is to be tried, because something may have changed for them."""
-        self.switched: dict[QueueId, datetime] = {}
-        """Queues a supervisor has switched over, and until when."""
+        self.switches = SwitchBook()
         self.agenda: Agenda[LiveCall | LiveAgent] = Agenda(self._owner)
         self.roster = Roster(directory, now, self.tell, self.set_due)
 
@@ -74,9 +76,15 @@ class Floor:
         self.out.append(
             m.RememberCall(
                 call.id, call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id, call.line.t_in,
-                call.callback_at, call.diversion, call.diversion_reason,
+                call.callback_at, call.diversion, call.diversion_reason, call.named, call.test,
             )
         )  # fmt: skip
+
+    def note_end(self, call: CallId, known: EndedCall) -> None:
+        """What may still be asked of a call that is gone."""
+        self.ended[call] = known
+        if len(self.ended) > REMEMBERED:
+            del self.ended[next(iter(self.ended))]
 
     def tell(self, output: m.Order | m.Notice) -> None:
         self.out.append(output)
@@ -122,14 +130,19 @@ class Floor:
         if call.closed and call.also is None:
             return
         if call.id not in self.roster.matching:
-            self.outlook.line(call.queue.id, 1, self.now)
+            self.line(call, 1)
         place = (call.place[0].timestamp(), call.place[1])
         self.roster.matching.waits(call.id, call.queue.id, call.entry.tenant, call.step, place, call.also)
 
     def leave_line(self, call: LiveCall) -> None:
         if call.id in self.roster.matching:
             self.roster.matching.leaves(call.id)
-            self.outlook.line(call.queue.id, -1, self.now)
+            self.line(call, -1)
+
+    def line(self, call: LiveCall, change: int) -> None:
+        """The line of which waits are learnt has one caller more, or fewer. Test calls do not stand in it."""
+        if not call.test:
+            self.outlook.line(call.queue.id, change, self.now)
 
     def begin_wait(self, call: LiveCall) -> None:
         """A wait begins, the first or one after a conversation: its steps, its ladder and its limits begin anew."""
@@ -166,22 +179,30 @@ class Floor:
     def ignore(self, signal: m.Signal, why: str, about: str = "") -> None:
         self.out.append(m.Ignored(type(signal).__name__, why, about))
 
-    def look_at_the_clock(self, call: LiveCall, at: datetime) -> None:
-        """Whether the number is served at this moment: the arrival, as a rule. Whoever came in time is served."""
+    def look_at_the_clock(self, call: LiveCall, at: datetime, *, at_the_door: bool = False) -> None:
+        """Whether the number is served at this moment: the arrival, as a rule. Whoever came in time is served.
+
+        A closure turns away at the door alone. Who is turned away later, for the hour, hears of it all the same.
+        """
         calendar = self.directory.calendar.get(call.entry.calendar) if call.entry.calendar is not None else None
-        if calendar is None:
+        closure = self.switches.met(call.entry, at).closure
+        found, call.closure = opening(calendar, closure if at_the_door else None, at), None
+        if found is None:
             call.closed, call.opens_at, call.closes_at = "", None, None
             call.deadlines.pop(Due.CLOSING, None)
             return
-        opening = calendar.opening(at)
-        call.closed = "" if opening.open else opening.why.value
-        call.opens_at, call.closes_at = opening.opens_at, opening.closes_at
+        call.closed = "" if found.open else found.why.value
+        call.opens_at, call.closes_at = found.opens_at, found.closes_at
+        if closure is not None and call.closed:
+            call.closure, call.opens_at = closure, reopens_at(calendar, closure)
         if call.closes_at is not None:
             soon = call.closes_at - CLOSING_SOON
             self.set_due(call, Due.CLOSING, soon if soon > self.now else call.closes_at)
 
     def count(self, call: LiveCall, *, in_time: bool) -> None:
         """One call more of the day's service level; its town's head start follows from that."""
+        if call.test:
+            return
         tenant = call.entry.tenant
         short = self.debt.count(call.queue.id, tenant, self.promised(call).share, in_time=in_time)
         self.roster.matching.help_town(call.queue.id, tenant, short)

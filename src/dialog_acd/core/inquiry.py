@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.ladder import Situation, fires, is_for
-from dialog_acd.core.model import Action, EntryKind, Trigger
+from dialog_acd.core.model import UNASSIGNED, Action, EntryKind, Trigger
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.model import Agent, PartnerId, Queue, Rung, Step, TenantId
 
-ASSUMING = "everybody in the directory is signed in and busy, no caller waits yet, no queue is switched over"
+ASSUMING = "everybody in the directory is signed in and busy, no caller waits yet, no supervisor has switched"
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -195,7 +195,8 @@ def plainly(answer: Answer, *, why: bool, home: TenantId | None = None) -> dict[
         "diversion_tenant": by.entry.tenant if by and by.known else None,
         "at": _local(answer.at),
         "kind": entry.kind.value,
-        "tenant": entry.tenant,
+        "tenant": UNASSIGNED if entry.candidates else entry.tenant,
+        "candidates": list(entry.candidates),
         "entry": entry.number or entry.kind.value,
         "found_by": found.why,
         "active_from": _iso(entry.active_from),

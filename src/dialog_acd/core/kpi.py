@@ -19,6 +19,9 @@ The definitions are those of the 115 network and of the towns' contracts:
   a partner, out of *all* offered. The kinder formulas stand beside it under names of their own: the same day can
   "meet" 75/30 by one of them and miss it by the strict one, so none of them is ever printed without its name.
 
+- **test calls** are in none of these. **unassigned**: offered calls of a number that several towns share of which
+  nobody has said whose they were; a group of their own beside the towns.
+
 A value over a period is made of pooled counts, never a mean of percentages, so a ``Ratio`` keeps both numbers,
 ``Figures`` of two days or towns add up, and nothing divided by nothing is ``None`` ("keine Daten"), never 0 % and
 never 100 %.
@@ -32,6 +35,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from dialog_acd.core.model import UNASSIGNED
 from dialog_acd.core.records import PROMISED, Result
 
 if TYPE_CHECKING:
@@ -105,6 +109,8 @@ class Figures:
     """Emergency numbers, and calls of a partner beyond what was agreed: not offered."""
     closed: int = 0
     """Came when nobody serves the number: not offered."""
+    unassigned: int = 0
+    """Offered, and nobody has said for which of several towns: in no town's figures, and in nobody's bill."""
     sent: Counter[str] = field(default_factory=Counter)
     """V, by what sent them: values of ``model.Trigger``."""
     answered_here: int = 0
@@ -126,8 +132,11 @@ class Figures:
     def add(self, record: CallRecord, target: timedelta | None = None) -> None:
         """Count a finished call. ``target``: how long may be waited in its queue; without it, thirty seconds.
 
-        A record itself says whether *our* answer was in time; the target is for partners and for who abandoned.
+        A record itself says whether *our* answer was in time; the target is for partners and for who abandoned. A test
+        call counts nowhere.
         """
+        if record.test:
+            return
         result = record.outcome.result
         if result is Result.REFUSED:
             self.refused += 1
@@ -137,6 +146,7 @@ class Figures:
             self.closed += 1
             return
         self.offered += 1
+        self.unassigned += record.tenant == UNASSIGNED
         if record.t_ovf is not None:
             self.sent[record.overflow_trigger] += 1
         answer = record.t_ans or record.t_ovf_ans
@@ -181,6 +191,7 @@ class Figures:
         self.promised += other.promised
         self.refused += other.refused
         self.closed += other.closed
+        self.unassigned += other.unassigned
         self.sent.update(other.sent)
         self.answered_here += other.answered_here
         self.in_time += other.in_time
@@ -335,8 +346,12 @@ def figures(records: Iterable[CallRecord], targets: Mapping[QueueId, timedelta] 
 def by_tenant(
     records: Iterable[CallRecord], targets: Mapping[QueueId, timedelta] | None = None
 ) -> dict[TenantId, Figures]:
-    """Group calls by the town that owns them, towns in alphabetical order of their ids."""
+    """Group calls by the town that owns them, towns in alphabetical order of their ids.
+
+    Calls of which nobody has said whose they are stand under ``UNASSIGNED``.
+    """
     groups: dict[TenantId, list[CallRecord]] = {}
     for record in records:
-        groups.setdefault(record.tenant, []).append(record)
+        if not record.test:
+            groups.setdefault(record.tenant, []).append(record)
     return {tenant: figures(groups[tenant], targets) for tenant in sorted(groups)}

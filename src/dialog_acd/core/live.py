@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.matching import bits
+from dialog_acd.core.model import UNASSIGNED
 from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.matching import Also, Plan
-    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId
+    from dialog_acd.core.messages import Switch
+    from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId, TenantId
     from dialog_acd.core.records import RungTaken, Timeline
+    from dialog_acd.core.switches import SwitchBook
     from dialog_acd.core.waiting import Announcement, Forecast
 
 
@@ -70,6 +73,14 @@ class LiveCall:
     diversion: str | None = None
     """E.164."""
     diversion_reason: str = ""
+    candidates: tuple[TenantId, ...] = ()
+    """Towns it may be for, of the entry by which it came, as that was then: neither a transfer nor a new directory
+    makes another town of a call."""
+    named: TenantId | None = None
+    """The town somebody has named; or, for a call that was transferred into a shared number, the one it had."""
+    test: bool = False
+    test_at_door: bool = False
+    """It was known when the call came; by this it is counted while it happens, so that no counter has half of it."""
     emergency: bool = False
     offer: OfferId | None = None
     agent: AgentId | None = None
@@ -114,6 +125,12 @@ class LiveCall:
     """Why nobody serves the number at this hour (a value of ``calendars.Why``); empty: somebody does."""
     opens_at: datetime | None = None
     closes_at: datetime | None = None
+    closure: Switch | None = None
+    """By which a supervisor had closed the number when the caller was found to come too late."""
+    messages: tuple[str, ...] = ()
+    """Prompts of the day that the caller is told at this door."""
+    heard: frozenset[str] = frozenset()
+    """... and was told at an earlier one."""
     came_in_time: bool = False
     """The number was served when the call came."""
     from_partner: bool = False
@@ -133,6 +150,32 @@ class LiveCall:
     deadlines: dict[Due, datetime] = field(default_factory=dict)
     noted: datetime | None = None
 
+    @property
+    def town(self) -> TenantId:
+        """Whose it is now."""
+        return self.named or (UNASSIGNED if self.candidates else self.entry.tenant)
+
+    @property
+    def counted_as(self) -> TenantId:
+        """Whose it is in what is counted while it happens."""
+        return UNASSIGNED if self.candidates else self.town
+
+    @property
+    def closing_words(self) -> str:
+        """The prompt of a caller who finds us closed."""
+        prompt = self.closure.prompt if self.closure is not None else None
+        return self.entry.closed if prompt is None else f"acd/{prompt}"
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCall:
+    """What is still known of a call that has its record."""
+
+    town: TenantId
+    candidates: tuple[TenantId, ...]
+    ended_at: datetime
+    test: bool
+
 
 @dataclass(slots=True)
 class LiveAgent:
@@ -146,6 +189,8 @@ class LiveAgent:
     work: Work = Work.IDLE
     phone: PhoneState = PhoneState.UNREACHABLE
     call: CallId | None = None
+    last_call: CallId | None = None
+    """With whose caller the agent last talked, or talks."""
     presence: tuple[bool, bool, bool] | None = None
     """What the matching was last told: signed in, wants calls, phone within reach."""
     deadlines: dict[Due, datetime] = field(default_factory=dict)
@@ -232,19 +277,22 @@ _WAITING_STATES = frozenset(
 )
 
 
-def _view(call: LiveCall) -> CallView:
+def _view(call: LiveCall, directory: Directory) -> CallView:
+    towns = directory.tenant
     return CallView(
-        call.id, call.entry.tenant, call.queue.id, call.entry.kind, call.state, call.line.t_in, call.agent
+        call.id, call.town, call.queue.id, call.entry.kind, call.state, call.line.t_in, call.agent,
+        tuple(towns[t] for t in call.candidates if t in towns), call.test,
     )  # fmt: skip
 
 
-def story(call: LiveCall) -> CallStory:
+def story(call: LiveCall, directory: Directory) -> CallStory:
     """An immutable copy of what is known of one call."""
     line = call.line
     away = "emergency" if call.emergency else call.refused or ("" if line.t_q or call.came_in_time else call.closed)
     return CallStory(
-        now=_view(call), dialled=call.dialled, ani=call.ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
-        t_in=line.t_in, t_ann_end=line.t_ann_end, t_q=line.t_q, t_ans=line.t_ans, t_wrap_end=line.t_wrap_end,
+        now=_view(call, directory), dialled=call.dialled, ani=call.ani, trunk=call.trunk,
+        trunk_call_id=call.trunk_call_id, t_in=line.t_in, t_ann_end=line.t_ann_end,
+        t_q=line.t_q, t_ans=line.t_ans, t_wrap_end=line.t_wrap_end,
         t_ovf=line.t_ovf, t_ovf_ans=line.t_ovf_ans, t_failsafe=line.t_failsafe, t_callback=call.callback_at,
         agent=call.agent or call.served_by, partner=call.partner, overflow_partner=call.asked,
         transferred_to=call.transferred_to, failsafe_answered_by=call.failsafe_answered_by,
@@ -286,11 +334,11 @@ def picture(
     now: datetime,
     *,
     switch_up: bool,
-    switched: Mapping[QueueId, datetime],
+    switches: SwitchBook,
 ) -> AcdView:
     """An immutable copy of what is alive."""
     ordered = sorted(calls, key=lambda c: c.place)
-    live = [_view(c) for c in ordered]
+    live = [_view(c, directory) for c in ordered]
     people = [
         AgentView(
             a.agent.id, a.agent.name, a.agent.phone, a.agent.team or "", a.intent, a.reason, a.work, a.phone,
@@ -302,7 +350,8 @@ def picture(
     staffed = _Staffed(directory.plan, agents)
     of_queue: dict[QueueId, list[LiveCall]] = {}
     for call in calls:
-        of_queue.setdefault(call.queue.id, []).append(call)
+        if not call.test:
+            of_queue.setdefault(call.queue.id, []).append(call)
     for queue in directory.queues:
         mine = of_queue.get(queue.id, [])
         waiting = [c for c in mine if c.state in _WAITING_STATES]
@@ -316,7 +365,8 @@ def picture(
                 sum(c.state is CallState.CONNECTED for c in mine),
                 able,
                 available,
-                until if (until := switched.get(queue.id)) is not None and until > now else None,
+                switches.overflow_until(queue.id),
             )
         )
-    return AcdView(now, switch_up, tuple(queues), tuple(people), tuple(live))
+    in_force = tuple(sorted(switches, key=lambda s: (s.at, s.kind, s.about), reverse=True))
+    return AcdView(now, switch_up, tuple(queues), tuple(people), tuple(live), in_force)

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
         PartnerId,
         Phone,
         QueueId,
+        SwitchKind,
         TenantId,
     )
-    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.records import Amendment, CallRecord
     from dialog_acd.core.waiting import Compared
 
 
@@ -48,6 +49,16 @@ class OfferFailure(StrEnum):
     CALLER_GONE = "caller-gone"
     NOT_TALKED = "not-talked"
     """The agent answered and hung up before the two were connected."""
+
+
+class NamingFault(StrEnum):
+    """Why a call's town, or that it was a test, could not be noted: ``Ignored.why`` of these signals."""
+
+    NO_CALL = "no-such-call"
+    """Nobody knows the call; at the phone: the agent's last one is not known, or its town needs no naming."""
+    NO_TOWN = "no-such-town"
+    NOT_A_CANDIDATE = "not-a-candidate"
+    TOO_LATE = "too-late"
 
 
 # ---------------------------------------------------------------- signals
@@ -218,12 +229,48 @@ class OrderFailed:
 
 
 @value
-class QueueSwitched:
-    """A supervisor sends a queue's calls over (rungs ``switched``) until a moment; ``None``: no longer."""
+class SupervisorSwitched:
+    """A supervisor wants something otherwise (``kind``) until a moment; ``None``: as it was, from now on."""
 
-    queue: QueueId
+    kind: SwitchKind
+    about: str
+    """A queue, an entry's number as the directory has it, or nothing: as the kind demands."""
     until: datetime | None
     by: str = ""
+    prompt: str | None = None
+    """Name of a prompt in the folder ``acd``: with a message; with a closure, in place of the entry's ``closed``."""
+
+
+@value
+class TownNamed:
+    """Somebody says for which town a call is, or was; ``UNASSIGNED``: that nobody knows after all."""
+
+    call: CallId
+    tenant: TenantId
+    by: str = ""
+    anywhere: bool = False
+    """Also a town that is no candidate: who says so answers for all towns."""
+    record: CallRecord | None = None
+    """Of a call that ended longer ago than the core remembers, as far as whoever tells has found it."""
+
+
+@value
+class TownDialled:
+    """An agent names the town of the last conversation by its code."""
+
+    agent: AgentId
+    code: str
+
+
+@value
+class CallMarked:
+    """Somebody says that a call is, or was, a test call; ``test`` off: that it was none."""
+
+    call: CallId
+    test: bool
+    by: str = ""
+    record: CallRecord | None = None
+    """As with ``TownNamed``."""
 
 
 @value
@@ -302,7 +349,10 @@ Signal = (
     | AgentNotReady
     | PhoneStateChanged
     | OrderFailed
-    | QueueSwitched
+    | SupervisorSwitched
+    | TownNamed
+    | TownDialled
+    | CallMarked
     | DirectoryChanged
     | SwitchLost
     | SwitchFound
@@ -341,6 +391,8 @@ class Treat:
     """How long the caller may wait from any beginning of a wait."""
     ring_for: timedelta | None = None
     greeting: str | None = None
+    messages: tuple[str, ...] = ()
+    """Prompts of the day, to be heard after the greeting and, like it, before anybody may answer."""
     announcement: str | None = None
     music: str = "acd"
     label: str = ""
@@ -416,6 +468,13 @@ class SaveRecord:
 
 
 @value
+class AmendRecord:
+    """Change the record of a call that has one, or is about to: it may still be on its way."""
+
+    amendment: Amendment
+
+
+@value
 class RememberIntent:
     """Keep what an agent wants beyond our own restart: nobody should have to sign in again because we were updated.
 
@@ -429,18 +488,34 @@ class RememberIntent:
 
 
 @value
-class RememberSwitch:
-    """Keep that a supervisor switched a queue over beyond our own restart; ``until`` is ``None`` when it is over."""
+class Switch:
+    """What a supervisor has switched. It always ends by itself."""
 
-    queue: QueueId
-    until: datetime | None
+    kind: SwitchKind
+    about: str
+    until: datetime
     by: str
+    at: datetime
+    """Since when: who was there before is not concerned."""
+    prompt: str | None = None
+    tenant: TenantId | None = None
+    """Whose number it is about; ``None``: about a queue, or the whole centre."""
+
+
+@value
+class RememberSwitch:
+    """Keep what a supervisor has switched beyond our own restart; ``switch`` is ``None`` when it is over."""
+
+    kind: SwitchKind
+    about: str
+    switch: Switch | None
 
 
 @value
 class RememberCall:
     """Keep what is known of a call from its door on, until its record is saved: a restart of ours must not forget who
-    is there, and whoever leaves meanwhile still gets a record. Comes again when a callback is promised.
+    is there, and whoever leaves meanwhile still gets a record. Comes again when a callback is promised, a town named
+    or a test marked.
     """
 
     call: CallId
@@ -453,6 +528,9 @@ class RememberCall:
     callback_at: datetime | None = None
     diversion: str | None = None
     diversion_reason: str = ""
+    named: TenantId | None = None
+    """The town somebody has named."""
+    test: bool = False
 
 
 @value
@@ -479,6 +557,7 @@ Order = (
     | Say
     | Release
     | SaveRecord
+    | AmendRecord
     | RememberIntent
     | RememberSwitch
     | RememberCall
@@ -488,6 +567,10 @@ Order = (
 
 
 # ---------------------------------------------------------------- notices
+#
+# ``tenant`` is whose the call is counted as while it happens: what has been counted cannot be counted otherwise when a
+# town is named, so the calls of a shared number stay ``UNASSIGNED`` in these, and ``CallAssigned`` tells who got them.
+# ``test``: known at the door as a test call, to be counted apart.
 
 
 @value
@@ -498,6 +581,7 @@ class CallOffered:
     tenant: TenantId
     queue: QueueId
     kind: EntryKind
+    test: bool = False
 
 
 @value
@@ -506,6 +590,7 @@ class NumberUnknown:
 
     call: CallId
     dialled: str
+    test: bool = False
 
 
 @value
@@ -524,6 +609,7 @@ class CallAnswered:
     agent: AgentId
     waited: timedelta
     in_time: bool
+    test: bool = False
 
 
 @value
@@ -533,6 +619,7 @@ class CallAbandoned:
     queue: QueueId
     kind: EntryKind
     waited: timedelta
+    test: bool = False
 
 
 @value
@@ -544,6 +631,7 @@ class CallDiverted:
     why: str
     trigger: str = ""
     """A value of ``model.Trigger``."""
+    test: bool = False
 
 
 @value
@@ -593,12 +681,36 @@ class CallbackPromised:
 
 
 @value
-class SwitchedOver:
-    """A supervisor switched a queue over, or back (``until`` is ``None``)."""
+class CallAssigned:
+    """A call's town was named, or taken back. ``agent``: who dialled it at the phone; ``by``: whoever it was."""
 
-    queue: QueueId
+    call: CallId
+    before: TenantId
+    tenant: TenantId
+    by: str
+    agent: AgentId | None = None
+    test: bool = False
+
+
+@value
+class TestMarked:
+    """Somebody has said after its arrival that a call is a test call, or that it is none."""
+
+    call: CallId
+    test: bool
+    by: str
+
+
+@value
+class SwitchTurned:
+    """What a supervisor has switched is in force, or (``until`` is ``None``) no longer, and ``why`` not."""
+
+    kind: SwitchKind
+    about: str
     until: datetime | None
     by: str
+    prompt: str | None = None
+    why: str = ""
 
 
 @value
@@ -617,6 +729,7 @@ class FailsafeEntered:
     tenant: TenantId
     queue: QueueId
     why: str
+    test: bool = False
 
 
 @value
@@ -635,6 +748,7 @@ class OfferMissed:
     queue: QueueId
     agent: AgentId
     reason: OfferFailure
+    test: bool = False
 
 
 @value
@@ -642,6 +756,7 @@ class OfferTaken:
     call: CallId
     queue: QueueId
     agent: AgentId
+    test: bool = False
 
 
 @value
@@ -660,6 +775,7 @@ class CallEnded:
     """The whole story of a call, for the one canonical log line."""
 
     record: CallRecord
+    test: bool = False
 
 
 @value
@@ -698,7 +814,9 @@ Notice = (
     | CallWidened
     | CallReleased
     | CallbackPromised
-    | SwitchedOver
+    | CallAssigned
+    | TestMarked
+    | SwitchTurned
     | WaitsCompared
     | FailsafeEntered
     | OfferMade

@@ -205,6 +205,11 @@ class FailsafeProfile:
     """Where calls go when the group did not answer; ``None``: nowhere, a dispatch call stays here."""
     hours: tuple[str, ...] = ()
     """Asterisk time specifications (``8:00-18:00,mon-fri,*,*``), any of which must match; empty: always open."""
+    phones: tuple[Phone, ...] = ()
+    """Phones of the group, whether agents sit at them or not. Neither phones nor a team: the group is set up by hand,
+    or by another profile that names it."""
+    team: TeamId | None = None
+    """The phones of this team's agents belong to the group as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +302,21 @@ class Trigger(StrEnum):
     """The caller will probably not be served before closing."""
 
 
+class SwitchKind(StrEnum):
+    """What a supervisor can switch for a while, and what each is about."""
+
+    OVERFLOW = "overflow"
+    """A queue's calls are sent over, by the rungs ``switched`` of its ladder. About the queue."""
+    CLOSURE = "closure"
+    """An entry is closed. About its number, as the directory has it."""
+    ENTRY_MESSAGE = "entry-message"
+    """A prompt for each new caller of an entry. About its number."""
+    QUEUE_MESSAGE = "queue-message"
+    """... whose call waits in a queue. About the queue."""
+    CENTRE_MESSAGE = "centre-message"
+    """... of the whole centre. About nothing: an empty text."""
+
+
 class Action(StrEnum):
     WIDEN = "widen"
     QUEUE = "queue"
@@ -383,6 +403,14 @@ class Agent:
         return hash(self.id)
 
 
+class Transport(StrEnum):
+    """How SIP travels to a partner."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
 @dataclass(frozen=True, slots=True)
 class Partner:
     """A foreign centre that takes our calls."""
@@ -401,6 +429,12 @@ class Partner:
     """Calls sent within any sixty minutes. ``None``: not limited."""
     min_gain: timedelta = timedelta()
     """Nobody is sent away whom our own people would serve within so long."""
+    host: str | None = None
+    """Where it speaks SIP: ``sip.oldenburg.example:5061``, ``192.0.2.7``, ``[2001:db8::7]``. ``None``: its endpoint is
+    set up by hand."""
+    transport: Transport = Transport.TLS
+    srtp: bool = True
+    """The voices are encrypted, too. Their keys are in the signalling (SDES, RFC 4568), hence only with TLS."""
 
 
 @dataclass(frozen=True, slots=True)

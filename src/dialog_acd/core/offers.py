@@ -38,7 +38,7 @@ class Offers:
     def offer(self, match: Match) -> None:
         call, agent = self._floor.calls[match.call], self._floor.roster[match.agent]
         ring_for, why = call.queue.ring_for, self._reason(call, match)
-        self._floor.outlook.line(call.queue.id, -1, self._floor.now)  # the matching has taken the call out already
+        self._floor.line(call, -1)  # the matching has taken the call out already
         order = m.Offer(call.id, self._ids.offer(), agent.agent.id, agent.agent.phone, ring_for)
         call.offered_from = call.partner
         self._floor.move(call, order)
@@ -123,22 +123,22 @@ class Offers:
         first = count and not call.talked
         call.talked, call.served_by, call.wants_callback, call.owed = True, agent.agent.id, False, False
         self.note_offer(call, None)
-        self._floor.out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id))
-        rung_at = call.line.offers[-1].at
-        compared = self._floor.outlook.served(
-            call.queue.id, rung_at - call.waiting_since, call.forecast, self._floor.now
-        )
+        agent.last_call = call.id
+        self._floor.out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id, call.test_at_door))
+        if not call.test:
+            waited_in_line = call.line.offers[-1].at - call.waiting_since
+            compared = self._floor.outlook.served(call.queue.id, waited_in_line, call.forecast, self._floor.now)
+            if compared:
+                self._floor.out.append(m.WaitsCompared(call.queue.id, compared))
         call.forecast = None
-        if compared:
-            self._floor.out.append(m.WaitsCompared(call.queue.id, compared))
         if first:
             waited = (call.line.t_ans or self._floor.now) - call.line.t_in
             in_time = waited <= self._floor.promised(call).within
             self._floor.count(call, in_time=in_time)
             self._floor.out.append(
                 m.CallAnswered(
-                    call.id, call.entry.tenant, call.queue.id, call.entry.kind, agent.agent.id, waited,
-                    in_time,
+                    call.id, call.counted_as, call.queue.id, call.entry.kind, agent.agent.id, waited,
+                    in_time, call.test_at_door,
                 )
             )  # fmt: skip
 
@@ -174,7 +174,7 @@ class Offers:
         self.note_offer(call, reason)
         if not call.talked:
             call.line.t_ans = None
-        self._floor.out.append(m.OfferMissed(call.id, call.queue.id, agent_id, reason))
+        self._floor.out.append(m.OfferMissed(call.id, call.queue.id, agent_id, reason, call.test_at_door))
         agent = self._floor.roster[agent_id]
         self.free(call, reason)
         if reason in (m.OfferFailure.NO_ANSWER, m.OfferFailure.DECLINED, m.OfferFailure.NOT_TALKED):
@@ -216,7 +216,9 @@ class Offers:
             return
         agent, length = self._floor.roster[call.agent], call.queue.wrap_up_for
         call.line.t_wrap_end = self._floor.now + length
-        self._floor.outlook.handled(call.queue.id, self._floor.now + length - call.line.offers[-1].at, self._floor.now)
+        if not call.test:
+            handled = self._floor.now + length - call.line.offers[-1].at
+            self._floor.outlook.handled(call.queue.id, handled, self._floor.now)
         agent.call, call.agent, call.offer = None, None, None
         self._floor.roster.wrap_up(agent, length, self._floor.now)
 

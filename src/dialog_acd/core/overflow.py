@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from dialog_acd.core.live import LiveCall
     from dialog_acd.core.model import Partner, PartnerId, QueueId, Rung
 
-LONGEST_SWITCH = timedelta(days=7)
-"""A supervisor's switch always ends by itself."""
 SAID_WITHIN = timedelta(seconds=20)
 """No prompt is longer; usually the dialplan tells sooner that it is over."""
 _WAIT_PROMPTS = ("acd/wait-under-2", "acd/wait-2-to-5", "acd/wait-5-to-10", "acd/wait-over-10")
@@ -77,7 +75,7 @@ class Overflow:
                 return True
             again, somebody_later = _sooner(again, obstacle.until), somebody_later or obstacle.passes
         if call.closed and not somebody_later and not self._served_elsewhere(call):
-            self._release(call, call.closed, call.entry.closed)
+            self._release(call, call.closed, call.closing_words)
             return True
         if again is not None:
             self._floor.set_due(call, Due.LADDER, again)
@@ -121,10 +119,9 @@ class Overflow:
     def not_said(self, call: LiveCall) -> None:
         """The switch would not play a prompt. A callback is offered again after a while; other words are not missed."""
         if call.asking is not None:
-            again = self._floor.now + AGAIN
-            call.climbed, call.asking = {**call.climbed, call.asking: again}, None
+            call.climbed, call.asking = {**call.climbed, call.asking: self._floor.now + AGAIN}, None
             call.saying_until = None
-            self._floor.set_due(call, Due.LADDER, again)
+            self._floor.to_climb[call.id] = None  # the rungs that come due meanwhile must not wait for this one
 
     def _expected(self, call: LiveCall) -> timedelta | None:
         """How much longer this caller will wait, on average; ``None``: nobody works for the queue."""
@@ -147,7 +144,7 @@ class Overflow:
             self._still_ahead(call) if trigger is Trigger.LENGTH else 0,
             self._expected(call) if trigger is Trigger.EXPECTED_WAIT else None,
             trigger is Trigger.CLOSING_SOON and self._too_late(call),
-            self._floor.switched.get(queue),
+            self._floor.switches.overflow_until(queue),
         )
 
     def _still_ahead(self, call: LiveCall) -> int:
@@ -188,7 +185,7 @@ class Overflow:
             call.asking = place
             self._say(call, m.Say(call.id, "acd/closed-callback" if call.closed else closing, callback=True))
         else:
-            self._release(call, rung.trigger.value, call.entry.closed if call.closed else "acd/nobody")
+            self._release(call, rung.trigger.value, call.closing_words if call.closed else "acd/nobody")
         return None
 
     def _note_rung(self, call: LiveCall, rung: Rung, why: str) -> None:
@@ -240,7 +237,7 @@ class Overflow:
         self._floor.stand_in_line(call)
         self._floor.out += [
             order,
-            m.CallDiverted(call.id, call.entry.tenant, call.queue.id, partner.id, why, call.trigger),
+            m.CallDiverted(call.id, call.counted_as, call.queue.id, partner.id, why, call.trigger, call.test_at_door),
         ]
 
     def _can_be_called_back(self, call: LiveCall) -> bool:
@@ -270,7 +267,7 @@ class Overflow:
         if not call.owed:
             call.callback_at, call.owed = self._floor.now, True
             self._floor.remember(call)
-            self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))
+            self._floor.out.append(m.CallbackPromised(call.id, call.counted_as, call.queue.id))
         order = m.Release(call.id, "acd/callback-noted", again=False)
         self._floor.move(call, order)
         call.released_for = "callback"
@@ -280,27 +277,7 @@ class Overflow:
         order = m.Release(call.id, prompt, call.opens_at)
         self._floor.move(call, order)
         call.released_for = why
-        self._floor.out += [order, m.CallReleased(call.id, call.entry.tenant, call.queue.id, why)]
-
-    def on_queue_switched(self, signal: m.QueueSwitched) -> None:
-        if signal.queue not in self._floor.directory.queue:
-            self._floor.ignore(signal, "unknown queue", signal.queue)
-            return
-        if signal.until is not None:
-            ladder = self._floor.directory.queue[signal.queue].ladder
-            if not any(rung.trigger is Trigger.SWITCHED for rung in ladder):
-                self._floor.ignore(signal, "the queue's ladder has no rung 'switched: ...'", signal.queue)
-                return
-            if not self._floor.now < signal.until <= self._floor.now + LONGEST_SWITCH:
-                self._floor.ignore(signal, "'until' must lie ahead, by at most a week", signal.queue)
-                return
-        if signal.until is None:
-            self._floor.switched.pop(signal.queue, None)
-        else:
-            self._floor.switched[signal.queue] = signal.until
-        self._floor.out.append(m.SwitchedOver(signal.queue, signal.until, signal.by))
-        self._floor.out.append(m.RememberSwitch(signal.queue, signal.until, signal.by))
-        self._floor.look_again(signal.queue)
+        self._floor.out += [order, m.CallReleased(call.id, call.counted_as, call.queue.id, why)]
 
     def on_divert_answered(self, signal: m.DivertAnswered) -> None:
         call = self._floor.live(signal, signal.call)
@@ -309,9 +286,10 @@ class Overflow:
             self._floor.wake(signal.partner)
             self._floor.move(call, signal)
             call.partner, call.line.t_ovf_ans = signal.partner, self._floor.now
-            self._floor.outlook.left(
-                call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=False
-            )
+            if not call.test:
+                self._floor.outlook.left(
+                    call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=False
+                )
             if not call.talked:
                 self._floor.count(call, in_time=self._floor.now - call.line.t_in <= self._floor.promised(call).within)
 

@@ -138,11 +138,28 @@ class CallRecord:
     the way, so nothing is decided by it."""
     diversion_reason: str = ""
     """Why it was forwarded, in a word of RFC 5806 (``no-answer``, ``unconditional``); empty where nobody said."""
+    candidates: tuple[TenantId, ...] = ()
+    """Towns the call could be for when it came, where several share the number; then ``tenant`` is the one that was
+    named, or ``UNASSIGNED``."""
+    test: bool = False
+    """A test call: in no figure."""
+    t_amended: datetime | None = None
+    """When ``tenant`` or ``test`` was last changed after the record had been written."""
 
     @property
     def waited(self) -> timedelta:
         """From the door to a person, or to the end where no person came."""
         return (self.t_ans or self.t_ovf_ans or self.t_leave or self.t_end) - self.t_in
+
+
+@value
+class Amendment:
+    """What somebody said of a call after its record had been written. ``None``: of this, nothing."""
+
+    call: CallId
+    at: datetime
+    tenant: TenantId | None = None
+    test: bool | None = None
 
 
 def field_names() -> tuple[str, ...]:

@@ -77,6 +77,7 @@ def remarks(directory: Directory, at: datetime) -> tuple[str, ...]:
         *_partners_in_the_end(directory),
         *_loops(directory),
         *_only_special_days(directory),
+        *_towns_without_a_code(directory),
         *(wrong for entry in directory.entries if (wrong := promised_hours(directory, entry))),
         *_prompts_missing(directory),
         *_over(directory, at),
@@ -88,6 +89,16 @@ def remarks(directory: Directory, at: datetime) -> tuple[str, ...]:
         ),
     )
     return tuple(dict.fromkeys(found))
+
+
+def _towns_without_a_code(directory: Directory) -> Iterator[str]:
+    """Where no town has one, they are named at a screen, and that is meant."""
+    for entry in directory.entries:
+        towns = [directory.tenant[town] for town in entry.candidates]
+        without = [town.id for town in towns if town.code is None]
+        if len(without) < len(towns):
+            for town in without:
+                yield f"{called(entry)}: candidate {town} has no code, so no agent can name it at the phone"
 
 
 def _over(directory: Directory, at: datetime) -> Iterator[str]:

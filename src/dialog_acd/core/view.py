@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-    from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, Phone, QueueId, TenantId
+    from dialog_acd.core.messages import Switch
+    from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, Phone, QueueId, Tenant, TenantId
     from dialog_acd.core.records import OfferTried, RungTaken
 
 
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
 class CallView:
     id: CallId
     tenant: TenantId
+    """``UNASSIGNED`` while it may be any candidate's."""
     queue: QueueId
     kind: EntryKind
     state: CallState
     arrived_at: datetime
     agent: AgentId | None
+    candidates: tuple[Tenant, ...] = ()
+    """Towns that may be named for it."""
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class QueueView:
     id: QueueId
     name: str
     waiting: int
-    """Callers without a person: waiting, being offered, returning, partner ringing."""
+    """Callers without a person: waiting, being offered, returning, partner ringing. Here and below no test calls."""
     longest_wait: timedelta
     """Zero when nobody waits."""
     talking: int
@@ -110,3 +115,6 @@ class AcdView:
     agents: tuple[AgentView, ...]
     calls: tuple[CallView, ...]
     """Calls that have not ended, oldest first."""
+    switches: tuple[Switch, ...] = ()
+    """What a supervisor has switched and is in force, the latest first. What that means for a caller of an entry says
+    ``switches.SwitchBook(view.switches).met(entry)``."""

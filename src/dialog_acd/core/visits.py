@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.floor import LOST_AFTER
+from dialog_acd.core.floor import LOST_AFTER, REMEMBERED
 from dialog_acd.core.ladder import is_for
 from dialog_acd.core.lifecycle import CallState
-from dialog_acd.core.live import Due, LiveCall
-from dialog_acd.core.model import EntryKind, OfferId
+from dialog_acd.core.live import Due, EndedCall, LiveCall
+from dialog_acd.core.model import UNASSIGNED, EntryKind, OfferId
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.records import PROMISED, Blame, CallRecord, Outcome, Result, Timeline, blame_for
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.directory import Resolution
     from dialog_acd.core.floor import Floor
-    from dialog_acd.core.model import CallId, QueueId
+    from dialog_acd.core.model import CallId, Entry, QueueId
     from dialog_acd.core.offers import Offers
 
 FROM_OVERFLOW = OfferId("overflow")
 """What a caller who comes back from a partner comes back from."""
-REMEMBERED = 10_000
-"""Ended calls whose late signals are still recognised as such."""
+NO_TOWN_YET = "Ort?"
+"""What the agent's phone shows in the place of the town, while that is the question."""
 _ABANDONED_WHERE = {
     CallState.ARRIVED: "greeting",
     CallState.WAITING: "waiting",
@@ -66,6 +66,7 @@ class Visits:
         # Not touched yet: a picture of the switch is younger than what we have read or been told about.
         call = LiveCall(call_id, found.entry, queue, (arrived, self._arrivals), line, arrived, arrived)
         call.emergency = found.number.kind is NumberKind.EMERGENCY
+        call.candidates = found.entry.candidates
         self._floor.calls[call_id] = call
         self._floor.set_due(call, Due.LOST, self._floor.now + LOST_AFTER)
         return call
@@ -77,6 +78,9 @@ class Visits:
         if known.diversion is not None:
             forwarded = self._floor.directory.number(known.diversion, known.trunk)
             call.diversion = forwarded.text if forwarded.kind is NumberKind.E164 else None
+        call.test = call.test_at_door = self._floor.directory.is_test_caller(known.ani, known.trunk)
+        if isinstance(known, m.RememberCall):
+            call.named, call.test = known.named, known.test
 
     def on_call_arrived(self, signal: m.CallArrived) -> None:
         call = self._floor.calls.get(signal.call)
@@ -90,9 +94,11 @@ class Visits:
         if call is None:
             call = self.new_call(signal.call, found, self._floor.now)
             self.note_arrival(call, signal)
-            self._floor.out.append(m.CallOffered(call.id, call.entry.tenant, call.queue.id, call.entry.kind))
+            self._floor.out.append(
+                m.CallOffered(call.id, call.counted_as, call.queue.id, call.entry.kind, call.test_at_door)
+            )
             if not found.known and not found.awaited and not call.emergency:
-                self._floor.out.append(m.NumberUnknown(call.id, call.dialled))
+                self._floor.out.append(m.NumberUnknown(call.id, call.dialled, call.test_at_door))
             self.at_the_door(call)
             if call.id in self._left_early:
                 cause = self._left_early.pop(call.id)
@@ -109,16 +115,30 @@ class Visits:
             return
         elif call.state in (CallState.CONNECTED, CallState.DIVERTED):
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
-            call.entry, call.queue = found.entry, self._floor.directory.queue[found.entry.queue]
+            self._transfer_to(call, found.entry)
             call.emergency = found.number.kind is NumberKind.EMERGENCY
+            call.heard |= frozenset(call.messages)
             call.transfer_landed, call.waiting_since, call.step = True, self._floor.now, 0
             self.at_the_door(call)
             self._floor.begin_wait(call)
         self._floor.out.append(self._treatment(call))
 
+    def _transfer_to(self, call: LiveCall, entry: Entry) -> None:
+        """By a transfer, the call stands where calls of this entry stand.
+
+        It is the new entry's town's then; but which of several towns it is for, no transfer can say, and what was known
+        already is not forgotten for a number that several share.
+        """
+        if entry.candidates and not call.candidates:
+            call.named = call.town
+        call.entry, call.queue = entry, self._floor.directory.queue[entry.queue]
+
     def at_the_door(self, call: LiveCall) -> None:
-        self._floor.look_at_the_clock(call, max(call.waiting_since, call.line.t_in))
+        at = max(call.waiting_since, call.line.t_in)
+        self._floor.look_at_the_clock(call, at, at_the_door=True)
         call.came_in_time = not call.closed
+        told = self._floor.switches.met(call.entry, at).prompts
+        call.messages = tuple(prompt for prompt in told if prompt not in call.heard)
 
     def _not_promised(self, call: LiveCall) -> str:
         """Why a partner's call is not taken: more than was agreed, too few of us free, or it came from us."""
@@ -149,28 +169,32 @@ class Visits:
         return m.Verdict.HOLD
 
     def _treatment(self, call: LiveCall) -> m.Treat:
-        tenant = self._floor.directory.tenant.get(call.entry.tenant)  # gone with a new directory, perhaps
+        tenant = self._floor.directory.tenant.get(call.town)  # gone with a new directory, perhaps
+        label = tenant.label if tenant else ""
+        if call.town == UNASSIGNED:
+            label = f"115 {NO_TOWN_YET}" if call.entry.kind is EntryKind.SERVICE_115 else NO_TOWN_YET
         verdict = self._verdict(call)
         if verdict is m.Verdict.CLOSED and not call.trigger:
             call.trigger = call.closed
-            self._floor.out.append(m.CallReleased(call.id, call.entry.tenant, call.queue.id, call.closed))
+            self._floor.out.append(m.CallReleased(call.id, call.counted_as, call.queue.id, call.closed))
         return m.Treat(
             call.id,
             verdict,
-            tenant=call.entry.tenant,
+            tenant=call.town,
             queue=call.queue.id,
             entered_at=call.line.t_in,
             max_wait_at=call.waiting_since + call.queue.max_wait,
             patience=call.queue.max_wait,
             ring_for=call.queue.ring_for,
             greeting=None if call.closed else call.entry.greeting,
+            messages=() if call.closed else tuple(f"acd/{prompt}" for prompt in call.messages),
             announcement=call.entry.announcement,
             music=call.queue.music,
-            label=tenant.label if tenant else "",
+            label=label,
             caller_name=call.caller_name,
             ani=call.ani,
             failsafe=call.entry.failsafe,
-            closed=call.entry.closed,
+            closed=call.closing_words,
             opens_at=call.opens_at,
         )
 
@@ -232,7 +256,8 @@ class Visits:
         """An announced transfer into another queue of ours: the caller stands where the agent stood."""
         entry = self._floor.directory.entry_into(queue, self._floor.now)
         if entry is not None:
-            call.entry, call.queue, call.transfer_landed = entry, self._floor.directory.queue[queue], True
+            self._transfer_to(call, entry)
+            call.transfer_landed = True
 
     def on_caller_hung_up(self, signal: m.CallerHungUp) -> None:
         if signal.call not in self._floor.calls and signal.call not in self._floor.ended:
@@ -268,7 +293,7 @@ class Visits:
         if call.wants_callback and not call.owed:
             # The key was pressed, and before anybody answered the caller was gone, sure of a call.
             call.callback_at, call.owed = self._floor.now, True
-            self._floor.out.append(m.CallbackPromised(call.id, call.entry.tenant, call.queue.id))
+            self._floor.out.append(m.CallbackPromised(call.id, call.counted_as, call.queue.id))
         if call.owed and call.state is not CallState.DIVERTED and call.failsafe_answered_by is None:
             # Whatever ended it, even if nobody saw how: we owe this caller a call.
             outcome = Outcome(Result.CALLBACK, PROMISED if call.came_in_time else call.closed or PROMISED, Blame.NOBODY)
@@ -286,7 +311,7 @@ class Visits:
         if abandoned:
             call.hung_up_first = "caller"
         self._floor.leave_line(call)
-        if not call.talked and call.line.t_ovf_ans is None and call.line.t_q is not None:
+        if not call.talked and call.line.t_ovf_ans is None and call.line.t_q is not None and not call.test:
             self._floor.outlook.left(
                 call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=abandoned
             )
@@ -301,12 +326,10 @@ class Visits:
         call.state = CallState.ENDED
         call.deadlines.clear()
         del self._floor.calls[call.id]
-        self._floor.ended[call.id] = None
-        if len(self._floor.ended) > REMEMBERED:
-            del self._floor.ended[next(iter(self._floor.ended))]
+        self._floor.note_end(call.id, EndedCall(call.town, call.candidates, self._floor.now, call.test))
         line = call.line
         record = CallRecord(
-            call=call.id, tenant=call.entry.tenant, queue=call.queue.id, kind=call.entry.kind,
+            call=call.id, tenant=call.town, queue=call.queue.id, kind=call.entry.kind,
             dialled=call.dialled, ani=call.ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
             t_in=line.t_in, t_ann_end=line.t_ann_end, t_q=line.t_q, t_ans=line.t_ans, t_end=self._floor.now,
             t_wrap_end=line.t_wrap_end, t_leave=self._floor.now if abandoned else None, t_ovf=line.t_ovf,
@@ -317,12 +340,16 @@ class Visits:
             in_time=line.t_ans is not None and line.t_ans - line.t_in <= self._floor.promised(call).within,
             offers=tuple(line.offers), overflow_trigger=call.trigger if call.asked else "",
             overflow_partner=call.asked, rungs=call.rungs, t_callback=call.callback_at,
-            diversion=call.diversion, diversion_reason=call.diversion_reason,
+            diversion=call.diversion, diversion_reason=call.diversion_reason, candidates=call.candidates,
+            test=call.test,
         )  # fmt: skip
         if abandoned:
-            notice = m.CallAbandoned(call.id, record.tenant, record.queue, record.kind, self._floor.now - line.t_in)
-            self._floor.out.append(notice)
-        self._floor.out += [m.SaveRecord(record), m.CallEnded(record)]
+            self._floor.out.append(
+                m.CallAbandoned(
+                    call.id, call.counted_as, record.queue, record.kind, self._floor.now - line.t_in, call.test_at_door
+                )
+            )
+        self._floor.out += [m.SaveRecord(record), m.CallEnded(record, call.test_at_door)]
 
     def on_taken_by_failsafe(self, signal: m.CallTakenByFailsafe) -> None:
         if signal.call not in self._floor.calls and signal.call not in self._floor.ended:
@@ -337,7 +364,9 @@ class Visits:
             self._offers.free(call, "failsafe")
         self._floor.move(call, signal)
         call.failsafe_why, call.line.t_failsafe = signal.why, self._floor.now
-        self._floor.out.append(m.FailsafeEntered(call.id, call.entry.tenant, call.queue.id, signal.why))
+        self._floor.out.append(
+            m.FailsafeEntered(call.id, call.counted_as, call.queue.id, signal.why, call.test_at_door)
+        )
 
     def on_failsafe_answered(self, signal: m.FailsafeAnswered) -> None:
         call = self._floor.calls.get(signal.call)

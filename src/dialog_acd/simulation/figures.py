@@ -122,6 +122,7 @@ _FIXED = (
     Kpi("Verabschiedet", "", lambda s: s.figures.released),
     Kpi("Technische Verluste", "", lambda s: s.figures.failed + s.figures.failsafe),
     Kpi("Geschlossen", "", lambda s: s.figures.closed),
+    Kpi("Ohne Ort", "", lambda s: s.figures.unassigned),
     Kpi("Nicht angenommen (Partnerlimit, Notruf)", "", lambda s: s.figures.refused),
     Kpi("Blockiert", "", lambda s: s.blocked),
     Kpi("Annahmequote (Netz)", "%", lambda s: s.figures.accepted),

@@ -32,10 +32,13 @@ from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid, OurFault
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_json
 from dialog_acd.store.directory_plain import plain
+from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.tables import directory_versions
 from dialog_acd.store.yaml_text import write_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from dialog_acd.core.directory import Directory
@@ -173,6 +176,10 @@ class DirectoryStore:
         """The same as plain values, dates as ISO texts, with its number. Raises what ``text_of`` raises."""
         number, content = await self._content(number)
         return number, await asyncio.to_thread(_unpacked, content, _source(number))
+
+    async def missing_recordings(self, digests: Collection[str]) -> set[str]:
+        """Those of which this database has no recording."""
+        return await RecordingStore(self._engine).missing(digests)
 
     async def _content(self, number: int | None) -> tuple[int, bytes]:
         """Of this version, or of the one in force."""

@@ -13,10 +13,11 @@ import structlog
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from dialog_acd.core.messages import RememberIntent, RememberSwitch
-from dialog_acd.core.model import AgentId, QueueId
+from dialog_acd.core.messages import RememberIntent, RememberSwitch, Switch
+from dialog_acd.core.model import AgentId, SwitchKind, TenantId
 from dialog_acd.store.database import writing
-from dialog_acd.store.tables import agent_intents, queue_switches
+from dialog_acd.store.tables import agent_intents
+from dialog_acd.store.tables import switches as kept
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_Which = tuple[SwitchKind, str]
 WRITE_WITHIN = 5.0
 RETRY_AFTER = 5.0
 
@@ -35,7 +37,7 @@ class IntentStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._intents: dict[AgentId, RememberIntent] = {}
-        self._switches: dict[QueueId, RememberSwitch] = {}
+        self._switches: dict[_Which, RememberSwitch] = {}
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
 
@@ -45,17 +47,20 @@ class IntentStore:
             rows = await connection.execute(select(agent_intents).where(agent_intents.c.at >= since))
             return [RememberIntent(AgentId(r.agent), r.intent, r.reason, r.at) for r in rows]
 
-    async def switches(self) -> list[RememberSwitch]:
-        """Queues that a supervisor has switched over; also such as have ended meanwhile."""
+    async def switches(self) -> list[Switch]:
+        """What a supervisor has switched; also such as have ended meanwhile, but for kinds we do not know."""
         async with self._engine.connect() as connection:
-            rows = await connection.execute(select(queue_switches))
-            return [RememberSwitch(QueueId(r.queue), r.until, r.by) for r in rows]
+            rows = await connection.execute(select(kept).where(kept.c.kind.in_(SwitchKind)))
+            return [
+                Switch(SwitchKind(r.kind), r.about, r.until, r.by, r.at, r.prompt, r.tenant and TenantId(r.tenant))
+                for r in rows
+            ]
 
     def put(self, intent: RememberIntent | RememberSwitch) -> None:
         if isinstance(intent, RememberIntent):
             self._intents[intent.agent] = intent
         else:
-            self._switches[intent.queue] = intent
+            self._switches[intent.kind, intent.about] = intent
         self._wake.set()
 
     async def run(self) -> None:
@@ -78,14 +83,13 @@ class IntentStore:
         try:
             async with asyncio.timeout(WRITE_WITHIN), writing(self._engine).begin() as connection:
                 await connection.execute(delete(agent_intents).where(agent_intents.c.agent.in_(intents)))
-                await connection.execute(delete(queue_switches).where(queue_switches.c.queue.in_(switches)))
+                for kind, about in switches:
+                    await connection.execute(delete(kept).where(kept.c.kind == kind, kept.c.about == about))
                 wanted = [
                     {"agent": i.agent, "intent": i.intent, "reason": i.reason, "at": i.at} for i in intents.values()
                 ]
-                over = [
-                    {"queue": s.queue, "until": s.until, "by": s.by} for s in switches.values() if s.until is not None
-                ]
-                for table, rows in ((agent_intents, wanted), (queue_switches, over)):
+                on = [_row(s.switch) for s in switches.values() if s.switch is not None]
+                for table, rows in ((agent_intents, wanted), (kept, on)):
                     if rows:
                         await connection.execute(insert(table), rows)
         except (SQLAlchemyError, OSError, TimeoutError) as problem:
@@ -99,7 +103,12 @@ class IntentStore:
             raise
         return True
 
-    def _take_back(self, intents: dict[AgentId, RememberIntent], switches: dict[QueueId, RememberSwitch]) -> None:
+    def _take_back(self, intents: dict[AgentId, RememberIntent], switches: dict[_Which, RememberSwitch]) -> None:
         # What was said meanwhile is younger.
         self._intents, self._switches = intents | self._intents, switches | self._switches
         self._wake.set()
+
+
+def _row(switch: Switch) -> dict[str, object]:
+    names = ("kind", "about", "until", "by", "at", "prompt", "tenant")
+    return {name: getattr(switch, name) for name in names}

@@ -1,9 +1,10 @@
 """The journal: where a record is before it is in the database, so that nothing between the two can lose it.
 
-A folder of segments, files of one JSON record a line. A record is appended with one ``write`` before ``put``
-returns, so the death of this process loses nothing: the line is the kernel's. There is no fsync per record: that
-would stop routing for milliseconds a call to guard against the power failing in the tenth of a second before the
-record is committed. When the database is away for longer, everything is synced, once per attempt.
+A folder of segments, files of one JSON record a line, or one change of an earlier record (an *amendment*). A record is
+appended with one ``write`` before ``put`` returns, so the death of this process loses nothing: the line is the
+kernel's. There is no fsync per record: that would stop routing for milliseconds a call to guard against the power
+failing in the tenth of a second before the record is committed. When the database is away for longer, everything is
+synced, once per attempt.
 
 A segment is what one transaction writes; it is deleted when that transaction is committed. What is found at the
 start was left by a crash or an outage, and is written again: the call's id is the key, so twice is once.
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.records import Amendment, CallRecord
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +58,8 @@ class JournalUnavailable(DialogAcdError):  # noqa: N818  nouns, see core/errors.
 class Segment:
     path: Path
     count: int = 0
-    records: list[CallRecord] | None = None
-    """All of them, or ``None`` where they are on the disk alone."""
+    records: list[CallRecord | Amendment] | None = None
+    """All of them in their sequence, or ``None`` where they are on the disk alone."""
     synced: bool = False
 
 
@@ -96,8 +97,11 @@ class Journal:
         """Records in all segments."""
         return sum(segment.count for segment in self._segments)
 
-    def append(self, record: CallRecord) -> None:
-        """Write one record down. Raises ``OSError`` (disk full, folder gone) or ``ValueError`` (no record)."""
+    def append(self, record: CallRecord | Amendment) -> None:
+        """Write one record, or one amendment, down.
+
+        Raises ``OSError`` (disk full, folder gone) or ``ValueError`` (no record).
+        """
         line = encode(record) + b"\n"
         if self._fd is None or self._segments[-1].count >= SEGMENT_RECORDS:
             self._begin_segment()
@@ -129,7 +133,7 @@ class Journal:
             self.remove(segment)
         return None
 
-    def read(self, segment: Segment) -> list[CallRecord]:
+    def read(self, segment: Segment) -> list[CallRecord | Amendment]:
         """Its records. What cannot be read is put aside, counted and logged, and does not stop the rest."""
         if segment.records is not None:
             return segment.records

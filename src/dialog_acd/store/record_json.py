@@ -1,4 +1,4 @@
-"""A call's record as JSON and back: one line of the journal, one content of a conflict.
+"""A call's record as JSON and back: one line of the journal, one content of a conflict. Amendments are lines, too.
 
 Texts of a record come from the wire, and the wire may say anything. Two things a database refuses are replaced
 by U+FFFD before the record is written anywhere: the NUL character (PostgreSQL has no such text) and surrogates
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
-from dialog_acd.core.records import Blame, CallRecord, OfferTried, Outcome, Result, RungTaken, field_names
+from dialog_acd.core.records import Amendment, Blame, CallRecord, OfferTried, Outcome, Result, RungTaken, field_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,9 @@ _SINCE_0_2: dict[str, Any] = {
     "t_callback": None,
     "diversion": None,
     "diversion_reason": "",
+    "candidates": [],
+    "test": False,
+    "t_amended": None,
 }
 """Not in the journal an older version has left."""
 _TEXTS = (
@@ -72,6 +75,9 @@ def storable(record: CallRecord) -> CallRecord:
         )
         for offer in record.offers
     )
+    candidates = tuple(TenantId(_UNSTORABLE.sub("\ufffd", tenant)) for tenant in record.candidates)
+    if candidates != record.candidates:
+        changes["candidates"] = candidates
     if offers != record.offers:
         changes["offers"] = offers
     rungs = tuple(
@@ -86,15 +92,26 @@ def storable(record: CallRecord) -> CallRecord:
     return replace(record, **changes) if changes else record
 
 
-def encode(record: CallRecord) -> bytes:
+def storable_amendment(amendment: Amendment) -> Amendment:
+    """As its record, which is found by the call: what was replaced there is replaced here."""
+    tenant = amendment.tenant
+    return replace(
+        amendment,
+        call=CallId(_UNSTORABLE.sub("\ufffd", amendment.call)),
+        tenant=None if tenant is None else TenantId(_UNSTORABLE.sub("\ufffd", tenant)),
+    )
+
+
+def encode(entry: CallRecord | Amendment) -> bytes:
     """One line of UTF-8 without its line end. Raises ``ValueError`` for a naive moment."""
-    return json.dumps(to_plain(record), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(to_plain(entry), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def decode(line: bytes) -> CallRecord:
+def decode(line: bytes) -> CallRecord | Amendment:
     """Raises ``UnreadableRecord``."""
     try:
-        return from_plain(json.loads(line))
+        plain = json.loads(line)
+        return _amendment(plain) if "amends" in plain else from_plain(plain)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UnreadableRecord(str(error)) from error
 
@@ -104,7 +121,14 @@ def digest(record: CallRecord) -> str:
     return hashlib.sha256(encode(record)).hexdigest()
 
 
-def to_plain(record: CallRecord) -> dict[str, Any]:
+def to_plain(record: CallRecord | Amendment) -> dict[str, Any]:
+    if isinstance(record, Amendment):
+        return {
+            "amends": record.call,
+            "at": _written(record.at),
+            "tenant": record.tenant,
+            "test": record.test,
+        }
     return {
         "call": record.call,
         "tenant": record.tenant,
@@ -144,7 +168,15 @@ def to_plain(record: CallRecord) -> dict[str, Any]:
         "t_callback": _written_or_none(record.t_callback),
         "diversion": record.diversion,
         "diversion_reason": record.diversion_reason,
+        "candidates": list(record.candidates),
+        "test": record.test,
+        "t_amended": _written_or_none(record.t_amended),
     }
+
+
+def _amendment(plain: dict[str, Any]) -> Amendment:
+    tenant = None if plain["tenant"] is None else TenantId(plain["tenant"])
+    return Amendment(CallId(plain["amends"]), _read(plain["at"]), tenant, plain["test"])
 
 
 def from_plain(plain: dict[str, Any]) -> CallRecord:
@@ -188,6 +220,9 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         t_callback=_read_or_none(plain["t_callback"]),
         diversion=plain["diversion"],
         diversion_reason=plain["diversion_reason"],
+        candidates=tuple(TenantId(tenant) for tenant in plain["candidates"]),
+        test=plain["test"],
+        t_amended=_read_or_none(plain["t_amended"]),
     )
 
 

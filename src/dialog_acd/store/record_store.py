@@ -8,6 +8,9 @@ A record exists exactly once per call, and none may be lost. ``RecordWriter.put`
 * A second record of a call with the *same* content is such a repetition. One with *different* content means that
   we told two stories about one caller: it is kept in ``record_conflicts``, counted, and logged as an error.
 * While the database is away the journal grows, nothing else happens.
+* What is said of a call after its end (its town, that it was a test) changes its row (``amend``). It travels the same
+  way behind its record, so it does not matter where that is by then, and twice is once. A row that was changed is
+  marked (``t_amended``): carried once more, the record as it was before is no second story.
 * When the disk is full as well, records wait in memory, and are journalled as soon as there is room. Past
   ``memory_limit`` the oldest way out is the log: the record is written there in full, and counted as lost.
 * A record the database will never take (our own defect) must not hold up those behind it: it is put aside in the
@@ -19,17 +22,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
-from dialog_acd.core.model import CallId, EntryKind
-from dialog_acd.core.records import Blame, CallRecord, Outcome, Result, field_names
+from dialog_acd.core.model import CallId, EntryKind, TenantId
+from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
 from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
 from dialog_acd.store.record_json import (
@@ -41,6 +44,7 @@ from dialog_acd.store.record_json import (
     rungs_from_plain,
     rungs_to_plain,
     storable,
+    storable_amendment,
     to_plain,
 )
 from dialog_acd.store.tables import record_conflicts, records
@@ -55,13 +59,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+EntryT = TypeVar("EntryT", CallRecord, Amendment)
 Place = tuple["datetime", CallId]
 """Where a page of records ended: ``t_in`` and call of its last one."""
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
-_SAME_NAME = tuple(name for name in field_names() if name not in {"kind", "outcome", "offers", "rungs"})
+_SAME_NAME = tuple(name for name in field_names() if name not in {"kind", "outcome", "offers", "rungs", "candidates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class RecordWriter:
         self._linger = linger
         self._memory_limit = memory_limit
         self._journal = Journal(spill_dir, clock_now)
-        self._unjournalled: deque[CallRecord] = deque()
+        self._unjournalled: deque[CallRecord | Amendment] = deque()
         self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
@@ -139,15 +144,27 @@ class RecordWriter:
 
     def put(self, record: CallRecord) -> None:
         """Take charge of a record. Returns at once and never raises; when it returns, a crash loses nothing."""
+        # Fast for the good: only what cannot be stored as it is gets rewritten.
+        self._take(record, storable)
+
+    def amend(self, amendment: Amendment) -> None:
+        """Take charge of what is to be changed in a record given before; as ``put``."""
+        # Never past its record, which may wait in memory for room on the disk that this short line would still find.
+        self._take(amendment, storable_amendment, behind=len(self._unjournalled) > 0)
+
+    def _take(self, entry: EntryT, fit: Callable[[EntryT], EntryT], *, behind: bool = False) -> None:
+        """``behind``: after what waits in memory already."""
         try:
             try:
-                # Fast for the good: only what cannot be stored as it is gets rewritten.
-                record = storable(record)
-                self._journal.append(record)
+                entry = fit(entry)
+                if behind:
+                    self._keep_in_memory(entry, OSError("others wait for the journal already"))
+                else:
+                    self._journal.append(entry)
             except OSError as error:
-                self._keep_in_memory(record, error)
+                self._keep_in_memory(entry, error)
             except Exception as error:  # noqa: BLE001  a defect in a record must not become one in routing
-                self._reject(record, error)
+                self._reject(entry, error)
             else:
                 if self._failing:
                     self.spilled += 1
@@ -216,7 +233,7 @@ class RecordWriter:
                 if self._unjournalled and self._unjournalled[0] is record:
                     self._unjournalled.popleft()
 
-    async def _read(self, segment: Segment) -> Sequence[CallRecord]:
+    async def _read(self, segment: Segment) -> Sequence[CallRecord | Amendment]:
         try:
             return self._journal.read(segment)
         except FileNotFoundError:
@@ -225,7 +242,7 @@ class RecordWriter:
             self.lost += segment.count
             return ()
 
-    async def _carry(self, batch: Sequence[CallRecord]) -> None:
+    async def _carry(self, batch: Sequence[CallRecord | Amendment]) -> None:
         """All of them are in the database, kept as conflict, or put aside; or this raises."""
         if not batch:
             return
@@ -244,13 +261,19 @@ class RecordWriter:
                 self.rejected += 1
                 log.error("record.rejected", call=batch[0].call, why=_said(error))  # noqa: TRY400
 
-    async def _write(self, batch: Sequence[CallRecord]) -> None:
-        first = {record.call: record for record in reversed(batch)}
+    async def _write(self, batch: Sequence[CallRecord | Amendment]) -> None:
+        told = [entry for entry in batch if isinstance(entry, CallRecord)]
+        amendments = [entry for entry in batch if isinstance(entry, Amendment)]
+        first = {record.call: record for record in reversed(told)}
+        added: set[str] = set()
         async with asyncio.timeout(self._flush_within), writing(self._engine).begin() as connection:
-            added = await _insert(connection, records, [_row(r) for r in first.values()], records.c.call)
-            again = [r for r in batch if r.call not in added or r is not first[r.call]]
+            if first:
+                added = await _insert(connection, records, [_row(r) for r in first.values()], records.c.call)
+            again = [r for r in told if r.call not in added or r is not first[r.call]]
             contradicting = await self._contradicting(connection, again) if again else []
             new = await self._keep_conflicts(connection, contradicting) if contradicting else []
+            for amendment in amendments:  # each stands behind its record
+                await _amend(connection, amendment)
         self.written += len(added)
         self.conflicts += len(new)
         for record in new:
@@ -265,7 +288,7 @@ class RecordWriter:
             # A row this version cannot read (an outcome of a newer one) is different from anything we bring.
             with suppress(ValueError, KeyError, TypeError):
                 stored[row["call"]] = _record(row)
-        return [record for record in again if record != stored.get(record.call)]
+        return [record for record in again if record != _before_it_was_amended(stored.get(record.call), record)]
 
     async def _keep_conflicts(
         self, connection: AsyncConnection, contradicting: Iterable[CallRecord]
@@ -293,7 +316,7 @@ class RecordWriter:
         except OSError as disk_error:
             self._complain("record.journal-not-synced", why=str(disk_error))
 
-    def _keep_in_memory(self, record: CallRecord, error: OSError) -> None:
+    def _keep_in_memory(self, record: CallRecord | Amendment, error: OSError) -> None:
         self.last_error = f"journal: {error}"
         if len(self._unjournalled) >= self._memory_limit:
             self.lost += 1
@@ -310,7 +333,7 @@ class RecordWriter:
                 return
             self._unjournalled.popleft()
 
-    def _reject(self, record: CallRecord, error: Exception) -> None:
+    def _reject(self, record: CallRecord | Amendment, error: Exception) -> None:
         self.rejected += 1
         self.last_error = _said(error)
         log.error("record.rejected", call=str(record.call), why=self.last_error, record=repr(record))
@@ -415,6 +438,21 @@ class RecordReader:
             return [_record(row) for row in (await connection.execute(question)).mappings()]
 
 
+async def _amend(connection: AsyncConnection, amendment: Amendment) -> None:
+    changes = {"tenant": amendment.tenant, "test": amendment.test}
+    said = {name: value for name, value in changes.items() if value is not None}
+    statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
+    if not (await connection.execute(statement)).rowcount:
+        log.error("record.not-there-to-amend", call=amendment.call, **said)
+
+
+def _before_it_was_amended(stored: CallRecord | None, record: CallRecord) -> CallRecord | None:
+    """What is stored, but for what an amendment has changed, which is as the record brought again has it."""
+    if stored is None or stored.t_amended is None:
+        return stored
+    return replace(stored, tenant=record.tenant, test=record.test, t_amended=record.t_amended)
+
+
 async def _insert(
     connection: AsyncConnection, table: Table, rows: list[dict[str, Any]], key: ColumnElement[str]
 ) -> set[str]:
@@ -432,6 +470,7 @@ def _row(record: CallRecord) -> dict[str, Any]:
     row["blame"] = record.outcome.blame.value
     row["offers"] = offers_to_plain(record.offers)
     row["rungs"] = rungs_to_plain(record.rungs)
+    row["candidates"] = list(record.candidates) or None
     return row
 
 
@@ -442,6 +481,7 @@ def _record(row: RowMapping) -> CallRecord:
         outcome=Outcome(Result(row["result"]), row["reason"], Blame(row["blame"])),
         offers=offers_from_plain(row["offers"]),
         rungs=rungs_from_plain(row["rungs"] or ()),
+        candidates=tuple(TenantId(tenant) for tenant in row["candidates"] or ()),
     )
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -108,6 +109,9 @@ records = Table(
     Column("t_callback", UtcDateTime),
     Column("diversion", Text),
     Column("diversion_reason", Text, nullable=False, server_default=text("''")),
+    Column("candidates", JSON(none_as_null=True)),  # NULL: of one town's number
+    Column("test", Boolean, nullable=False, server_default=text("false")),
+    Column("t_amended", UtcDateTime),
     # What a list is filtered by, in the order in which it is shown.
     Index(None, "tenant", "t_in"),
     Index(None, "queue", "t_in"),
@@ -140,12 +144,16 @@ directory_versions = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-queue_switches = Table(
-    "queue_switches",
+switches = Table(
+    "switches",
     metadata,
-    Column("queue", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("about", Text, primary_key=True),
     Column("until", UtcDateTime, nullable=False),
     Column("by", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("prompt", Text),
+    Column("tenant", Text),
 )
 
 agent_intents = Table(
@@ -190,4 +198,26 @@ audit = Table(
     Index(None, "tenant", "at", "id"),
     Index(None, "who", "at", "id"),
     Index(None, "action", "at", "id"),
+)
+
+# What was uploaded to be played, by the SHA-256 of its bytes; rows are only ever added. No foreign key to the tenants,
+# as above, and the prompts of a directory name a recording without one: an earlier version must load on its own.
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("tenant", Text),
+    Column("by", Text, nullable=False),
+    Column("uploaded_at", UtcDateTime, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("peak", Double, nullable=False),
+    Column("loudness", Double, nullable=False),
+    Column("gain", Double, nullable=False),
+    Column("findings", JSON, nullable=False),
+    # The bytes come last: SQLite reads a row from its beginning, and would walk through megabytes to the rest.
+    Column("narrow", LargeBinary, nullable=False),
+    Column("wide", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index(None, "uploaded_at", "digest"),
 )

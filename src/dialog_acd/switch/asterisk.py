@@ -199,6 +199,5 @@ class Asterisk:
         elif request.script == "agent":
             intention = self._interpreter.intention(request.arguments, self._directory())
             outputs = await self._core.ask(intention.signal) if intention else ()
-            refused = any(isinstance(output, m.Ignored) for output in outputs)
-            return self._interpreter.confirmation(intention, refused=refused)
+            return self._interpreter.confirmation(intention, outputs, self._directory())
         return NO_VERDICT

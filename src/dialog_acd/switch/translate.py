@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import PhoneState
-from dialog_acd.core.model import AgentId, CallId, OfferId, PartnerId, Phone, QueueId
+from dialog_acd.core.model import AgentId, CallId, EntryKind, OfferId, PartnerId, Phone, QueueId
 from dialog_acd.core.numbers import is_anonymous
 
 if TYPE_CHECKING:
@@ -84,6 +84,17 @@ _DIVERSIONS = {
     "away": "away",
 }
 
+# Why a town cannot be noted, to what the agent hears.
+_REFUSALS: Mapping[str, str] = {
+    m.NamingFault.NO_CALL: "no-call",
+    m.NamingFault.NO_TOWN: "no-such-town",
+    m.NamingFault.NOT_A_CANDIDATE: "no-such-town",
+    m.NamingFault.TOO_LATE: "no-call",
+}
+
+_OWN_NUMBERS = frozenset({EntryKind.MAIN_NUMBER, EntryKind.FORWARDED})
+"""What is announced to the agent for their calls is the town's name, and not that of 115 or of an unknown number."""
+
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9._;@+-]{1,150}")
 _EXTENSION = re.compile(r"[0-9a-z*-]{1,60}")
 _PRESENCE = "not_set,,"
@@ -105,7 +116,7 @@ class Untranslatable(ValueError):  # noqa: N818
 class Intention:
     """What an agent asked for on the phone: which signal that is, and which prompt confirms it."""
 
-    signal: m.AgentSignedIn | m.AgentSignedOut | m.AgentReady | m.AgentNotReady
+    signal: m.AgentSignedIn | m.AgentSignedOut | m.AgentReady | m.AgentNotReady | m.TownDialled
     prompt: str
 
 
@@ -138,7 +149,7 @@ class Interpreter:
 
     def intention(self, arguments: Sequence[str], directory: Directory) -> Intention | None:
         """What an agent dialled a feature code for; ``None`` when the phone belongs to nobody."""
-        code, phone = (*arguments, "", "")[:2]
+        code, phone, digits = (*arguments, "", "", "")[:3]
         known = directory.agent_at.get(Phone(phone))
         if known is None:
             return None
@@ -148,13 +159,28 @@ class Interpreter:
             "sign-out": Intention(m.AgentSignedOut(agent), "signed-out"),
             "ready": Intention(m.AgentReady(agent), "ready"),
             "not-ready": Intention(m.AgentNotReady(agent), "not-ready"),
+            "town": Intention(m.TownDialled(agent, digits), "town-noted"),
         }.get(code)
 
-    def confirmation(self, intention: Intention | None, *, refused: bool) -> dict[str, str]:
-        """The prompt that answers a feature code."""
+    def confirmation(
+        self, intention: Intention | None, outputs: Sequence[m.Order | m.Notice], directory: Directory
+    ) -> dict[str, str]:
+        """The prompt that answers a feature code. A town that was named is said as well: by what agents hear before
+        its own calls or, where there is nothing, by the digits.
+        """
         if intention is None:
             return {"ACD_ANSWER": "not-an-agent"}
-        return {"ACD_ANSWER": "not-possible" if refused else intention.prompt}
+        refused = next((output.why for output in outputs if isinstance(output, m.Ignored)), None)
+        if refused is not None:
+            return {"ACD_ANSWER": _REFUSALS.get(refused, "not-possible")}
+        said = {"ACD_ANSWER": intention.prompt}
+        if isinstance(intention.signal, m.TownDialled):
+            code = intention.signal.code
+            town = directory.tenant_coded.get(code)  # gone with another directory, this very moment
+            own = (e.announcement for e in directory.entries if town and e.tenant == town.id and e.kind in _OWN_NUMBERS)
+            spoken = next(filter(None, own), None)
+            said |= {"ACD_TOWN": spoken} if spoken else {"ACD_TOWN_CODE": code}
+        return said
 
     def variables(self, treat: m.Treat) -> dict[str, str]:
         """A treatment as channel variables. The verdict comes last: without it the dialplan goes to failsafe."""
@@ -168,7 +194,8 @@ class Interpreter:
                 "ACD_MAX_WAIT": str(_epoch_ms(treat.max_wait_at) // 1000),
                 "ACD_RING": str(max(1, round(treat.ring_for.total_seconds()))),
                 "ACD_MUSIC": treat.music,
-                "ACD_GREETING": treat.greeting or "",
+                # Playback plays what is joined like this one after the other, and passes over what is not there.
+                "ACD_GREETING": "&".join((*filter(None, (treat.greeting,)), *treat.messages)),
                 # One underscore: inherited by the agent's leg, where the announcement is played.
                 "_ACD_ANNOUNCE": treat.announcement or "",
                 "ACD_SHOW": f"{treat.label}: {shown}".removesuffix(": ")[:SHOWN],
@@ -366,7 +393,14 @@ class Interpreter:
                 return [] if asterisk_now is None else [_global("ACD_HEARTBEAT", str(asterisk_now))]
             case m.KeepFailsafe():
                 return _failsafe(order)
-            case m.Treat() | m.SaveRecord() | m.RememberIntent() | m.RememberSwitch() | m.RememberCall():
+            case (
+                m.Treat()
+                | m.SaveRecord()
+                | m.AmendRecord()
+                | m.RememberIntent()
+                | m.RememberSwitch()
+                | m.RememberCall()
+            ):
                 raise Untranslatable(f"{type(order).__name__} is not for AMI")
 
     def _channel(self, call: CallId) -> str:

@@ -1,29 +1,59 @@
-"""Records of finished calls; and one call told in order, finished or not."""
+"""Calls: records of finished ones, one call told in order, finished or not, and what people say of one: its town, and
+that it was a test.
+
+The core decides what may be said, of living calls and of ended ones. It remembers only the last that ended; of an older
+call the record is looked up and told with the signal.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 from fastapi import APIRouter, Path, Query
 
-from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
+from dialog_acd.api.access import Commander, Namer, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import PRINTABLE, Limit, Name, Since, To
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchCall, NoSuchTenant, fails
-from dialog_acd.api.schemas import CallOut, CallSoFarOut, CallsOut, DecisionsOut, EndedCallOut
+from dialog_acd.api.problems import EngineSilent, NoSuchCall, NoSuchTenant, NoSuchTown, TownRefused, fails
+from dialog_acd.api.schemas import (
+    CallOut,
+    CallSoFarOut,
+    CallsOut,
+    DecisionsOut,
+    EndedCallOut,
+    TestOut,
+    TownIn,
+    TownOut,
+)
 from dialog_acd.api.story import decisions, timeline
-from dialog_acd.core.model import CallId
+from dialog_acd.api.telling import ANSWER_WITHIN, ask, refusal
+from dialog_acd.api.tokens import Role
+from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
+from dialog_acd.core.messages import CallAssigned, CallMarked, NamingFault, TownNamed
+from dialog_acd.core.model import UNASSIGNED, CallId, TenantId
 from dialog_acd.core.records import CallRecord, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dialog_acd.api.keys import Principal
+    from dialog_acd.api.witness import Attempt
+    from dialog_acd.core.messages import Notice, Order
     from dialog_acd.core.view import CallStory
 
+log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/calls", tags=["calls"], responses=fails(NoSuchCall))
+commands = APIRouter(prefix="/calls/{call}", tags=["calls"], responses=fails(NoSuchCall, EngineSilent))
 
 _Id = Annotated[
     str, Path(max_length=150, pattern=PRINTABLE, description="Id of the call.", examples=["acd1-1767225600.17"])
 ]
+_REFUSED = {
+    NamingFault.NOT_A_CANDIDATE: "it is none of the towns that share the number the call came by",
+    NamingFault.TOO_LATE: "the call ended more than a day ago",
+}
 
 
 @router.get(
@@ -51,7 +81,13 @@ async def recent(  # noqa: PLR0917  FastAPI's parameters
             examples=["callback"],
         ),
     ] = None,
-    tenant: Annotated[Name, Query(description="Only calls to this town's numbers.", examples=["langenhagen"])] = None,
+    tenant: Annotated[
+        Name,
+        Query(
+            description="Only this town's; `unassigned`: calls of which nobody has said for which town they were.",
+            examples=["unassigned"],
+        ),
+    ] = None,
     queue: Annotated[Name, Query(description="Only calls of this queue.", examples=["langenhagen"])] = None,
     partner: Annotated[
         Name,
@@ -99,6 +135,70 @@ async def _told(wiring: Wiring, by: Principal, call: str) -> CallRecord | CallSt
     if story is not None and by.tenant in (None, story.now.tenant):
         return story
     return await _find(wiring, by, call)
+
+
+@commands.put(
+    "/town",
+    summary="Say for which town a call is or was, while it lives and for a day after it",
+    responses=fails(TownRefused, NoSuchTown),
+)
+async def name_town(wiring: Wired, by: Namer, noted: Noted, call: _Id, body: TownIn) -> TownOut:
+    tenant = UNASSIGNED if body.tenant is None else TenantId(body.tenant)
+    if body.tenant == UNASSIGNED:
+        raise NoSuchTown(tenant=tenant)  # the one way to say that is null
+    if tenant in wiring.live.directory().tenant:
+        noted.concerns(tenant)
+        noted.details["tenant"] = tenant
+    signal = TownNamed(CallId(call), tenant, by.name, anywhere=by.role is Role.OPERATOR)
+    answer = await _say(wiring, signal)
+    match refusal(signal, answer):
+        case None:
+            pass
+        case NamingFault.NO_CALL:
+            raise NoSuchCall(f"There is no call {call!r}.", call=call)
+        case NamingFault.NO_TOWN:
+            raise NoSuchTown(tenant=tenant)
+        case why:
+            raise TownRefused(
+                f"Not this town: {_REFUSED.get(NamingFault(why), why)}.", call=call, tenant=tenant, why=why
+            )
+    moved = next((part for part in answer if isinstance(part, CallAssigned)), None)
+    if moved is not None:
+        noted.details |= {"before": moved.before, "tenant": moved.tenant}
+        # Taken from one town and given to another, it concerns both, and neither reads of the other.
+        towns = {moved.before, moved.tenant} - {UNASSIGNED}
+        noted.concerns(towns.pop() if len(towns) == 1 else None)
+    log.info("api.town-named", by=by.name, role=by.role, call=call, tenant=tenant, moved=moved is not None)
+    return TownOut(call=call, tenant=tenant)
+
+
+@commands.put("/test", summary="Mark a call as a test call, living or finished: it is in no figure from then on")
+async def mark_test(wiring: Wired, by: Commander, noted: Noted, call: _Id) -> TestOut:
+    return await _mark(wiring, by, noted, call, test=True)
+
+
+@commands.delete("/test", summary="Take the mark of a test call back")
+async def unmark_test(wiring: Wired, by: Commander, noted: Noted, call: _Id) -> TestOut:
+    return await _mark(wiring, by, noted, call, test=False)
+
+
+async def _mark(wiring: Wiring, by: Principal, noted: Attempt, call: str, *, test: bool) -> TestOut:
+    signal = CallMarked(CallId(call), test, by.name)
+    if refusal(signal, await _say(wiring, signal)) is not None:
+        raise NoSuchCall(f"There is no call {call!r}.", call=call)
+    noted.details["test"] = test
+    log.info("api.call-marked", by=by.name, role=by.role, call=call, test=test)
+    return TestOut(call=call, test=test)
+
+
+async def _say(wiring: Wiring, signal: TownNamed | CallMarked) -> Sequence[Order | Notice]:
+    """Tell the core, and where it does not know the call (any more), tell it again with the call's record."""
+    answer = await ask(wiring.live, signal, ANSWER_WITHIN, call=signal.call)
+    if refusal(signal, answer) == NamingFault.NO_CALL:
+        record = await wiring.records.by_call(signal.call)
+        if record is not None:
+            answer = await ask(wiring.live, replace(signal, record=record), ANSWER_WITHIN, call=signal.call)
+    return answer
 
 
 async def _find(wiring: Wiring, by: Principal, call: str) -> CallRecord:

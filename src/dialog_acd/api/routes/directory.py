@@ -44,18 +44,37 @@ _Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a versi
 _Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
 
 
-@router.get("", name="read", summary="The whole directory", responses=fails(NoSuchVersion))
+@router.get(
+    "",
+    name="read",
+    summary="The whole directory",
+    response_model=DirectoryOut,
+    responses={304: {"description": "Still the one of `If-None-Match`."}, **fails(NoSuchVersion)},
+)
 async def directory(
     wiring: Wired,
     by: Whole,
     response: Response,
+    if_none_match: Annotated[
+        str | None,
+        Header(
+            max_length=40,
+            description="ETag of an earlier answer: nothing is sent again where it is still the one in force.",
+            examples=['"7"'],
+        ),
+    ] = None,
     version: Annotated[
         int | None,
         Query(ge=1, le=2**31 - 1, description="An earlier version; absent: the one in force.", examples=[7]),
     ] = None,
-) -> DirectoryOut:
+) -> DirectoryOut | Response:
     _sees_all_towns(by)
     with directory_told():
+        if if_none_match is not None and version is None:
+            # What is asked for each minute by another host is answered without reading the directory.
+            tag = f'"{await wiring.directories.current()}"'
+            if if_none_match.removeprefix("W/") == tag:
+                return Response(status_code=304, headers={"ETag": tag})
         told = await wiring.directories.told(version)
     response.headers["ETag"] = f'"{told.version}"'
     return DirectoryOut(version=told.version, directory=told.directory)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from dialog_acd.api.access import Reader  # noqa: TC001  read at run time
+from dialog_acd.api.access import Onlooker  # noqa: TC001  read at run time
 from dialog_acd.api.feed import EventStream, Wish
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import ApiProblem, NoSuchQueue, NoSuchTenant, StreamsTaken, TooManyStreams, fails
@@ -38,14 +38,14 @@ CallWord = Literal[
 
 
 @router.get("/live", name="picture", summary="The whole picture, or one town's part of it")
-async def whole_picture(wiring: Wired, by: Reader, tenant: OfTenant = None, queue: OfQueue = None) -> LiveOut:
+async def whole_picture(wiring: Wired, by: Onlooker, tenant: OfTenant = None, queue: OfQueue = None) -> LiveOut:
     return LiveOut.of(sight(wiring.live, by, tenant, queue))
 
 
 @router.get("/live/calls", summary="Calls that have not ended, oldest first; `state=waiting`: who waits")
 async def calls(
     wiring: Wired,
-    by: Reader,
+    by: Onlooker,
     tenant: OfTenant = None,
     queue: OfQueue = None,
     state: Annotated[
@@ -82,7 +82,7 @@ async def calls(
 )
 async def stream(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
-    by: Reader,
+    by: Onlooker,
     request: Request,
     tenant: OfTenant = None,
     queue: OfQueue = None,
