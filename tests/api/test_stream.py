@@ -18,7 +18,8 @@ from dialog_acd.api.app import end_streams
 from dialog_acd.api.feed import change
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.lifecycle import CallState, Work
-from dialog_acd.core.model import CallId, QueueId, TenantId
+from dialog_acd.core.messages import Switch
+from dialog_acd.core.model import CallId, QueueId, SwitchKind, TenantId
 
 from .conftest import NOON, TOKEN, agent_view, picture
 
@@ -166,6 +167,17 @@ def test_that_a_wait_grows_is_no_change_and_that_another_waits_longest_is() -> N
     told = change(before, replace(before, agents=(*before.agents[1:], agent_view("dora"))))
     assert told is not None
     assert ([a.id for a in told.agents], told.gone.agents) == (["dora"], ["anna"])
+
+
+async def test_what_a_supervisor_switches_is_heard(api: FastAPI, centre: Centre) -> None:
+    until = NOON + timedelta(hours=1)
+    closed = Switch(SwitchKind.CLOSURE, "+495117307", until, "leitstelle", NOON, None, TenantId("langenhagen"))
+    async with board(api) as wall:
+        await wall.hears()
+        centre.changes(replace(centre.seen, switches=(closed,)))
+        assert [switch["about"] for switch in (await wall.hears())[1]["switches"]] == ["+495117307"]
+        centre.changes(replace(centre.seen, switches=()))
+        assert (await wall.hears())[1]["switches"] == []
 
 
 async def test_a_part_is_listened_to(api: FastAPI, centre: Centre) -> None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from starlette.responses import Response
 
 from dialog_acd.api.problems import NoSuchQueue, StreamsTaken, TooManyStreams
-from dialog_acd.api.schemas import AgentOut, GoneOut, LiveCallOut, LiveChangeOut, LiveOut, QueueOut, by_state
+from dialog_acd.api.schemas import AgentOut, GoneOut, LiveCallOut, LiveChangeOut, LiveOut, QueueOut, SwitchOut, by_state
 from dialog_acd.api.sight import part
 
 if TYPE_CHECKING:
@@ -265,8 +265,9 @@ async def _left(receive: Receive) -> None:
 
 
 def _back_in(view: AcdView) -> float | None:
-    """Seconds until a queue is switched back, by itself and without a signal; the view has it with the next beat."""
-    ends = [queue.switched_until for queue in view.queues if queue.switched_until is not None]
+    """Seconds until something is switched back, by itself and without a signal; the view has it with the next beat."""
+    ends = [switch.until for switch in view.switches]
+    ends += [queue.switched_until for queue in view.queues if queue.switched_until is not None]
     return max(SOONEST, (min(ends) - view.at).total_seconds()) if ends else None
 
 
@@ -286,7 +287,8 @@ def change(before: AcdView, now: AcdView) -> LiveChangeOut | None:
     queues = [queue for queue in now.queues if had_queues.pop(queue.id, None) != _standing(queue, now.at)]
     agents = [agent for agent in now.agents if had_agents.pop(agent.id, None) != agent]
     calls = [call for call in now.calls if had_calls.pop(call.id, None) != call]
-    if not (queues or agents or calls or had_queues or had_agents or had_calls) and before.switch_up == now.switch_up:
+    other = (before.switch_up, before.switches) != (now.switch_up, now.switches)
+    if not (other or queues or agents or calls or had_queues or had_agents or had_calls):
         return None
     return LiveChangeOut(
         at=now.at,
@@ -295,6 +297,7 @@ def change(before: AcdView, now: AcdView) -> LiveChangeOut | None:
         agents_by_state=by_state(now.agents),
         agents=[AgentOut.of(agent) for agent in agents],
         calls=[LiveCallOut.of(call, now.at) for call in calls],
+        switches=[SwitchOut.of(switch) for switch in now.switches],
         gone=GoneOut(queues=list(had_queues), agents=list(had_agents), calls=list(had_calls)),
     )
 

@@ -10,15 +10,20 @@ from fastapi import APIRouter, Path, Query, Response
 
 from dialog_acd.api.access import Operator, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchTenant, NotReadyForCitizens, directory_told
-from dialog_acd.api.schemas import GateOut, GoLiveIn, GoLiveOut, ProblemOut
+from dialog_acd.api.problems import (
+    DayRefused,
+    DirectoryRefused,
+    NoSuchTenant,
+    NotReadyForCitizens,
+    directory_told,
+    fails,
+)
+from dialog_acd.api.schemas import GateOut, GoLiveIn, GoLiveOut
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.model import TenantId
 
 log = structlog.get_logger(__name__)
-router = APIRouter(
-    prefix="/tenants/{tenant}", tags=["tenants"], responses={404: {"model": ProblemOut}, 409: {"model": ProblemOut}}
-)
+router = APIRouter(prefix="/tenants/{tenant}", tags=["tenants"], responses=fails(NoSuchTenant))
 _Tenant = Annotated[str, Path(max_length=100, description="Id of the town.", examples=["langenhagen"])]
 
 
@@ -42,7 +47,7 @@ async def gate(
 @router.post(
     "/go-live",
     summary="Let a town go live on a day, or move that day",
-    responses={409: {"model": ProblemOut, "description": "Something is missing that nobody answers for."}},
+    responses=fails(NotReadyForCitizens, DayRefused, DirectoryRefused),
 )
 async def go_live(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired, by: Operator, noted: Noted, response: Response, tenant: _Tenant, body: GoLiveIn
@@ -69,7 +74,7 @@ async def go_live(  # noqa: PLR0917  FastAPI's parameters
 @router.delete(
     "/go-live",
     summary="Put off going live: no day is known any more",
-    responses={409: {"model": ProblemOut, "description": "The town is live."}},
+    responses=fails(DayRefused, DirectoryRefused),
 )
 async def put_off(wiring: Wired, by: Operator, noted: Noted, tenant: _Tenant) -> GateOut:
     noted.concerns(tenant)
