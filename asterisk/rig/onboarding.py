@@ -145,7 +145,7 @@ class _Story:
         shown = "" if phones is None else phones.message_file.read_text(errors="replace")
         by = next((line for line in shown.splitlines() if line.startswith("From: ") and "Laatzen" in line), "")
         answered = f"{record['agent']} has answered after {record['waited_seconds']:.1f} s"
-        self._tell(f"   {answered}; the telephone showed: {by.removeprefix('From: ')[:60]}")
+        self._tell(f"   {answered}; the telephone showed: {by.removeprefix('From: ').partition(';')[0]}")
         return int(bool(by) and record["outcome"]["result"] == "served" and record["tenant"] == TOWN)
 
 
