@@ -263,7 +263,9 @@ class Directory:
         if entry.kind is EntryKind.CATCH_ALL and self.catch_all.number == entry.number:
             return self.catch_all
         dates = entry.active_from, entry.active_to
-        ours = [e for e in same if e.tenant == entry.tenant] or [e for e in same if (e.active_from, e.active_to) == dates]
+        ours = [e for e in same if e.tenant == entry.tenant] or [
+            e for e in same if (e.active_from, e.active_to) == dates
+        ]
         return next((e for e in ours if e.active_from == entry.active_from), ours[0] if ours else entry)
 
     def target(self, entry: Entry, queue: Queue, at: datetime) -> Target:
