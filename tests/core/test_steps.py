@@ -348,3 +348,11 @@ def test_a_call_sent_to_another_queue_too_is_for_all_its_people_also_where_that_
     acd.tell(m.AgentSignedIn(AgentId("expert"))).waits("c1")
     acd.tell(m.DirectoryChanged(region("from 0 s: citizens>=4", "from 600 s: citizens>=3")))
     acd.after(5).is_ready("other").expect(m.Offer, call="c1", agent="other")
+
+
+def test_who_signed_in_first_is_still_the_first_of_two_idle_for_equally_long() -> None:
+    acd = sheet()
+    for name in ("other", "expert"):
+        acd.tell(m.AgentSignedIn(AgentId(name)))
+    acd.is_ready("expert").is_ready("other").tell(m.DirectoryChanged(town()))
+    acd.waits("c1", HANNOVER).expect(m.Offer, call="c1", agent="other")
