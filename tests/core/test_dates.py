@@ -250,6 +250,14 @@ def test_a_new_directory_after_midnight_hands_no_call_to_the_next_town(what: str
     assert acd.record("c1").tenant == "gemeinde"
 
 
+def test_an_entry_whose_date_is_cleared_once_it_is_past_hands_it_no_call_of_the_town_before() -> None:
+    old, new = town("+495116153", "gemeinde", to=APRIL - DAY), town("+495116153", "stadt")
+    acd = Scenario(centre(old, replace(new, active_from=APRIL)))
+    acd.until(berlin("2026-03-31T23:59:50")).arrives("c1", ISERNHAGEN).until(berlin("2026-04-01T00:00:10"))
+    acd.tell(m.DirectoryChanged(centre(new))).held("c1").caller_hangs_up("c1")
+    assert acd.record("c1").tenant == "gemeinde"
+
+
 def test_a_restart_after_midnight_finds_the_callers_of_before_where_they_were() -> None:
     directory = centre(town("+495116153", "gemeinde", to=MARCH), town("+495116153", "stadt", MARCH + DAY))
     came = berlin("2026-03-01T23:59:59")

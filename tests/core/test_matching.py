@@ -341,6 +341,17 @@ def expected_of(dice: random.Random, queues: Sequence[Queue]) -> list[tuple[Queu
     return [(queue.id, TenantId(town)) for queue in queues for town in ("hannover", "x") if dice.random() < 0.5]
 
 
+def swapped(brute: Brute, plan: Plan) -> Matching:
+    """As after a new directory: everybody comes in at once, then the calls take their places."""
+    matching = Matching(plan)
+    matching.come_in((AgentId(name), True, True, brute.idle.get(name)) for name in brute.present)
+    for (queue_id, tenant), short in brute.short.items():
+        matching.help_town(QueueId(queue_id), tenant, short)
+    for call, (queue_id, tenant, step, place) in brute.waiting.items():
+        matching.waits(CallId(call), QueueId(queue_id), tenant, step, place)
+    return matching
+
+
 def decisions_compared(seed: int) -> int:
     """A random day in a random centre: arrivals at any step, several things at one moment, equal times, late words."""
     dice = random.Random(seed)
@@ -351,6 +362,8 @@ def decisions_compared(seed: int) -> int:
     made = 0
     for _ in range(400):
         now += dice.choice([0, 0, 1, 1, 7])
+        if dice.random() < 0.05:
+            matching = swapped(brute, Plan(queues, staff, teams, expected_of(dice, queues)))
         for _ in range(dice.choice([1, 1, 1, 2, 4])):
             name, what = dice.choice(staff).id, dice.random()
             if what < 0.15 and name not in brute.present:

@@ -111,6 +111,16 @@ def test_another_rung_between_two_numbers_does_not_begin_the_partners_numbers_an
     assert [order.number for order in orders(acd, m.Divert)] == ["+4944112", "+4944113"]
 
 
+def test_a_partner_who_has_lost_a_number_meanwhile_is_rung_at_the_first_again() -> None:
+    """Two numbers have failed, and before the caller is held again the directory names one number only."""
+    numbers = ("+4944112", "+4944113", "+4944114")
+    acd = overflowing("all busy: partner oldenburg", numbers=numbers).at("09:00:00").waits("c1")
+    partner_fails(acd, "c1")
+    acd.tell(m.DivertFailed(C1, PartnerId("oldenburg"), "busy"))
+    acd.tell(m.DirectoryChanged(laddered("all busy: partner oldenburg", numbers=("+4944112",)))).held("c1")
+    assert [order.number for order in orders(acd, m.Divert)] == ["+4944112", "+4944113", "+4944112"]
+
+
 # ------------------------------------------------------------ the circuit
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import PhoneState
-from dialog_acd.core.model import AgentOrder, CallId, QueueId, Skill, SkillId, SkillKind, TenantId
+from dialog_acd.core.model import AgentId, AgentOrder, CallId, QueueId, Skill, SkillId, SkillKind, TenantId
 from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.testing import HANNOVER, Scenario, demo_agent, demo_directory
 
@@ -325,3 +325,34 @@ def test_a_skill_forgotten_tears_nobody_apart() -> None:
     acd.tell(m.DirectoryChanged(town(people=(replace(PEOPLE["expert"], skills={}), PEOPLE["other"]))))
     acd.talks("expert").at("09:02:00").agent_hangs_up("expert")
     assert acd.record("c1").agent == "expert"
+
+
+def test_a_rung_that_had_widened_widens_again_where_the_steps_were_changed() -> None:
+    """The steps begin anew with other steps, and so must what a rung had said of them."""
+    ladder = (parse_rung("all busy: widen 1"),)
+    acd = Scenario(town("from 0 s: lgh>=4", "from 600 s: any", ladder=ladder), ready=())
+    acd.tell(m.AgentSignedIn(AgentId("expert"))).at("09:00:00").waits("c1")
+    acd.tell(m.DirectoryChanged(town("from 0 s: lgh>=5", "from 600 s: any", ladder=ladder)))
+    acd.after(5).is_ready("other").expect(m.Offer, call="c1", agent="other")
+
+
+def test_a_call_sent_to_another_queue_too_is_for_all_its_people_also_where_that_has_one_step_more() -> None:
+    ladder = (parse_rung("all busy: queue region"),)
+
+    def region(*steps: str) -> Directory:
+        made = town(ladder=ladder)
+        needs = tuple(map(parse_step, steps))
+        return replace(made, queues=tuple(replace(q, steps=needs) if q.id == "region" else q for q in made.queues))
+
+    acd = Scenario(region("from 0 s: citizens>=3"), ready=()).at("09:00:00")
+    acd.tell(m.AgentSignedIn(AgentId("expert"))).waits("c1")
+    acd.tell(m.DirectoryChanged(region("from 0 s: citizens>=4", "from 600 s: citizens>=3")))
+    acd.after(5).is_ready("other").expect(m.Offer, call="c1", agent="other")
+
+
+def test_who_signed_in_first_is_still_the_first_of_two_idle_for_equally_long() -> None:
+    acd = sheet()
+    for name in ("other", "expert"):
+        acd.tell(m.AgentSignedIn(AgentId(name)))
+    acd.is_ready("expert").is_ready("other").tell(m.DirectoryChanged(town()))
+    acd.waits("c1", HANNOVER).expect(m.Offer, call="c1", agent="other")

@@ -280,6 +280,23 @@ async def test_a_failsafe_plan_is_named_only_when_all_of_it_is_there(
     assert rows() == ["default", "default", "generation"], "refused; written whole by one audit and by no other"
 
 
+async def test_a_refused_failsafe_plan_does_not_keep_the_next_one_waiting(toy: ToyAmi) -> None:
+    """It was superseded while it was written; the new one goes out at once, and not with an audit a minute later."""
+    async with switch(toy) as bench:
+
+        def written(connection: Connection, action: Action) -> None:
+            if action["Value"].endswith("old"):
+                bench.asterisk.perform(m.KeepFailsafe((), (), "new"))
+                connection.reply(action, "Message: Permission denied", response="Error")
+            else:
+                connection.reply(action)
+
+        toy.scripts["Setvar"] = written
+        bench.asterisk.perform(m.KeepFailsafe((), (), "old"))
+        await toy.until(lambda: any(a["Variable"].endswith("acd/generation)") for a in toy.received("Setvar")))
+    assert [a["Value"][9:] for a in toy.received("Setvar") if a["Variable"].endswith("/default)")] == ["old", "new"]
+
+
 async def test_while_the_link_is_down_no_audit_is_tried(toy: ToyAmi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asterisk_module, "AUDIT_EVERY", 0.001)
     toy.scripts["DeviceStateList"] = lambda *_: None  # the greeting hangs: logged in, not up

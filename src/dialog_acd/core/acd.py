@@ -28,7 +28,7 @@ from dialog_acd.core.floor import GRACE, HELD_WITHIN, LOST_AFTER, Floor
 from dialog_acd.core.ladder import AGAIN
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState
 from dialog_acd.core.live import UNTRIED, Due, LiveAgent, LiveCall, picture, story
-from dialog_acd.core.model import QueueId, SwitchKind
+from dialog_acd.core.model import Action, QueueId, SwitchKind
 from dialog_acd.core.naming import Naming
 from dialog_acd.core.offers import IdSource, Offers
 from dialog_acd.core.overflow import Overflow
@@ -340,8 +340,12 @@ class Acd:
                 call.climbed, call.rung, call.numbers_tried = UNTRIED, None, 0
             if call.queue.steps != before.steps:
                 call.step = 0
-            if call.also is not None and call.also[0] not in directory.queue:
-                call.also = None
+                # What a rung had said of the old steps, it may say of the new.
+                ladder = call.queue.ladder
+                call.climbed = {p: at for p, at in call.climbed.items() if ladder[p].action is not Action.WIDEN}
+            if call.also is not None:
+                other = directory.queue.get(call.also[0])
+                call.also = None if other is None else (other.id, len(other.steps) - 1)
             if call.line.t_q is not None:
                 self._floor.arm_step(call)
             if not call.closed:

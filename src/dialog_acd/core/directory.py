@@ -255,16 +255,18 @@ class Directory:
     def successor(self, entry: Entry) -> Entry:
         """What an entry of an earlier directory has become here, for the calls that came by it. Itself, if nothing.
 
-        Of several entries of its number it is the one with the same beginning; where dates were moved, one of the same
-        town. A live call never goes over to the town that takes its number next.
+        Of several entries of its number it is the one of the same town and beginning; where dates were moved, one of
+        the same town; where the town was corrected, the one of the same dates. A live call never goes over to the town
+        that takes its number next, also where that one's date has been cleared for being past.
         """
         same = [p.entry for p in self._exact.get(entry.number, ())]
         if entry.kind is EntryKind.CATCH_ALL and self.catch_all.number == entry.number:
             return self.catch_all
-        return next(
-            (e for e in same if e.active_from == entry.active_from),
-            next((e for e in same if e.tenant == entry.tenant), entry),
-        )
+        dates = entry.active_from, entry.active_to
+        ours = [e for e in same if e.tenant == entry.tenant] or [
+            e for e in same if (e.active_from, e.active_to) == dates
+        ]
+        return next((e for e in ours if e.active_from == entry.active_from), ours[0] if ours else entry)
 
     def target(self, entry: Entry, queue: Queue, at: datetime) -> Target:
         """What is promised to a caller who came by this entry at this moment: by the contract of its town, or else as

@@ -77,7 +77,9 @@ class LiveCall:
     """Towns it may be for, of the entry by which it came, as that was then: neither a transfer nor a new directory
     makes another town of a call."""
     named: TenantId | None = None
-    """The town somebody has named; or, for a call that was transferred into a shared number, the one it had."""
+    """The town somebody has named."""
+    kept: TenantId | None = None
+    """The town it had when it was transferred into a number that several share; until it leaves that number."""
     test: bool = False
     test_at_door: bool = False
     """It was known when the call came; by this it is counted while it happens, so that no counter has half of it."""
@@ -153,7 +155,7 @@ class LiveCall:
     @property
     def town(self) -> TenantId:
         """Whose it is now."""
-        return self.named or (UNASSIGNED if self.candidates else self.entry.tenant)
+        return self.named or (UNASSIGNED if self.candidates else self.kept or self.entry.tenant)
 
     @property
     def counted_as(self) -> TenantId:

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dialog_acd.core.model import AgentOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from dialog_acd.core.model import (
         Agent,
@@ -609,6 +609,11 @@ class Matching:
 
     def __contains__(self, call: object) -> bool:
         return call in self._waiting
+
+    @property
+    def present(self) -> Collection[AgentId]:
+        """Who is signed in, in the order of their signing in."""
+        return self._present.keys()
 
     def is_idle(self, agent: AgentId, since: float) -> bool:
         """Whether the agent is held for idle, since that moment."""

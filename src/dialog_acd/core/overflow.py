@@ -224,7 +224,7 @@ class Overflow:
         return obstacle
 
     def _divert(self, call: LiveCall, place: int, rung: Rung, partner: Partner, why: str) -> None:
-        if call.rung != place:
+        if call.rung != place or call.numbers_tried >= len(partner.numbers):  # fewer, with a new directory
             call.rung, call.numbers_tried = place, 0
         number = partner.numbers[call.numbers_tried]
         order = m.Divert(call.id, partner.id, number, partner.ring_for)

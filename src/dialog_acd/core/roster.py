@@ -153,6 +153,7 @@ class Roster:
     def take(self, directory: Directory, now: datetime) -> None:
         """A new directory. Whoever is gone ends their conversation; nobody gets a new one."""
         self._directory = directory
+        present = self.matching.present
         self.matching = Matching(directory.plan)
         moved: list[LiveAgent] = []
         for agent in directory.agents:
@@ -170,15 +171,16 @@ class Roster:
                 self._count(ours.agent.id, "")
                 if ours.work is Work.IDLE:
                     del self._agents[ours.agent.id]
-        self.matching.come_in(self._there())
+        self.matching.come_in(self._there(present))
         for ours in moved:
             # What was known of the old phone says nothing of the new; the next picture does.
             self.set_phone(ours, PhoneState.UNREACHABLE)
 
-    def _there(self) -> Iterator[tuple[AgentId, bool, bool, float | None]]:
-        """Everybody who is signed in, as the matching wants to know it. Told one by one, it would take too long."""
-        for name, agent in self._agents.items():
-            if agent.intent is Intent.SIGNED_OUT or name not in self._directory.agent:
+    def _there(self, present: Iterable[AgentId]) -> Iterator[tuple[AgentId, bool, bool, float | None]]:
+        """Those of them who are still known, as the matching wants to know it. Told one by one, it takes too long."""
+        for name in present:
+            agent = self._agents.get(name)
+            if agent is None or agent.intent is Intent.SIGNED_OUT or name not in self._directory.agent:
                 continue
             standing = _standing(agent)
             self._count(name, standing)

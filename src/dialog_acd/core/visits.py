@@ -129,8 +129,7 @@ class Visits:
         It is the new entry's town's then; but which of several towns it is for, no transfer can say, and what was known
         already is not forgotten for a number that several share.
         """
-        if entry.candidates and not call.candidates:
-            call.named = call.town
+        call.kept = call.town if entry.candidates and not call.candidates else None
         call.entry, call.queue = entry, self._floor.directory.queue[entry.queue]
 
     def at_the_door(self, call: LiveCall) -> None:

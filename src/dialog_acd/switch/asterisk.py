@@ -180,7 +180,8 @@ class Asterisk:
                         self._failsafe_owed = None
             except (AmiError, TimeoutError) as problem:
                 self._failed(order, str(problem) or type(problem).__name__, certain=False)
-                return
+                if self._failsafe_owed is order:
+                    return
 
     def _failed(self, order: m.Order, why: str, *, certain: bool) -> None:
         self.orders_failed += 1
