@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ import pytest
 
 from dialog_acd.administration import Administration
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.model import NOT_YET, Prompt, PromptId
+from dialog_acd.core.model import NOT_YET, Prompt, PromptId, TenantId
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.store.directory_store import DirectoryStore, Edit
@@ -150,3 +151,61 @@ async def test_a_town_sees_its_own_gaps_and_nobody_elses(operator: httpx.AsyncCl
     assert await gaps(operator)
     answer = await operator.get("/api/v1/tenants/hannover/gate")
     assert (answer.status_code, answer.json()["error_id"]) == (404, "no-such-tenant")
+
+
+async def test_who_changes_another_town_meanwhile_keeps_nobody_from_going_live(
+    operator: httpx.AsyncClient,
+    directories: Administration,
+    in_force: list[Directory],
+    monkeypatch: pytest.MonkeyPatch,
+    book: Book,
+) -> None:
+    begin = {"on": "2026-04-01", "waivers": waived(await gaps(operator))}
+    store = directories._store  # what the command line writes to
+    stored = DirectoryStore.replace
+
+    async def after_another(self: DirectoryStore, *args: Any, **more: Any) -> int:
+        monkeypatch.setattr(DirectoryStore, "replace", stored)
+        beside = await store.load()
+        label = f"{beside.tenants[1].label}!"
+        renamed = tuple(replace(t, label=label) if n == 1 else t for n, t in enumerate(beside.tenants))
+        await store.replace(replace(beside, tenants=renamed), Edit("somebody", datetime(2026, 3, 2, tzinfo=UTC)))
+        return await stored(self, *args, **more)
+
+    for ask, live_from in (
+        (operator.post(f"{URL}/go-live", json=begin), date(2026, 4, 1)),
+        (operator.delete(f"{URL}/go-live"), NOT_YET),
+    ):
+        was = (await store.load()).tenants[1].label
+        monkeypatch.setattr(DirectoryStore, "replace", after_another)
+        answer = await ask
+        assert answer.status_code == 200, answer.json()
+        towns = in_force[-1].tenants
+        assert {t.id: t.live_from for t in towns}[TenantId(TOWN)] == live_from
+        assert towns[1].label == f"{was}!"
+        # The line says what has changed.
+        assert book.lines[-1].details["version"] == await store.current()
+        assert any("live_from" in line for line in book.lines[-1].details["differences"])
+
+
+async def test_a_signal_to_read_anew_does_not_undo_an_edit_that_came_in_between(
+    directories: Administration, in_force: list[Directory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = directories._store
+    read, first_read, go_on = store.load, asyncio.Event(), asyncio.Event()
+
+    async def slow() -> Directory:
+        found = await read()
+        first_read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(store, "load", slow)
+    reloading = asyncio.create_task(directories.reload())
+    await first_read.wait()
+    edited = replace(waiting_town(), test_callers=("+493023125000",))
+    editing = asyncio.create_task(directories.put(edited, "anna", "", None))
+    await asyncio.wait({editing}, timeout=0.5)
+    go_on.set()
+    await asyncio.gather(reloading, editing)
+    assert in_force[-1].test_callers == edited.test_callers

@@ -231,7 +231,7 @@ class Directories(Protocol):
         """Set, or move, the day. Waivers: finding, who, why. Nothing has changed where something is missing."""
         ...
 
-    async def put_off(self, tenant: TenantId, by: str) -> Verdict:
+    async def put_off(self, tenant: TenantId, by: str) -> tuple[Verdict, Change]:
         """No day is known any more."""
         ...
 
