@@ -50,6 +50,8 @@ UNDATED = "none"
 TRIES = 5
 """How often a change is made anew because the rest of the directory has moved. Inside this service edits wait for each
 other, so only the command line can be in the way."""
+EDIT_WITHIN = 60.0
+"""Seconds until an edit is given up (``TimeoutError``). That of a very large directory takes some."""
 _NAMED = 50
 """So many of those who still name a thing that shall go are told; a skill may have two thousand."""
 _ADDRESS = re.compile(r"[^/?#\s]{1,100}")
@@ -271,16 +273,21 @@ def _undisturbed(edit: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
     of objects that a large directory is made of, it stops everything for a tenth of a second and more, several times
     in an edit. It would find next to nothing, as a directory has no cycles. So it is stopped meanwhile, and what is
     there afterwards is put out of its sight; once nobody refers to it, it goes all the same.
+
+    And for no longer than ``EDIT_WITHIN``: a database that has gone silent would else keep the collector out, and
+    everybody who waits for a turn, until the network gives up on it.
     """
 
     @wraps(edit)
     async def done(*args: P.args, **kwargs: P.kwargs) -> T:
         if not gc.isenabled():
-            return await edit(*args, **kwargs)
+            async with asyncio.timeout(EDIT_WITHIN):
+                return await edit(*args, **kwargs)
         gc.collect()  # or what is garbage now would be put out of sight for ever
         gc.disable()
         try:
-            return await edit(*args, **kwargs)
+            async with asyncio.timeout(EDIT_WITHIN):
+                return await edit(*args, **kwargs)
         finally:
             gc.freeze()
             gc.enable()
@@ -340,14 +347,15 @@ class Administration:
         why = why or f"rolled back to version {version}"
         return await self.put(await self._store.version(version), by, why, expected)
 
-    async def gate(self, tenant: TenantId, on: date | None) -> Verdict:
-        """What is missing for the town to go live on that day; ``None``: the planned one, or today.
+    async def gate(self, tenant: TenantId, on: date | None, home: TenantId | None = None) -> Verdict:
+        """What is missing for the town to go live on that day; ``None``: the planned one, or today. ``home``: told to
+        this town, which reads of no other.
 
-        Raises ``NoSuchTenant``.
+        Raises ``NoSuchTenant``, ``DirectoryUnreadable``.
         """
         _, directory = await self._readable()
         town = _town(directory, tenant)
-        return await asyncio.to_thread(gate, directory, tenant, on or planned(town) or self._today())
+        return await asyncio.to_thread(gate, directory, tenant, on or planned(town) or self._today(), home)
 
     @_undisturbed
     @_anew

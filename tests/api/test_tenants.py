@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dialog_acd import administration
 from dialog_acd.administration import Administration
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.model import NOT_YET, Prompt, PromptId, TenantId
+from dialog_acd.core.model import NOT_YET, EntryKind, Prompt, PromptId, TenantId
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.store.directory_store import DirectoryStore, Edit
@@ -209,3 +211,50 @@ async def test_a_signal_to_read_anew_does_not_undo_an_edit_that_came_in_between(
     go_on.set()
     await asyncio.gather(reloading, editing)
     assert in_force[-1].test_callers == edited.test_callers
+
+
+async def test_a_database_that_falls_silent_holds_nobody_up_for_ever(
+    operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = {"on": "2026-04-01", "waivers": waived(await gaps(operator))}
+    with monkeypatch.context() as patch:
+        patch.setattr(administration, "EDIT_WITHIN", 0.05)
+        patch.setattr(DirectoryStore, "in_force", lambda _: asyncio.Event().wait())
+        async with asyncio.timeout(5):
+            silent = await operator.post(f"{URL}/go-live", json=begin)
+    assert (silent.status_code, silent.json()["error_id"]) == (503, "database-away")
+    assert gc.isenabled()
+    assert (await operator.post(f"{URL}/go-live", json=begin)).status_code == 200
+
+
+async def test_a_town_reads_of_a_gap_without_reading_of_others(
+    operator: httpx.AsyncClient, directories: Administration, drawer: Drawer, clock: ManualClock
+) -> None:
+    """Somebody else's agents, and who has the town's number meanwhile, are not its to know."""
+    demo = waiting_town()
+    queue = next(e.queue for e in demo.entries if e.tenant == TOWN and e.kind is EntryKind.MAIN_NUMBER)
+    need = demo.queue[queue].steps[0].needs[0]
+    able = [a for a in demo.agents if a.skills.get(need.skill, 0) >= need.level]
+    one = able[0]
+    agents = tuple(
+        replace(a, home=TenantId("hannover"))
+        if a is one
+        else replace(a, skills={s: n for s, n in a.skills.items() if s != need.skill})
+        if a in able
+        else a
+        for a in demo.agents
+    )
+    await directories._store.replace(replace(demo, agents=agents), Edit("setup", clock.now()))
+    assert any(one.name in note for note in (await operator.get(f"{URL}/gate")).json()["notes"])
+
+    drawer.give("acd_the-token-of-the-town-hall", Role.TOWN_ADMIN, TOWN)
+    drawer.give("acd_the-token-of-a-town-that-left", Role.TOWN_ADMIN, "gone")
+    operator.headers["Authorization"] = "Bearer acd_the-token-of-the-town-hall"
+    told = (await operator.get(f"{URL}/gate")).json()
+    assert not any(one.name in note for note in told["notes"])
+    assert any("one agent alone has what its first step asks for" in note for note in told["notes"])
+
+    operator.headers["Authorization"] = "Bearer acd_the-token-of-a-town-that-left"
+    answer = await operator.get("/api/v1/tenants/gone/gate")
+    assert answer.status_code == 404
+    assert "hannover" not in answer.text
