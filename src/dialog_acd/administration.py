@@ -526,7 +526,9 @@ class Administration:
     ) -> Changed:
         """The same for whose turn it is already."""
         found, before = await self._found()
-        await self._require_recordings(wanted, before)
+        # The first of all comes before the service that recordings are brought to.
+        if found:
+            await self._require_recordings(wanted, before)
         lines = await asyncio.to_thread(differences, before, wanted)
         if found and before is None:
             lines = (f"version {found}, which is in force, cannot be read, and all of it is replaced", *lines)

@@ -69,7 +69,7 @@ async def go_live(  # noqa: PLR0917  FastAPI's parameters
             f"What is missing: {len(verdict.missing)}. Close the gaps, or answer for them by name (waivers).",
             findings=[{"id": finding.id, "what": finding.what} for finding in verdict.missing],
         )
-    noted.details.update(version=changed.version, differences=list(changed.differences))
+    noted.details["version"] = changed.version
     log.info("api.town-goes-live", by=by.name, role=by.role, tenant=tenant, on=body.on.isoformat())
     response.headers["ETag"] = f'"{changed.version}"'
     return GoLiveOut(
@@ -86,6 +86,6 @@ async def put_off(wiring: Wired, by: Operator, noted: Noted, tenant: _Tenant) ->
     noted.concerns(tenant)
     with directory_told():
         verdict, changed = await wiring.directories.put_off(TenantId(tenant), by.name)
-    noted.details.update(version=changed.version, differences=list(changed.differences))
+    noted.details["version"] = changed.version
     log.info("api.town-put-off", by=by.name, role=by.role, tenant=tenant)
     return GateOut.of(verdict)
