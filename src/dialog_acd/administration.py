@@ -318,6 +318,8 @@ class Administration:
         self._store, self._clock, self._in_force = store, clock, in_force
         self._one_at_a_time = asyncio.Lock()
         self._shelves: Shelves | None = None
+        self._in_doubt = False
+        """An edit broke off while it was stored, and may be there: the database had it and could not say so."""
 
     async def current(self) -> int:
         """Number of the version in force."""
@@ -499,11 +501,12 @@ class Administration:
                 if changed and not terms.dry_run:
                     edit = Edit(terms.by, self._clock.now(), terms.why)
                     try:
-                        number = await self._store.replace(wanted.directory, edit, number)
+                        number = await self._begin(wanted.directory, edit, number)
                     except DirectoryMoved:
                         continue
                     self._shelves = after
-                    self._in_force(await asyncio.to_thread(wanted.directory.prepare))
+                elif not terms.dry_run:
+                    await self._settle(shelves.directory)
                 return Edited(number, changed, new, etag, wanted.thing, wanted.town)
         raise DirectoryBusy
 
@@ -534,11 +537,24 @@ class Administration:
             lines = (f"version {found}, which is in force, cannot be read, and all of it is replaced", *lines)
         if dry_run or not lines:
             self._store.require(expected, found)
+            if not dry_run:
+                await self._settle(before)
             return Changed(found, lines)
         edit = Edit(by, self._clock.now(), why)
-        number = await self._store.replace(wanted, edit, found if expected is None else expected)
-        self._in_force(await asyncio.to_thread(wanted.prepare))
-        return Changed(number, lines)
+        return Changed(await self._begin(wanted, edit, found if expected is None else expected), lines)
+
+    async def _begin(self, wanted: Directory, edit: Edit, expected: int) -> int:
+        """Store it and put it in force; the number of the version. Raises ``DirectoryMoved``."""
+        self._in_doubt = True
+        number = await self._store.replace(wanted, edit, expected)
+        await self._settle(wanted)
+        return number
+
+    async def _settle(self, stored: Directory | None) -> None:
+        """Whoever repeats an edit that broke off finds that nothing changes: what is stored has to be in force."""
+        if self._in_doubt and stored is not None:
+            self._in_force(await asyncio.to_thread(stored.prepare))
+            self._in_doubt = False
 
     async def _require_recordings(self, wanted: Directory, before: Directory | None) -> None:
         """Only of those that are new: where one has been lost, the directory can still be edited."""

@@ -256,3 +256,32 @@ async def test_a_town_reads_of_a_gap_without_reading_of_others(
     answer = await operator.get("/api/v1/tenants/gone/gate")
     assert answer.status_code == 404
     assert "hannover" not in answer.text
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_an_edit_whose_answer_got_lost_is_in_force_once_it_is_sent_again(
+    operator: httpx.AsyncClient, in_force: list[Directory], monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    stored = DirectoryStore.replace
+
+    async def and_away(self: DirectoryStore, *args: Any, **more: Any) -> int:
+        await stored(self, *args, **more)
+        raise ConnectionResetError
+
+    async def edit() -> httpx.Response:
+        if not whole:
+            change = {"label": "LGH!"}
+            return await operator.patch(f"/api/v1/directory/tenants/{TOWN}", headers={"If-Match": "*"}, json=change)
+        directory = (await operator.get("/api/v1/directory")).json()["directory"]
+        next(t for t in directory["tenants"] if t["id"] == TOWN)["label"] = "LGH!"
+        return await operator.put("/api/v1/directory", headers={"If-Match": "*"}, json=directory)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectoryStore, "replace", and_away)
+        assert (await edit()).json()["error_id"] == "database-away"
+    assert not in_force
+    again = await edit()
+    assert (again.status_code, again.json()["differences"]) == (200, [])
+    assert [d.tenant[TenantId(TOWN)].label for d in in_force] == ["LGH!"]
+    await edit()
+    assert len(in_force) == 1
