@@ -693,3 +693,15 @@ def test_nobody_makes_a_database_to_sync_from(desk: Desk, synced: Path) -> None:
 
 def test_the_password_of_a_phone_nobody_knows(desk: Desk, synced: Path) -> None:
     assert "no password for a phone 'phone-nina'" in desk.refuses("asterisk", "password", "phone-nina", str(synced))
+
+
+def test_a_file_whose_recording_nobody_has_brought_is_not_loaded_over_what_callers_hear(desk: Desk) -> None:
+    desk.has_schema()
+    prompt = f"\n[[prompts]]\nid = 'greeting'\nname = 'Gruß'\nrecording = '{'0' * 64}'\n"
+    first, other = (desk.folder / name for name in ("first.toml", "other.toml"))
+    first.write_text(TOWN + prompt)
+    other.write_text(TOWN + prompt.replace("0" * 64, "1" * 64))
+    # A centre that moves to another machine begins with its directory: there is no service yet to bring them to.
+    assert desk.run("load", str(first))[0] == 0
+    assert f"nobody has brought the recording {'1' * 64}" in desk.refuses("load", str(other))
+    assert "0" * 64 in desk.run("directory", "export")[1]

@@ -50,6 +50,8 @@ UNDATED = "none"
 TRIES = 5
 """How often a change is made anew because the rest of the directory has moved. Inside this service edits wait for each
 other, so only the command line can be in the way."""
+EDIT_WITHIN = 60.0
+"""Seconds until an edit is given up (``TimeoutError``). That of a very large directory takes some."""
 _NAMED = 50
 """So many of those who still name a thing that shall go are told; a skill may have two thousand."""
 _ADDRESS = re.compile(r"[^/?#\s]{1,100}")
@@ -271,19 +273,39 @@ def _undisturbed(edit: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
     of objects that a large directory is made of, it stops everything for a tenth of a second and more, several times
     in an edit. It would find next to nothing, as a directory has no cycles. So it is stopped meanwhile, and what is
     there afterwards is put out of its sight; once nobody refers to it, it goes all the same.
+
+    And for no longer than ``EDIT_WITHIN``: a database that has gone silent would else keep the collector out, and
+    everybody who waits for a turn, until the network gives up on it.
     """
 
     @wraps(edit)
     async def done(*args: P.args, **kwargs: P.kwargs) -> T:
         if not gc.isenabled():
-            return await edit(*args, **kwargs)
+            async with asyncio.timeout(EDIT_WITHIN):
+                return await edit(*args, **kwargs)
         gc.collect()  # or what is garbage now would be put out of sight for ever
         gc.disable()
         try:
-            return await edit(*args, **kwargs)
+            async with asyncio.timeout(EDIT_WITHIN):
+                return await edit(*args, **kwargs)
         finally:
             gc.freeze()
             gc.enable()
+
+    return done
+
+
+def _anew(edit: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Made once more from what is in force by then, where the command line was quicker. Raises ``DirectoryBusy``."""
+
+    @wraps(edit)
+    async def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(TRIES):
+            try:
+                return await edit(*args, **kwargs)
+            except DirectoryMoved:
+                continue
+        raise DirectoryBusy
 
     return done
 
@@ -296,6 +318,8 @@ class Administration:
         self._store, self._clock, self._in_force = store, clock, in_force
         self._one_at_a_time = asyncio.Lock()
         self._shelves: Shelves | None = None
+        self._in_doubt = False
+        """An edit broke off while it was stored, and may be there: the database had it and could not say so."""
 
     async def current(self) -> int:
         """Number of the version in force."""
@@ -325,53 +349,62 @@ class Administration:
         why = why or f"rolled back to version {version}"
         return await self.put(await self._store.version(version), by, why, expected)
 
-    async def gate(self, tenant: TenantId, on: date | None) -> Verdict:
-        """What is missing for the town to go live on that day; ``None``: the planned one, or today.
+    async def gate(self, tenant: TenantId, on: date | None, home: TenantId | None = None) -> Verdict:
+        """What is missing for the town to go live on that day; ``None``: the planned one, or today. ``home``: told to
+        this town, which reads of no other.
 
-        Raises ``NoSuchTenant``.
+        Raises ``NoSuchTenant``, ``DirectoryUnreadable``.
         """
-        directory = await self._store.load()
+        _, directory = await self._readable()
         town = _town(directory, tenant)
-        return await asyncio.to_thread(gate, directory, tenant, on or planned(town) or self._today())
+        return await asyncio.to_thread(gate, directory, tenant, on or planned(town) or self._today(), home)
 
     @_undisturbed
+    @_anew
     async def go_live(
         self, tenant: TenantId, on: date, waivers: Sequence[tuple[str, str, str]], by: str, why: str
     ) -> tuple[Verdict, Changed | None]:
         """Let the town go live on a day, or move the day; nothing changes where something is missing.
 
         Waivers (finding, who answers for it, why) are kept with the town, each as its latest word. Raises
-        ``NoSuchTenant``, and ``DayRefused`` for a day that is over or a town that is live.
+        ``NoSuchTenant``, ``DayRefused`` for a day that is over or a town that is live, and ``DirectoryBusy``,
+        ``DirectoryUnreadable``.
         """
         today = self._today()
         if on < today:
             raise DayRefused(f"{on.isoformat()} is over, today is {today.isoformat()}")
-        found, directory = await self._store.in_force()
-        town = _town(directory, tenant)
-        if town.live_from is None:
-            raise DayRefused(f"{town.name} does not wait to go live: its numbers have their own dates alone")
-        if town.live_from <= today and town.live_from != on:
-            raise DayRefused(f"{town.name} is live since {town.live_from.isoformat()}")
-        named = {w.finding: w for w in (*town.waivers, *(Waiver(*waiver, today) for waiver in waivers))}
-        # Asked again: the answer has to be that of the directory that is put in force.
-        prepared = await asyncio.to_thread(_with_town, directory, replace(town, waivers=tuple(named.values())))
-        verdict = await asyncio.to_thread(gate, prepared, tenant, on)
-        if not verdict.go:
-            return verdict, None
-        begun = await asyncio.to_thread(_with_town, prepared, replace(prepared.tenant[tenant], live_from=on))
-        return verdict, await self.put(begun, by, why or f"{town.name} goes live on {on.isoformat()}", found)
+        async with self._one_at_a_time:
+            found, directory = await self._readable()
+            town = _town(directory, tenant)
+            if town.live_from is None:
+                raise DayRefused(f"{town.name} does not wait to go live: its numbers have their own dates alone")
+            if town.live_from <= today and town.live_from != on:
+                raise DayRefused(f"{town.name} is live since {town.live_from.isoformat()}")
+            named = {w.finding: w for w in (*town.waivers, *(Waiver(*waiver, today) for waiver in waivers))}
+            # Asked again: the answer has to be that of the directory that is put in force.
+            prepared = await asyncio.to_thread(_with_town, directory, replace(town, waivers=tuple(named.values())))
+            verdict = await asyncio.to_thread(gate, prepared, tenant, on)
+            if not verdict.go:
+                return verdict, None
+            begun = await asyncio.to_thread(_with_town, prepared, replace(prepared.tenant[tenant], live_from=on))
+            why = why or f"{town.name} goes live on {on.isoformat()}"
+            return verdict, await self._put(begun, by, why, found)
 
     @_undisturbed
-    async def put_off(self, tenant: TenantId, by: str) -> Verdict:
-        """The town waits again, and no day is known. Raises ``NoSuchTenant``, and ``DayRefused`` where it is live."""
+    @_anew
+    async def put_off(self, tenant: TenantId, by: str) -> tuple[Verdict, Changed]:
+        """The town waits again, and no day is known. Raises ``NoSuchTenant``, ``DayRefused`` where it is live, and
+        ``DirectoryBusy``, ``DirectoryUnreadable``.
+        """
         today = self._today()
-        found, directory = await self._store.in_force()
-        town = _town(directory, tenant)
-        if town.live_from is None or town.live_from <= today:
-            raise DayRefused(f"{town.name} is live; end its entries by a date (active_to), or close them")
-        waiting = await asyncio.to_thread(_with_town, directory, replace(town, live_from=NOT_YET))
-        await self.put(waiting, by, f"{town.name} does not go live yet", found)
-        return await asyncio.to_thread(gate, waiting, tenant, today)
+        async with self._one_at_a_time:
+            found, directory = await self._readable()
+            town = _town(directory, tenant)
+            if town.live_from is None or town.live_from <= today:
+                raise DayRefused(f"{town.name} is live; end its entries by a date (active_to), or close them")
+            waiting = await asyncio.to_thread(_with_town, directory, replace(town, live_from=NOT_YET))
+            changed = await self._put(waiting, by, f"{town.name} does not go live yet", found)
+        return await asyncio.to_thread(gate, waiting, tenant, today), changed
 
     def _today(self) -> date:
         return self._clock.now().astimezone(_BERLIN).date()
@@ -381,8 +414,10 @@ class Administration:
         """Somebody changed the directory beside us: put in force what is stored. Raises what
         ``DirectoryStore.load`` raises, and the old one stays in force.
         """
-        directory = await self._store.load()
-        self._in_force(await asyncio.to_thread(directory.prepare))
+        # In turn: an edit that was stored meanwhile would be put out of force again by what was read before it.
+        async with self._one_at_a_time:
+            directory = await self._store.load()
+            self._in_force(await asyncio.to_thread(directory.prepare))
         return directory
 
     # -- one thing
@@ -438,13 +473,17 @@ class Administration:
         shelves = self._shelves
         # A version never changes, so its number is enough to know it by.
         if shelves is None or shelves.version != await self._store.current():
-            try:
-                number, directory = await self._store.in_force()
-            except (DirectoryInvalid, DirectoryFileInvalid) as error:
-                # Not the fault of who asks; only another whole directory helps, or a version before.
-                raise DirectoryUnreadable(str(error)) from error
+            number, directory = await self._readable()
             shelves = self._shelves = await asyncio.to_thread(Shelves, number, directory)
         return shelves
+
+    async def _readable(self) -> tuple[int, Directory]:
+        """What is in force, with its number. Raises ``DirectoryUnreadable``."""
+        try:
+            return await self._store.in_force()
+        except (DirectoryInvalid, DirectoryFileInvalid) as error:
+            # Not the fault of who asks; only another whole directory helps, or a version before.
+            raise DirectoryUnreadable(str(error)) from error
 
     @_undisturbed
     async def _change(self, make: Callable[[Shelves], _Wanted], terms: Terms) -> Edited:
@@ -462,11 +501,12 @@ class Administration:
                 if changed and not terms.dry_run:
                     edit = Edit(terms.by, self._clock.now(), terms.why)
                     try:
-                        number = await self._store.replace(wanted.directory, edit, number)
+                        number = await self._begin(wanted.directory, edit, number)
                     except DirectoryMoved:
                         continue
                     self._shelves = after
-                    self._in_force(await asyncio.to_thread(wanted.directory.prepare))
+                elif not terms.dry_run:
+                    await self._settle(shelves.directory)
                 return Edited(number, changed, new, etag, wanted.thing, wanted.town)
         raise DirectoryBusy
 
@@ -482,18 +522,39 @@ class Administration:
         force that cannot be read any more keeps nobody from putting another in its place.
         """
         async with self._one_at_a_time:
-            found, before = await self._found()
+            return await self._put(wanted, by, why, expected, dry_run=dry_run)
+
+    async def _put(
+        self, wanted: Directory, by: str, why: str, expected: int | None, *, dry_run: bool = False
+    ) -> Changed:
+        """The same for whose turn it is already."""
+        found, before = await self._found()
+        # The first of all comes before the service that recordings are brought to.
+        if found:
             await self._require_recordings(wanted, before)
-            lines = await asyncio.to_thread(differences, before, wanted)
-            if found and before is None:
-                lines = (f"version {found}, which is in force, cannot be read, and all of it is replaced", *lines)
-            if dry_run or not lines:
-                self._store.require(expected, found)
-                return Changed(found, lines)
-            edit = Edit(by, self._clock.now(), why)
-            number = await self._store.replace(wanted, edit, found if expected is None else expected)
-            self._in_force(await asyncio.to_thread(wanted.prepare))
-            return Changed(number, lines)
+        lines = await asyncio.to_thread(differences, before, wanted)
+        if found and before is None:
+            lines = (f"version {found}, which is in force, cannot be read, and all of it is replaced", *lines)
+        if dry_run or not lines:
+            self._store.require(expected, found)
+            if not dry_run:
+                await self._settle(before)
+            return Changed(found, lines)
+        edit = Edit(by, self._clock.now(), why)
+        return Changed(await self._begin(wanted, edit, found if expected is None else expected), lines)
+
+    async def _begin(self, wanted: Directory, edit: Edit, expected: int) -> int:
+        """Store it and put it in force; the number of the version. Raises ``DirectoryMoved``."""
+        self._in_doubt = True
+        number = await self._store.replace(wanted, edit, expected)
+        await self._settle(wanted)
+        return number
+
+    async def _settle(self, stored: Directory | None) -> None:
+        """Whoever repeats an edit that broke off finds that nothing changes: what is stored has to be in force."""
+        if self._in_doubt and stored is not None:
+            self._in_force(await asyncio.to_thread(stored.prepare))
+            self._in_doubt = False
 
     async def _require_recordings(self, wanted: Directory, before: Directory | None) -> None:
         """Only of those that are new: where one has been lost, the directory can still be edited."""

@@ -225,14 +225,15 @@ async def _database(settings: Settings, *, create: bool = True) -> AsyncIterator
 
 
 async def _load(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.administration import Administration
     from dialog_acd.clock import SystemClock
     from dialog_acd.store.directory_file import read_directory
-    from dialog_acd.store.directory_store import DirectoryStore, Edit
+    from dialog_acd.store.directory_store import DirectoryStore
 
     directory = read_directory(asked.file)
     async with _database(settings) as database:
-        edit = Edit(getpass.getuser(), SystemClock().now(), f"loaded {asked.file.name}")
-        await DirectoryStore(database).replace(directory, edit)
+        administration = Administration(DirectoryStore(database), SystemClock(), in_force=lambda _directory: None)
+        await administration.put(directory, getpass.getuser(), f"loaded {asked.file.name}", None)
     print(
         f"loaded {_count(directory.tenants, 'tenant')}, {_count(directory.entries, 'entry', 'entries')}, "
         f"{_count(directory.queues, 'queue')}, {_count(directory.agents, 'agent')}\n"

@@ -134,7 +134,7 @@ def test_a_refusal_is_told_by_its_words(contract: dict[str, Any]) -> None:
     assert {status: set(told["examples"]) for status, told in refusals.items()} == {
         "400": {"bad-request"}, "401": {"not-authenticated"}, "403": {"not-allowed", "no-role"},
         "404": {"no-such-agent"}, "408": {"body-too-slow"}, "409": {"agent-refused"}, "413": {"body-too-large"},
-        "422": {"not-valid"}, "503": {"engine-silent", "keys-unavailable"},
+        "422": {"not-valid"}, "503": {"database-away", "engine-silent", "keys-unavailable"},
     }  # fmt: skip
     assert "`no-such-agent`" in answers["404"]["description"]
     health = contract["paths"]["/health/live"]["get"]["responses"]["503"]

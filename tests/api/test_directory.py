@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.directory import Directory
 
-    from .conftest import Drawer
+    from .conftest import Book, Drawer
 
 URL = "/api/v1/directory"
 
@@ -176,3 +176,26 @@ async def test_who_has_another_version_is_sent_the_whole(operator: httpx.AsyncCl
     # An earlier version is asked for by its number, and never stands for the one in force.
     answer = await operator.get(URL, params={"version": 1}, headers={"If-None-Match": tag})
     assert answer.status_code == 200
+
+
+async def test_the_audit_log_does_not_say_whose_calls_are_tests(
+    operator: httpx.AsyncClient, in_force: list[Directory], book: Book
+) -> None:
+    """They are callers' numbers, however they come into the directory."""
+    etag, directory = await seen(operator)
+    directory["test_callers"] = ["+493023125001"]
+    assert (await operator.put(URL, headers={"If-Match": etag}, json=directory)).status_code == 200
+    back = await operator.post(f"{URL}/versions/1/rollback", headers={"If-Match": '"2"'}, json={})
+    assert back.status_code == 200
+    assert len(in_force) == 2
+    assert [line.details["differences"] for line in book.lines] == [["test_callers"]] * 2
+    assert "3023125001" not in str(book.lines)
+
+
+@pytest.mark.parametrize("what", ["%00", "a%0Ab", "%7F"])
+async def test_a_reason_is_one_line(operator: httpx.AsyncClient, what: str) -> None:
+    """PostgreSQL keeps no NUL."""
+    etag, directory = await seen(operator)
+    match = {"If-Match": etag}
+    assert (await operator.put(f"{URL}?why={what}", headers=match, json=renamed(directory, "Stadt"))).status_code == 422
+    assert (await operator.post(f"{URL}/teams?why={what}", json={"id": "x", "name": "X"})).status_code == 422

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from structlog.testing import capture_logs
 
+from dialog_acd.administration import Administration
 from dialog_acd.api import app
 from dialog_acd.api.app import BODY_LIMIT, Door, create_api
+from dialog_acd.recordings import Recordings
+from dialog_acd.sound.studio import Studio
+from dialog_acd.store.directory_file import read_directory
+from dialog_acd.store.directory_plain import plain
+from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.store.record_store import RecordReader
+from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.repeat_store import RepeatStore
+from directories import DEMO
 
 from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Shelf, Twice
 
@@ -22,6 +34,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from dialog_acd.api.ports import Directories
+    from dialog_acd.testing import ManualClock
 
 
 def problem(answer: httpx.Response, status: int, error_id: str) -> dict[str, Any]:
@@ -201,3 +214,64 @@ async def test_the_contract_describes_its_errors_and_units(operator: httpx.Async
             for status, told in operation["responses"].items():
                 if int(status) >= 400:
                     assert told["content"]["application/json"]["schema"]["$ref"].endswith("/ProblemOut"), path
+
+
+class TestWithoutADatabase:
+    """Nobody listens where it should be: the drivers' own errors, not ours, come up from the stores."""
+
+    @pytest.fixture
+    async def nowhere(self) -> AsyncIterator[AsyncEngine]:
+        engine = create_async_engine("postgresql+asyncpg://acd@127.0.0.1:1/acd")
+        yield engine
+        await engine.dispose()
+
+    @pytest.fixture
+    def shelf(self, nowhere: AsyncEngine) -> RecordReader:
+        return RecordReader(nowhere)
+
+    @pytest.fixture
+    def directories(self, nowhere: AsyncEngine, clock: ManualClock) -> Administration:
+        return Administration(DirectoryStore(nowhere), clock, lambda _: None)
+
+    @pytest.fixture
+    def archive(self, nowhere: AsyncEngine, clock: ManualClock) -> Recordings:
+        return Recordings(RecordingStore(nowhere), Studio(), clock)
+
+    @pytest.fixture
+    def twice(self, nowhere: AsyncEngine) -> RepeatStore:
+        return RepeatStore(nowhere)
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", "calls"),
+            ("GET", "calls/c-1"),
+            ("GET", "directory"),
+            ("PUT", "directory"),
+            ("GET", "directory/versions"),
+            ("POST", "directory/versions/1/rollback"),
+            ("GET", "directory/queues"),
+            ("POST", "directory/teams"),
+            ("PATCH", "directory/teams/centre"),
+            ("GET", "tenants/langenhagen/gate"),
+            ("POST", "tenants/langenhagen/go-live"),
+            ("DELETE", "tenants/langenhagen/go-live"),
+            ("GET", "recordings"),
+            ("GET", f"recordings/{'0' * 64}/audio"),
+        ],
+    )
+    async def test_that_it_is_away_is_not_our_defect(
+        self, operator: httpx.AsyncClient, book: Book, method: str, path: str
+    ) -> None:
+        headers = {"If-Match": "*", "Idempotency-Key": "once"}
+        body: dict[str, Any] | None = {
+            "directory": json.loads(json.dumps(plain(read_directory(DEMO)), default=str)),
+            "directory/teams": {"id": "x", "name": "X"},
+            "tenants/langenhagen/go-live": {"on": "2026-04-01"},
+        }.get(path, {})
+        if method in ("GET", "DELETE"):
+            body = None
+        answer = await operator.request(method, f"/api/v1/{path}", headers=headers, json=body)
+        problem(answer, 503, "database-away")
+        assert [line.outcome for line in book.lines] == ([] if method == "GET" else ["uncertain"])
+        assert gc.isenabled()

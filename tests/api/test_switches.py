@@ -10,7 +10,7 @@ import pytest
 
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.messages import Ignored, SupervisorSwitched, Switch
-from dialog_acd.core.model import SwitchKind, TenantId
+from dialog_acd.core.model import Prompt, PromptId, SwitchKind, TenantId
 
 from .conftest import NOON
 
@@ -239,3 +239,18 @@ async def test_the_book_says_which_town_until_when_and_with_which_prompt(
     assert said[0] == {"until": until, "prompt": None}
     assert said[1] == said[2] == {"until": until, "prompt": "storm-warning"}
     assert said[3] == {"until": None, "prompt": None}
+
+
+async def test_a_town_does_not_close_with_what_another_town_says(town: httpx.AsyncClient, centre: Centre) -> None:
+    """As it may not name it in an entry."""
+    prompts = (
+        Prompt(PromptId("power-cut"), "Strom", "Der Strom ist weg.", tenant=TenantId("hannover")),
+        Prompt(PromptId("storm"), "Sturm", "Es stürmt.", tenant=TenantId("langenhagen")),
+    )
+    centre.towns = replace(centre.towns, prompts=prompts)
+    path = f"{LANGENHAGEN}/closure"
+    answer = await town.put(path, json={"until": FOUR, "prompt": "power-cut"})
+    assert (answer.status_code, answer.json()["details"]["why"]) == (409, "prompt-not-theirs")
+    assert not centre.told
+    for own in ("storm", "closed-today"):
+        assert (await town.put(path, json={"until": FOUR, "prompt": own})).status_code == 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -9,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dialog_acd import administration
 from dialog_acd.administration import Administration
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.model import NOT_YET, Prompt, PromptId
+from dialog_acd.core.model import NOT_YET, EntryKind, Prompt, PromptId, TenantId
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_file import read_directory
 from dialog_acd.store.directory_store import DirectoryStore, Edit
@@ -150,3 +153,135 @@ async def test_a_town_sees_its_own_gaps_and_nobody_elses(operator: httpx.AsyncCl
     assert await gaps(operator)
     answer = await operator.get("/api/v1/tenants/hannover/gate")
     assert (answer.status_code, answer.json()["error_id"]) == (404, "no-such-tenant")
+
+
+async def test_who_changes_another_town_meanwhile_keeps_nobody_from_going_live(
+    operator: httpx.AsyncClient,
+    directories: Administration,
+    in_force: list[Directory],
+    monkeypatch: pytest.MonkeyPatch,
+    book: Book,
+) -> None:
+    begin = {"on": "2026-04-01", "waivers": waived(await gaps(operator))}
+    store = directories._store  # what the command line writes to
+    stored = DirectoryStore.replace
+
+    async def after_another(self: DirectoryStore, *args: Any, **more: Any) -> int:
+        monkeypatch.setattr(DirectoryStore, "replace", stored)
+        beside = await store.load()
+        label = f"{beside.tenants[1].label}!"
+        renamed = tuple(replace(t, label=label) if n == 1 else t for n, t in enumerate(beside.tenants))
+        await store.replace(replace(beside, tenants=renamed), Edit("somebody", datetime(2026, 3, 2, tzinfo=UTC)))
+        return await stored(self, *args, **more)
+
+    for ask, live_from in (
+        (operator.post(f"{URL}/go-live", json=begin), date(2026, 4, 1)),
+        (operator.delete(f"{URL}/go-live"), NOT_YET),
+    ):
+        was = (await store.load()).tenants[1].label
+        monkeypatch.setattr(DirectoryStore, "replace", after_another)
+        answer = await ask
+        assert answer.status_code == 200, answer.json()
+        towns = in_force[-1].tenants
+        assert {t.id: t.live_from for t in towns}[TenantId(TOWN)] == live_from
+        assert towns[1].label == f"{was}!"
+        assert book.lines[-1].details["version"] == await store.current()
+
+
+async def test_a_signal_to_read_anew_does_not_undo_an_edit_that_came_in_between(
+    directories: Administration, in_force: list[Directory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = directories._store
+    read, first_read, go_on = store.load, asyncio.Event(), asyncio.Event()
+
+    async def slow() -> Directory:
+        found = await read()
+        first_read.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(store, "load", slow)
+    reloading = asyncio.create_task(directories.reload())
+    await first_read.wait()
+    edited = replace(waiting_town(), test_callers=("+493023125000",))
+    editing = asyncio.create_task(directories.put(edited, "anna", "", None))
+    await asyncio.wait({editing}, timeout=0.5)
+    go_on.set()
+    await asyncio.gather(reloading, editing)
+    assert in_force[-1].test_callers == edited.test_callers
+
+
+async def test_a_database_that_falls_silent_holds_nobody_up_for_ever(
+    operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = {"on": "2026-04-01", "waivers": waived(await gaps(operator))}
+    with monkeypatch.context() as patch:
+        patch.setattr(administration, "EDIT_WITHIN", 0.05)
+        patch.setattr(DirectoryStore, "in_force", lambda _: asyncio.Event().wait())
+        async with asyncio.timeout(5):
+            silent = await operator.post(f"{URL}/go-live", json=begin)
+    assert (silent.status_code, silent.json()["error_id"]) == (503, "database-away")
+    assert gc.isenabled()
+    assert (await operator.post(f"{URL}/go-live", json=begin)).status_code == 200
+
+
+async def test_a_town_reads_of_a_gap_without_reading_of_others(
+    operator: httpx.AsyncClient, directories: Administration, drawer: Drawer, clock: ManualClock
+) -> None:
+    """Somebody else's agents, and who has the town's number meanwhile, are not its to know."""
+    demo = waiting_town()
+    queue = next(e.queue for e in demo.entries if e.tenant == TOWN and e.kind is EntryKind.MAIN_NUMBER)
+    need = demo.queue[queue].steps[0].needs[0]
+    able = [a for a in demo.agents if a.skills.get(need.skill, 0) >= need.level]
+    one = able[0]
+    agents = tuple(
+        replace(a, home=TenantId("hannover"))
+        if a is one
+        else replace(a, skills={s: n for s, n in a.skills.items() if s != need.skill})
+        if a in able
+        else a
+        for a in demo.agents
+    )
+    await directories._store.replace(replace(demo, agents=agents), Edit("setup", clock.now()))
+    assert any(one.name in note for note in (await operator.get(f"{URL}/gate")).json()["notes"])
+
+    drawer.give("acd_the-token-of-the-town-hall", Role.TOWN_ADMIN, TOWN)
+    drawer.give("acd_the-token-of-a-town-that-left", Role.TOWN_ADMIN, "gone")
+    operator.headers["Authorization"] = "Bearer acd_the-token-of-the-town-hall"
+    told = (await operator.get(f"{URL}/gate")).json()
+    assert not any(one.name in note for note in told["notes"])
+    assert any("one agent alone has what its first step asks for" in note for note in told["notes"])
+
+    operator.headers["Authorization"] = "Bearer acd_the-token-of-a-town-that-left"
+    answer = await operator.get("/api/v1/tenants/gone/gate")
+    assert answer.status_code == 404
+    assert "hannover" not in answer.text
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_an_edit_whose_answer_got_lost_is_in_force_once_it_is_sent_again(
+    operator: httpx.AsyncClient, in_force: list[Directory], monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    stored = DirectoryStore.replace
+
+    async def and_away(self: DirectoryStore, *args: Any, **more: Any) -> int:
+        await stored(self, *args, **more)
+        raise ConnectionResetError
+
+    async def edit() -> httpx.Response:
+        if not whole:
+            change = {"label": "LGH!"}
+            return await operator.patch(f"/api/v1/directory/tenants/{TOWN}", headers={"If-Match": "*"}, json=change)
+        directory = (await operator.get("/api/v1/directory")).json()["directory"]
+        next(t for t in directory["tenants"] if t["id"] == TOWN)["label"] = "LGH!"
+        return await operator.put("/api/v1/directory", headers={"If-Match": "*"}, json=directory)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DirectoryStore, "replace", and_away)
+        assert (await edit()).json()["error_id"] == "database-away"
+    assert not in_force
+    again = await edit()
+    assert (again.status_code, again.json()["differences"]) == (200, [])
+    assert [d.tenant[TenantId(TOWN)].label for d in in_force] == ["LGH!"]
+    await edit()
+    assert len(in_force) == 1

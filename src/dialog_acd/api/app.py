@@ -83,7 +83,9 @@ log = structlog.get_logger(__name__)
 _ROUTES = APIRouter(generate_unique_id_function=operation_id)
 _ROUTES.include_router(health.router)
 _ROUTES.include_router(docs.router)
-_REFUSALS = problems.fails(problems.NotAuthenticated, problems.NotAllowed, problems.KeysUnavailable)
+_REFUSALS = problems.fails(
+    problems.NotAuthenticated, problems.NotAllowed, problems.KeysUnavailable, problems.DatabaseAway
+)
 _REFUSALS[422] = {"model": ProblemOut, "description": "`not-valid`"}
 for _router in (
     live_routes.router,
@@ -221,7 +223,12 @@ class Door:
             pass
         except problems.ApiProblem as problem:
             await problems.of_problem(problem)(scope, receive, send_on)
-        except Exception:
+        except Exception as error:
+            if problems.is_of_database(error) and not answered:
+                why = str(getattr(error, "orig", None) or error).partition("\n")[0][:300]
+                log.warning("api.database-away", path=scope["path"], kind=type(error).__name__, why=why)
+                await problems.of_problem(problems.DatabaseAway())(scope, receive, send_on)
+                return
             log.exception("api.failed", method=scope["method"], path=scope["path"])
             if answered:
                 raise  # half an answer is out; only a broken connection tells the asker now

@@ -221,8 +221,11 @@ class Directories(Protocol):
 
     async def roll_back(self, version: int, by: str, why: str, expected: int | None) -> Change: ...
 
-    async def gate(self, tenant: TenantId, on: date | None) -> Verdict:
-        """Whether the town may go live on that day; ``None``: on the day that is planned, or else today."""
+    async def gate(self, tenant: TenantId, on: date | None, home: TenantId | None = None) -> Verdict:
+        """Whether the town may go live on that day; ``None``: on the day that is planned, or else today.
+
+        ``home``: told to this town, which reads of no other.
+        """
         ...
 
     async def go_live(
@@ -231,7 +234,7 @@ class Directories(Protocol):
         """Set, or move, the day. Waivers: finding, who, why. Nothing has changed where something is missing."""
         ...
 
-    async def put_off(self, tenant: TenantId, by: str) -> Verdict:
+    async def put_off(self, tenant: TenantId, by: str) -> tuple[Verdict, Change]:
         """No day is known any more."""
         ...
 

@@ -12,6 +12,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.core.errors import DialogAcdError
@@ -86,6 +88,14 @@ class KeysUnavailable(ApiProblem):
 
     error_id = "keys-unavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DatabaseAway(ApiProblem):
+    """The database does not answer. Whether a change was made cannot be said: look before you try again."""
+
+    error_id = "database-away"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "10"}
 
 
 class NoSuchAgent(ApiProblem):
@@ -421,6 +431,19 @@ def error_response(
 
 def of_problem(problem: ApiProblem) -> JSONResponse:
     return error_response(problem.status, problem.error_id, str(problem), problem.details, problem.headers)
+
+
+def is_of_database(problem: Exception) -> bool:
+    """Whether the database was away, or too busy, and nothing of ours is wrong.
+
+    Drivers let their own errors, and those of the network, through while they connect.
+    """
+    match problem:
+        case OperationalError() | InterfaceError() | PoolTimeout() | ConnectionError() | TimeoutError():
+            return True
+        case DBAPIError():
+            return problem.connection_invalidated
+    return type(problem).__module__.partition(".")[0] == "asyncpg"
 
 
 def internal() -> JSONResponse:

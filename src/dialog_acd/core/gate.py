@@ -65,19 +65,22 @@ class Verdict:
         return tuple(finding for finding in self.findings if finding.waiver is None)
 
 
-def gate(directory: Directory, tenant_id: TenantId, on: date) -> Verdict:
-    """Examine a town (that the directory knows) as it would go live on a day, from 00:00 in Berlin on."""
+def gate(directory: Directory, tenant_id: TenantId, on: date, home: TenantId | None = None) -> Verdict:
+    """Examine a town (that the directory knows) as it would go live on a day, from 00:00 in Berlin on.
+
+    ``home``: told to this town, so no other is named, and no agent but those in its hall.
+    """
     tenant = directory.tenant[tenant_id]
     begun = replace(
         directory, tenants=tuple(replace(t, live_from=on) if t.id == tenant_id else t for t in directory.tenants)
     )
     waivers = {waiver.finding: waiver for waiver in tenant.waivers}
-    findings = dict(_findings(begun, tenant, on))
+    findings = dict(_findings(begun, tenant, on, home))
     return Verdict(
         tenant_id,
         on,
         tuple(Finding(id_, what, waivers.get(id_)) for id_, what in findings.items()),
-        tuple(dict.fromkeys(_notes(begun, tenant))),
+        tuple(dict.fromkeys(_notes(begun, tenant, home))),
     )
 
 
@@ -88,12 +91,12 @@ def entries_of(directory: Directory, tenant: TenantId) -> tuple[Entry, ...]:
     )
 
 
-def _findings(directory: Directory, tenant: Tenant, on: date) -> Iterator[tuple[str, str]]:
+def _findings(directory: Directory, tenant: Tenant, on: date, home: TenantId | None) -> Iterator[tuple[str, str]]:
     entries = entries_of(directory, tenant.id)
     if not any(entry.tenant == tenant.id for entry in entries):
         yield "number", f"{tenant.name} has no number of its own: make an entry of kind main-number"
     for entry in entries:
-        yield from _entry_findings(directory, tenant, entry, on)
+        yield from _entry_findings(directory, tenant, entry, on, home)
     for queue_id in dict.fromkeys(entry.queue for entry in entries):
         yield from _people(directory, directory.queue[queue_id])
     for trunk in directory.trunks:
@@ -117,7 +120,9 @@ def _findings(directory: Directory, tenant: Tenant, on: date) -> Iterator[tuple[
         )
 
 
-def _entry_findings(directory: Directory, tenant: Tenant, entry: Entry, on: date) -> Iterator[tuple[str, str]]:
+def _entry_findings(
+    directory: Directory, tenant: Tenant, entry: Entry, on: date, home: TenantId | None
+) -> Iterator[tuple[str, str]]:
     who = entry.number
     if entry.active_to is not None and entry.active_to < on:
         yield f"over:{who}", f"{called(entry)} is over before that day"
@@ -136,8 +141,8 @@ def _entry_findings(directory: Directory, tenant: Tenant, entry: Entry, on: date
     begins = max(on, entry.active_from or on)
     found = directory.entry_for(entry.number, at=datetime.combine(begins, time(), _BERLIN).astimezone(UTC))
     if found.entry.tenant != tenant.id:
-        whose = directory.tenant[found.entry.tenant].name
-        yield f"hidden:{who}", f"on {begins.isoformat()} {who} leads to {whose} ({found.why}): see to its dates"
+        where = "another town" if home else f"{directory.tenant[found.entry.tenant].name} ({found.why})"
+        yield f"hidden:{who}", f"on {begins.isoformat()} {who} leads to {where}: see to its dates"
 
 
 def _people(directory: Directory, queue: Queue) -> Iterator[tuple[str, str]]:
@@ -147,12 +152,13 @@ def _people(directory: Directory, queue: Queue) -> Iterator[tuple[str, str]]:
         yield f"agents:{queue.id}", f"no agent of queue {queue.id} has what its first step asks for: {asked}"
 
 
-def _notes(directory: Directory, tenant: Tenant) -> Iterator[str]:
+def _notes(directory: Directory, tenant: Tenant, home: TenantId | None) -> Iterator[str]:
     for entry in entries_of(directory, tenant.id):
         queue = directory.queue[entry.queue]
         able = [agent for agent in directory.agents if may_serve(agent, queue, queue.steps[0])]
         if len(able) == 1:
-            yield f"queue {queue.id}: {able[0].name} alone has what its first step asks for"
+            who = able[0].name if home in (None, able[0].home) else "one agent"
+            yield f"queue {queue.id}: {who} alone has what its first step asks for"
         if entry.announcement is None:
             yield f"{called(entry)}: agents hear no town before the caller (announcement)"
         for _, name in prompts_of(entry):

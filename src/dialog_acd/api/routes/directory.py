@@ -12,7 +12,7 @@ import structlog
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
 from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
-from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
+from dialog_acd.api.asking import PRINTABLE, Limit
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
     DirectoryMoved,
@@ -28,6 +28,8 @@ from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 
 if TYPE_CHECKING:
     from dialog_acd.api.keys import Principal
+    from dialog_acd.api.ports import Change
+    from dialog_acd.api.witness import Attempt
 
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
@@ -42,7 +44,10 @@ _IfMatch = Annotated[
     ),
 ]
 _Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.", examples=[7])]
-Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
+Why = Annotated[
+    str,
+    Query(max_length=500, pattern=PRINTABLE, description="Why, kept with the version.", examples=["Laatzen goes live"]),
+]
 
 
 @router.get(
@@ -117,7 +122,7 @@ async def change(  # noqa: PLR0917  FastAPI's parameters
     if dry_run:
         noted.details["dry_run"] = True
     else:
-        noted.details.update(version=changed.version, differences=list(changed.differences))
+        _note(noted, changed)
         log.info("api.directory-changed", by=by.name, role=by.role, version=changed.version)
     response.headers["ETag"] = f'"{changed.version}"'
     return ChangedOut(version=changed.version, differences=list(changed.differences))
@@ -153,10 +158,18 @@ async def roll_back(  # noqa: PLR0917  FastAPI's parameters
     with directory_told():
         why = body.why if body is not None else ""
         changed = await wiring.directories.roll_back(version, by.name, why, _version(if_match))
-    noted.details.update(version=changed.version, differences=list(changed.differences))
+    _note(noted, changed)
     log.info("api.directory-rolled-back", by=by.name, role=by.role, to=version, version=changed.version)
     response.headers["ETag"] = f'"{changed.version}"'
     return ChangedOut(version=changed.version, differences=list(changed.differences))
+
+
+def _note(noted: Attempt, changed: Change) -> None:
+    noted.details["version"] = changed.version
+    # Of the test callers not which: they are callers' numbers.
+    noted.details["differences"] = [
+        "test_callers" if line.startswith("test_callers ") else line for line in changed.differences
+    ]
 
 
 def _sees_all_towns(by: Principal) -> None:

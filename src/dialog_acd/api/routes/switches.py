@@ -14,7 +14,7 @@ from dialog_acd.api.sight import entry_in_sight, sight, town_of_queue
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.messages import SupervisorSwitched
-from dialog_acd.core.model import SwitchKind
+from dialog_acd.core.model import PromptId, SwitchKind
 
 if TYPE_CHECKING:
     from dialog_acd.api.keys import Principal
@@ -123,6 +123,11 @@ async def _switch(
             raise NoSuchEntry(number=about)
         noted.concerns(entry.tenant)
         about = entry.number
+    if by.tenant is not None and prompt is not None:
+        found = live.directory().prompt.get(PromptId(prompt))
+        if found is not None and found.tenant not in (None, by.tenant):
+            why = "prompt-not-theirs"
+            raise SwitchRefused(f"Not possible: prompt {prompt} is another town's.", about=about, why=why)
     refused = await tell(live, SupervisorSwitched(kind, about, until, by.name, prompt), ANSWER_WITHIN, about=about)
     if refused is not None:
         raise SwitchRefused(f"Not possible: {refused}.", about=about, why=refused)

@@ -12,7 +12,9 @@ from dialog_acd.api.access import Operator, Reader  # noqa: TC001  read at run t
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
     DayRefused,
+    DirectoryBusy,
     DirectoryRefused,
+    DirectoryUnreadable,
     NoSuchTenant,
     NotReadyForCitizens,
     directory_told,
@@ -24,10 +26,11 @@ from dialog_acd.core.model import TenantId
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/tenants/{tenant}", tags=["tenants"], responses=fails(NoSuchTenant))
+_AWAY = DirectoryBusy, DirectoryUnreadable
 _Tenant = Annotated[str, Path(max_length=100, description="Id of the town.", examples=["langenhagen"])]
 
 
-@router.get("/gate", summary="What is missing before a town goes live")
+@router.get("/gate", summary="What is missing before a town goes live", responses=fails(DirectoryUnreadable))
 async def gate(
     wiring: Wired,
     by: Reader,
@@ -37,17 +40,19 @@ async def gate(
         Query(description="The day it would go live; absent: as planned, or else today.", examples=["2022-03-01"]),
     ] = None,
 ) -> GateOut:
-    if by.tenant not in (None, tenant):
+    # Also for who has a token of a town that is no more: which others there are is in the problem's words.
+    if by.tenant not in (None, tenant) or (by.tenant is not None and by.tenant not in wiring.live.directory().tenant):
         raise NoSuchTenant(tenant=tenant)
     with directory_told():
-        verdict = await wiring.directories.gate(TenantId(tenant), on)
+        home = None if by.tenant is None else TenantId(by.tenant)
+        verdict = await wiring.directories.gate(TenantId(tenant), on, home)
     return GateOut.of(verdict)
 
 
 @router.post(
     "/go-live",
     summary="Let a town go live on a day, or move that day",
-    responses=fails(NotReadyForCitizens, DayRefused, DirectoryRefused),
+    responses=fails(NotReadyForCitizens, DayRefused, DirectoryRefused, *_AWAY),
 )
 async def go_live(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired, by: Operator, noted: Noted, response: Response, tenant: _Tenant, body: GoLiveIn
@@ -64,6 +69,7 @@ async def go_live(  # noqa: PLR0917  FastAPI's parameters
             f"What is missing: {len(verdict.missing)}. Close the gaps, or answer for them by name (waivers).",
             findings=[{"id": finding.id, "what": finding.what} for finding in verdict.missing],
         )
+    noted.details["version"] = changed.version
     log.info("api.town-goes-live", by=by.name, role=by.role, tenant=tenant, on=body.on.isoformat())
     response.headers["ETag"] = f'"{changed.version}"'
     return GoLiveOut(
@@ -74,11 +80,12 @@ async def go_live(  # noqa: PLR0917  FastAPI's parameters
 @router.delete(
     "/go-live",
     summary="Put off going live: no day is known any more",
-    responses=fails(DayRefused, DirectoryRefused),
+    responses=fails(DayRefused, DirectoryRefused, *_AWAY),
 )
 async def put_off(wiring: Wired, by: Operator, noted: Noted, tenant: _Tenant) -> GateOut:
     noted.concerns(tenant)
     with directory_told():
-        verdict = await wiring.directories.put_off(TenantId(tenant), by.name)
+        verdict, changed = await wiring.directories.put_off(TenantId(tenant), by.name)
+    noted.details["version"] = changed.version
     log.info("api.town-put-off", by=by.name, role=by.role, tenant=tenant)
     return GateOut.of(verdict)
