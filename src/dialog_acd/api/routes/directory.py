@@ -12,11 +12,12 @@ import structlog
 from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
 from dialog_acd.api.access import Operator, Whole  # noqa: TC001  read at run time
-from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
+from dialog_acd.api.asking import PRINTABLE, Limit
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
     DirectoryMoved,
     DirectoryRefused,
+    DirectoryUnreadable,
     NoSuchVersion,
     NotAllowed,
     VersionNotSaid,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/directory", tags=["directory"])
-_EDITS = fails(NoSuchVersion, DirectoryMoved, VersionNotSaid, DirectoryRefused)
+_EDITS = fails(NoSuchVersion, DirectoryMoved, VersionNotSaid, DirectoryRefused, DirectoryUnreadable)
 _IfMatch = Annotated[
     str | None,
     Header(
@@ -42,7 +43,15 @@ _IfMatch = Annotated[
     ),
 ]
 _Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a version.", examples=[7])]
-Why = Annotated[str, Query(max_length=500, description="Why, kept with the version.", examples=["Laatzen goes live"])]
+Why = Annotated[
+    str,
+    Query(
+        max_length=500,
+        pattern=PRINTABLE,
+        description="Why, kept with the version.",
+        examples=["Laatzen goes live"],
+    ),
+]
 
 
 @router.get(
@@ -50,7 +59,7 @@ Why = Annotated[str, Query(max_length=500, description="Why, kept with the versi
     name="read",
     summary="The whole directory",
     response_model=DirectoryOut,
-    responses={304: {"description": "Still the one of `If-None-Match`."}, **fails(NoSuchVersion)},
+    responses={304: {"description": "Still the one of `If-None-Match`."}, **fails(NoSuchVersion, DirectoryUnreadable)},
 )
 async def directory(
     wiring: Wired,

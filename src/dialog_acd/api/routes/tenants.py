@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import date  # noqa: TC003  read at run time
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Path, Query, Response
 
 from dialog_acd.api.access import Operator, Reader  # noqa: TC001  read at run time
+from dialog_acd.api.asking import Day  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchTenant, NotReadyForCitizens, directory_told
+from dialog_acd.api.problems import (
+    DirectoryMoved,
+    DirectoryRefused,
+    NoSuchTenant,
+    NotReadyForCitizens,
+    directory_told,
+    fails,
+)
 from dialog_acd.api.schemas import GateOut, GoLiveIn, GoLiveOut, ProblemOut
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.model import TenantId
@@ -22,13 +29,13 @@ router = APIRouter(
 _Tenant = Annotated[str, Path(max_length=100, description="Id of the town.", examples=["langenhagen"])]
 
 
-@router.get("/gate", summary="What is missing before a town goes live")
+@router.get("/gate", responses=fails(DirectoryRefused), summary="What is missing before a town goes live")
 async def gate(
     wiring: Wired,
     by: Reader,
     tenant: _Tenant,
     on: Annotated[
-        date | None,
+        Day | None,
         Query(description="The day it would go live; absent: as planned, or else today.", examples=["2022-03-01"]),
     ] = None,
 ) -> GateOut:
@@ -42,7 +49,10 @@ async def gate(
 @router.post(
     "/go-live",
     summary="Let a town go live on a day, or move that day",
-    responses={409: {"model": ProblemOut, "description": "Something is missing that nobody answers for."}},
+    responses={
+        409: {"model": ProblemOut, "description": "Something is missing that nobody answers for."},
+        **fails(DirectoryRefused, DirectoryMoved),
+    },
 )
 async def go_live(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired, by: Operator, noted: Noted, response: Response, tenant: _Tenant, body: GoLiveIn
@@ -69,7 +79,7 @@ async def go_live(  # noqa: PLR0917  FastAPI's parameters
 @router.delete(
     "/go-live",
     summary="Put off going live: no day is known any more",
-    responses={409: {"model": ProblemOut, "description": "The town is live."}},
+    responses={409: {"model": ProblemOut, "description": "The town is live."}, **fails(DirectoryMoved)},
 )
 async def put_off(wiring: Wired, by: Operator, noted: Noted, tenant: _Tenant) -> GateOut:
     noted.concerns(tenant)
