@@ -36,8 +36,8 @@ up: setup ## the same stack left running without callers; writes .run/stack.json
 down: setup ## end what `make up` started
 	@$(RIG) down
 
-unit: setup ## the tests that need nothing but Python (under a minute)
-	@$(BIN)/pytest -q -m "not e2e and not postgres and not simulation"
+unit: setup ## the tests that need nothing but Python (a minute or so, on all cores)
+	@$(BIN)/pytest -q -n auto -m "not e2e and not postgres and not simulation"
 
 tools: setup
 	@bash tests/tools.sh

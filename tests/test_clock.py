@@ -104,3 +104,18 @@ def test_the_real_one_runs() -> None:
     readings = [clock.now() for _ in range(1000)]
     assert readings == sorted(readings)
     assert abs(readings[-1] - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_a_rehearsal_begins_when_it_is_told_to_and_goes_on_like_any_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+    monkeypatch.setattr(clock_module, "datetime", machine)
+    monkeypatch.setattr(clock_module, "time", machine)
+    eve = datetime(2026, 12, 31, 22, 59, 30, tzinfo=UTC)
+    clock = SystemClock(eve)
+    assert clock.now() == eve
+    machine.passes(31)
+    assert clock.now() == eve + timedelta(seconds=31)
+    machine.adjusted(-600)
+    assert clock.now() == eve + timedelta(seconds=31)
+    machine.adjusted(3600)
+    assert clock.now() == eve + timedelta(seconds=31 + 3000)

@@ -41,7 +41,7 @@ ANSWERS = {
     "staff-council": "zugestimmt",
 }
 WAIVER = {"finding": "question:bus", "by": "A. Muster", "why": "die Pflege im BUS endet in diesem Quartal"}
-ANSWERED_WITHIN = 20.0  # seconds
+ANSWERED_WITHIN = SPOKEN_WITHIN = 20.0  # seconds
 
 
 def onboarding() -> int:
@@ -54,7 +54,9 @@ def onboarding() -> int:
 
     with alone(RUN_DIR):
         shutil.rmtree(RUN_DIR, ignore_errors=True)
-        with Stack(RUN_DIR, agents=16, talk=2.0, messages=True, progress=tell) as stack:
+        stack = Stack(RUN_DIR, agents=16, talk=2.0, messages=True, progress=tell)
+        stack.syncs = True
+        with stack:
             tell("a centre is at work, for three administrations\n")
             found = _Story(stack, tell).told()
     print(json.dumps(found | {"seconds": round(time.monotonic() - began, 1)}), flush=True)
@@ -90,7 +92,10 @@ class _Story:
         self._tell("")
         self._resolve()
 
-        self._tell(f"6. A citizen dials {DIALLED}:")
+        self._tell("6. Asterisk is given what it must know; until there is a recording, a machine speaks the greeting:")
+        self._greeting()
+
+        self._tell(f"7. A citizen dials {DIALLED}:")
         return {"answered": self._call(), "gate_findings_before": before, "gate_findings_after": after}
 
     def _resolve(self) -> None:
@@ -116,6 +121,15 @@ class _Story:
         self._tell("")
         return len(missing)
 
+    def _greeting(self) -> None:
+        """Waits for the draft; where nobody can speak it, the call goes on without a greeting."""
+        until = time.monotonic() + SPOKEN_WITHIN
+        sounds = self._stack.asterisk.synced / "current" / "sounds"
+        while not (files := sorted(sounds.rglob(f"{GREETING['id']}.*"))) and time.monotonic() < until:
+            time.sleep(0.1)
+        said = ", ".join(file.name for file in files) or "no draft: is espeak-ng installed?"
+        self._tell(f"   {said}\n")
+
     def _call(self) -> int:
         """How many of one call were answered in the town's name, by the telephone's own account."""
         citizen = Caller(BY_TRUNK, "+493023125042", "Erika Mustermann", 60)
@@ -130,9 +144,9 @@ class _Story:
         phones = self._stack.phones
         shown = "" if phones is None else phones.message_file.read_text(errors="replace")
         by = next((line for line in shown.splitlines() if line.startswith("From: ") and "Laatzen" in line), "")
-        answered = f"{record['agent']} has answered after {record['wait_seconds']:.1f} s"
-        self._tell(f"   {answered}; the telephone showed: {by.removeprefix('From: ')[:60]}")
-        return int(bool(by) and record["result"] == "served" and record["tenant"] == TOWN)
+        answered = f"{record['agent']} has answered after {record['waited_seconds']:.1f} s"
+        self._tell(f"   {answered}; the telephone showed: {by.removeprefix('From: ').partition(';')[0]}")
+        return int(bool(by) and record["outcome"]["result"] == "served" and record["tenant"] == TOWN)
 
 
 def _with_the_town(directory: dict[str, Any]) -> dict[str, Any]:

@@ -196,6 +196,8 @@ class Stack:
         self._progress, self._started = progress or (lambda _: None), started or (lambda _what, _pid: None)
         self.syncs = False
         """Whether the service keeps what Asterisk knows at what the directory says."""
+        self.rehearse_at = ""
+        """The moment at which the service's clock begins (ISO 8601 with a zone); empty: now."""
         self.api_port = 0
         self.phones_port = 0
         self.phones: Sipp | None = None
@@ -245,6 +247,7 @@ class Stack:
             "ACD_STORE__JOURNAL_DIR": str(self.run_dir / "journal"),
             **self.asterisk.sync_settings,
             **({"ACD_ASTERISK__SYNC": str(self.asterisk.synced)} if self.syncs else {}),
+            **({"ACD_REHEARSE_AT": self.rehearse_at} if self.rehearse_at else {}),
         }
 
     # Life

@@ -101,7 +101,9 @@ async def serve(settings: Settings) -> None:
 
     secret = read_secret(settings.ami.secret_file, "the AMI secret")
     token = read_secret(settings.api.token_file, "the API token")
-    clock = SystemClock()
+    clock = SystemClock(settings.rehearse_at)
+    if settings.rehearse_at is not None:
+        log.warning("service.rehearsal", clock_begins=settings.rehearse_at.isoformat())
     oidc = settings.oidc
     people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, clock.now)
     log.info("service.starting")
@@ -230,6 +232,8 @@ async def serve(settings: Settings) -> None:
             "database": lambda: (not writer.failing, writer.last_error or "reachable"),
             "engine": lambda: (not turning.done(), "turning" if not turning.done() else "stopped"),
         }
+        if settings.rehearse_at is not None:
+            readiness["clock"] = lambda: (True, f"a rehearsal: it is {clock.now():%Y-%m-%d %H:%M} UTC here")
 
         # One studio: whoever brings a recording and the drafts of prompts take turns.
         recordings, studio = RecordingStore(database), Studio()

@@ -20,13 +20,16 @@ class SystemClock:
     future twice. When wall time has run ahead by more than a second, the anchor moves forward; it never moves back.
     """
 
-    def __init__(self) -> None:
-        self._anchor = datetime.now(UTC)
+    def __init__(self, begins: datetime | None = None) -> None:
+        """``begins``: for a rehearsal, the moment (aware) that it is now."""
+        wall = datetime.now(UTC)
+        self._ahead = timedelta() if begins is None else begins - wall
+        self._anchor = wall + self._ahead
         self._started = time.monotonic()
 
     def now(self) -> datetime:
         ours = self._anchor + timedelta(seconds=time.monotonic() - self._started)
-        wall = datetime.now(UTC)
+        wall = datetime.now(UTC) + self._ahead
         if wall - ours > timedelta(seconds=1):
             self._anchor, self._started, ours = wall, time.monotonic(), wall
         return ours

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from dialog_acd.core.errors import DialogAcdError
@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
     oidc: OidcSettings = OidcSettings()
+    rehearse_at: AwareDatetime | None = None
+    """For a rehearsal: the moment at which this service's clock begins. Never in a centre that takes calls."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 

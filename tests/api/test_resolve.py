@@ -147,6 +147,21 @@ async def test_a_town_asks_about_its_own_number(town: httpx.AsyncClient) -> None
     assert (told["tenant"], told["queue"], told["steps"][0]["able"]) == ("langenhagen", "langenhagen", 3)
 
 
+async def test_a_number_that_towns_share_is_each_ones_own_and_no_others(
+    town: httpx.AsyncClient, centre: Centre, drawer: Drawer
+) -> None:
+    shared = TenantId("langenhagen"), TenantId("region")
+    entries = [replace(e, candidates=shared) if e.number == "115" else e for e in centre.towns.entries]
+    centre.towns = replace(centre.towns, entries=tuple(entries))
+    drawer.give("acd_hannovers-own-token", Role.TOWN_ADMIN, "hannover")
+    asked = {"called": "115"}
+    for token in (TOKEN, "acd_langenhagens-own-token"):
+        told = (await town.get(URL, params=asked, headers={"Authorization": f"Bearer {token}"})).json()
+        assert (told["tenant"], told["candidates"]) == ("unassigned", ["langenhagen", "region"])
+    answer = await town.get(URL, params=asked, headers={"Authorization": "Bearer acd_hannovers-own-token"})
+    assert answer.json()["error_id"] == "not-your-number"
+
+
 async def test_who_sits_in_the_centre_is_counted_and_not_named(town: httpx.AsyncClient, centre: Centre) -> None:
     cem = replace(demo_agent("cem", {"115": 1}), home=TenantId("langenhagen"))
     centre.towns = replace(centre.towns, agents=(*centre.towns.agents[:2], cem, demo_agent("dora", {"115": 1})))

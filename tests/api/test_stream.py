@@ -18,7 +18,8 @@ from dialog_acd.api.app import end_streams
 from dialog_acd.api.feed import change
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.lifecycle import CallState, Work
-from dialog_acd.core.model import CallId, QueueId, TenantId
+from dialog_acd.core.messages import Switch
+from dialog_acd.core.model import CallId, QueueId, SwitchKind, TenantId
 
 from .conftest import NOON, TOKEN, agent_view, picture
 
@@ -168,6 +169,17 @@ def test_that_a_wait_grows_is_no_change_and_that_another_waits_longest_is() -> N
     assert ([a.id for a in told.agents], told.gone.agents) == (["dora"], ["anna"])
 
 
+async def test_what_a_supervisor_switches_is_heard(api: FastAPI, centre: Centre) -> None:
+    until = NOON + timedelta(hours=1)
+    closed = Switch(SwitchKind.CLOSURE, "+495117307", until, "leitstelle", NOON, None, TenantId("langenhagen"))
+    async with board(api) as wall:
+        await wall.hears()
+        centre.changes(replace(centre.seen, switches=(closed,)))
+        assert [switch["about"] for switch in (await wall.hears())[1]["switches"]] == ["+495117307"]
+        centre.changes(replace(centre.seen, switches=()))
+        assert (await wall.hears())[1]["switches"] == []
+
+
 async def test_a_part_is_listened_to(api: FastAPI, centre: Centre) -> None:
     async with board(api, "tenant=langenhagen&queue=langenhagen&per_second=10") as wall:
         _, said = await wall.hears()
@@ -226,6 +238,26 @@ async def test_nothing_is_looked_at_while_nothing_happens_nor_while_nobody_liste
         await other.hears()
         assert centre.looked == looked + 1  # once, for both
     assert centre.watching == []
+
+
+async def test_what_is_told_is_worked_out_once_for_all_who_have_seen_the_same(
+    api: FastAPI, centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked_out: list[object] = []
+
+    def counted(before: AcdView | None, now: AcdView) -> str | None:
+        worked_out.append(now)
+        return tell(before, now)
+
+    tell = feed._tell
+    monkeypatch.setattr(feed, "_tell", counted)
+    async with board(api) as one, board(api) as other:
+        assert await one.hears() == await other.hears()
+        for who in (("anna",), ("anna", "cem"), ("cem",)):
+            worked_out.clear()
+            centre.changes(talking(picture(), *who))
+            assert await one.hears() == await other.hears()
+        assert len(worked_out) == 1
 
 
 async def test_what_happens_in_quick_succession_is_told_together(api: FastAPI, centre: Centre) -> None:

@@ -10,6 +10,7 @@ Nothing is asserted. Last line: one JSON object; times in milliseconds unless th
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import tempfile
@@ -175,6 +176,8 @@ async def measure() -> dict[str, object]:
             await engine.ask(m.CallerHeld(call))
         administration = Administration(store, clock, lambda new: engine.tell(m.DirectoryChanged(new)))
 
+        gc.collect()
+        gc.freeze()  # as the service does
         quiet: list[float] = []
         await beside(engine, quiet, asyncio.sleep(1.0))
         found["signal_p99_quiet"], found["signal_max_quiet"] = in_ms(quantile(quiet, 0.99)), in_ms(max(quiet))
@@ -233,6 +236,7 @@ async def measure() -> dict[str, object]:
 
 
 PATHS: list[tuple[str, str, int]] = [
+    ("resolve", "/api/v1/resolve?called=0{n}{k}123&at=2026-03-02T10:00:00Z", QUESTIONS),
     ("page_entries", "/api/v1/directory/entries?limit=200&q={n}", PAGES),
     ("page_agents", "/api/v1/directory/agents?limit=200&skill={town}", PAGES),
     ("page_of_a_town", "/api/v1/directory/entries?tenant={town}", PAGES),

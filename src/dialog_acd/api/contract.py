@@ -46,7 +46,7 @@ TAGS = [
     {"name": "audit", "description": "Who changed what, and who was refused."},
     {"name": "health", "description": "For whoever watches over the service; open, and about nobody's call."},
 ]
-EVERYWHERE = ("not-authenticated", "not-allowed", "not-valid", "keys-unavailable")
+EVERYWHERE = ("not-authenticated", "not-allowed", "not-valid", "keys-unavailable", "no-role")
 """What any route that needs a token may answer."""
 _BODY = (400, 408, 413)
 """What can be wrong with a body before anybody looks at what it says."""

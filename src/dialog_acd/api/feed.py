@@ -5,6 +5,10 @@ nothing is kept for a slow reader: an event is made when the reader is ready for
 what came and went in between is never told. Nor is anything looked at while nothing happens: the core says when its
 picture may be another, and only while somebody listens. That a wait grows is no change; it is told from when on.
 
+What is told is worked out aside, in a thread, and once for all who have seen the same: two thousand agents take some
+milliseconds, sixty boards would take half a second of the calls' time. So all look at the same moments, when the clock
+has counted on by a whole second (or what they have chosen instead).
+
 Streams end by themselves: after their time, with the service, and soon after their token. A reader who reads nothing
 is left after that time, too.
 """
@@ -17,12 +21,13 @@ import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from starlette.responses import Response
 
-from dialog_acd.api.problems import ApiProblem, StreamsTaken, TooManyStreams
-from dialog_acd.api.schemas import AgentOut, GoneOut, LiveCallOut, LiveChangeOut, LiveOut, QueueOut, by_state
+from dialog_acd.api.problems import NoSuchQueue, StreamsTaken, TooManyStreams
+from dialog_acd.api.schemas import AgentOut, GoneOut, LiveCallOut, LiveChangeOut, LiveOut, QueueOut, SwitchOut, by_state
+from dialog_acd.api.sight import part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -54,6 +59,8 @@ class Feed:
         self._listeners: dict[Listener, str] = {}
         self._unwatch: Callable[[], None] | None = None
         self._view: AcdView | None = None
+        self._parts: dict[tuple[str | None, str | None], AcdView] = {}
+        self._told: dict[tuple[int, int], _Telling] = {}
         self._closed = False
 
     @property
@@ -76,7 +83,8 @@ class Feed:
         self._listeners.pop(listener, None)
         if not self._listeners and self._unwatch is not None:
             self._unwatch()
-            self._unwatch = self._view = None
+            self._unwatch = None
+            self._see(None)
 
     def close(self) -> None:
         """The service stops."""
@@ -84,16 +92,42 @@ class Feed:
         for listener in self._listeners:
             listener.end()
 
-    def view(self, *, anew: bool) -> AcdView:
-        """The picture, made once for all who look at it after a change; ``anew``: also without one."""
+    def view(self, tenant: str | None, queue: str | None, *, anew: bool) -> AcdView:
+        """A part of the picture, made once for all who look at it after a change; ``anew``: also without one.
+
+        Raises ``NoSuchQueue``.
+        """
         if anew or self._view is None:
-            self._view = self._live.view()
-        return self._view
+            self._see(self._live.view())
+        if (found := self._parts.get((tenant, queue))) is None:
+            found = part(cast("AcdView", self._view), self._live.directory(), tenant, queue)
+            self._parts[tenant, queue] = found
+        return found
+
+    async def told(self, before: AcdView | None, now: AcdView) -> str | None:
+        """What somebody has to be told who was shown ``before`` (or nothing), as JSON; ``None``: nothing."""
+        key = id(before), id(now)
+        if key not in self._told:
+            self._told[key] = _Telling(before, now, asyncio.ensure_future(asyncio.to_thread(_tell, before, now)))
+        # Who leaves meanwhile must not take it from the others.
+        return await asyncio.shield(self._told[key].words)
+
+    def _see(self, view: AcdView | None) -> None:
+        self._view = view
+        self._parts, self._told = {}, {}
 
     def _stir(self) -> None:
         self._view = None
         for listener in self._listeners:
             listener.stir()
+
+
+class _Telling(NamedTuple):
+    """What is being worked out, and of what: as long as it stands here, no other picture has the same ``id``."""
+
+    before: AcdView | None
+    now: AcdView
+    words: asyncio.Future[str | None]
 
 
 class Listener:
@@ -136,8 +170,8 @@ class Listener:
 class Wish:
     """What somebody wants to hear, and for how long."""
 
-    part: Callable[[AcdView], AcdView]
-    """Raises ``ApiProblem`` where there is no such part any more."""
+    tenant: str | None
+    queue: str | None
     still: Callable[[], Awaitable[bool]]
     """Whether they still may."""
     seconds: float
@@ -193,20 +227,21 @@ class EventStream(Response):
         while not why:
             if look:
                 try:
-                    view = wish.part(listener.feed.view(anew=anew))
-                except ApiProblem as problem:  # a new directory, without that queue or town
+                    view = listener.feed.view(wish.tenant, wish.queue, anew=anew)
+                except NoSuchQueue as problem:  # a new directory, without that queue
                     why = problem.error_id
                     break
-                told = LiveOut.of(view) if shown is None else change(shown, view)
+                told = await listener.feed.told(shown, view)
                 if told is not None:
-                    yield self._event("change" if shown else "state", told.model_dump_json())
+                    yield self._event("change" if shown else "state", told)
                     shown, spoke_at = view, clock()
                 if self._number == wish.events:
                     why = "events"
                     break
                 back = _back_in(view)
                 # What changes meanwhile is looked at together.
-                await listener.until_over(min(1 / wish.per_second, ends_at - clock()))
+                every = 1 / wish.per_second
+                await listener.until_over(min(every - clock() % every, ends_at - clock()))
             if clock() - spoke_at >= KEEP_ALIVE:
                 yield b": still here\n\n"
                 spoke_at = clock()
@@ -230,12 +265,18 @@ async def _left(receive: Receive) -> None:
 
 
 def _back_in(view: AcdView) -> float | None:
-    """Seconds until a queue is switched back, by itself and without a signal; the view has it with the next beat."""
-    ends = [queue.switched_until for queue in view.queues if queue.switched_until is not None]
+    """Seconds until something is switched back, by itself and without a signal; the view has it with the next beat."""
+    ends = [switch.until for switch in view.switches]
+    ends += [queue.switched_until for queue in view.queues if queue.switched_until is not None]
     return max(SOONEST, (min(ends) - view.at).total_seconds()) if ends else None
 
 
 # ---------------------------------------------------------------- what has changed
+
+
+def _tell(before: AcdView | None, now: AcdView) -> str | None:
+    told = LiveOut.of(now) if before is None else change(before, now)
+    return None if told is None else told.model_dump_json()
 
 
 def change(before: AcdView, now: AcdView) -> LiveChangeOut | None:
@@ -246,7 +287,8 @@ def change(before: AcdView, now: AcdView) -> LiveChangeOut | None:
     queues = [queue for queue in now.queues if had_queues.pop(queue.id, None) != _standing(queue, now.at)]
     agents = [agent for agent in now.agents if had_agents.pop(agent.id, None) != agent]
     calls = [call for call in now.calls if had_calls.pop(call.id, None) != call]
-    if not (queues or agents or calls or had_queues or had_agents or had_calls) and before.switch_up == now.switch_up:
+    other = (before.switch_up, before.switches) != (now.switch_up, now.switches)
+    if not (other or queues or agents or calls or had_queues or had_agents or had_calls):
         return None
     return LiveChangeOut(
         at=now.at,
@@ -255,6 +297,7 @@ def change(before: AcdView, now: AcdView) -> LiveChangeOut | None:
         agents_by_state=by_state(now.agents),
         agents=[AgentOut.of(agent) for agent in agents],
         calls=[LiveCallOut.of(call, now.at) for call in calls],
+        switches=[SwitchOut.of(switch) for switch in now.switches],
         gone=GoneOut(queues=list(had_queues), agents=list(had_agents), calls=list(had_calls)),
     )
 

@@ -372,6 +372,7 @@ class LiveChangeOut(_Out):
     )
     agents: list[AgentOut] = Field(description="Those that have changed, and new ones.")
     calls: list[LiveCallOut] = Field(description="Those that have changed, and new ones.")
+    switches: list[SwitchOut] = Field(description="All that a supervisor has switched, the latest first.")
     gone: GoneOut = Field(description="What is not there any more.")
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dialog_acd.api.problems import NoSuchQueue, NoSuchTenant
-from dialog_acd.core.model import QueueId
+from dialog_acd.core.model import UNASSIGNED, QueueId
 from dialog_acd.core.switches import OF_QUEUES
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def seen_by(by: Principal, tenant: str | None, directory: Directory) -> str | No
     """The one town that is looked at; ``None``: all. Raises ``NoSuchTenant``."""
     if tenant is None:
         return by.tenant
-    if by.tenant not in (None, tenant) or tenant not in directory.tenant:
+    if by.tenant not in (None, tenant) or tenant not in (UNASSIGNED, *directory.tenant):
         raise NoSuchTenant(tenant=tenant)
     return tenant
 
@@ -70,6 +70,11 @@ def part(view: AcdView, directory: Directory, tenant: str | None, queue: str | N
             queues=tuple(seen for seen in view.queues if seen.id == queue),
             agents=tuple(agent for agent in view.agents if agent.id in able),
             calls=tuple(call for call in view.calls if call.queue == queue),
+            switches=tuple(
+                switch
+                for switch in view.switches
+                if not switch.about or (switch.kind in OF_QUEUES and switch.about == queue)
+            ),
         )
     return view
 

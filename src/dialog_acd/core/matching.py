@@ -694,7 +694,10 @@ class Matching:
         return self._for_agent(group, self._filled & self._classes_of(group), now)
 
     def _may_begin(self, entry: _Idle) -> bool:
-        return self._idle.get(entry[2]) is entry and bool(self._filled & self._classes_of(self._groups[entry[3]]))
+        if self._idle.get(entry[2]) is not entry:
+            return False
+        group = self._groups[entry[3]]
+        return bool(self._filled & (group.classes if group.stamp == self._stamp else self._classes_of(group)))
 
     def _may_be_taken(self, waiting: _Waiting) -> bool:
         of = self._classes[waiting[3]]
@@ -766,14 +769,14 @@ class Matching:
                 return tier, next(iter(self._idle.values())), [], 1
             if mask:
                 kinds = mask.bit_count()
-                if found := self._longest_of_many(mask, kinds):
+                if found := self._longest_of_many(of, mask, kinds):
                     return tier, found[0], found[1:], kinds
                 heads = [self._longest(self._groups[number]) for number in bits(mask)]
                 heads.sort()
                 return tier, heads[0], heads[1 : SHOWN + 1], len(heads)
         raise AssertionError("asked for an agent where none is idle")  # a defect of this file
 
-    def _longest_of_many(self, mask: int, kinds: int) -> list[_Idle]:
+    def _longest_of_many(self, of: _Class, mask: int, kinds: int) -> list[_Idle]:
         """The longest idle of these groups and the next few, by walking down the row of everybody idle.
 
         Where ``kinds`` groups fit, about one in ``idle / kinds`` agents does, so few have to be looked at, also where
@@ -786,9 +789,15 @@ class Matching:
         while live.get(row[start][2]) is not row[start]:  # ends: where groups are idle, somebody is
             start += 1
         self._row_from = start
+        # Of very many groups, a bit of the group's classes is sooner looked at than one of the mask: it is shorter.
+        one_tier, number, stamp, groups = len(of.tiers) == 1, of.number, self._stamp, self._groups
         far = FEW if kinds * kinds < len(row) else 8 * FEW + 8 * len(row) // kinds
         for entry in islice(row, start, start + far):
-            if live.get(entry[2]) is entry and mask >> entry[3] & 1:
+            if live.get(entry[2]) is not entry:
+                continue
+            group = groups[entry[3]]
+            classes = group.classes if group.stamp == stamp else self._classes_of(group)
+            if classes >> number & 1 and (one_tier or mask >> entry[3] & 1):
                 found.append(entry)
                 if len(found) > SHOWN:
                     break

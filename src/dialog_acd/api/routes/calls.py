@@ -15,14 +15,13 @@ from fastapi import APIRouter, Path, Query
 from dialog_acd.api.access import Commander, Namer, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import PRINTABLE, Limit, Name, Since, To
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchCall, NoSuchTenant, NoSuchTown, TownRefused, fails
+from dialog_acd.api.problems import EngineSilent, NoSuchCall, NoSuchTenant, NoSuchTown, TownRefused, fails
 from dialog_acd.api.schemas import (
     CallOut,
     CallSoFarOut,
     CallsOut,
     DecisionsOut,
     EndedCallOut,
-    ProblemOut,
     TestOut,
     TownIn,
     TownOut,
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/calls", tags=["calls"], responses=fails(NoSuchCall))
-commands = APIRouter(prefix="/calls/{call}", tags=["calls"], responses=fails(NoSuchCall))
+commands = APIRouter(prefix="/calls/{call}", tags=["calls"], responses=fails(NoSuchCall, EngineSilent))
 _Id = Annotated[
     str, Path(max_length=150, pattern=PRINTABLE, description="Id of the call.", examples=["acd1-1767225600.17"])
 ]
@@ -139,7 +138,7 @@ async def _told(wiring: Wiring, by: Principal, call: str) -> CallRecord | CallSt
 @commands.put(
     "/town",
     summary="Say for which town a call is or was, while it lives and for a day after it",
-    responses={409: {"model": ProblemOut}},
+    responses=fails(TownRefused, NoSuchTown),
 )
 async def name_town(wiring: Wired, by: Namer, noted: Noted, call: _Id, body: TownIn) -> TownOut:
     tenant = UNASSIGNED if body.tenant is None else TenantId(body.tenant)

@@ -64,7 +64,7 @@ async def calls(
     summary="The picture as it changes: server-sent events",
     description="The first event, `state`, is what `GET /api/v1/live` answers; each further one, `change`, a "
     "`LiveChangeOut`: what has changed since. The last, `end`, says why: `seconds`, `events`, `stopping`, `token` (it "
-    "is not in force any more), or the `error_id` of a town or queue that is not there any more. A slow reader misses "
+    "is not in force any more), `no-such-queue` (the directory has it no longer). A slow reader misses "
     "what came and went in between, and nothing else. After 15 s without an event comes a comment.",
     response_class=Response,
     responses={
@@ -115,7 +115,8 @@ async def stream(  # noqa: PLR0917  FastAPI's parameters
             return False
 
     wish = Wish(
-        part=lambda view: part(view, wiring.live.directory(), town, queue),
+        tenant=town,
+        queue=queue,
         still=still,
         seconds=seconds,
         events=events,

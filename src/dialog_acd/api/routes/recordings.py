@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import structlog
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -17,8 +17,16 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from dialog_acd.api.access import Announcer, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchRecording, NotAudio, RecordingRefused, SoundUnavailable
-from dialog_acd.api.schemas import ProblemOut, RecordingOut, RecordingsOut
+from dialog_acd.api.problems import (
+    BodyTooLarge,
+    BodyTooSlow,
+    NoSuchRecording,
+    NotAudio,
+    RecordingRefused,
+    SoundUnavailable,
+    fails,
+)
+from dialog_acd.api.schemas import RecordingOut, RecordingsOut
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.errors import DialogAcdError
 
@@ -29,7 +37,7 @@ PATH = "/api/v1/recordings"
 KINDS = frozenset({"audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"})
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/recordings", tags=["recordings"])
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ProblemOut}}
+_NOT_FOUND = fails(NoSuchRecording)
 _DIGEST = "^[0-9a-f]{64}$"
 _Digest = Annotated[
     str,
@@ -62,7 +70,7 @@ _PARTS: dict[Format, Literal["content", "narrow", "wide"]] = {
     summary="Bring a recording: a WAV of any rate, width and number of channels",
     responses={
         200: {"model": RecordingOut, "description": "The same content was here already; told as it came then."},
-        **{status: {"model": ProblemOut} for status in (408, 413, 415)},
+        **fails(NotAudio, RecordingRefused, SoundUnavailable, BodyTooSlow, BodyTooLarge),
     },
     openapi_extra={
         "requestBody": {
@@ -104,7 +112,12 @@ async def bring(  # noqa: PLR0917  FastAPI's parameters
     return RecordingOut.of(taken.recording, by.tenant)
 
 
-@router.get("", summary="Recordings, the latest first; for one town its own and the centre's", responses=_NOT_FOUND)
+@router.get(
+    "",
+    name="all",
+    summary="Recordings, the latest first; for one town its own and the centre's",
+    responses=_NOT_FOUND,
+)
 async def recordings(
     wiring: Wired,
     by: Reader,
@@ -121,7 +134,7 @@ async def recordings(
     return RecordingsOut(recordings=page, next=page[-1].digest if len(found) > limit else None)
 
 
-@router.get("/{digest}", summary="One recording, without its sound", responses=_NOT_FOUND)
+@router.get("/{digest}", name="one", summary="One recording, without its sound", responses=_NOT_FOUND)
 async def recording(wiring: Wired, by: Reader, digest: _Digest) -> RecordingOut:
     with _told():
         return RecordingOut.of(await wiring.recordings.one(digest), by.tenant)

@@ -111,7 +111,7 @@ def _for_town(directory: Directory, answer: Answer, town: TenantId) -> Answer:
     """The answer without other towns in it. Raises ``NotYourNumber``."""
     found, by = answer.found, answer.diversion
     dormant = found.dormant if found.dormant is not None and found.dormant.tenant == town else None
-    if found.entry.tenant != town if found.known else dormant is None:
+    if town not in (found.entry.candidates or (found.entry.tenant,)) if found.known else dormant is None:
         raise NotYourNumber(called=answer.called)
     if by is not None and by.entry.tenant != town:
         by = replace(by, entry=directory.catch_all)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path
 
 from dialog_acd.api.access import Commander, Porter, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoSuchEntry, NoSuchQueue, SwitchRefused
-from dialog_acd.api.schemas import ClosureIn, MessageIn, ProblemOut, QueueOut, SwitchedOut, SwitchesOut, SwitchIn
+from dialog_acd.api.problems import EngineSilent, NoSuchEntry, NoSuchQueue, SwitchRefused, fails
+from dialog_acd.api.schemas import ClosureIn, MessageIn, QueueOut, SwitchedOut, SwitchesOut, SwitchIn
 from dialog_acd.api.sight import entry_in_sight, sight, town_of_queue
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from dialog_acd.core.view import QueueView
 
 router = APIRouter(prefix="/switches", tags=["switches"])
-_refusals: dict[int | str, dict[str, Any]] = {status: {"model": ProblemOut} for status in (404, 409)}
-queues = APIRouter(prefix="/queues/{queue}", tags=["queues"], responses=_refusals)
-entries = APIRouter(prefix="/entries/{number}", tags=["entries"], responses=_refusals)
-centre = APIRouter(tags=["centre"], responses={409: {"model": ProblemOut}})
+queues = APIRouter(prefix="/queues/{queue}", tags=["queues"], responses=fails(NoSuchQueue, SwitchRefused, EngineSilent))
+entries = APIRouter(
+    prefix="/entries/{number}", tags=["entries"], responses=fails(NoSuchEntry, SwitchRefused, EngineSilent)
+)
+centre = APIRouter(tags=["centre"], responses=fails(SwitchRefused, EngineSilent))
 _Queue = Annotated[str, Path(max_length=100, description="Id of the queue.", examples=["langenhagen"])]
 _Number = Annotated[
     str,
@@ -39,7 +40,7 @@ _Number = Annotated[
 ]
 
 
-@router.get("", summary="What is switched now, by whom and until when; for one town what concerns it")
+@router.get("", name="all", summary="What is switched now, by whom and until when; for one town what concerns it")
 async def switches(wiring: Wired, by: Reader) -> SwitchesOut:
     return SwitchesOut.of(sight(wiring.live, by))
 

@@ -11,6 +11,7 @@ from dialog_acd.api.access import Operator, Reader  # noqa: TC001  read at run t
 from dialog_acd.api.asking import Day  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
+    DayRefused,
     DirectoryMoved,
     DirectoryRefused,
     NoSuchTenant,
@@ -18,14 +19,12 @@ from dialog_acd.api.problems import (
     directory_told,
     fails,
 )
-from dialog_acd.api.schemas import GateOut, GoLiveIn, GoLiveOut, ProblemOut
+from dialog_acd.api.schemas import GateOut, GoLiveIn, GoLiveOut
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.model import TenantId
 
 log = structlog.get_logger(__name__)
-router = APIRouter(
-    prefix="/tenants/{tenant}", tags=["tenants"], responses={404: {"model": ProblemOut}, 409: {"model": ProblemOut}}
-)
+router = APIRouter(prefix="/tenants/{tenant}", tags=["tenants"], responses=fails(NoSuchTenant))
 _Tenant = Annotated[str, Path(max_length=100, description="Id of the town.", examples=["langenhagen"])]
 
 
@@ -49,10 +48,7 @@ async def gate(
 @router.post(
     "/go-live",
     summary="Let a town go live on a day, or move that day",
-    responses={
-        409: {"model": ProblemOut, "description": "Something is missing that nobody answers for."},
-        **fails(DirectoryRefused, DirectoryMoved),
-    },
+    responses=fails(NotReadyForCitizens, DayRefused, DirectoryRefused, DirectoryMoved),
 )
 async def go_live(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired, by: Operator, noted: Noted, response: Response, tenant: _Tenant, body: GoLiveIn
@@ -66,7 +62,7 @@ async def go_live(  # noqa: PLR0917  FastAPI's parameters
         verdict, changed = await wiring.directories.go_live(TenantId(tenant), body.on, waivers, by.name, body.why)
     if changed is None:
         raise NotReadyForCitizens(
-            f"{len(verdict.missing)} things are missing; close the gaps, or answer for them by name (waivers).",
+            f"What is missing: {len(verdict.missing)}. Close the gaps, or answer for them by name (waivers).",
             findings=[{"id": finding.id, "what": finding.what} for finding in verdict.missing],
         )
     log.info("api.town-goes-live", by=by.name, role=by.role, tenant=tenant, on=body.on.isoformat())
@@ -79,7 +75,7 @@ async def go_live(  # noqa: PLR0917  FastAPI's parameters
 @router.delete(
     "/go-live",
     summary="Put off going live: no day is known any more",
-    responses={409: {"model": ProblemOut, "description": "The town is live."}, **fails(DirectoryMoved)},
+    responses=fails(DayRefused, DirectoryRefused, DirectoryMoved),
 )
 async def put_off(wiring: Wired, by: Operator, noted: Noted, tenant: _Tenant) -> GateOut:
     noted.concerns(tenant)
