@@ -732,3 +732,10 @@ async def _by_both(steps: list[tuple[str, str, int, dict[str, Any]]]) -> None:
                 assert answer.status_code == 200, answer.text
                 assert cabinet.kept[-1][1] == wanted
                 assert answer.json()["differences"] == list(differences(before, wanted))
+
+
+async def test_a_mistyped_field_is_not_taken_away_without_a_word(operator: httpx.AsyncClient) -> None:
+    before = (await operator.get(f"{URL}/queues/langenhagen")).json()
+    answer = await operator.patch(f"{URL}/queues/langenhagen", headers={"If-Match": "*"}, json={"ringfor": None})
+    assert (answer.status_code, answer.json()["details"]["faults"]) == (422, ["'ringfor': unknown field"])
+    assert (await operator.get(f"{URL}/queues/langenhagen")).json() == before

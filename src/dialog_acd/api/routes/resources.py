@@ -456,6 +456,9 @@ def _routes(kind: Kind) -> None:
     ) -> Any:
         terms = Terms(by.name, by.tenant, why, _marks(if_match), dry_run)
         content = _read(await request.body())
+        # Taken away, a field that there is not would be gone without a word.
+        if unknown := sorted(content.keys() - {field.alias or name for name, field in form.model_fields.items()}):
+            raise DirectoryRefused(None, faults=[f"{name[:100]!r}: unknown field" for name in unknown[:20]])
         return await edit(
             wiring=wiring, noted=noted, by=by, address=address, terms=terms, change=lambda said: merged(said, content)
         )
