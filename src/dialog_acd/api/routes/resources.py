@@ -456,11 +456,16 @@ def _routes(kind: Kind) -> None:
     ) -> Any:
         terms = Terms(by.name, by.tenant, why, _marks(if_match), dry_run)
         content = _read(await request.body())
-        # Taken away, a field that there is not would be gone without a word.
-        if unknown := sorted(content.keys() - {field.alias or name for name, field in form.model_fields.items()}):
-            raise DirectoryRefused(None, faults=[f"{name[:100]!r}: unknown field" for name in unknown[:20]])
+        # Taken away, a field that there is not would be gone without a word; as null it is a fault like any other.
+        known = {field.alias or name for name, field in form.model_fields.items()}
+        strange = {name: None for name, value in content.items() if value is None and name not in known}
         return await edit(
-            wiring=wiring, noted=noted, by=by, address=address, terms=terms, change=lambda said: merged(said, content)
+            wiring=wiring,
+            noted=noted,
+            by=by,
+            address=address,
+            terms=terms,
+            change=lambda said: merged(said, content) | strange,
         )
 
     @router.delete(
