@@ -786,6 +786,16 @@ def test_a_queue_that_is_gone_leaves_its_callers_to_the_catch_all() -> None:
     acd.expect(Offer, call="c1", agent="anna")
 
 
+@pytest.mark.parametrize("who", [["carla"], ["anna", "bert"]])
+def test_who_takes_over_a_phone_that_was_somebodys_can_be_called_at_once(who: list[str]) -> None:
+    """A successor, or two who change places: the switch need not say again what it has said of these phones."""
+    acd = Scenario(demo_directory(["anna", "bert"]), ready=()).at("09:00:00")
+    phones = ["phone-bert", "phone-anna"]
+    after = [demo_agent(name, phone=phone) for name, phone in zip(who, phones, strict=False)]
+    acd.tell(DirectoryChanged(demo_directory(after))).waits("c1").after(2).is_ready(who[0])
+    acd.expect(Offer, call="c1", agent=who[0])
+
+
 def test_an_agent_who_moves_to_another_phone_waits_until_that_phone_is_seen() -> None:
     acd = Scenario(demo_directory(["anna"]))
     acd.at("09:00:00").tell(DirectoryChanged(demo_directory([demo_agent("anna", phone="desk-9")]))).waits("c1")

@@ -156,10 +156,12 @@ class Roster:
         present = self.matching.present
         self.matching = Matching(directory.plan)
         moved: list[LiveAgent] = []
+        phones = {a.agent.phone: a.phone for a in self._agents.values()}
         for agent in directory.agents:
             ours = self._agents.get(agent.id)
             if ours is None:
-                self._agents[agent.id] = LiveAgent(agent, now, now)
+                ours = self._agents[agent.id] = LiveAgent(agent, now, now)
+                ours.phone = phones.get(agent.phone, ours.phone)
                 continue
             if ours.agent.phone != agent.phone:
                 moved.append(ours)
@@ -173,8 +175,8 @@ class Roster:
                     del self._agents[ours.agent.id]
         self.matching.come_in(self._there(present))
         for ours in moved:
-            # What was known of the old phone says nothing of the new; the next picture does.
-            self.set_phone(ours, PhoneState.UNREACHABLE)
+            # The old phone says nothing of the new. If that was somebody's, it is known, else the next picture tells.
+            self.set_phone(ours, phones.get(ours.agent.phone, PhoneState.UNREACHABLE))
 
     def _there(self, present: Iterable[AgentId]) -> Iterator[tuple[AgentId, bool, bool, float | None]]:
         """Those of them who are still known, as the matching wants to know it. Told one by one, it takes too long."""
