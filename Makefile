@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: onboarding-demo bench-core bench-directory help setup tools demo up down unit test test-simulation test-simulation-full test-store test-e2e check format lint types imports clean
+.PHONY: onboarding-demo bench-core bench-directory help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-e2e check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ test-simulation: setup ## the simulator against queueing theory, at a tenth of t
 
 test-simulation-full: setup ## the same at full length (half an hour)
 	@ACD_SIMULATION=full $(BIN)/pytest -q -m simulation
+
+test-contract: setup ## the API against its own document, for as long as it takes to try every edge (some minutes)
+	@ACD_CONTRACT=long $(BIN)/pytest -q tests/api/test_conformance.py
 
 test-store: tools ## the database cases once more, on a real PostgreSQL
 	@$(BIN)/pytest -q -m postgres

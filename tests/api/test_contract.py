@@ -139,3 +139,21 @@ def test_a_refusal_is_told_by_its_words(contract: dict[str, Any]) -> None:
     assert "`no-such-agent`" in answers["404"]["description"]
     health = contract["paths"]["/health/live"]["get"]["responses"]["503"]
     assert set(health["content"]["application/json"]["examples"]) == {"engine-silent"}
+
+
+def test_an_edit_tells_every_word_it_may_be_refused_with(contract: dict[str, Any]) -> None:
+    def words(method: str, path: str) -> dict[str, set[str]]:
+        answers = contract["paths"][f"/api/v1/directory/{path}"][method]["responses"]
+        told = {status: answer["content"]["application/json"] for status, answer in answers.items()}
+        return {status: set(content["examples"]) for status, content in told.items() if int(status) >= 400}
+
+    new, changed = words("post", "prompts"), words("patch", "entries/{number}")
+    assert new["422"] == {"not-valid", "directory-invalid", "idempotency-key-reused"}
+    assert new["409"] == {"thing-exists", "idempotency-key-running"}
+    assert "not-theirs" in new["403"] & changed["403"]
+    assert "not-theirs" not in words("post", "queues")["403"]
+    assert changed["404"] == {"no-such-thing"}
+    assert changed["409"] == {"several-entries"}
+    assert changed["422"] == {"not-valid", "directory-invalid"}
+    assert changed["412"] == {"thing-moved"}
+    assert changed["503"] == {"keys-unavailable", "directory-busy", "directory-unreadable"}

@@ -81,6 +81,20 @@ async def test_a_queue_is_read_changed_and_read_again(
     assert (await got(operator, "queues/langenhagen"))[0] == queue
 
 
+@pytest.mark.parametrize("why", ["a\0b", "a\nb"])
+async def test_a_reason_is_one_line_that_every_database_takes(
+    operator: httpx.AsyncClient, cabinet: Cabinet, why: str
+) -> None:
+    for path, body in (("queues/langenhagen", {"name": "x"}), ("test-callers", {"test_callers": []})):
+        method = "PATCH" if path.startswith("queues") else "PUT"
+        answer = await operator.request(
+            method, f"{URL}/{path}", json=body, params={"why": why}, headers={"If-Match": "*"}
+        )
+        refused(answer, 422, "not-valid")
+    refused(await operator.put(URL, json={}, params={"why": why}, headers={"If-Match": "*"}), 422, "not-valid")
+    assert await cabinet.current() == 1
+
+
 async def test_what_changes_nothing_makes_no_version(operator: httpx.AsyncClient, in_force: list[Directory]) -> None:
     for kind, name in (("queues", "hannover"), ("entries", "%2B495117307"), ("agents", "anna"), ("trunks", "trunk")):
         said, match = await got(operator, f"{kind}/{name}")

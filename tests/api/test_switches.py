@@ -149,6 +149,8 @@ async def test_a_queue_nobody_knows(operator: httpx.AsyncClient, centre: Centre,
         {"until": "later"},
         {"until": "2026-03-02T17:00:00"},
         {"until": 1e300},
+        {"until": 1772467200},  # 16:00, in seconds since 1970: a number is no time
+        {"until": "1772467200"},
         {"until": "9999-12-31T23:59:59-23:00"},
         {"until": "0001-01-01T00:00:00+23:00"},
         {"by": "me"},

@@ -135,6 +135,8 @@ TOWNS = "/api/v1/tenants"
     [
         (TOWN, {"on": "2026-03-01"}, (409, "day-refused")),
         (TOWN, {"on": "tomorrow"}, (422, "not-valid")),
+        (TOWN, {"on": 1775001600}, (422, "not-valid")),  # the 1st of April in seconds: a number is no day
+        (TOWN, {"on": "2026-04-01T00:00:00"}, (422, "not-valid")),
         (TOWN, APRIL | {"waivers": [{"finding": "x", "by": " ", "why": "so"}]}, (422, "not-valid")),
         (TOWN, APRIL | {"waivers": [{"finding": "x", "by": "a\nb", "why": "so"}]}, (422, "not-valid")),
         ("hannover", APRIL, (409, "day-refused")),

@@ -7,7 +7,7 @@ names the last entry of the page, not a number of entries: what is added meanwhi
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -24,6 +24,24 @@ def plus_in_time(text: object) -> object:
     return re.sub(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)", r"\1+", text) if isinstance(text, str) else text
 
 
+def written(moment: object) -> object:
+    """Raises ``ValueError`` for a number: pydantic would take it for seconds or milliseconds since 1970, and nobody who
+    reads the document has meant that.
+    """
+    if isinstance(moment, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", moment):
+        return moment
+    raise ValueError("a moment is written as 2026-03-01T00:00:00+01:00")
+
+
+def _written_day(day: object) -> object:
+    if isinstance(day, date) or (isinstance(day, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", day, re.ASCII)):
+        return day
+    raise ValueError("a day is written as 2026-03-01")
+
+
+Day = Annotated[date, BeforeValidator(_written_day)]
+
+
 def _within(moment: datetime) -> datetime:
     if not 1970 < moment.year < 3000:  # a database, and a change of the zone, know less than a text can say
         raise ValueError("a moment has to lie between 1971 and 2999")
@@ -32,21 +50,23 @@ def _within(moment: datetime) -> datetime:
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 """PostgreSQL takes no NUL, and nobody's name has a line break."""
-_Moment = Annotated[AwareDatetime, BeforeValidator(plus_in_time), AfterValidator(_within)]
+SOMETHING = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+"""The same, and not blanks alone."""
+_Moment = Annotated[AwareDatetime, BeforeValidator(written), BeforeValidator(plus_in_time), AfterValidator(_within)]
 
 Limit = Annotated[int, Query(ge=1, le=200, description="Entries in a page.", examples=[50])]
 Since = Annotated[
     _Moment | None,
     Query(
         alias="from",
-        description="Only from this moment on (ISO 8601 with a zone).",
+        description="Only from this moment on (ISO 8601 with a zone; in the years 1971 to 2999).",
         examples=["2026-03-01T00:00:00+01:00"],
     ),
 ]
 To = Annotated[
     _Moment | None,
     Query(
-        description="Only before this moment (ISO 8601 with a zone).",
+        description="Only before this moment (ISO 8601 with a zone; in the years 1971 to 2999).",
         examples=["2026-04-01T00:00:00+02:00"],
     ),
 ]

@@ -10,8 +10,9 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from dialog_acd.api.asking import SOMETHING, Day, written
 from dialog_acd.core.switches import PROMPT
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class SwitchIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    until: Annotated[AwareDatetime, AfterValidator(_in_utc)] = Field(
+    until: Annotated[AwareDatetime, BeforeValidator(written), AfterValidator(_in_utc)] = Field(
         description="Until when; with a time zone, and at most a week ahead.", examples=["2026-11-23T16:00:00+01:00"]
     )
 
@@ -387,7 +388,7 @@ class NotReadyIn(BaseModel):
     why: Annotated[
         str,
         # No control characters: the word goes to logs and boards.
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$"),
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=40, pattern=SOMETHING),
     ] = Field(
         default="pause", description="Why the agent takes no calls, as the board shall show it.", examples=["lunch"]
     )
@@ -1009,19 +1010,18 @@ class GateOut(_Out):
         return cls(tenant=verdict.tenant, on=verdict.on, go=verdict.go, findings=findings, notes=list(verdict.notes))
 
 
+_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=SOMETHING)]
+
+
 class WaiverIn(BaseModel):
     """Somebody answers for something that is missing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    finding: Annotated[_Said, StringConstraints(min_length=1, max_length=120)] = Field(
-        description="Id of the finding.", examples=["greeting:+495117307"]
-    )
-    by: Annotated[_Said, StringConstraints(min_length=1, max_length=120)] = Field(
-        description="Who answers for it, by name.", examples=["A. Muster, Leitung DialogCenter"]
-    )
-    why: Annotated[_Said, StringConstraints(min_length=1)] = Field(
-        description="The reason.", examples=["Aufnahme folgt am 15.03."]
+    finding: _Name = Field(description="Id of the finding.", examples=["greeting:+495117307"])
+    by: _Name = Field(description="Who answers for it, by name.", examples=["A. Muster, Leitung DialogCenter"])
+    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=SOMETHING)] = (
+        Field(description="The reason.", examples=["Aufnahme folgt am 15.03."])
     )
 
 
@@ -1030,7 +1030,7 @@ class GoLiveIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    on: date = Field(description="The first day, from 00:00 in Berlin on; today: at once.", examples=["2022-03-01"])
+    on: Day = Field(description="The first day, from 00:00 in Berlin on; today: at once.", examples=["2022-03-01"])
     waivers: Annotated[list[WaiverIn], Field(max_length=100)] = Field(
         default=[], description="What is let pass all the same.", examples=[[]]
     )

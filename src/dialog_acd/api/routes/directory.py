@@ -17,6 +17,7 @@ from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
     DirectoryMoved,
     DirectoryRefused,
+    DirectoryUnreadable,
     NoSuchVersion,
     NotAllowed,
     VersionNotSaid,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/directory", tags=["directory"])
-_EDITS = fails(NoSuchVersion, DirectoryMoved, VersionNotSaid, DirectoryRefused)
+_EDITS = fails(NoSuchVersion, DirectoryMoved, VersionNotSaid, DirectoryRefused, DirectoryUnreadable)
 _IfMatch = Annotated[
     str | None,
     Header(
@@ -55,7 +56,7 @@ Why = Annotated[
     name="read",
     summary="The whole directory",
     response_model=DirectoryOut,
-    responses={304: {"description": "Still the one of `If-None-Match`."}, **fails(NoSuchVersion)},
+    responses={304: {"description": "Still the one of `If-None-Match`."}, **fails(NoSuchVersion, DirectoryUnreadable)},
 )
 async def directory(
     wiring: Wired,

@@ -16,7 +16,6 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -31,7 +30,23 @@ from dialog_acd.api.access import may
 from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.keys import Principal  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Address, Terms, Wired
-from dialog_acd.api.problems import DirectoryRefused, KeyReused, MarkNotSaid, NotAllowed, StillRunning, directory_told
+from dialog_acd.api.problems import (
+    ApiProblem,
+    DirectoryBusy,
+    DirectoryRefused,
+    DirectoryUnreadable,
+    KeyReused,
+    MarkNotSaid,
+    NoSuchThing,
+    NotAllowed,
+    NotTheirs,
+    SeveralEntries,
+    StillRunning,
+    ThingExists,
+    ThingMoved,
+    directory_told,
+    fails,
+)
 from dialog_acd.api.routes.directory import PATH, Why
 from dialog_acd.api.schemas import EditedOut, ProblemOut, TestCallersIn, TestCallersOut
 from dialog_acd.api.tokens import Role
@@ -270,8 +285,11 @@ def _ref(model: str, description: str = "Successful Response", **more: Any) -> d
     return {"description": description, "content": content, **more}
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: _ref("ProblemOut", HTTPStatus(status).phrase) for status in statuses}
+def _refusals(*kinds: type[ApiProblem]) -> dict[int | str, dict[str, Any]]:
+    return {status: _ref("ProblemOut", told["description"]) for status, told in fails(*kinds).items()}
+
+
+_EDITING = (MarkNotSaid, ThingMoved, DirectoryRefused, DirectoryBusy, DirectoryUnreadable)
 
 
 # ---------------------------------------------------------------- the routes of a kind
@@ -286,8 +304,11 @@ def _routes(kind: Kind) -> None:
         method: _OWNERS if method in kind.for_towns else _OPERATOR for method in ("POST", "PUT", "PATCH", "DELETE")
     }
     item = f"/{kind.path}/{{{'number' if kind.section == 'entries' else 'id'}}}"
-    ambiguous = (409,) if kind.section == "entries" else ()
-    edits = {200: _ref("EditedOut", headers=_ETAG), **_refusals(404, *ambiguous, 412, 428)}
+    named = (NoSuchThing, SeveralEntries) if kind.section == "entries" else (NoSuchThing,)
+
+    def edits(method: str) -> dict[int | str, dict[str, Any]]:
+        theirs = (NotTheirs,) if method in kind.for_towns else ()
+        return {200: _ref("EditedOut", headers=_ETAG), **_refusals(*named, *theirs, *_EDITING)}
 
     @router.get(
         f"/{kind.path}",
@@ -296,7 +317,7 @@ def _routes(kind: Kind) -> None:
         if reader is _EVERYBODY
         else f"{several.capitalize()}, by name",
         response_model=None,
-        responses={200: _ref(_page_name(kind))},
+        responses={200: _ref(_page_name(kind)), **_refusals(DirectoryUnreadable)},
     )
     async def page(
         *,
@@ -316,7 +337,7 @@ def _routes(kind: Kind) -> None:
         name=kind.one,
         summary=f"One {one}",
         response_model=None,
-        responses={200: _ref(form.__name__, headers=_ETAG), **_refusals(404, *ambiguous)},
+        responses={200: _ref(form.__name__, headers=_ETAG), **_refusals(*named, DirectoryUnreadable)},
     )
     async def get(wiring: Wired, by: Principal = reader, address: Address = address_in) -> Any:
         _may_see(kind, by)
@@ -334,7 +355,10 @@ def _routes(kind: Kind) -> None:
         responses={
             200: _ref("EditedOut", "`dry_run`: what would change."),
             201: _ref("EditedOut", headers=_ETAG | _LOCATION),
-            **_refusals(409),
+            **_refusals(
+                *(ThingExists, KeyReused, StillRunning, DirectoryRefused, DirectoryBusy, DirectoryUnreadable),
+                *((NotTheirs,) if "POST" in kind.for_towns else ()),
+            ),
         },
         openapi_extra=_body(kind),
     )
@@ -392,7 +416,7 @@ def _routes(kind: Kind) -> None:
         summary=f"Another {one} in the place of this one; what is not said is as by default",
         description=kind.note or None,
         response_model=None,
-        responses=edits,
+        responses=edits("PUT"),
         openapi_extra=_body(kind),
     )
     async def put(
@@ -416,7 +440,7 @@ def _routes(kind: Kind) -> None:
         summary=f"Some fields of the {one}; null: as by default",
         description=kind.note or None,
         response_model=None,
-        responses=edits,
+        responses=edits("PATCH"),
         openapi_extra=_body(kind, patch=True),
     )
     async def patch(
@@ -441,7 +465,7 @@ def _routes(kind: Kind) -> None:
         name=f"delete_{kind.one}",
         summary=f"Take the {one} away; refused while anything names it",
         response_model=None,
-        responses=edits,
+        responses=edits("DELETE"),
     )
     async def delete(
         *,
@@ -465,7 +489,7 @@ def _routes(kind: Kind) -> None:
     name="test_callers",
     summary="Numbers whose calls are test calls",
     response_model=None,
-    responses={200: _ref("TestCallersOut", headers=_ETAG)},
+    responses={200: _ref("TestCallersOut", headers=_ETAG), **_refusals(DirectoryUnreadable)},
 )
 async def callers_for_tests(wiring: Wired, by: Principal = _WHOLE) -> Any:
     _sees_all(by)
@@ -479,7 +503,7 @@ async def callers_for_tests(wiring: Wired, by: Principal = _WHOLE) -> Any:
     name="replace_test_callers",
     summary="Another list of them",
     response_model=None,
-    responses={200: _ref("EditedOut", headers=_ETAG), **_refusals(412, 428)},
+    responses={200: _ref("EditedOut", headers=_ETAG), **_refusals(*_EDITING)},
 )
 async def set_test_callers(
     *,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date  # noqa: TC003  read at run time
 from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Path, Query, Response
 
 from dialog_acd.api.access import Operator, Reader  # noqa: TC001  read at run time
+from dialog_acd.api.asking import Day  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
     DayRefused,
@@ -36,7 +36,7 @@ async def gate(
     by: Reader,
     tenant: _Tenant,
     on: Annotated[
-        date | None,
+        Day | None,
         Query(description="The day it would go live; absent: as planned, or else today.", examples=["2022-03-01"]),
     ] = None,
 ) -> GateOut:
