@@ -156,4 +156,4 @@ def test_an_edit_tells_every_word_it_may_be_refused_with(contract: dict[str, Any
     assert changed["409"] == {"several-entries"}
     assert changed["422"] == {"not-valid", "directory-invalid"}
     assert changed["412"] == {"thing-moved"}
-    assert changed["503"] == {"keys-unavailable", "directory-busy", "directory-unreadable"}
+    assert changed["503"] == {"keys-unavailable", "database-away", "directory-busy", "directory-unreadable"}
