@@ -283,17 +283,10 @@ async def serve(settings: Settings) -> None:
         gc.freeze()
         log.info("service.started", api=settings.api.port, agi=settings.agi.port, ami=settings.ami.port)
 
-        async def reload() -> None:
-            """SIGHUP: the directory as the database has it now. One that contradicts itself changes nothing."""
-            try:
-                await administration.reload()
-            except DialogAcdError as problem:
-                log.warning("directory.kept", why=str(problem))
-
         reloading: set[asyncio.Task[None]] = set()
 
         def on_hangup() -> None:
-            task = asyncio.ensure_future(reload())
+            task = asyncio.ensure_future(reload(administration))
             reloading.add(task)
             task.add_done_callback(reloading.discard)
 
@@ -308,6 +301,19 @@ async def serve(settings: Settings) -> None:
         log.info("service.stopping")
         for task in done - {stopping}:
             task.result()  # ended by itself: a refused login or a defect, and it must be seen
+
+
+async def reload(administration: Administration) -> None:
+    """SIGHUP: the directory as the database has it now. One that contradicts itself changes nothing, nor does a
+    database that is away.
+    """
+    try:
+        await administration.reload()
+    except DialogAcdError as problem:
+        log.warning("directory.kept", why=str(problem))
+    except Exception as problem:  # noqa: BLE001  whoever sent the signal reads it here or nowhere
+        why = str(problem).partition("\n")[0][:300] or type(problem).__name__
+        log.warning("directory.kept", why=why, kind=type(problem).__name__)
 
 
 async def _finish(task: asyncio.Task[None]) -> None:

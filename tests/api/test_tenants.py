@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from dialog_acd import administration
 from dialog_acd.administration import Administration
 from dialog_acd.api.tokens import Role
+from dialog_acd.app import reload
 from dialog_acd.core.model import NOT_YET, EntryKind, Prompt, PromptId, TenantId
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_file import read_directory
@@ -287,3 +289,16 @@ async def test_an_edit_whose_answer_got_lost_is_in_force_once_it_is_sent_again(
     assert [d.tenant[TenantId(TOWN)].label for d in in_force] == ["LGH!"]
     await edit()
     assert len(in_force) == 1
+
+
+async def test_a_signal_while_the_database_is_away_is_answered_in_the_log(
+    directories: Administration, in_force: list[Directory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: object) -> Directory:
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr(DirectoryStore, "load", away)
+    with capture_logs() as lines:
+        await reload(directories)
+    assert [(line["event"], line["why"]) for line in lines] == [("directory.kept", "nobody listens")]
+    assert not in_force
