@@ -43,6 +43,8 @@ class Night:
 async def night(theatre: Theatre) -> AsyncIterator[Night]:
     stack = theatre.stack
     await asyncio.to_thread(stack.end_service)
+    # A rehearsal has a database of its own: what it writes is of next year, and would come before all of today's.
+    kept = {file: file.read_bytes() for file in stack.run_dir.glob("acd.sqlite*")}
     stack.syncs, stack.rehearse_at = True, f"{EVE}T12:00:00+01:00"
     try:
         yield Night(theatre)
@@ -50,6 +52,10 @@ async def night(theatre: Theatre) -> AsyncIterator[Night]:
         await asyncio.to_thread(stack.end_service)
         stack.syncs, stack.rehearse_at = False, ""
         await asyncio.to_thread(forget, stack)
+        for file in stack.run_dir.glob("acd.sqlite*"):
+            file.unlink()
+        for file, content in kept.items():
+            file.write_bytes(content)
         theatre.file.write_text("", encoding="utf-8")  # the next story loads its own directory
 
 
