@@ -381,12 +381,12 @@ class Administration:
             if town.live_from <= today and town.live_from != on:
                 raise DayRefused(f"{town.name} is live since {town.live_from.isoformat()}")
             named = {w.finding: w for w in (*town.waivers, *(Waiver(*waiver, today) for waiver in waivers))}
-            # Asked again: the answer has to be that of the directory that is put in force.
-            prepared = await asyncio.to_thread(_with_town, directory, replace(town, waivers=tuple(named.values())))
-            verdict = await asyncio.to_thread(gate, prepared, tenant, on)
+            begins = replace(town, live_from=on, waivers=tuple(named.values()))
+            # The very directory that is put in force is asked, not one like it.
+            begun = await asyncio.to_thread(_with_town, directory, begins)
+            verdict = await asyncio.to_thread(gate, begun, tenant, on)
             if not verdict.go:
                 return verdict, None
-            begun = await asyncio.to_thread(_with_town, prepared, replace(prepared.tenant[tenant], live_from=on))
             why = why or f"{town.name} goes live on {on.isoformat()}"
             return verdict, await self._put(begun, by, why, found)
 
@@ -486,29 +486,25 @@ class Administration:
             raise DirectoryUnreadable(str(error)) from error
 
     @_undisturbed
+    @_anew
     async def _change(self, make: Callable[[Shelves], _Wanted], terms: Terms) -> Edited:
-        for _ in range(TRIES):
-            async with self._one_at_a_time:
-                shelves = await self._shelved()
-                wanted = await asyncio.to_thread(make, shelves)
-                etag = None if wanted.said is None else mark_of(wanted.said)
-                number, changed = shelves.version, wanted.differences
-                new: tuple[str, ...] = ()
-                if changed:
-                    after = await asyncio.to_thread(Shelves, number + 1, wanted.directory)
-                    new = await asyncio.to_thread(_new_remarks, shelves, after, self._clock.now())
-                    await self._require_recordings(wanted.directory, shelves.directory)
-                if changed and not terms.dry_run:
-                    edit = Edit(terms.by, self._clock.now(), terms.why)
-                    try:
-                        number = await self._begin(wanted.directory, edit, number)
-                    except DirectoryMoved:
-                        continue
-                    self._shelves = after
-                elif not terms.dry_run:
-                    await self._settle(shelves.directory)
-                return Edited(number, changed, new, etag, wanted.thing, wanted.town)
-        raise DirectoryBusy
+        async with self._one_at_a_time:
+            shelves = await self._shelved()
+            wanted = await asyncio.to_thread(make, shelves)
+            etag = None if wanted.said is None else mark_of(wanted.said)
+            number, changed = shelves.version, wanted.differences
+            new: tuple[str, ...] = ()
+            if changed:
+                after = await asyncio.to_thread(Shelves, number + 1, wanted.directory)
+                new = await asyncio.to_thread(_new_remarks, shelves, after, self._clock.now())
+                await self._require_recordings(wanted.directory, shelves.directory)
+            if changed and not terms.dry_run:
+                edit = Edit(terms.by, self._clock.now(), terms.why)
+                number = await self._begin(wanted.directory, edit, number)
+                self._shelves = after
+            elif not terms.dry_run:
+                await self._settle(shelves.directory)
+            return Edited(number, changed, new, etag, wanted.thing, wanted.town)
 
     # -- all of it
 

@@ -13,7 +13,6 @@ Berlin, for every entry: numbers are switched by carriers and contracts here, wh
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dialog_acd.core.errors import DirectoryInvalid
-from dialog_acd.core.faults import faults
+from dialog_acd.core.faults import EXTENSION, faults
 from dialog_acd.core.matching import Plan
 from dialog_acd.core.model import NOT_YET, EntryKind, PartnerId, QueueId, Target, Trunk
 from dialog_acd.core.numbers import Number, NumberKind, may_be_called, normalise
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
         TenantId,
     )
 
-_EXTENSION = re.compile(r"[0-9]{1,6}")
 _BERLIN = ZoneInfo("Europe/Berlin")
 _ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -182,7 +180,7 @@ class Directory:
     @cached_property
     def _extensions(self) -> Mapping[str, tuple[Period, ...]]:
         return _by_number(
-            p for p in self.periods if p.entry.kind is EntryKind.INTERNAL and _EXTENSION.fullmatch(p.entry.number)
+            p for p in self.periods if p.entry.kind is EntryKind.INTERNAL and EXTENSION.fullmatch(p.entry.number)
         )
 
     @cached_property

@@ -46,7 +46,7 @@ LONGEST_TEXT = 2000
 _WORD = re.compile(r"[0-9a-z][0-9a-z-]{0,29}")
 _WORD_FORM = "of the form [0-9a-z-], 1 to 30 characters"
 _E164 = re.compile(r"\+[0-9]{3,15}")
-_EXTENSION = re.compile(r"[0-9]{1,6}")
+EXTENSION = re.compile(r"[0-9]{1,6}")
 _CODE = re.compile(r"[0-9]{1,4}")
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?P<name>[0-9A-Za-z.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?")
 _LABEL = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?")
@@ -125,7 +125,7 @@ def _entry_faults(directory: Directory, entry: Entry, profiles: Mapping[str, Fai
     if entry.kind in _IN_E164 and not _E164.fullmatch(entry.number):
         yield f"{who}: write the number in E.164, as +4951173070"
     if entry.kind is EntryKind.INTERNAL:
-        if not _E164.fullmatch(entry.number) and not _EXTENSION.fullmatch(entry.number):
+        if not _E164.fullmatch(entry.number) and not EXTENSION.fullmatch(entry.number):
             yield f"{who}: write the number in E.164, as +4951173070, or as an extension of 1 to 6 digits"
         elif entry.number in _TAKEN:
             yield f"{who}: {entry.number} is no extension, everybody who dials it wants something else"
