@@ -1,7 +1,8 @@
 """What may be told about the people who answer, and what has to be kept back.
 
 Handling times, occupancy and presence are figures about staff. The policy (domain sheet 5.3) tells them of groups
-alone: at least five persons and at least twenty calls stand behind every number. A number that is kept back is *suppressed*.
+alone: at least five persons and at least twenty calls stand behind every number. A number that is kept back is
+*suppressed*.
 
 That is not enough. Who is told that a group handled 900 calls on Monday, and how many in every half hour but one, knows
 the one that was kept back. So where a sum is told, what is suppressed among its parts must together be large enough to
@@ -125,15 +126,12 @@ class Sheet:
         told = [part for part in parts if part not in self._suppressed and not self._crowds[part].nobody]
         told.sort(key=lambda part: (self._crowds[part].calls, part), reverse=True)
         hidden = [part for part in parts if part in self._suppressed]
-        while told and self._gives_away(whole, hidden):
+        if whole in self._suppressed:
+            # Its parts, taken from the sum above, would leave what it is kept back for.
+            hidden, told = parts, []
+        while told and hidden and not over_time(self._crowds[part] for part in hidden).enough:
             hidden.append(told.pop())
         self._suppressed |= set(hidden)
-
-    def _gives_away(self, whole: Cell, hidden: list[Cell]) -> bool:
-        if whole in self._suppressed:
-            # It is kept back for the sake of another; all its parts would say it.
-            return not hidden
-        return bool(hidden) and not over_time(self._crowds[part] for part in hidden).enough
 
     def _of_everybody(self) -> Iterable[Cell]:
         groups = {*self.together.values()}
