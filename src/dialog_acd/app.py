@@ -51,6 +51,7 @@ from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.ami import AmiAddress
@@ -105,7 +106,7 @@ async def serve(settings: Settings) -> None:
     if settings.rehearse_at is not None:
         log.warning("service.rehearsal", clock_begins=settings.rehearse_at.isoformat())
     oidc = settings.oidc
-    people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, clock.now)
+    people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, clock.now, oidc.agent_claim)
     log.info("service.starting")
 
     async with AsyncExitStack() as stack:
@@ -155,7 +156,7 @@ async def serve(settings: Settings) -> None:
                 towns = {notice.before, notice.tenant} - {UNASSIGNED}
                 audit.put(
                     at=clock.now(),
-                    who=notice.agent,
+                    who="agent",  # which one, says the call; a list by name would be one of what they do
                     role="agent",
                     tenant=towns.pop() if len(towns) == 1 else None,
                     action="calls.name-town",
@@ -267,6 +268,7 @@ async def serve(settings: Settings) -> None:
             tokens=TokenStore(database),
             audit_log=audit,
             repeats=RepeatStore(database),
+            agreements=ReleaseStore(database),
             archive=Recordings(recordings, studio, clock),
             now=clock.now,
             people=people,

@@ -57,6 +57,7 @@ from dialog_acd.store.database import migrate, open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.record_store import RecordReader
 from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.testing import SequentialIds
@@ -217,6 +218,7 @@ async def measure() -> dict[str, object]:
             audit_log=audit,
             archive=Recordings(RecordingStore(database), Studio(), clock),
             repeats=RepeatStore(database),
+            agreements=ReleaseStore(database),
             now=clock.now,
         )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://bench") as client:

@@ -38,6 +38,7 @@ from dialog_acd.api.routes import (
     health,
     queues,
     recordings,
+    releases,
     resolve,
     resources,
     switches,
@@ -55,7 +56,17 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Repeats, Tokens
+    from dialog_acd.api.ports import (
+        Agreements,
+        Audit,
+        Directories,
+        Live,
+        Readiness,
+        Recordings,
+        Records,
+        Repeats,
+        Tokens,
+    )
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
@@ -102,6 +113,10 @@ for _router in (
     directory.router,
     resources.router,
     tenants.router,
+    releases.policy,
+    releases.router,
+    releases.named,
+    releases.own,
     audit.router,
     recordings.router,
 ):
@@ -119,6 +134,7 @@ def create_api(
     tokens: Tokens,
     audit_log: Audit,
     repeats: Repeats,
+    agreements: Agreements,
     archive: Recordings,
     now: Callable[[], datetime],
     people: People | None = None,
@@ -157,6 +173,7 @@ def create_api(
         audit_log,
         archive,
         repeats,
+        agreements,
         now,
         Feed(live),
     )

@@ -20,6 +20,7 @@ A record exists exactly once per call, and none may be lost. ``RecordWriter.put`
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,12 +28,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Text, cast, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from dialog_acd.core.model import CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
+from dialog_acd.core.releases import OfOne, of_one
 from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
 from dialog_acd.store.record_json import (
@@ -66,6 +68,7 @@ Place = tuple["datetime", CallId]
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
+_LIKE = str.maketrans({"!": "!!", "%": "!%", "_": "!_"})
 _SAME_NAME = tuple(name for name in field_names() if name not in {"kind", "outcome", "offers", "rungs", "candidates"})
 
 
@@ -403,6 +406,22 @@ class RecordReader:
             # The first says nothing new but to the database, which finds the place by it instead of walking there.
             where += [records.c.t_in <= t_in, or_(records.c.t_in < t_in, records.c.call < call)]
         return await self._read(*where, order=newest, limit=limit)
+
+    async def of_agent(self, agent: str, since: datetime, to: datetime) -> OfOne:
+        """One agent's figures, of the calls that came from ``since`` on and before ``to``.
+
+        Whose phone rang in vain stands in the offers, a text to the database: it finds the calls in which the name
+        occurs at all, and they are looked at here.
+        """
+        named = json.dumps(agent).translate(_LIKE)
+        return of_one(
+            await self._read(
+                records.c.t_in >= since,
+                records.c.t_in < to,
+                or_(records.c.agent == agent, cast(records.c.offers, Text).like(f"%{named}%", escape="!")),
+            ),
+            agent,
+        )
 
     async def records_since(self, t: datetime) -> list[CallRecord]:
         """Of calls that came at ``t`` or later, oldest first. All of them: not for a year's worth."""

@@ -40,6 +40,7 @@ from dialog_acd.api.problems import (
     NoSuchThing,
     NotAllowed,
     NotTheirs,
+    PolicyNotReleased,
     SeveralEntries,
     StillRunning,
     ThingExists,
@@ -289,7 +290,7 @@ def _refusals(*kinds: type[ApiProblem]) -> dict[int | str, dict[str, Any]]:
     return {status: _ref("ProblemOut", told["description"]) for status, told in fails(*kinds).items()}
 
 
-_EDITING = (MarkNotSaid, ThingMoved, DirectoryRefused, DirectoryBusy, DirectoryUnreadable)
+_EDITING = (MarkNotSaid, ThingMoved, DirectoryRefused, PolicyNotReleased, DirectoryBusy, DirectoryUnreadable)
 
 
 # ---------------------------------------------------------------- the routes of a kind
