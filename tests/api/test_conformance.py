@@ -121,15 +121,15 @@ STREAM = "/api/v1/live/stream"
 
 def spared() -> Directory:
     """One of each kind that nobody needs, and so can be taken away."""
-    made = with_policy(demo_directory(("anna", "bert"), ladder=("switched: partner oldenburg",)), Statistics.RELEASED)
+    made = with_policy(
+        demo_directory((replace(demo_agent("anna"), home=TOWN), "bert"), ladder=("switched: partner oldenburg",)),
+        Statistics.RELEASED,
+    )
     entry = next(e for e in made.entries if e.tenant == TOWN)
     towns = (TenantId("hannover"), TOWN)
     return replace(
         made,
-        tenants=(
-            *made.tenants,
-            Tenant(TenantId(SPARE), SPARE, SPARE, live_from=NOT_YET, contract=made.tenants[0].contract),
-        ),
+        tenants=(*made.tenants, Tenant(TenantId(SPARE), SPARE, SPARE, live_from=NOT_YET)),
         entries=(
             *(replace(e, candidates=towns) if e.kind is EntryKind.SERVICE_115 else e for e in made.entries),
             replace(entry, number="+49511999"),

@@ -290,7 +290,7 @@ def _refusals(*kinds: type[ApiProblem]) -> dict[int | str, dict[str, Any]]:
     return {status: _ref("ProblemOut", told["description"]) for status, told in fails(*kinds).items()}
 
 
-_EDITING = (MarkNotSaid, ThingMoved, DirectoryRefused, PolicyNotReleased, DirectoryBusy, DirectoryUnreadable)
+_EDITING = (MarkNotSaid, ThingMoved, DirectoryRefused, DirectoryBusy, DirectoryUnreadable)
 
 
 # ---------------------------------------------------------------- the routes of a kind
@@ -307,9 +307,11 @@ def _routes(kind: Kind) -> None:
     item = f"/{kind.path}/{{{'number' if kind.section == 'entries' else 'id'}}}"
     named = (NoSuchThing, SeveralEntries) if kind.section == "entries" else (NoSuchThing,)
 
+    policies = (PolicyNotReleased,) if kind.section == "tenants" else ()
+
     def edits(method: str) -> dict[int | str, dict[str, Any]]:
         theirs = (NotTheirs,) if method in kind.for_towns else ()
-        return {200: _ref("EditedOut", headers=_ETAG), **_refusals(*named, *theirs, *_EDITING)}
+        return {200: _ref("EditedOut", headers=_ETAG), **_refusals(*named, *theirs, *policies, *_EDITING)}
 
     @router.get(
         f"/{kind.path}",
@@ -359,6 +361,7 @@ def _routes(kind: Kind) -> None:
             **_refusals(
                 *(ThingExists, KeyReused, StillRunning, DirectoryRefused, DirectoryBusy, DirectoryUnreadable),
                 *((NotTheirs,) if "POST" in kind.for_towns else ()),
+                *policies,
             ),
         },
         openapi_extra=_body(kind),
