@@ -84,7 +84,7 @@ from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
-from dialog_acd.testing import Scenario, demo_directory
+from dialog_acd.testing import Scenario, demo_agent, demo_directory
 from records import served
 
 from .conftest import NOON, TOKEN, Drawer, with_policy
