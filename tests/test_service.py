@@ -266,6 +266,14 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         async with asyncio.timeout(5):
             assert await running.ends() == 0
 
+    # Each start has counted for itself that one person was there and never became ready.
+    with closing(sqlite3.connect(site.database)) as database:
+        rows = database.execute(
+            "SELECT run, team, max(people), sum(signed_in_ms) > 0, sum(signed_in_ms - not_ready_ms)"
+            " FROM attendance GROUP BY run, team ORDER BY run"
+        ).fetchall()
+    assert [row[1:] for row in rows] == [("", 1, 1, 0)] * 2
+
 
 async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:
     """Machines boot in any order: say so once, be not ready, and go on when it is there."""
