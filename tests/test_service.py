@@ -272,7 +272,7 @@ async def test_a_day_at_the_centre(site: Site) -> None:
             "SELECT run, team, max(people), sum(signed_in_ms) > 0, sum(signed_in_ms - not_ready_ms)"
             " FROM attendance GROUP BY run, team ORDER BY run"
         ).fetchall()
-    assert [row[1:] for row in rows] == [("", 1, 1, 0)] * 2
+    assert [row[1:] for row in rows] == [("-", 1, 1, 0)] * 2
 
 
 async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:

@@ -33,6 +33,7 @@ from dialog_acd.core.attendance import (
     staffing,
 )
 from dialog_acd.core.erlang import erlang_c_agents, erlang_c_service_level
+from dialog_acd.core.errors import DirectoryInvalid
 from dialog_acd.core.kpi import Mean, Ratio
 from dialog_acd.core.lifecycle import Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, QueueId, Team, TeamId
@@ -166,6 +167,8 @@ def test_agents_of_no_team_are_a_group_of_their_own() -> None:
     day.at("08:30:00")
     rows = day_of(book_of(day), day)
     assert [(row.team, row.people) for row in rows] == [(WITHOUT_TEAM, 2), (OFFICE, 1)]
+    with pytest.raises(DirectoryInvalid, match="team '-'"):
+        centre(anna=WITHOUT_TEAM)
 
 
 def test_another_team_counts_from_the_moment_of_the_new_directory() -> None:

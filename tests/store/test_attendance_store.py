@@ -63,15 +63,15 @@ async def test_what_is_written_each_minute_is_the_whole_half_hour_so_far(engine:
     for _ in range(3):
         service.clock.advance(60)
         assert await service.writer.flush()
-    assert await kept(engine) == {(0, ""): (180, 1), (0, "office"): (360, 2)}
+    assert await kept(engine) == {(0, "-"): (180, 1), (0, "office"): (360, 2)}
     service.clock.set(NINE + timedelta(minutes=40))
     service.signs_out("cleo")
     service.clock.advance(60)
     assert await service.writer.flush()
     assert await kept(engine) == {
-        (0, ""): (1800, 1),
+        (0, "-"): (1800, 1),
         (0, "office"): (3600, 2),
-        (30, ""): (600, 1),
+        (30, "-"): (600, 1),
         (30, "office"): (2 * 660, 2),
     }
     assert service.writer._pending == {}
@@ -111,7 +111,7 @@ async def test_a_restart_adds_to_the_half_hour_and_overwrites_nothing(engine: As
         await second.writer.flush()
     await second.writer.close()
     # Bert was there before and after: two people it was, not three.
-    assert await kept(engine) == {(0, ""): (1200, 1), (0, "office"): (2 * 600 + 600, 2)}
+    assert await kept(engine) == {(0, "-"): (1200, 1), (0, "office"): (2 * 600 + 600, 2)}
 
 
 async def test_the_same_totals_written_twice_change_nothing(engine: AsyncEngine) -> None:
@@ -154,7 +154,7 @@ async def test_a_database_that_does_not_answer_holds_nobody_up_at_the_stop(
         await service.writer.close()
     database.start()
     assert await service.writer.flush()
-    assert (await kept(engine))[0, ""] == (60, 1)
+    assert (await kept(engine))[0, "-"] == (60, 1)
 
 
 async def test_what_was_being_written_at_the_stop_is_written_by_the_last_word(engine: AsyncEngine) -> None:
@@ -166,7 +166,7 @@ async def test_what_was_being_written_at_the_stop_is_written_by_the_last_word(en
     await asyncio.wait({writing})
     service.clock.set(NINE + timedelta(minutes=31))
     await service.writer.close()
-    assert (await kept(engine))[0, ""] == (1800, 1)
+    assert (await kept(engine))[0, "-"] == (1800, 1)
 
 
 async def test_memory_has_an_end_and_the_oldest_goes_first(
@@ -183,7 +183,7 @@ async def test_memory_has_an_end_and_the_oldest_goes_first(
     async with engine.begin() as connection:
         await connection.execute(text("ALTER TABLE away RENAME TO attendance"))
     assert await service.writer.flush()
-    assert set(await kept(engine)) == {(60, "office"), (90, ""), (90, "office")}
+    assert set(await kept(engine)) == {(60, "office"), (90, "-"), (90, "office")}
 
 
 async def test_more_than_one_batch_is_written(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,4 +239,4 @@ async def test_it_writes_by_itself(engine: AsyncEngine, monkeypatch: pytest.Monk
     await soon(lambda: not service.writer._pending)
     running.cancel()
     await asyncio.wait({running})
-    assert (await kept(engine))[0, ""] == (60, 1)
+    assert (await kept(engine))[0, "-"] == (60, 1)

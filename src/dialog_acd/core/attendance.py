@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import AgentId, QueueId
 
-WITHOUT_TEAM = TeamId("")
+WITHOUT_TEAM = TeamId("-")
 """The group of all agents who are in no team. No team can have this id."""
 HALF_HOUR = timedelta(minutes=30)
 HALF_HOUR_MS = 1_800_000
@@ -121,9 +121,10 @@ class Attended:
     unreachable_ms: int
     people: int
     """How many different people ``signed_in_ms`` is of. After a restart of ours within the half hour it may be too low,
-    never too high."""
+    never too high. Who was moved to another team within the half hour is one of either."""
     working: int
-    """The same for the time without breaks: whose time ``occupancy`` is made of."""
+    """The same for the time without breaks: whose time ``occupancy`` is made of, and who has to be enough of them for
+    it to be shown."""
 
     @property
     def free_ms(self) -> int:

@@ -176,7 +176,7 @@ attendance = Table(
     "attendance",
     metadata,
     Column("half_hour", UtcDateTime, primary_key=True),
-    # Empty: agents of no team.
+    # ``-``: agents of no team.
     Column("team", Text, primary_key=True),
     # When the service started.
     Column("run", UtcDateTime, primary_key=True),
