@@ -193,6 +193,14 @@ def test_who_is_taken_out_of_the_directory_counts_for_their_team_until_they_hang
     assert rows[OFFICE].signed_in_ms == 8 * 60_000 + 10_000 - 1000
 
 
+def test_who_is_not_there_and_not_known_any_more_is_forgotten() -> None:
+    day = Scenario(centre(anna=OFFICE, bert=HALL), ready=())
+    day.after(60).tell(m.DirectoryChanged(centre(bert=HALL))).after(60)
+    book = book_of(day)
+    assert set(book._people) == {"bert"}
+    assert book.take(day.clock.now()) == ()
+
+
 def test_who_inherits_a_telephone_is_reached_at_once() -> None:
     """The phone's state is known, and nobody tells it again: the book has to hear it with the new directory."""
     day = Scenario(centre(anna=OFFICE))
@@ -369,8 +377,10 @@ def test_moments_between_two_milliseconds_neither_add_nor_lose_time(begin_us: in
 def test_an_earlier_moment_takes_nothing_back() -> None:
     book = Attendance(centre(anna=OFFICE), MONDAY, [m.RememberIntent(AgentId("anna"), "not-ready", "pause", MONDAY)])
     book.take(MONDAY + timedelta(seconds=60))
-    book.note(m.AgentChanged(AgentId("anna"), "intent", "not-ready", "signed-out", ""), MONDAY + timedelta(seconds=59))
-    assert spent(book.take(MONDAY + timedelta(seconds=90))) == {"signed_in": 60, "pause": 60}
+    book.note(
+        m.AgentChanged(AgentId("anna"), "intent", "not-ready", "not-ready", "rona"), MONDAY + timedelta(seconds=59)
+    )
+    assert spent(book.take(MONDAY + timedelta(seconds=90))) == {"signed_in": 90, "pause": 60, "not_ready": 30}
 
 
 # ---------------------------------------------------------------- days that are not 24 hours long
@@ -560,7 +570,7 @@ def test_teams_and_queues_that_hang_together_are_one_pool() -> None:
     directory = with_people(
         demo_directory(steps=("from 0 s: citizens>=3", "from 20 s: any")),
         replace(demo_agent("anna", {"citizens": 3, "115": 3}), team=OFFICE),
-        replace(demo_agent("bert", {"citizens": 3}), team=HALL),
+        replace(demo_agent("bert", {"citizens": 1}), team=HALL),
     )
     assert pools(directory) == (
         Pool(frozenset({OFFICE, HALL}), frozenset(map(QueueId, ("langenhagen", "hannover", "region", "115")))),
