@@ -43,6 +43,7 @@ from dialog_acd.core.model import (
     Skill,
     SkillId,
     SkillKind,
+    Span,
     Statistics,
     Step,
     Target,
@@ -170,11 +171,18 @@ class PriceTable(Table):
     since: date | None = _field(
         "The first day it is paid; absent: from the beginning of the contract.", "2023-01-01", default=None
     )
-    flat: Euros = _field("Euros a month.", "7916.67", default=Decimal())
+    flat: Euros = _field("Euros a month, or a year (`each`).", "7916.67", default=Decimal())
     per_call: Euros = _field("Euros for each call answered.", "2.40", default=Decimal())
     per_minute: Euros = _field("Euros for each minute beyond the included ones.", "1.59", default=Decimal())
     per_inhabitant: Euros = _field("Euros for each inhabitant and year.", "0.85", default=Decimal())
-    included_minutes: int = _field("Minutes a month that the flat sum covers.", 5000, default=0, ge=0, le=10_000_000)
+    included_minutes: int = _field(
+        "Minutes of a month, or of a year (`each`), that the flat sum covers.", 5000, default=0, ge=0, le=10_000_000
+    )
+    each: Annotated[Span, Field(strict=False)] = _field(
+        "What the flat sum and the included minutes are for: a `month`, or a calendar `year`.",
+        "year",
+        default=Span.MONTH,
+    )
 
 
 class ContractTable(Table):
@@ -480,7 +488,8 @@ def _tenant(table: TenantTable) -> Tenant:
             valid_to=c.valid_to,
             targets=tuple(c.targets),
             prices=tuple(
-                Price(p.since, p.flat, p.per_call, p.per_minute, p.per_inhabitant, p.included_minutes) for p in c.prices
+                Price(p.since, p.flat, p.per_call, p.per_minute, p.per_inhabitant, p.included_minutes, p.each)
+                for p in c.prices
             ),
             inhabitants=c.inhabitants,
             statistics=c.statistics,
