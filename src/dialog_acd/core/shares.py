@@ -147,10 +147,11 @@ class Account(NamedTuple):
 APART = (Account(Sort.UNASSIGNED), Account(Sort.PARTNER_INBOUND), Account(Sort.INTERNAL))
 
 
-def account_of(tenant: TenantId, kind: EntryKind) -> Account:
-    if kind is EntryKind.PARTNER_INBOUND:
+def account_of(tenant: TenantId, kind: str) -> Account:
+    """``kind``: an ``EntryKind``, or one of a later version."""
+    if kind == EntryKind.PARTNER_INBOUND:
         return Account(Sort.PARTNER_INBOUND)
-    if kind is EntryKind.INTERNAL:
+    if kind == EntryKind.INTERNAL:
         return Account(Sort.INTERNAL)
     return Account(Sort.UNASSIGNED) if tenant == UNASSIGNED else Account(Sort.TOWN, tenant)
 
@@ -183,8 +184,9 @@ class Usage:
         begun, over = milliseconds(record.t_ans), milliseconds(record.t_end)
         wrapped = over if record.t_wrap_end is None else milliseconds(record.t_wrap_end)
         # A record may say anything; nobody pays less for a clock that was set back.
-        self.talk_ms += (talk := max(min(over, wrapped) - begun, 0))
-        self.wrap_up_ms += max(wrapped - begun - talk, 0)
+        handling_ms, talk_ms = max(wrapped - begun, 0), max(min(over, wrapped) - begun, 0)
+        self.talk_ms += talk_ms
+        self.wrap_up_ms += handling_ms - talk_ms
 
     def join(self, other: Usage) -> None:
         self.offered += other.offered
@@ -203,9 +205,9 @@ def usage_of(records: Iterable[CallRecord], slices: Iterable[Slice]) -> list[Use
     for record in records:
         day = record.t_in.astimezone(_BERLIN).date()
         for of, accounts in used:
-            if of.begins <= day < of.ends and not record.test:
+            if of.begins <= day < of.ends:
                 accounts.setdefault(account_of(record.tenant, record.kind), Usage()).add(record)
-    return [*used]
+    return [(of, {account: usage for account, usage in found.items() if usage.offered}) for of, found in used]
 
 
 def slices(month: Month, tenants: Iterable[Tenant]) -> tuple[Slice, ...]:
