@@ -517,7 +517,7 @@ def _charged(
             cents = rounded(Fraction(price.per_minute) * over * 100 / 60)
             basis = f"{german(over)} s{beyond}, zu {german(price.per_minute)} EUR je Minute"
             position(Element.PER_MINUTE, over, price.per_minute, cents, basis)
-    notes += [_warning(volume) for volume in volumes if volume.passed]
+    notes += [warning(volume) for volume in volumes if volume.passed]
     return tuple(positions), tuple(volumes), tuple(dict.fromkeys(notes))
 
 
@@ -600,7 +600,7 @@ def element_name(element: Element) -> str:
     return _ELEMENTS[element][0]
 
 
-def _warning(volume: Volume) -> str:
+def warning(volume: Volume) -> str:
     percent = int(volume.percent)  # 79,9 % are not 80 %
     of = {Span.MONTH: "Monats", Span.YEAR: "Jahres"}[volume.each]
     return (
