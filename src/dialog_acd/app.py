@@ -43,6 +43,7 @@ from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
@@ -52,7 +53,9 @@ from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
+from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
@@ -257,6 +260,9 @@ async def serve(settings: Settings) -> None:
         if provisioning is not None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
+        settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
+        watching = asyncio.create_task(settlement.watch(audit), name="volumes")
+        stack.push_async_callback(_finish, watching)
         api = create_api(
             engine,
             RecordReader(database),
@@ -268,6 +274,7 @@ async def serve(settings: Settings) -> None:
             audit_log=audit,
             repeats=RepeatStore(database),
             archive=Recordings(recordings, studio, clock),
+            settlement=settlement,
             now=clock.now,
             people=people,
         )
