@@ -1159,9 +1159,9 @@ class VolumeOut(_Out):
 
     begins: date = Field(description="The first day they are for.", examples=["2026-03-01"])
     last: date = Field(description="The last day they are for.", examples=["2026-03-31"])
-    included_seconds: int = Field(description="Seconds of handling that are included.", examples=[300000])
+    included_seconds: int = Field(description="Handling that is included, in seconds.", examples=[300000])
     used_seconds: int = Field(
-        description="Seconds of handling from the first day to the end of the month.", examples=[303120]
+        description="Handling from the first day to the end of the month, in seconds.", examples=[303120]
     )
     warnings: list[int] = Field(description="Which of 80 and 100 per cent are reached.", examples=[[80, 100]])
 
@@ -1183,11 +1183,11 @@ class CentreUsageOut(_Out):
     accepted: int = Field(description="Of these, answered by the centre's own people.", examples=[1250])
     accepted_by_partner: int = Field(description="Of these, answered at a partner instead.", examples=[40])
     talk_seconds: int = Field(
-        description="Seconds from the answer to the end of the call, time on hold included.", examples=[281120]
+        description="From the answer to the end of the call, time on hold included, in seconds.", examples=[281120]
     )
-    wrap_up_seconds: int = Field(description="Seconds of wrap-up after the call.", examples=[22000])
+    wrap_up_seconds: int = Field(description="Wrap-up after the call, in seconds.", examples=[22000])
     handling_seconds: int = Field(
-        description="Seconds of both together; what is charged by the minute.", examples=[303120]
+        description="Both together, in seconds; what is charged by the minute.", examples=[303120]
     )
     amount: str = Field(description="Euros, without tax.", examples=["7999.35"])
 
