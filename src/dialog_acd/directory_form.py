@@ -31,6 +31,7 @@ from dialog_acd.core.model import (
     Entry,
     EntryKind,
     FailsafeProfile,
+    Key,
     Partner,
     PartnerId,
     Phone,
@@ -179,9 +180,20 @@ class PriceTable(Table):
         "Minutes of a month, or of a year (`each`), that the flat sum covers.", 5000, default=0, ge=0, le=10_000_000
     )
     each: Annotated[Span, Field(strict=False)] = _field(
-        "What the flat sum and the included minutes are for: a `month`, or a calendar `year`.",
+        "What the flat sum, the included minutes and the levy are for: a `month`, or a calendar `year`.",
         "year",
         default=Span.MONTH,
+    )
+    levy: Euros = _field(
+        "Euros a month, or a year (`each`), that all towns pay together whose prices name the same `levy`, `levy_by`"
+        " and `each`: what the centre costs.",
+        "316500",
+        default=Decimal(),
+    )
+    levy_by: Annotated[Key, Field(strict=False)] = _field(
+        "How the levy is shared out: by `minutes`, `calls`, `inhabitants`, or `equally`.",
+        "inhabitants",
+        default=Key.MINUTES,
     )
 
 
@@ -488,7 +500,17 @@ def _tenant(table: TenantTable) -> Tenant:
             valid_to=c.valid_to,
             targets=tuple(c.targets),
             prices=tuple(
-                Price(p.since, p.flat, p.per_call, p.per_minute, p.per_inhabitant, p.included_minutes, p.each)
+                Price(
+                    p.since,
+                    p.flat,
+                    p.per_call,
+                    p.per_minute,
+                    p.per_inhabitant,
+                    p.included_minutes,
+                    p.each,
+                    p.levy,
+                    p.levy_by,
+                )
                 for p in c.prices
             ),
             inhabitants=c.inhabitants,

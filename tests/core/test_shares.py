@@ -15,7 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialog_acd.core.kpi import figures
-from dialog_acd.core.model import NOT_YET, UNASSIGNED, Contract, EntryKind, PartnerId, Price, Span, Tenant, TenantId
+from dialog_acd.core.model import (
+    NOT_YET,
+    UNASSIGNED,
+    Contract,
+    EntryKind,
+    Key,
+    PartnerId,
+    Price,
+    Span,
+    Tenant,
+    TenantId,
+)
 from dialog_acd.core.records import Blame, CallRecord, Outcome, Result
 from dialog_acd.core.shares import (
     APART,
@@ -258,7 +269,75 @@ def test_by_the_call_by_the_inhabitant_and_mixed() -> None:
 def test_inhabitants_that_nobody_has_counted_are_no_silent_zero() -> None:
     share = bill(MARCH, town("laatzen", Price(per_inhabitant=euros("0.85"))), minutes(1))
     assert share.positions == ()
-    assert share.notes == ("Die Einwohnerzahl ist nicht bekannt: je Einwohner wurde nichts berechnet.",)
+    assert share.notes == ("Die Einwohnerzahl ist nicht bekannt: nach Einwohnern wurde nichts berechnet.",)
+
+
+# ---------------------------------------------------------------- the whole cost of the centre, shared out
+
+RUNNING = Price(levy=euros("316500"), each=Span.YEAR)
+"""268,000 EUR for people and 48,500 for material, refunded whole."""
+
+
+def shared_out(month: Month, towns: list[Tenant], *used: dict[str, Usage]) -> Statement:
+    cut = slices(month, towns)
+    told = [
+        (of, {Account(Sort.TOWN, TenantId(t)): u for t, u in one.items()}) for of, one in zip(cut, used, strict=True)
+    ]
+    return statement(month, towns, told, version=1, as_of=LATER)
+
+
+@pytest.mark.parametrize(
+    ("key", "paid"),
+    [
+        (Key.MINUTES, ["13187.50", "8791.67", "4395.83"]),
+        (Key.CALLS, ["2637.50", "2637.50", "21100.00"]),
+        (Key.INHABITANTS, ["10550.00", "10550.00", "5275.00"]),
+        (Key.EQUALLY, ["8791.67", "8791.67", "8791.66"]),
+    ],
+)
+def test_what_the_centre_costs_is_refunded_whole_by_whatever_key(key: Key, paid: list[str]) -> None:
+    price = replace(RUNNING, levy_by=key)
+    towns = [town(name, price, inhabitants=n) for name, n in (("a", 40_000), ("b", 40_000), ("c", 20_000))]
+    used = {"a": minutes(30, calls=1), "b": minutes(20, calls=1), "c": minutes(10, calls=8)}
+    told = shared_out(MARCH, towns, used)
+    assert told.total is not None
+    assert told.total.amount == euros("26375.00")
+    assert [str(share.amount) for share in told.shares[:3]] == paid
+
+
+def test_twelve_months_of_what_the_centre_costs_are_its_year() -> None:
+    towns = [town(name, replace(RUNNING, levy=euros("316501"))) for name in "abc"]
+    year = [shared_out(Month(2026, n), towns, {"a": minutes(7 * n), "b": minutes(11)}) for n in range(1, 13)]
+    assert sum(told.total.amount for told in year if told.total is not None) == euros("316501.00")
+    assert (
+        year[0].shares[0].positions[0].basis
+        == "Anteil an 316.501,00 EUR im Jahr nach Bearbeitungszeit, 31 von 31 Tagen"
+    )
+
+
+def test_a_month_in_which_nobody_called_is_paid_all_the_same() -> None:
+    told = shared_out(MARCH, [town("a", RUNNING), town("b", RUNNING)], {})
+    assert [str(share.amount) for share in told.shares[:2]] == ["13187.50", "13187.50"]
+    assert "zu gleichen Teilen" in told.shares[0].positions[0].basis
+
+
+def test_a_town_that_joins_shares_the_cost_from_its_first_day_on() -> None:
+    """April: 26,375.00 EUR; twenty days are a's alone, ten are shared one to one."""
+    towns = [town("a", RUNNING), town("b", RUNNING, valid_from=date(2026, 4, 21)), town("c", Price(flat=euros("5")))]
+    told = shared_out(Month(2026, 4), towns, {"a": minutes(1)}, {"a": minutes(3), "b": minutes(3), "c": minutes(9)})
+    assert [str(p.amount) for p in told.shares[0].positions] == ["17583.33", "4395.84"]
+    assert [str(p.amount) for p in told.shares[1].positions] == ["4395.83"]
+    assert str(told.shares[2].amount) == "5.00"
+    assert told.total is not None
+    assert str(told.total.amount) == "26380.00"
+
+
+def test_what_another_town_agrees_on_does_not_touch_the_sharing() -> None:
+    new = Price(date(2026, 3, 9), flat=euros("1"))
+    used = [{"a": minutes(1), "b": minutes(9)}, {"a": minutes(9), "b": minutes(1)}]
+    told = shared_out(MARCH, [town("a", RUNNING), town("b", RUNNING), town("c", new)], *used)
+    assert [str(share.amount) for share in told.shares[:2]] == ["13187.50", "13187.50"]
+    assert len(told.shares[0].positions) == 1
 
 
 # ---------------------------------------------------------------- prices that change
@@ -331,6 +410,15 @@ def test_a_volume_of_the_year_goes_on_through_a_new_price_and_starts_anew_in_jan
     assert bill(Month(2027, 1), laatzen, minutes(1000)).amount == euros("100.00")
 
 
+def test_a_volume_that_comes_back_later_in_the_year_is_another_one() -> None:
+    old = Price(included_minutes=1200, per_minute=euros("1"), each=Span.YEAR)
+    less, again = replace(old, since=date(2026, 4, 1), included_minutes=600), replace(old, since=date(2026, 7, 1))
+    laatzen = town("laatzen", old, less, again)
+    for month, included, used in ((2, 300, 20), (5, 150, 20), (8, 600, 20)):
+        share = bill(Month(2026, month), laatzen, *[minutes(10)] * month)
+        assert [(v.included_s, v.used_s) for v in share.volumes] == [(60 * included, 60 * used)], month
+
+
 def test_a_contract_that_begins_and_ends_within_the_month_is_paid_for_its_days() -> None:
     price = Price(flat=euros("3000"), per_call=euros("1"), included_minutes=300, per_minute=euros("1"))
     short = town("short", price, valid_from=date(2026, 4, 11), valid_to=date(2026, 4, 20))
@@ -359,6 +447,8 @@ PRICES = st.builds(
     st.integers(0, 10**5).map(lambda n: Decimal(n).scaleb(-4)),
     st.integers(0, 100),
     st.sampled_from(Span),
+    st.sampled_from([Decimal(0), Decimal(316500), Decimal("0.07")]),
+    st.sampled_from(Key),
 )
 TOWNS = st.lists(
     st.tuples(

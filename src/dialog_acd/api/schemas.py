@@ -1125,15 +1125,17 @@ class RecordingsOut(_Out):
 class PositionOut(_Out):
     """One price of a town, for the days on which it was in force."""
 
-    element: str = Field(description="flat, per-call, per-minute or per-inhabitant.", examples=["per-minute"])
+    element: str = Field(description="flat, per-call, per-minute, per-inhabitant or levy.", examples=["per-minute"])
     begins: date = Field(description="The first day.", examples=["2026-03-01"])
     last: date = Field(description="The last day.", examples=["2026-03-31"])
     quantity: int = Field(
-        description="Calls; seconds of handling beyond the included minutes; inhabitants; of a flat sum, the days.",
+        description="Calls; seconds of handling beyond the included minutes; inhabitants; of a flat sum, the days; of "
+        "a levy, what it is shared out by.",
         examples=[3120],
     )
     price: str = Field(
-        description="Euros a call, a minute, an inhabitant and year, a month or a year.", examples=["1.59"]
+        description="Euros a call, a minute, an inhabitant and year, a month or a year; of a levy, the whole of it.",
+        examples=["1.59"],
     )
     amount: str = Field(description="Euros, without tax, rounded half up to the cent.", examples=["82.68"])
     basis: str = Field(

@@ -86,6 +86,17 @@ class Span(StrEnum):
     YEAR = "year"
 
 
+class Key(StrEnum):
+    """By what a sum is shared out."""
+
+    MINUTES = "minutes"
+    """Of talk and wrap-up."""
+    CALLS = "calls"
+    """Answered by the centre's own people."""
+    INHABITANTS = "inhabitants"
+    EQUALLY = "equally"
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """What a town pays, in euros; what is not named is free. Several of them add up: a flat sum, then per minute."""
@@ -103,7 +114,11 @@ class Price:
     included_minutes: int = 0
     """Minutes of a month, or of a year (``each``), that the flat sum covers."""
     each: Span = Span.MONTH
-    """What ``flat`` and ``included_minutes`` are for."""
+    """What ``flat``, ``included_minutes`` and ``levy`` are for."""
+    levy: Decimal = Decimal()
+    """A sum that the towns whose prices name this very one pay together, such as what the centre costs."""
+    levy_by: Key = Key.MINUTES
+    """How it is shared out between them."""
 
 
 class Statistics(StrEnum):

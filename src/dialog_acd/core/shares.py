@@ -14,8 +14,9 @@ talk.
 
 *Seconds.* Milliseconds are added up first. The centre's seconds are their sum, rounded half up; the towns' are
 rounded so that they add up to exactly that (largest remainder: all are rounded down, and the seconds that are missing
-go to those that lost most by it). So a town's figure is never a whole second away from its milliseconds, and more use
-is never fewer seconds. What is charged are the seconds that are shown: whoever has the statement can check it.
+go to those that lost most by it). So no figure is a whole second away from its milliseconds (nor any part of it, where
+a price changes within the month), and more use is never fewer seconds. What is charged are the seconds that are
+shown: whoever has the statement can check it.
 
 *Prices* are those in force on the day of the call: a price that changes on the 15th counts from the 15th on.
 
@@ -27,6 +28,10 @@ is never fewer seconds. What is charged are the seconds that are shown: whoever 
   charged at the price of the day. A new price with the same volume leaves the volume as it is. Where the volume
   changes, begins or ends within its time, each has its part of the time as above. A part of a second is rounded half
   up.
+- A levy (what the centre costs, refunded whole) is one sum for all towns whose prices name it: its part for the month
+  is found as above and split by what each used, or by inhabitants, in whole cents that add up to it (largest
+  remainder). Where its towns change within the month, the days before and after are split each by themselves. If
+  nobody used anything, all pay alike: it has to be paid.
 
 Sums are made of integers and fractions; nothing here is ever a float.
 """
@@ -46,7 +51,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from dialog_acd.core.model import UNASSIGNED, EntryKind, Span, TenantId
+from dialog_acd.core.model import UNASSIGNED, EntryKind, Key, Span, TenantId
 from dialog_acd.core.records import PROMISED, Result
 
 if TYPE_CHECKING:
@@ -265,6 +270,7 @@ class Element(StrEnum):
     PER_CALL = "per-call"
     PER_MINUTE = "per-minute"
     PER_INHABITANT = "per-inhabitant"
+    LEVY = "levy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +281,10 @@ class Position:
     begins: date
     last: date
     quantity: int
-    """Calls; seconds of handling beyond the included minutes; inhabitants; of a flat sum, the days."""
+    """Calls; seconds of handling beyond the included minutes; inhabitants; of a flat sum, the days; of a levy, what it
+    is shared out by: calls, seconds of handling, inhabitants, or 1."""
     price: Decimal
-    """Euros a call, a minute, an inhabitant and year, a month or a year."""
+    """Euros a call, a minute, an inhabitant and year, a month or a year; of a levy, the whole of it."""
     amount: Decimal
     """Euros, two digits."""
     basis: str
@@ -409,6 +416,9 @@ class _Meter:
     talk_s: dict[Slice, int] = field(default_factory=dict)
     wrap_up_s: dict[Slice, int] = field(default_factory=dict)
 
+    def accepted(self, begins: date, ends: date) -> int:
+        return sum(number for of, number in self.calls.items() if begins <= of.begins and of.ends <= ends)
+
     def handling_s(self, begins: date, ends: date) -> int:
         return sum(
             self.talk_s[of] + self.wrap_up_s[of] for of in self.talk_s if begins <= of.begins and of.ends <= ends
@@ -441,9 +451,11 @@ def statement(
                 centre.join(usage)
 
     shares = []
+    levied = _levied(month, towns.values(), meters)
     for account, usage in sums.items():
         meter = meters.get(account, _Meter())
         tenant = towns.get(account.tenant)
+        positions, volumes, notes = ((), (), ()) if tenant is None else _charged(tenant, month, meter)
         shares.append(
             Share(
                 account,
@@ -453,7 +465,9 @@ def statement(
                 usage.by_partner,
                 sum(seconds for of, seconds in meter.talk_s.items() if of.begins >= month.begins),
                 sum(seconds for of, seconds in meter.wrap_up_s.items() if of.begins >= month.begins),
-                *(((), (), ()) if tenant is None else _charged(tenant, month, meter)),
+                (*positions, *levied.get(account.tenant, ())),
+                volumes,
+                notes,
             )
         )
     shares.sort(key=lambda share: (_ORDER[share.account.sort], share.name.casefold(), share.account.tenant))
@@ -480,21 +494,20 @@ def _charged(
         def position(element: Element, quantity: int, price_: Decimal, cents: int, basis: str) -> None:
             positions.append(Position(element, begins, ends - _DAY, quantity, price_, _euros(cents), basis))  # noqa: B023  used at once
 
-        days = (ends - begins).days
-        of_days = f"{days} von {(month.ends - month.begins).days} Tagen"
+        days, of_days = (ends - begins).days, _of_days(Slice(begins, ends), month)
         if price.flat:
-            each = {Span.MONTH: "im Monat", Span.YEAR: "im Jahr"}[price.each]
             cents = _due(Fraction(price.flat) * 100, price.each, begins, ends)
-            position(Element.FLAT, days, price.flat, cents, f"{german(price.flat)} EUR {each}, {of_days}")
-        if price.per_inhabitant and tenant.contract.inhabitants is None:
-            notes.append("Die Einwohnerzahl ist nicht bekannt: je Einwohner wurde nichts berechnet.")
-        elif price.per_inhabitant:
-            people = tenant.contract.inhabitants or 0
+            position(Element.FLAT, days, price.flat, cents, f"{german(price.flat)} EUR {_EACH[price.each]}, {of_days}")
+        people = tenant.contract.inhabitants or 0
+        by_people = price.per_inhabitant or (price.levy and price.levy_by is Key.INHABITANTS)
+        if by_people and not people:
+            notes.append("Die Einwohnerzahl ist nicht bekannt: nach Einwohnern wurde nichts berechnet.")
+        if price.per_inhabitant and people:
             cents = _due(Fraction(price.per_inhabitant) * people * 100, Span.YEAR, begins, ends)
             basis = f"{german(people)} Einwohner zu {german(price.per_inhabitant)} EUR im Jahr, {of_days}"
             position(Element.PER_INHABITANT, people, price.per_inhabitant, cents, basis)
         if price.per_call:
-            calls = sum(number for of, number in meter.calls.items() if begins <= of.begins and of.ends <= ends)
+            calls = meter.accepted(begins, ends)
             cents = rounded(Fraction(price.per_call) * calls * 100)
             position(
                 Element.PER_CALL,
@@ -519,6 +532,65 @@ def _charged(
             position(Element.PER_MINUTE, over, price.per_minute, cents, basis)
     notes += [warning(volume) for volume in volumes if volume.passed]
     return tuple(positions), tuple(volumes), tuple(dict.fromkeys(notes))
+
+
+class _Levy(NamedTuple):
+    sum_: Decimal
+    by: Key
+    each: Span
+
+
+def _levied(
+    month: Month, tenants: Iterable[Tenant], meters: Mapping[Account, _Meter]
+) -> dict[TenantId, list[Position]]:
+    """What each town pays of the sums that several pay together."""
+    tenants = sorted(tenants, key=lambda tenant: tenant.id)
+    runs: dict[_Levy, list[tuple[Slice, list[Tenant]]]] = {}
+    for of in slices(month, tenants):
+        if of.begins < month.begins:
+            continue
+        members: dict[_Levy, list[Tenant]] = {}
+        for tenant in tenants:
+            price = price_on(tenant, of.begins)
+            if price is not None and price.levy:
+                members.setdefault(_Levy(price.levy, price.levy_by, price.each), []).append(tenant)
+        for levy, found in members.items():
+            run = runs.setdefault(levy, [])
+            if run and run[-1][0].ends == of.begins and run[-1][1] == found:
+                run[-1] = Slice(run[-1][0].begins, of.ends), found
+            else:
+                run.append((of, found))
+    positions: dict[TenantId, list[Position]] = {}
+    for levy, run in runs.items():
+        for of, found in run:
+            cents = _due(Fraction(levy.sum_) * 100, levy.each, of.begins, of.ends)
+            weights = [_weight(levy.by, tenant, meters, of) for tenant in found]
+            basis = f"Anteil an {german(levy.sum_)} EUR {_EACH[levy.each]} {_BY[levy.by]}, {_of_days(of, month)}"
+            if not any(weights):
+                weights = [1] * len(found)
+                basis += "; zu gleichen Teilen, weil es nichts zu teilen gab"
+            parts = whole([cents * weight for weight in weights], sum(weights))
+            for tenant, weight, part in zip(found, weights, parts, strict=True):
+                told = Position(Element.LEVY, of.begins, of.ends - _DAY, weight, levy.sum_, _euros(part), basis)
+                positions.setdefault(tenant.id, []).append(told)
+    return positions
+
+
+def _weight(by: Key, tenant: Tenant, meters: Mapping[Account, _Meter], of: Slice) -> int:
+    meter = meters.get(Account(Sort.TOWN, tenant.id), _Meter())
+    match by:
+        case Key.MINUTES:
+            return meter.handling_s(*of)
+        case Key.CALLS:
+            return meter.accepted(*of)
+        case Key.INHABITANTS:
+            return tenant.contract.inhabitants or 0
+        case Key.EQUALLY:
+            return 1
+
+
+def _of_days(of: Slice | _Period, month: Month) -> str:
+    return f"{(of.ends - of.begins).days} von {(month.ends - month.begins).days} Tagen"
 
 
 def _volume_days(tenant: Tenant, day: date, price: Price) -> tuple[date, date]:
@@ -546,12 +618,20 @@ _NAMES = {
     Sort.PARTNER_INBOUND: "Überlauf anderer Zentralen",
     Sort.INTERNAL: "Eigene Leitungen",
 }
+_EACH = {Span.MONTH: "im Monat", Span.YEAR: "im Jahr"}
+_BY = {
+    Key.MINUTES: "nach Bearbeitungszeit",
+    Key.CALLS: "nach angenommenen Anrufen",
+    Key.INHABITANTS: "nach Einwohnern",
+    Key.EQUALLY: "zu gleichen Teilen",
+}
 _ORDER = {sort: place for place, sort in enumerate(Sort)}
 _ELEMENTS = {
     Element.FLAT: ("Grundbetrag", "Tage"),
     Element.PER_CALL: ("Angenommene Anrufe", "Anrufe"),
     Element.PER_MINUTE: ("Minuten", "Sekunden"),
     Element.PER_INHABITANT: ("Einwohner", "Einwohner"),
+    Element.LEVY: ("Umlage", "Anteile"),
 }
 _LIST = (
     "Monat",
