@@ -452,7 +452,7 @@ PRICES = st.builds(
 )
 TOWNS = st.lists(
     st.tuples(
-        st.lists(PRICES, max_size=3, unique_by=lambda p: p.since),
+        st.lists(PRICES, max_size=2, unique_by=lambda p: p.since),
         st.none() | st.dates(date(2026, 1, 1), date(2026, 4, 9)),
     ),
     min_size=1,
@@ -488,6 +488,10 @@ def told_of(towns: list[Tenant], used: list[Used]) -> Statement:
 def test_seconds_and_cents_of_the_towns_add_up_to_the_centre_s(month: tuple[list[Tenant], list[Used]]) -> None:
     told = told_of(*month)
     assert told.total is not None
+    cut = [of for of, _ in month[1]]
+    assert (cut[0].begins in (MARCH.begins, date(2026, 1, 1)), cut[-1].ends) == (True, MARCH.ends)
+    assert all(a.ends == b.begins for a, b in pairwise(cut))
+    assert all(Month.of(of.begins) == Month.of(of.ends - timedelta(days=1)) for of in cut)
     march = [usage for of, accounts in month[1] if of.begins >= MARCH.begins for usage in accounts.values()]
     for name in ("offered", "accepted", "by_partner"):
         assert (
@@ -531,15 +535,6 @@ def test_what_is_rounded_adds_up_and_nobody_is_a_whole_unit_off(parts: list[int]
     found = whole(parts, unit)
     assert sum(found) == rounded(Fraction(sum(parts), unit))
     assert all(abs(each * unit - part) < unit for each, part in zip(found, parts, strict=True))
-
-
-@given(TOWNS)
-def test_the_months_of_a_year_are_cut_without_gap_or_overlap(towns: list[Tenant]) -> None:
-    cut = slices(MARCH, towns)
-    assert cut[-1].ends == MARCH.ends
-    assert cut[0].begins in (MARCH.begins, date(2026, 1, 1))
-    assert all(a.ends == b.begins for a, b in pairwise(cut))
-    assert all(Month.of(of.begins) == Month.of(of.ends - timedelta(days=1)) for of in cut)
 
 
 # ---------------------------------------------------------------- on paper
