@@ -819,13 +819,13 @@ class ResolveOut(_Out):
 
 
 class AuditLineOut(_Out):
-    """A change through the API, a token made or revoked, or an attempt that was refused."""
+    """A change through the API, a token made or revoked, an attempt that was refused, or a volume used up."""
 
     id: int = Field(description="Rises with every line.", examples=[4711])
     at: _Time = Field(description="When.")
     who: str = Field(
         description="Name of the token; `name (subject)` of a person of the identity provider; `admin` is the first "
-        "operator's key, `nobody` had no token in force.",
+        "operator's key, `nobody` had no token in force, `dialog-acd` is the service itself.",
         examples=["leitstelle"],
     )
     role: str = Field(
@@ -838,7 +838,8 @@ class AuditLineOut(_Out):
         examples=["langenhagen"],
     )
     action: str = Field(
-        description="What was asked for; `api.refuse-more`: further refused attempts, counted in `details`.",
+        description="What was asked for; `api.refuse-more`: further refused attempts, counted in `details`; "
+        "`contract.volume`: how far a town's included minutes are used up.",
         examples=["queues.switch-over"],
     )
     about: str = Field(description="The queue, agent, call, ... it was about.", examples=["langenhagen"])
