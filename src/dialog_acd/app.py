@@ -44,6 +44,7 @@ from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
 from dialog_acd.store.attendance_store import AttendanceWriter
 from dialog_acd.store.audit_store import AuditStore
@@ -54,7 +55,9 @@ from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
+from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
@@ -267,6 +270,9 @@ async def serve(settings: Settings) -> None:
         if provisioning is not None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
+        settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
+        watching = asyncio.create_task(settlement.watch(audit), name="volumes")
+        stack.push_async_callback(_finish, watching)
         api = create_api(
             engine,
             RecordReader(database),
@@ -278,6 +284,7 @@ async def serve(settings: Settings) -> None:
             audit_log=audit,
             repeats=RepeatStore(database),
             archive=Recordings(recordings, studio, clock),
+            settlement=settlement,
             now=clock.now,
             people=people,
         )
