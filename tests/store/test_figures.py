@@ -239,7 +239,8 @@ async def test_who_asks_for_the_same_at_the_same_time_waits_for_one_count(
 
     monkeypatch.setattr(figures, "_make_some", noted)
     await asyncio.gather(*(agrees(figures, told) for _ in range(5)))
-    assert sorted(made) == [0, 0, 0, 0, 4]
+    assert sum(made) == 4
+    assert 4 in made
 
 
 async def test_a_day_in_berlin_is_not_a_day_in_greenwich(
