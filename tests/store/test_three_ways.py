@@ -101,13 +101,6 @@ A_DAY: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Told(NamedTuple):
-    """A finished call, and whose it is counted as."""
-
-    record: CallRecord
-    tenant: str
-
-
 def as_nobody_simulates(n: int, record: CallRecord) -> CallRecord:
     """Simulated callers press no keys, nothing breaks, and nobody tests; so a few of them are said to."""
     result = record.outcome.result
@@ -128,11 +121,7 @@ def as_nobody_simulates(n: int, record: CallRecord) -> CallRecord:
 
 class Day(NamedTuple):
     directory: Directory
-    calls: list[Told]
-
-    @property
-    def records(self) -> list[CallRecord]:
-        return [told.record for told in self.calls]
+    records: list[CallRecord]
 
 
 @pytest.fixture(scope="module")
@@ -140,25 +129,22 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
     path = tmp_path_factory.mktemp("day") / "day.yaml"
     path.write_text(yaml.safe_dump(A_DAY, allow_unicode=True), encoding="utf-8")
     scenario = read_scenario(path)
-    calls: list[Told] = []
+    calls: list[CallRecord] = []
 
     class Overheard(Acd):
         def handle(self, signal: m.Signal, now: datetime) -> list[m.Order | m.Notice]:
             said = super().handle(signal, now)
-            calls.extend(Told(one.record, one.tenant) for one in said if isinstance(one, m.CallEnded))
+            calls.extend(one.record for one in said if isinstance(one, m.CallEnded))
             return said
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "Acd", Overheard)
         Run(scenario, 115, 0).outcome()
-    return Day(
-        scenario.directory,
-        [Told(as_nobody_simulates(n, told.record), told.tenant) for n, told in enumerate(calls)],
-    )
+    return Day(scenario.directory, [as_nobody_simulates(n, record) for n, record in enumerate(calls)])
 
 
 def test_everything_happens_on_such_a_day(day: Day) -> None:
-    assert len(day.calls) == pytest.approx(10_000, rel=0.05)
+    assert len(day.records) == pytest.approx(10_000, rel=0.05)
     [found] = grouped(day.records, [], kinds=[*EntryKind]).values()
     assert {fate for fate in Fate if found.fates[fate] < 3} == set()
     assert {promise.target_ms for promise in found.promises if promise} == {20_000, 30_000, 60_000}
@@ -313,8 +299,8 @@ def by_prometheus(day: Day) -> Said:
     registry = CollectorRegistry()
     metrics = Metrics(registry, lambda: AcdView(datetime(2026, 3, 3, tzinfo=UTC), True, (), (), ()))
     metrics.directory_changed(day.directory)
-    for record, tenant in day.calls:
-        metrics.observe(m.CallEnded(record, tenant))  # type: ignore[arg-type]
+    for record in day.records:
+        metrics.observe(m.CallEnded(record))
     totals: dict[tuple[str, str, str], dict[str, float]] = {}
     for family in text_string_to_metric_families(generate_latest(registry).decode()):
         for sample in family.samples:
