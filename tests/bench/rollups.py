@@ -107,13 +107,24 @@ def in_sqlite(path: Path) -> None:
             return value.replace(tzinfo=None).isoformat(" ", "microseconds")
         return "[]" if isinstance(value, list) else value
 
-    with sqlite3.connect(path) as connection:
-        places = ", ".join("?" * len(COLUMNS))
-        names = ", ".join(f'"{name}"' for name in COLUMNS)
-        connection.executemany(
-            f"INSERT INTO records ({names}) VALUES ({places})",  # noqa: S608  ours
-            (tuple(map(plain, row)) for row in calls()),
-        )
+    connection = sqlite3.connect(path, isolation_level=None)
+    # Nothing is to be kept here but what comes out of it.
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -500000"):
+        connection.execute(f"PRAGMA {pragma}")
+    indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'records'")
+    again = [(name, sql) for name, sql in indexes if sql]
+    connection.execute("BEGIN")
+    for name, _ in again:
+        connection.execute(f"DROP INDEX {name}")
+    places = ", ".join("?" * len(COLUMNS))
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    connection.executemany(
+        f"INSERT INTO records ({names}) VALUES ({places})",  # noqa: S608  ours
+        (tuple(map(plain, row)) for row in calls()),
+    )
+    for _, sql in again:
+        connection.execute(sql)
+    connection.execute("COMMIT")
     connection.close()
 
 
