@@ -31,7 +31,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import and_, func, literal_column, or_, select, text, type_coerce, update
+from sqlalchemy import and_, func, or_, select, text, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NULLTYPE
@@ -114,9 +114,7 @@ async def seal(connection: AsyncConnection, before: date, tenant: str | None = N
     await connection.execute(update(rollups).where(*where).values(sealed=True))
 
 
-_CURRENT = and_(
-    rollups.c.cells.is_not(None), rollups.c.made_of == rollups.c.generation, rollups.c.form == literal_column(str(FORM))
-)
+_CURRENT = and_(rollups.c.cells.is_not(None), rollups.c.made_of == rollups.c.generation, rollups.c.form == FORM)
 _GOOD = or_(rollups.c.sealed, func.coalesce(_CURRENT, False))
 
 
