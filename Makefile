@@ -65,7 +65,7 @@ bench-directory: setup ## how long a large directory takes to change, to be aske
 bench-core: setup ## how fast the core decides, what a waiting call costs; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.core
 
-bench-figures: setup ## how long a scrape of 500 towns takes, and what callers feel of it; last line is JSON
+bench-figures: setup ## what a scrape of 500 towns and reports over a million records cost, and what callers feel of it; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.figures
 
 check: lint types imports ## what must hold of the code itself
