@@ -699,6 +699,8 @@ class TestMarked:
     call: CallId
     test: bool
     by: str
+    counted: bool = False
+    """The call has ended: it stands in the counters as what it was then."""
 
 
 @value
@@ -772,10 +774,11 @@ class AgentChanged:
 
 @value
 class CallEnded:
-    """The whole story of a call, for the one canonical log line."""
+    """The whole story of a call: for the one canonical log line, and for whoever counts finished calls."""
 
     record: CallRecord
-    test: bool = False
+    tenant: TenantId
+    """Whose it is counted as, as above; the record says whose it is."""
 
 
 @value

@@ -117,7 +117,7 @@ class Naming:
         else:
             amendment = Amendment(signal.call, self._floor.now, test=signal.test)
             self._amend(signal.call, replace(known, test=signal.test), amendment)
-        self._floor.out.append(m.TestMarked(signal.call, signal.test, signal.by))
+        self._floor.out.append(m.TestMarked(signal.call, signal.test, signal.by, isinstance(known, EndedCall)))
 
     def _amend(self, call: CallId, known: EndedCall, amendment: Amendment) -> None:
         self._floor.note_end(call, known)
