@@ -16,7 +16,8 @@ from grafana_foundation_sdk.models import dashboard as model
 
 import boards
 from dialog_acd.core.model import EntryKind, Trigger
-from dialog_acd.metrics import AGENT_STATES, FAILSAFE_WHYS, OFFER_RESULTS, OTHER
+from dialog_acd.metrics import AGENT_STATES, FAILSAFE_WHYS, OFFER_RESULTS
+from dialog_acd.tallies import OTHER, OUTCOMES
 from rig.prometheus import DASHBOARDS, filled, panels, questions
 from rig.root import RigError
 
@@ -119,9 +120,16 @@ def test_nothing_is_divided_by_what_may_be_nothing() -> None:
             assert re.search(r"> 0\)$", divisor) or divisor == "process_max_fds", (question, divisor)
 
 
-def divisors(expr: str) -> Iterator[str]:
+def test_nothing_is_taken_from_what_may_not_be_there() -> None:
+    """``a - b`` is nothing where ``b`` has no series; only a distance wants both."""
+    for question in questions():
+        for taken in divisors(question.expr, " - "):
+            assert " or 0 * " in taken or "acd_target_share" in taken, (question, taken)
+
+
+def divisors(expr: str, sign_of: str = " / ") -> Iterator[str]:
     """What stands behind each stroke: a whole bracket, or a name."""
-    for stroke in re.finditer(r" / (?:on \([^)]*\) )?", expr):
+    for stroke in re.finditer(sign_of + r"(?:on \([^)]*\) )?", expr):
         rest = expr[stroke.end() :]
         if not rest.startswith("("):
             yield re.split(r"[^\w]", rest)[0]
@@ -136,6 +144,7 @@ def divisors(expr: str) -> Iterator[str]:
 
 def test_a_divisor_without_its_guard_would_be_seen() -> None:
     assert list(divisors("a / (sum (b) > 0) + c / on (x) (d)")) == ["(sum (b) > 0)", "(d)"]
+    assert list(divisors("a - (b or 0 * a)", " - ")) == ["(b or 0 * a)"]
     assert list(divisors("a / process_max_fds and b")) == ["process_max_fds"]
 
 
@@ -143,6 +152,7 @@ def test_every_word_has_its_german_one() -> None:
     assert set(boards.KINDS) == {kind.value for kind in EntryKind}
     assert set(boards.TRIGGERS) == {trigger.value for trigger in Trigger}
     assert set(boards.STATES) == set(AGENT_STATES)
+    assert set(boards.OUTCOMES) == set(OUTCOMES)
     assert set(boards.OFFERS) == set(OFFER_RESULTS)
     assert set(boards.FAILSAFE_WHYS) == {*FAILSAFE_WHYS, OTHER}
     chosen = [v for v in BOARDS["acd-jetzt.json"]["templating"]["list"] if v["name"] == "kind"]

@@ -170,6 +170,15 @@ def share(numerator: str, denominator: str) -> str:
     return f"{numerator} / ({denominator} > 0)"
 
 
+def less(counted: str, taken: str) -> str:
+    """What is left, also where there is no series of what is taken (a town that no partner helps)."""
+    return f"({counted} - {or_zero(taken, counted)})"
+
+
+def or_zero(counted: str, beside: str) -> str:
+    return f"({counted} or 0 * {beside})"
+
+
 def service_level(by: str, window: str) -> str:
     """Strict: answered in time, by ours or by a partner, of all offered."""
     return share(total(by, window, *IN_TIME), total(by, window, *OFFERED))
@@ -199,7 +208,7 @@ VARIANTS = {
     "strict": ("strikt (Vertrag)", service_level),
     "late": (
         "ohne Frühabbrecher",
-        lambda by, w: share(total(by, w, *IN_TIME), f"({total(by, w, *OFFERED)} - {total(by, w, *ABANDONED_IN_TIME)})"),
+        lambda by, w: share(total(by, w, *IN_TIME), less(total(by, w, *OFFERED), total(by, w, *ABANDONED_IN_TIME))),
     ),
     "served": ("der Angenommenen", lambda by, w: share(total(by, w, *IN_TIME), total(by, w, *ANSWERED))),
     "positive": (
@@ -237,6 +246,11 @@ def quantile(q: float, result: str, window: str) -> str:
 def mean_wait(result: str, window: str) -> str:
     series = f'{{{CHOSEN},result="{result}"}}[{window}]'
     return share(f"sum (increase(acd_wait_seconds_sum{series}))", f"sum (increase(acd_wait_seconds_count{series}))")
+
+
+def predicted(part: str, way: str = ".+") -> str:
+    """Sum (seconds) or count of the errors of what callers were told they would wait, by queue."""
+    return f'sum by (queue) (increase(acd_expected_wait_error_seconds_{part}{{result=~"{way}"}}[{RANGE}]))'
 
 
 def _sum(by: str) -> str:
@@ -759,17 +773,15 @@ def levels() -> build.Dashboard:
         (
             "Annahmequote (eigen)",
             share(
-                f"({total('', RANGE, OURS)} - {total('', RANGE, 'acd_calls_answered_after_overflow_total')})",
-                f"({total('', RANGE, *OFFERED)} - {total('', RANGE, *OVERFLOWED)})",
+                less(total("", RANGE, OURS), total("", RANGE, "acd_calls_answered_after_overflow_total")),
+                less(total("", RANGE, *OFFERED), total("", RANGE, *OVERFLOWED)),
             ),
             SHARE,
             "Zähler: von uns angenommen, ohne zuvor übergelaufene. Nenner: angeboten − übergelaufen.",
         ),
         (
             "Annahmequote bereinigt",
-            share(
-                total("", RANGE, *ANSWERED), f"({total('', RANGE, *OFFERED)} - {total('', RANGE, *ABANDONED_SHORT)})"
-            ),
+            share(total("", RANGE, *ANSWERED), less(total("", RANGE, *OFFERED), total("", RANGE, *ABANDONED_SHORT))),
             SHARE,
             "Zähler: angenommen. Nenner: angeboten − Kurzabbrecher (bis 5 s), deren Zahl daneben steht.",
         ),
@@ -787,7 +799,7 @@ def levels() -> build.Dashboard:
         ),
         (
             "Überlaufquote",
-            share(total("", RANGE, *OVERFLOWED), total("", RANGE, *OFFERED)),
+            share(or_zero(total("", RANGE, *OVERFLOWED), total("", RANGE, *OFFERED)), total("", RANGE, *OFFERED)),
             SHARE,
             "Zähler: an einen Partner gegeben, wer auch immer annahm. Nenner: angeboten.",
         ),
@@ -969,15 +981,17 @@ def levels() -> build.Dashboard:
     )
     made.with_panel(
         show(
-            rows("queue", "Warteschlange", {"A": "Zu kurz vorausgesagt", "B": "Zu lang vorausgesagt"}),
+            rows("queue", "Warteschlange", {"A": "Mittlerer Fehler", "B": "Zu kurz vorausgesagt"}),
             "Wie gut die Wartezeit vorausgesagt wurde",
-            "Gewählter Zeitraum. Mittlerer Betrag von (vorausgesagt − gewartet): Summe / Anzahl, getrennt danach, ob "
-            "länger oder kürzer gewartet wurde als vorausgesagt.",
+            "Gewählter Zeitraum. Mittlerer Fehler: Summe der Beträge von (vorausgesagt − gewartet) / Anzahl der "
+            "Voraussagen. Zu kurz vorausgesagt: Anrufer, die länger warteten als vorausgesagt / Anzahl.",
             (8, 8),
-            cells(_missed_by("longer")),
-            cells(_missed_by("shorter")),
-            unit=SECONDS,
-            decimals=1,
+            cells(of_queues(share(predicted("sum"), predicted("count")))),
+            cells(of_queues(share(predicted("count", "longer"), predicted("count")))),
+            overrides=[
+                ("byName", "Mittlerer Fehler", {"unit": SECONDS, "decimals": 1}),
+                ("byName", "Zu kurz vorausgesagt", {"unit": SHARE, "decimals": 0}),
+            ],
         )
     )
     return made
@@ -991,12 +1005,6 @@ WAITED = f"sum by (result) (increase(acd_wait_seconds_sum{{{CHOSEN}}}[{RANGE}]))
 
 def _quantiles(q: float) -> str:
     return f"histogram_quantile({q:g}, sum by (le, result) (increase(acd_wait_seconds_bucket{{{CHOSEN}}}[{RANGE}])))"
-
-
-def _missed_by(way: str) -> str:
-    name = "acd_expected_wait_error_seconds"
-    parts = [f'sum by (queue) (increase({name}_{part}{{result="{way}"}}[{RANGE}]))' for part in ("sum", "count")]
-    return of_queues(share(*parts))
 
 
 def system() -> build.Dashboard:
