@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: dashboards onboarding-demo bench-core bench-directory help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-e2e check format lint types imports clean
+.PHONY: dashboards plots onboarding-demo bench-core bench-directory help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-e2e check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench-core: setup ## how fast the core decides, what a waiting call costs; last 
 
 dashboards: setup ## write docker/grafana/dashboards/*.json anew from docker/grafana/boards.py
 	@$(BIN)/python docker/grafana/boards.py
+
+plots: tools ## some minutes of calls, and the dashboards drawn from what a real Prometheus says of them
+	@$(RIG) plots
 
 check: lint types imports ## what must hold of the code itself
 

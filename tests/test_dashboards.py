@@ -15,6 +15,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as model
 
 import boards
+from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.model import EntryKind, Trigger
 from dialog_acd.metrics import AGENT_STATES, FAILSAFE_WHYS, OFFER_RESULTS
 from dialog_acd.tallies import OTHER, OUTCOMES
@@ -155,6 +156,7 @@ def test_every_word_has_its_german_one() -> None:
     assert set(boards.OUTCOMES) == set(OUTCOMES)
     assert set(boards.OFFERS) == set(OFFER_RESULTS)
     assert set(boards.FAILSAFE_WHYS) == {*FAILSAFE_WHYS, OTHER}
+    assert set(boards.CALL_STATES) == {state.value for state in CallState} - {CallState.ENDED.value}
     chosen = [v for v in BOARDS["acd-jetzt.json"]["templating"]["list"] if v["name"] == "kind"]
     assert {pair.split(" : ")[1] for pair in chosen[0]["query"].split(", ")} == set(boards.KINDS)
 

@@ -64,7 +64,7 @@ TAG = "dialog-acd"
 NO_DATA = "keine Daten"
 
 BLUE, VERMILION, ORANGE, SKY = "#0072B2", "#D55E00", "#E69F00", "#56B4E9"
-GREEN, PURPLE, YELLOW, GREY = "#009E73", "#CC79A7", "#F0E442", "#8C8C8C"
+GREEN, PURPLE, YELLOW, GREY, INK = "#009E73", "#CC79A7", "#F0E442", "#8C8C8C", "#2F3A45"
 KEPT, MISSED = BLUE, VERMILION
 
 KINDS = {
@@ -75,6 +75,8 @@ KINDS = {
     "internal": "intern",
     "catch-all": "unbekannte Nummer",
 }
+NOT_OF_CITIZENS = {"internal"}
+"""Chosen by hand only: the staff's own line is in no figure of the citizens."""
 KIND_COLOURS = (VERMILION, BLUE, GREEN, PURPLE, GREY, YELLOW)
 TRIGGERS = {
     "all-busy": "alle im Gespräch",
@@ -123,6 +125,19 @@ OUTCOMES = {
     "closed-callback": "außerhalb der Zeiten, Rückruf zugesagt",
     "refused": "abgewiesen",
 }
+CALL_STATES = {
+    "arrived": "angekommen",
+    "waiting": "wartet",
+    "offered": "wird angeboten",
+    "returning": "kehrt zurück",
+    "connected": "im Gespräch",
+    "diverting": "klingelt beim Partner",
+    "diverted": "beim Partner",
+    "failsafe": "im Notweg",
+    "released": "hört die letzte Ansage",
+}
+CALL_COLOURS = (GREY, VERMILION, YELLOW, PURPLE, GREEN, ORANGE, SKY, INK, BLUE)
+QUESTIONS = {"answered": "beantwortet", "timed-out": "zu spät", "failed": "gescheitert", "broken": "unverständlich"}
 OFFERS = {
     "answered": "angenommen",
     "no-answer": "nicht abgenommen",
@@ -143,6 +158,7 @@ FAILSAFE_WHYS = {
 
 # ---------------------------------------------------------------- what is asked
 
+TOWNS = "label_values(acd_calls_offered_total, tenant)"
 RANGE, STEP, RATE = "$__range", "$__interval", "$__rate_interval"
 PLACE = "tenant, queue, kind"
 CHOSEN = 'tenant=~"$tenant",kind=~"$kind"'
@@ -196,6 +212,11 @@ def distance(by: str, window: str, level: str | None = None) -> str:
     return f"round({level or service_level(by, window)} - on ({by}) ({target(by, window)}), 0.000001)"
 
 
+def points(by: str, window: str) -> str:
+    """The same in percentage points."""
+    return f"100 * {distance(by, window)}"
+
+
 def kept(by: str, window: str) -> str:
     return f"{service_level(by, window)} and on ({by}) {distance(by, window)} >= 0"
 
@@ -229,9 +250,18 @@ def promised_wait() -> str:
     return f"min by (queue) (acd_target_seconds{{{CHOSEN}}})"
 
 
+def grown_or_new(counter: str, window: str) -> str:
+    """The increase; of a series that was not there a window ago, all it has counted.
+
+    Calls go the failsafe path while the service is away, and are counted before it is first read again: a window that
+    is shorter than the outage would see the counter come with its count, and no increase.
+    """
+    return f"({counter} unless {counter} offset {window}) or increase({counter}[{window}])"
+
+
 def or_none(counted: str, label: str) -> str:
     """Only what happened; where nothing did, one bar of 0 that says so, for nothing is not the same as no data."""
-    return f'{counted} > 0 or on () label_replace(sum ({counted}), "{label}", "keine", "", "") == 0'
+    return f'sort_desc({counted} > 0 or on () label_replace(sum ({counted}), "{label}", "keine", "", "") == 0)'
 
 
 def quantile(q: float, result: str, window: str) -> str:
@@ -286,7 +316,7 @@ P = TypeVar("P", bound=Shown)
 Override = tuple[str, str, dict[str, object]]
 """Which fields (matcher and its argument), and their properties by the names Grafana has for them."""
 
-SHARE, SECONDS, COUNT = "percentunit", "suffix: s", "none"
+SHARE, POINTS, SECONDS, COUNT = "percentunit", "suffix: %-Punkte", "suffix: s", "none"
 
 
 def now(expr: str, legend: str = "") -> prometheus.Dataquery:
@@ -355,7 +385,7 @@ def tile(*, big: int = 0, tiles: bool = False) -> stat.Panel:
         .color_mode(m_common.BigValueColorMode.BACKGROUND_SOLID)
         .text_mode(m_common.BigValueTextMode.VALUE_AND_NAME if tiles else m_common.BigValueTextMode.AUTO)
         .justify_mode(m_common.BigValueJustifyMode.CENTER)
-        .color_scheme(build.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color("#2F3A45"))
+        .color_scheme(build.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(INK))
         .text(text)
     )
 
@@ -421,7 +451,7 @@ def cells(expr: str) -> prometheus.Dataquery:
 
 
 DISTANCE_CELL: dict[str, object] = {
-    "unit": SHARE,
+    "unit": "none",
     "decimals": 1,
     "custom.cellOptions": {"type": "color-background", "mode": "basic"},
     "thresholds": _thresholds((None, MISSED), (0, KEPT)),
@@ -431,6 +461,7 @@ DISTANCE_CELL: dict[str, object] = {
 
 def half_hours(scheme: str, *, centred: float | None = None) -> heatmap.Panel:
     """Towns down, half hours across. Beyond a month Grafana takes longer steps, and the questions go along."""
+    scale = m_heatmap.HeatmapColorScale.EXPONENTIAL if centred is None else m_heatmap.HeatmapColorScale.LINEAR
     colour = (
         heatmap.HeatmapColorOptions()
         .mode(m_heatmap.HeatmapColorMode.SCHEME)
@@ -438,7 +469,7 @@ def half_hours(scheme: str, *, centred: float | None = None) -> heatmap.Panel:
         .steps(64)
         .exponent(0.5)
         .fill("dark-blue")
-        .scale(m_heatmap.HeatmapColorScale.EXPONENTIAL)
+        .scale(scale)
         .reverse(False)
     )
     if centred is not None:
@@ -514,29 +545,31 @@ def board(
                 .tags([])
             )
     if chosen:
-        everything = model.VariableOption(selected=True, text=["Alle"], value=["$__all"])
+        towns = model.VariableOption(selected=True, text=["Alle"], value=["$__all"])
+        citizens = [kind for kind in KINDS if kind not in NOT_OF_CITIZENS]
+        kinds = model.VariableOption(selected=True, text=[KINDS[kind] for kind in citizens], value=list(citizens))
         made.with_variable(
             build.QueryVariable("tenant")
             .label("Stadt")
             .description("Der Mandant, dem der Anruf gehört; unassigned: noch keiner Stadt zugeordnet.")
-            .query("label_values(acd_calls_offered_total, tenant)")
+            .query({"qryType": 1, "query": TOWNS, "refId": "PrometheusVariableQueryEditor-VariableQuery"})
             .datasource(SOURCE)
             .refresh(model.VariableRefresh.ON_DASHBOARD_LOAD)
             .sort(model.VariableSort.ALPHABETICAL_ASC)
             .multi(True)
             .include_all(True)
             .all_value(".+")
-            .current(everything)
+            .current(towns)
         )
         made.with_variable(
             build.CustomVariable("kind")
             .label("Art")
-            .description("Warum es die gewählte Nummer gibt.")
+            .description("Warum es die angerufene Nummer gibt. Interne zählen nicht zu den Zahlen der Bürger.")
             .values(", ".join(f"{text} : {kind}" for kind, text in KINDS.items()))
             .multi(True)
             .include_all(True)
             .all_value(".+")
-            .current(everything)
+            .current(kinds)
         )
     return made
 
@@ -619,6 +652,8 @@ def wall() -> build.Dashboard:
                 decimals=1,
                 overrides=[painted("A", KEPT), painted("B", MISSED)],
             )
+            .time_from("now/d")
+            .hide_time_override(True)
         )
         .with_panel(
             show(
@@ -669,6 +704,8 @@ def wall() -> build.Dashboard:
                 decimals=0,
                 overrides=[painted("A", KEPT, **town), painted("B", MISSED, **town)],
             )
+            .time_from("now/d")
+            .hide_time_override(True)
         )
         .with_panel(
             show(
@@ -690,7 +727,7 @@ def wall() -> build.Dashboard:
                 line("max (acd_agents_needed)", "gebraucht"),
                 overrides=[
                     *worded(STATES, STATE_COLOURS),
-                    painted("B", "#FFFFFF", **DASHED, **{"custom.stacking": {"mode": "none"}, "custom.fillOpacity": 0}),
+                    painted("B", "text", **DASHED, **{"custom.stacking": {"mode": "none"}, "custom.fillOpacity": 0}),
                 ],
             ).time_from("3h")
         )
@@ -703,6 +740,8 @@ def wall() -> build.Dashboard:
                 now(or_none(total("trigger", RANGE, *OVERFLOWED), "trigger"), "{{trigger}}"),
                 overrides=worded(TRIGGERS),
             )
+            .time_from("now/d")
+            .hide_time_override(True)
         )
     )
 
@@ -823,7 +862,7 @@ def levels() -> build.Dashboard:
         )
 
     made.with_row(build.Row("Je Stadt: Tag, Woche, Monat"))
-    columns = {"A": "Angeboten", "B": "Angenommen", "C": "Servicelevel", "D": "Ziel", "E": "Abstand"}
+    columns = {"A": "Angeboten", "B": "Angenommen", "C": "Servicelevel", "D": "Ziel", "E": "Abstand, %-Punkte"}
     for title, since in (("Heute", "now/d"), ("Diese Woche", "now/w"), ("Dieser Monat", "now/M")):
         made.with_panel(
             show(
@@ -836,10 +875,10 @@ def levels() -> build.Dashboard:
                 cells(total("tenant", RANGE, *ANSWERED)),
                 cells(service_level("tenant", RANGE)),
                 cells(target("tenant", RANGE)),
-                cells(distance("tenant", RANGE)),
+                cells(points("tenant", RANGE)),
                 overrides=[
                     ("byRegexp", "Servicelevel|Ziel", {"unit": SHARE, "decimals": 1}),
-                    ("byName", "Abstand", DISTANCE_CELL),
+                    ("byName", "Abstand, %-Punkte", DISTANCE_CELL),
                     ("byName", "Stadt", {"links": [{"title": "Nur diese Stadt", "url": TOWN_CELL_LINK}]}),
                 ],
             ).time_from(since)
@@ -848,14 +887,14 @@ def levels() -> build.Dashboard:
     made.with_row(build.Row("Jede halbe Stunde"))
     made.with_panel(
         show(
-            half_hours("PuOr", centred=0.25),
+            half_hours("PuOr", centred=25),
             "Abstand vom Ziel je halbe Stunde",
             f"Servicelevel strikt − Ziel in Prozentpunkten, der Anrufe, die in der halben Stunde endeten. {STRICT} "
             f"{TARGET} Violett: über dem Ziel, orange: darunter, von ±25 Punkten an voll; leer: niemand rief an.",
             (24, 10),
-            line(distance("tenant", STEP), "{{tenant}}"),
-            unit=SHARE,
-            decimals=1,
+            line(points("tenant", STEP), "{{tenant}}"),
+            unit=POINTS,
+            decimals=0,
         )
     )
     made.with_panel(
@@ -1087,7 +1126,7 @@ def system() -> build.Dashboard:
         (
             "Anrufe im Notweg",
             "Anrufe, mit denen Asterisk allein weiterging, nach dem Grund, je Zeitschritt.",
-            f"sum by (why) (increase(acd_failsafe_entered_total[{RATE}]))",
+            f"sum by (why) ({grown_or_new('acd_failsafe_entered_total', RATE)})",
             "{{why}}",
             FAILSAFE_WHYS,
         ),
@@ -1096,7 +1135,7 @@ def system() -> build.Dashboard:
             "AGI-Fragen in der Sekunde, nach ihrem Ausgang.",
             f"sum by (result) (rate(acd_agi_questions_total[{RATE}]))",
             "{{result}}",
-            {},
+            QUESTIONS,
         ),
         (
             "Angebote an Agenten",
@@ -1145,6 +1184,7 @@ def system() -> build.Dashboard:
             "Anrufe, die noch nicht beendet sind, nach Zustand; ohne Testanrufe.",
             (8, 8),
             line("sum by (state) (acd_calls_live)", "{{state}}"),
+            overrides=worded(CALL_STATES, CALL_COLOURS),
         )
     )
 
@@ -1190,7 +1230,7 @@ def system() -> build.Dashboard:
             lines().min(0),
             "Schreiben in die Datenbank",
             "Eine Transaktion mit Datensätzen; Median und P99 aus den Stufen geschätzt, Mittel = Summe / Anzahl.",
-            (8, 8),
+            (6, 8),
             line(_quick("acd_database_write_seconds", 0.5), "Median"),
             line(_quick("acd_database_write_seconds", 0.99), "P99"),
             line(_mean("acd_database_write_seconds"), "Mittel"),
@@ -1203,7 +1243,7 @@ def system() -> build.Dashboard:
             lines().min(0),
             "Datensätze",
             "Im Journal: noch nicht in der Datenbank. Geschrieben und Fehlversuche: je Zeitschritt.",
-            (8, 8),
+            (6, 8),
             line("sum (acd_spool_depth)", "im Journal"),
             line(f"sum (increase(acd_records_written_total[{RATE}]))", "geschrieben"),
             line(f"sum (increase(acd_database_write_failures_total[{RATE}]))", "Fehlversuche"),
@@ -1215,7 +1255,7 @@ def system() -> build.Dashboard:
             lines().min(0),
             "Prozess",
             "Rechenzeit in Kernen (1 = ein Kern voll) und offene Dateien im Verhältnis zu den erlaubten.",
-            (8, 8),
+            (6, 8),
             line(
                 f"max by (instance) (rate(process_cpu_seconds_total[{RATE}]) and on (job, instance) acd_inbox_depth)",
                 "Rechenzeit",
@@ -1233,7 +1273,7 @@ def system() -> build.Dashboard:
             lines().min(0),
             "Speicher",
             "Arbeitsspeicher des Dienstes.",
-            (8, 8),
+            (6, 8),
             line("max by (instance) (process_resident_memory_bytes and on (job, instance) acd_inbox_depth)", "belegt"),
             unit="bytes",
             decimals=0,
