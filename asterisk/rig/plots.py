@@ -189,7 +189,7 @@ class Drawing:
             left + 3 * gap_x,
             bottom + height - gap_y - title * 0.62,
             panel["title"],
-            fontsize=min(9.5, 76 * width * wide / 6 / len(panel["title"]) * 1.9),
+            fontsize=min(9.5, 9.5 * width * wide / (0.09 * len(panel["title"]))),
             va="center",
             weight="bold",
         )
@@ -422,9 +422,8 @@ def _clock(moments: Iterable[float]) -> Any:
 
 def _scale(axes: Axes, panel: Mapping[str, Any]) -> None:
     """A time each half minute, or where there is less room each minute."""
-    axes.xaxis.set_major_locator(
-        dates.SecondLocator(bysecond=(0,) if panel["gridPos"]["w"] < 8 else (0, 30), tz=BERLIN)
-    )  # type: ignore[no-untyped-call]
+    seconds = (0,) if panel["gridPos"]["w"] < 8 else (0, 30)
+    axes.xaxis.set_major_locator(dates.SecondLocator(seconds, tz=BERLIN))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S", tz=BERLIN))  # type: ignore[no-untyped-call]
 
 
