@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: dashboards plots onboarding-demo bench-core bench-directory help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-e2e check format lint types imports clean
+.PHONY: dashboards plots onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-e2e check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ dashboards: setup ## write docker/grafana/dashboards/*.json anew from docker/gra
 
 plots: tools ## some minutes of calls, and the dashboards drawn from what a real Prometheus says of them
 	@$(RIG) plots
+
+bench-figures: setup ## how long a scrape of 500 towns takes, and what callers feel of it; last line is JSON
+	@PYTHONPATH=tests $(BIN)/python -m bench.figures
 
 check: lint types imports ## what must hold of the code itself
 

@@ -14,11 +14,11 @@ nothing in a series that appears with its first 1, and the first call of the day
 What is counted of a call by tenant, queue and kind is counted when it is over, by the definitions of the reports
 (``tallies.py``).
 
-What is counted cannot be counted otherwise later, and the town of a call to a number that several towns share is named
-when the call is over, as a rule. Such calls stay with the tenant ``unassigned`` in the counters of calls, whoever got
-them; ``acd_calls_moved_to_total`` and ``acd_calls_moved_from_total`` count at each town the calls it got by a naming
-and those it lost by one, so that the two together correct any sum over a longer time. What is billed is counted from
-records, never from here.
+What is counted cannot be counted otherwise later, and the town of a call to a number that several towns share may be
+named when the call is over. Such calls stay with the tenant ``unassigned`` in the counters of calls, whoever got them;
+``acd_calls_moved_to_total`` and ``acd_calls_moved_from_total`` count at each town the calls it got by a naming after
+their end and those it lost by one, so that the two together correct any sum over a longer time. What is billed is
+counted from records, never from here.
 
 Test calls are in ``acd_test_calls_total`` and in nothing else about finished calls. Who is marked as one after the end
 has been counted like everybody; ``acd_calls_marked_test_total`` says how many those are.
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.calendars import Calendar
     from dialog_acd.core.directory import Directory, Period
-    from dialog_acd.core.model import CalendarId, QueueId, Target
+    from dialog_acd.core.model import CalendarId, Entry, QueueId, Target, TenantId
     from dialog_acd.core.records import CallRecord
     from dialog_acd.core.view import AcdView, AgentView, QueueView
 
@@ -77,6 +77,8 @@ AGENT_STATES = (
     *(f"phone-{phone.value}" for phone in PhoneState if phone is not PhoneState.REACHABLE),
 )
 """Every word ``AgentView.state`` can say."""
+FEW_LINES = 20
+"""At once, of those of which each is reckoned for itself."""
 LEAST_PEOPLE = 5
 """Smaller groups are not shown, nor can they be reckoned from those that are."""
 
@@ -172,10 +174,14 @@ class Metrics(Collector):
             "acd_calls_ended_total", "Finished calls by the outcome in their record.", ("result", "reason")
         )
         self._moved_to = counter(
-            "acd_calls_moved_to_total", "Calls a town got because somebody named it, or unassigned again.", ("tenant",)
+            "acd_calls_moved_to_total",
+            "Finished calls a town got because somebody named it, or unassigned again.",
+            ("tenant",),
         )
         self._moved_from = counter(
-            "acd_calls_moved_from_total", "Calls a town, or unassigned, lost because another was named.", ("tenant",)
+            "acd_calls_moved_from_total",
+            "Finished calls a town, or unassigned, lost because another was named.",
+            ("tenant",),
         )
         self._tests = counter("acd_test_calls_total", "Finished test calls; in no other counter of them.", ("result",))
         self._marked = counter(
@@ -231,11 +237,10 @@ class Metrics(Collector):
         for entry in directory.entries:
             ladder = directory.queue[entry.queue].ladder
             rungs = (rung for rung in ladder if rung.action is Action.PARTNER and is_for(rung, entry.kind))
-            ways = ((rung.trigger.value, rung.target) for rung in rungs)
-            tenant = UNASSIGNED if entry.candidates else entry.tenant
-            self._tallies.begin(tenant, entry.queue, entry.kind, ways)
-        shared = (entry for entry in directory.entries if entry.candidates)
-        for town in {town for entry in shared for town in (*entry.candidates, UNASSIGNED)}:
+            ways = [(rung.trigger.value, rung.target) for rung in rungs]
+            for tenant in _towns(entry):
+                self._tallies.begin(tenant, entry.queue, entry.kind, ways)
+        for town in {town for entry in directory.entries if entry.candidates for town in _towns(entry)}:
             self._moved_to.labels(town)
             self._moved_from.labels(town)
         for queue in directory.queues:
@@ -267,7 +272,7 @@ class Metrics(Collector):
                 self._ignored.labels(signal if signal in SIGNALS else OTHER).inc()
             case m.PictureDiffered():
                 self._differences.inc()
-            case m.CallAssigned(before=before, tenant=tenant):
+            case m.CallAssigned(before=before, tenant=tenant, counted=True):
                 self._moved_from.labels(before).inc()
                 self._moved_to.labels(tenant).inc()
             case m.TestMarked(test=True, counted=True):
@@ -284,7 +289,7 @@ class Metrics(Collector):
         if outcome is Result.FAILSAFE:
             reason = _failsafe_why(reason)
         self._ended.labels(outcome.value, reason).inc()
-        self._tallies.count(record, ended.tenant, () if self._directory is None else self._directory.partner)
+        self._tallies.count(record, () if self._directory is None else self._directory.partner)
         self._load.add(record)
 
     # -- the scrape
@@ -344,12 +349,14 @@ class Metrics(Collector):
             "Wait to be expected by who joins the queue now, on average.",
             "gauge",
             expected,
+            at_once=FEW_LINES,
         )
         yield Written(
             "acd_queue_unattended",
             "1 while a number of the queue is served at this hour and nobody who could answer is signed in.",
             "gauge",
             unattended,
+            at_once=FEW_LINES,
         )
         yield GaugeMetricFamily(
             "acd_agents_needed",
@@ -547,16 +554,21 @@ class _Hours:
         return known[0]
 
 
+def _towns(entry: Entry) -> tuple[TenantId, ...]:
+    """Whose its calls may be."""
+    return (*entry.candidates, UNASSIGNED) if entry.candidates else (entry.tenant,)
+
+
 def _targets(directory: Directory, now: datetime) -> Iterator[tuple[str, Target]]:
     """What is promised at this moment to callers of each place; where numbers of one place differ, the most."""
     found: dict[str, Target] = {}
     for entry in directory.entries:
-        tenant = UNASSIGNED if entry.candidates else entry.tenant
-        place = f"{label('kind', entry.kind.value)},{label('queue', entry.queue)},{label('tenant', tenant)}"
         target = directory.target(entry, directory.queue[entry.queue], now)
-        known = found.get(place)
-        if known is None or (target.share, -target.within) > (known.share, -known.within):
-            found[place] = target
+        for tenant in _towns(entry):
+            place = f"{label('kind', entry.kind.value)},{label('queue', entry.queue)},{label('tenant', tenant)}"
+            known = found.get(place)
+            if known is None or (target.share, -target.within) > (known.share, -known.within):
+                found[place] = target
     yield from found.items()
 
 

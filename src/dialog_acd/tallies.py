@@ -201,15 +201,12 @@ class Tallies:
             place.way(OTHER, OTHER)
         return place
 
-    def count(self, record: CallRecord, tenant: TenantId, partners: Container[str]) -> None:
-        """A call is over. ``tenant``: whose it is counted as.
-
-        A partner who is none of ``partners`` is not known any more, and counts as ``OTHER``.
-        """
+    def count(self, record: CallRecord, partners: Container[str]) -> None:
+        """A call is over. A partner who is none of ``partners`` is not known any more, and counts as ``OTHER``."""
         figures = Figures()
         figures.add(record, None if record.target_ms is None else timedelta(milliseconds=record.target_ms))
         found = finished(record, figures)
-        place = self._at(tenant, record.queue, record.kind)
+        place = self._at(record.tenant, record.queue, record.kind)
         numbers = place.numbers
         for at, (_, _, what) in enumerate(_COUNTERS):
             numbers[at] += what(figures)
@@ -311,16 +308,18 @@ def label(name: str, text: str) -> str:
 class Written(Metric):
     """A family whose lines are written only when they are read; and bit by bit, for whoever has other things to do."""
 
-    def __init__(self, name: str, text: str, kind: str, lines: Callable[[], Iterator[str]]) -> None:
-        """``lines``: begin to write. Each ends with a line feed."""
+    def __init__(
+        self, name: str, text: str, kind: str, lines: Callable[[], Iterator[str]], *, at_once: int = LINES_AT_ONCE
+    ) -> None:
+        """``lines``: begin to write. Each ends with a line feed. ``at_once``: as many are quickly written."""
         super().__init__(name.removesuffix("_total") if kind == "counter" else name, text, kind)
-        self._written_as, self._lines = name, lines
+        self._written_as, self._lines, self._at_once = name, lines, at_once
 
     def pieces(self) -> Iterator[str]:
-        """The family in Prometheus' text format (0.0.4), at most ``LINES_AT_ONCE`` lines at a time."""
+        """The family in Prometheus' text format (0.0.4), at most ``at_once`` lines at a time."""
         name, lines = self._written_as, self._lines()
         yield f"# HELP {name} {self.documentation}\n# TYPE {name} {self.type}\n"
-        while piece := "".join(islice(lines, LINES_AT_ONCE)):
+        while piece := "".join(islice(lines, self._at_once)):
             yield piece
 
     @property

@@ -568,8 +568,8 @@ Order = (
 
 # ---------------------------------------------------------------- notices
 #
-# ``tenant`` is whose the call is counted as while it happens: what has been counted cannot be counted otherwise when a
-# town is named, so the calls of a shared number stay ``UNASSIGNED`` in these, and ``CallAssigned`` tells who got them.
+# ``tenant`` is whose the call is while it happens: the calls of a shared number stay ``UNASSIGNED`` in these, and
+# ``CallAssigned`` tells who got them.
 # ``test``: known at the door as a test call, to be counted apart.
 
 
@@ -690,6 +690,8 @@ class CallAssigned:
     by: str
     agent: AgentId | None = None
     test: bool = False
+    counted: bool = False
+    """The call has ended: it stands in the counters as what it was then."""
 
 
 @value
@@ -777,8 +779,6 @@ class CallEnded:
     """The whole story of a call: for the one canonical log line, and for whoever counts finished calls."""
 
     record: CallRecord
-    tenant: TenantId
-    """Whose it is counted as, as above; the record says whose it is."""
 
 
 @value

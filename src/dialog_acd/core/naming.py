@@ -97,7 +97,8 @@ class Naming:
             self._floor.remember(known)
         else:
             self._amend(call, replace(known, town=tenant), Amendment(call, self._floor.now, tenant=tenant))
-        self._floor.out.append(m.CallAssigned(call, before, tenant, by, agent, known.test))
+        ended = isinstance(known, EndedCall)
+        self._floor.out.append(m.CallAssigned(call, before, tenant, by, agent, known.test, ended))
         return None
 
     def on_call_marked(self, signal: m.CallMarked) -> None:

@@ -351,7 +351,7 @@ class Visits:
                     call.id, call.counted_as, record.queue, record.kind, self._floor.now - line.t_in, call.test_at_door
                 )
             )
-        self._floor.out += [m.SaveRecord(record), m.CallEnded(record, call.counted_as)]
+        self._floor.out += [m.SaveRecord(record), m.CallEnded(record)]
 
     def on_taken_by_failsafe(self, signal: m.CallTakenByFailsafe) -> None:
         if signal.call not in self._floor.calls and signal.call not in self._floor.ended:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
@@ -19,8 +20,9 @@ from dialog_acd.api.problems import EngineSilent, NotReady, fails
 from dialog_acd.api.schemas import DependencyOut, LivenessOut, ReadinessOut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
+    from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
 ANSWER_WITHIN = 2.0
@@ -72,18 +74,23 @@ def _look(check: Callable[[], tuple[bool, str]]) -> DependencyOut:
     },
 )
 async def metrics(wiring: Wired) -> Response:
-    # On the loop, in small pieces with everybody's turn in between. A thread would not do: it shares the interpreter
-    # with the loop, and hands it back when it likes, which is five milliseconds later.
-    text = bytearray()
-    for family in wiring.metrics_registry.collect():
+    return StreamingResponse(_written(wiring.metrics_registry), media_type=_PROMETHEUS_TEXT)
+
+
+async def _written(registry: CollectorRegistry) -> AsyncIterator[bytes]:
+    """On the loop, in small pieces with everybody's turn in between, and each sent before the next is made.
+
+    A thread would not do: it shares the interpreter with the loop, and hands it back five milliseconds after it is
+    asked to.
+    """
+    for family in registry.collect():
         if isinstance(family, InPieces):
             for piece in family.pieces():
-                text += piece.encode()
+                yield piece.encode()
                 await asyncio.sleep(0)
         else:
-            text += generate_latest(_One(family))
+            yield generate_latest(_One(family))
             await asyncio.sleep(0)
-    return Response(bytes(text), media_type=_PROMETHEUS_TEXT)
 
 
 @runtime_checkable
