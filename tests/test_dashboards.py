@@ -29,7 +29,7 @@ FILES = {file.name: file.read_text(encoding="utf-8") for file in DASHBOARDS.glob
 BOARDS: Mapping[str, dict[str, Any]] = {name: json.loads(text) for name, text in FILES.items()}
 LABELS = {
     *("tenant", "queue", "kind", "result", "reason", "trigger", "partner", "state", "group", "why", "le"),
-    *("job", "instance", "counted_with"),
+    *("job", "instance", "counted_with", "alertname", "alertstate"),
 }
 PANELS = [pytest.param(panel, id=f"{b['title']}-{panel['title']}") for b in BOARDS.values() for panel in panels(b)]
 
@@ -67,7 +67,7 @@ def test_every_panel_says_what_it_shows_and_where_nothing_is(panel: dict[str, An
     defaults = panel["fieldConfig"]["defaults"]
     assert len(panel["description"]) > 20
     assert panel["description"].endswith((".", "%."))
-    assert defaults["noValue"] == "keine Daten"
+    assert defaults["noValue"] == ("kein Alarm" if panel["title"] == "Alarme" else "keine Daten")
     assert defaults["unit"]
     assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}
     for target in panel["targets"]:

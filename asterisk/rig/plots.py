@@ -4,7 +4,8 @@ No screenshots: Grafana is not run here. Each panel is read from the JSON that G
 as Grafana asks them, and what comes back is drawn at its place, in its colours and with its words. So a panel that is
 empty, mislabelled or unreadable is seen here before it hangs on a wall.
 
-The day is a small one: promises are in seconds, and a step is ten seconds where a dashboard has half an hour.
+The day is a small one: promises are in seconds, and a step is ten seconds where a dashboard has half an hour. What
+half hours look like is drawn from a simulated week (``week.py``).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import re
 import shutil
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -32,10 +34,10 @@ from rig.prometheus import DASHBOARDS, Prometheus, filled, panels
 from rig.root import REPOSITORY
 from rig.sipp import callers, partner_centre
 from rig.stack import Keeper, Stack, directory_for
+from rig.week import simulated_week
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from matplotlib.axes import Axes
 
@@ -49,7 +51,7 @@ WAVES = ((0.0, 40, 0.8), (50.0, 100, 2.0), (110.0, 50, 0.6))
 """Seconds from the start, calls, calls a second: a quiet hour, a rush, a quiet one."""
 RUSH, KILLED, BACK, END = 88.0, 150.0, 164.0, 215.0
 """A wall is looked at in the rush."""
-STEP = 10.0
+STEP, DAY = 10.0, 86400
 COLUMN, ROW = 0.62, 0.40
 """Inches of a cell of the grid."""
 GROUND, PANEL, INK, FAINT = "#F4F5F7", "#FFFFFF", "#22252B", "#6E7480"
@@ -62,31 +64,61 @@ def plots() -> int:
     with alone(RUN_DIR):
         shutil.rmtree(RUN_DIR, ignore_errors=True)
         RUN_DIR.mkdir(parents=True)
+        _week()
         directory = RUN_DIR / "small-day.toml"
-        directory.write_text(_small_day(), encoding="utf-8")
+        directory.write_text(
+            _promising(
+                ("hannover", 8, 0.75, '["waited 14 s: partner oldenburg"]'),
+                ("region", 8, 0.75, '["waited 14 s: partner oldenburg"]'),
+                ("langenhagen", 20, 0.75, "[]"),
+                ("service115", 10, 0.8, '["all busy: partner oldenburg"]'),
+            ),
+            encoding="utf-8",
+        )
         stack = Stack(RUN_DIR / "stack", agents=AGENTS, directory=directory, progress=print)
         with stack, Prometheus(RUN_DIR / "prometheus", stack.api_url.removeprefix("http://")) as prometheus:
             began = _calls(stack)
-            for file in sorted(DASHBOARDS.glob("*.json")):
-                board = json.loads(file.read_text(encoding="utf-8"))
-                picture = PLOTS / f"{file.stem}.png"
-                Drawing(prometheus, board, began, began + (RUSH if board["title"] == "Jetzt" else END)).save(picture)
-                print(f"plots: {picture.relative_to(REPOSITORY)}, {picture.stat().st_size // 1024} kB")
+            for name in ("acd-jetzt", "acd-servicelevel", "acd-system"):
+                until = began + (RUSH if name == "acd-jetzt" else END)
+                what = "aus einem Lauf mit echten SIP-Anrufen; Ziele und Schritte in Sekunden"
+                _draw(name, Drawing(prometheus, began, until, STEP, what))
     return 0
 
 
-def _small_day() -> str:
-    """The directory of the demo with promises of seconds, and with a partner for all but Langenhagen."""
+def _week() -> None:
+    """Half hours need days: those are simulated."""
+    scenario = RUN_DIR / "week.yaml"
+    shutil.copy(Path(__file__).with_name("week.yaml"), scenario)
+    scenario.with_suffix(".toml").write_text(
+        _promising(
+            ("hannover", 30, 0.75, '["waited 60 s: partner oldenburg"]'),
+            ("region", 30, 0.75, '["waited 60 s: partner oldenburg"]'),
+            ("langenhagen", 30, 0.8, "[]"),
+            ("service115", 30, 0.8, '["waited 20 s: partner oldenburg"]'),
+        ),
+        encoding="utf-8",
+    )
+    print("plots: a week is simulated")
+    home = RUN_DIR / "week"
+    since, until = simulated_week(scenario, home / "data")
+    with Prometheus(home, "", rules=None) as prometheus:
+        what = "aus einer simulierten Woche: derselbe Kern, dieselben Zähler"
+        _draw("acd-servicelevel", Drawing(prometheus, since, until, 1800, what), "-week")
+
+
+def _draw(name: str, drawing: Drawing, more: str = "") -> None:
+    picture = PLOTS / f"{name}{more}.png"
+    drawing.save(json.loads((DASHBOARDS / f"{name}.json").read_text(encoding="utf-8")), picture)
+    print(f"plots: {picture.relative_to(REPOSITORY)}, {picture.stat().st_size // 1024} kB")
+
+
+def _promising(*queues: tuple[str, float, float, str]) -> str:
+    """The directory of the demo; of these queues the target in seconds, the share, and the ladder."""
     text = directory_for(AGENTS)
-    for queue, target, share, ladder in (
-        ("hannover", 8, 0.75, '["waited 14 s: partner oldenburg"]'),
-        ("region", 8, 0.75, '["waited 14 s: partner oldenburg"]'),
-        ("langenhagen", 20, 0.75, "[]"),
-        ("service115", 10, 0.8, '["all busy: partner oldenburg"]'),
-    ):
+    for queue, target, share, ladder in queues:
         head, tail = text.split(f'[[queues]]\nid = "{queue}"\n', 1)
-        tail = tail.replace("target = 30", f"target = {target}", 1)
-        tail = tail.replace("target_share = 0.75", f"target_share = {share}\nladder = {ladder}", 1)
+        tail = tail.replace("target = 30", f"target = {target:g}", 1)
+        tail = tail.replace("target_share = 0.75", f"target_share = {share:g}\nladder = {ladder}", 1)
         text = f'{head}[[queues]]\nid = "{queue}"\n{tail}'
     return text
 
@@ -136,27 +168,27 @@ class Line:
 
 
 class Drawing:
-    """One dashboard, its panels at their places."""
+    """A dashboard, its panels at their places."""
 
-    def __init__(self, prometheus: Prometheus, board: Mapping[str, Any], since: float, until: float) -> None:
-        self._prometheus, self._board, self._since, self._until = prometheus, board, since, until
+    def __init__(self, prometheus: Prometheus, since: float, until: float, step: float, what: str) -> None:
+        """Unix times; seconds of ``$__interval``; and in German from what this is."""
+        self._prometheus, self._since, self._until, self._step, self._what = prometheus, since, until, step, what
 
-    def save(self, picture: Path, *, rows: int | None = None) -> None:
+    def save(self, board: Mapping[str, Any], picture: Path) -> None:
         """As PNG of few colours."""
         mpl.rcParams.update({"font.family": "DejaVu Sans", "axes.edgecolor": FAINT, "text.color": INK})
-        shown = list(panels(self._board))
-        titles = [panel for panel in self._board["panels"] if panel["type"] == "row"]
+        shown = list(panels(board))
+        titles = [panel for panel in board["panels"] if panel["type"] == "row"]
         height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in shown)
-        height = min(height, rows or height)
         figure = Figure(figsize=(24 * COLUMN, (height + 1.4) * ROW), facecolor=GROUND, dpi=100)
         top = height + 1.4
-        figure.text(0.006, 1 - 0.62 / top, self._board["title"], fontsize=17, weight="bold", va="center")
-        clock = [f"{datetime.fromtimestamp(at, BERLIN):%H:%M:%S}" for at in (self._since, self._until)]
+        figure.text(0.006, 1 - 0.62 / top, board["title"], fontsize=17, weight="bold", va="center")
+        form = "%H:%M:%S" if self._until - self._since < DAY else "%d.%m.%Y %H:%M"
+        clock = [f"{datetime.fromtimestamp(at, BERLIN):{form}}" for at in (self._since, self._until)]
         figure.text(
             0.994,
             1 - 0.62 / top,
-            f"Plot (kein Bildschirmfoto) der Ausdrücke aller Felder aus einem Lauf mit echten SIP-Anrufen, {clock[0]} "
-            f"bis {clock[1]}; Ziele und Schritte in Sekunden",
+            f"Plot (kein Bildschirmfoto) der Ausdrücke aller Felder, {self._what}; {clock[0]} bis {clock[1]}",
             fontsize=9,
             color=FAINT,
             ha="right",
@@ -211,14 +243,15 @@ class Drawing:
             drawn.text(0.5, 0.5, panel["fieldConfig"]["defaults"]["noValue"], ha="center", va="center", color=FAINT)
 
     def _lines(self, panel: Mapping[str, Any]) -> list[Line]:
-        spans = {"range": self._until - self._since, "interval": STEP, "rate_interval": STEP}
+        since = max(self._since, self._start_of(panel.get("timeFrom", "")))
+        spans = {"range": self._until - since, "interval": self._step, "rate_interval": self._step}
         found = []
         for target in panel["targets"]:
             expr = filled(target["expr"], {"tenant": ".+", "kind": ".+"}, **spans)
             if target["instant"]:
                 series: Series = self._prometheus.moment(expr, self._until)
             else:
-                step = STEP if "$__interval" in target["expr"] or panel["type"] == "heatmap" else 1.0
+                step = self._step if "$__interval" in target["expr"] else 1.0
                 # Whole steps, as Grafana takes them.
                 series = self._prometheus.course(expr, math.ceil(self._since / step) * step, self._until, step)
             for labels, points in series:
@@ -226,6 +259,12 @@ class Drawing:
                 found.append(Line(name, points, _look(panel, name, target["refId"]), labels, target["refId"]))
                 found[-1].name = str(found[-1].look.get("displayName", name))
         return found
+
+    def _start_of(self, span: str) -> float:
+        """Unix time at which the day or the week began, where a panel has its own time; else long ago."""
+        day = datetime.fromtimestamp(self._until, BERLIN).replace(hour=0, minute=0, second=0, microsecond=0)
+        starts = {"now/d": day, "now/w": day - timedelta(days=day.weekday())}
+        return starts[span].timestamp() if span in starts else 0.0
 
 
 def _legend(form: str, labels: Mapping[str, str]) -> str:
@@ -421,10 +460,20 @@ def _clock(moments: Iterable[float]) -> Any:
 
 
 def _scale(axes: Axes, panel: Mapping[str, Any]) -> None:
-    """A time each half minute, or where there is less room each minute."""
-    seconds = (0,) if panel["gridPos"]["w"] < 8 else (0, 30)
+    """A time each half minute, or where there is less room each minute; or each day."""
+    low, high = axes.get_xlim()
+    if high - low > 1:
+        axes.xaxis.set_major_locator(dates.HourLocator(8, tz=BERLIN))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(lambda at, _: _day(at))
+        return
+    seconds = (0,) if panel["gridPos"]["w"] <= 8 else (0, 30)
     axes.xaxis.set_major_locator(dates.SecondLocator(seconds, tz=BERLIN))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S", tz=BERLIN))  # type: ignore[no-untyped-call]
+
+
+def _day(at: float) -> str:
+    day = dates.num2date(at, BERLIN)  # type: ignore[no-untyped-call]
+    return f"{('Mo', 'Di', 'Mi', 'Do', 'Fr', 'Sa', 'So')[day.weekday()]} {day:%d.%m. %H:%M}"
 
 
 def _table(axes: Axes, panel: Mapping[str, Any], found: Sequence[Line]) -> None:
@@ -466,7 +515,7 @@ def _table(axes: Axes, panel: Mapping[str, Any], found: Sequence[Line]) -> None:
                 colour, ink = _step(value, look["thresholds"]["steps"]), "white"
                 axes.add_patch(mpl.patches.Rectangle((left, y - 0.42 * high), right - left, 0.84 * high, color=colour))
             elif kind == "gauge":
-                wide = (right - left) * 0.5
+                wide = (right - left) * 0.4
                 colour = _step(value, look["thresholds"]["steps"])
                 axes.add_patch(mpl.patches.Rectangle((left, y - 0.3 * high), wide, 0.6 * high, color="#ECEEF1"))
                 part = min(1.0, value / look["max"])
@@ -504,7 +553,7 @@ def _heat(axes: Axes, panel: Mapping[str, Any], found: Sequence[Line]) -> None:
         vmin=colour.get("min", 0),
         vmax=colour.get("max"),
         edgecolors="white",
-        linewidth=0.6,
+        linewidth=0.6 if grid.shape[1] < 60 else 0,
     )
     axes.set_yticks(np.arange(len(names)) + 0.5, names)
     _scale(axes, panel)
@@ -522,7 +571,8 @@ def _heat(axes: Axes, panel: Mapping[str, Any], found: Sequence[Line]) -> None:
 
 def _states(axes: Axes, panel: Mapping[str, Any], found: Sequence[Line]) -> None:
     box = axes.get_position()
-    axes.set_position((box.x0 + 0.045, box.y0 + 0.2 * box.height, box.width - 0.05, box.height * 0.75))
+    margin = 0.01 + 0.0047 * max(len(line.name) for line in found)
+    axes.set_position((box.x0 + margin, box.y0 + 0.2 * box.height, box.width - margin - 0.005, box.height * 0.75))
     for row, line in enumerate(found):
         for at, value in line.points:
             axes.barh(

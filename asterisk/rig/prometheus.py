@@ -96,10 +96,14 @@ def filled(expr: str, variables: Mapping[str, str | Iterable[str]], **spans: flo
 
 
 class Prometheus:
-    """One of our own, on a free port, that reads ``target`` (host:port) every so many seconds, with our rules."""
+    """One of our own, on a free port, that reads ``target`` (host:port; empty: nobody) every so many seconds.
+
+    With our rules, or others; with the data that is there, however old.
+    """
 
     def __init__(self, home: Path, target: str, *, every: float = 1.0, rules: Path | None = RULES) -> None:
-        self.home, self._target, self._every, self._rules = home, target, every, rules
+        self.home, self._every, self._rules = home, every, rules
+        self._targets = [target] if target else []
         self.url = ""
         self._process: subprocess.Popen[str] | None = None
 
@@ -122,7 +126,7 @@ class Prometheus:
         config = {
             "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
             "rule_files": ["rules.yml"],
-            "scrape_configs": [{"job_name": "dialog-acd", "static_configs": [{"targets": [self._target]}]}],
+            "scrape_configs": [{"job_name": "dialog-acd", "static_configs": [{"targets": self._targets}]}],
         }
         (self.home / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
         port = free_port()
@@ -132,6 +136,7 @@ class Prometheus:
                 program,
                 f"--config.file={self.home / 'prometheus.yml'}",
                 f"--storage.tsdb.path={self.home / 'data'}",
+                "--storage.tsdb.retention.time=100y",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--log.level=warn",
             ],

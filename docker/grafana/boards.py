@@ -510,6 +510,11 @@ def words(table_: Mapping[str, tuple[str, str]]) -> list[model.ValueMapping]:
     ]
 
 
+def mapped(table_: Mapping[str, tuple[str, str]]) -> list[dict[str, object]]:
+    """The same for an override."""
+    return [mapping.to_json() for mapping in words(table_)]
+
+
 # ---------------------------------------------------------------- the boards
 
 
@@ -660,19 +665,28 @@ def wall() -> build.Dashboard:
                 rows(
                     "queue",
                     "Warteschlange",
-                    {"A": "Es warten", "B": "Längste", "C": "Erwartet", "D": "Zielzeit", "E": "Zielzeit verbraucht"},
+                    {
+                        "A": "Es warten",
+                        "B": "Längste",
+                        "C": "Erwartet",
+                        "D": "Zielzeit",
+                        "E": "Zielzeit verbraucht",
+                        "F": "Besetzung",
+                    },
                     big=True,
                 ),
                 "Warteschlangen",
                 "Jetzt. Längste: Wartezeit des am längsten Wartenden. Erwartet: die Voraussage für den nächsten "
                 "Anrufer; leer, solange dort niemand arbeitet. Zielzeit: die kürzeste dort versprochene. "
-                "Zielzeit verbraucht: Längste / Zielzeit; über 100 % ist das Versprechen für diesen Anruf gebrochen.",
+                "Zielzeit verbraucht: Längste / Zielzeit; über 100 % ist das Versprechen für diesen Anruf gebrochen. "
+                "Niemand da: jetzt ist Servicezeit, und niemand ist angemeldet, der annehmen kann.",
                 (14, 11),
                 cells(waiting),
                 cells(longest),
                 cells(of_queues("acd_expected_wait_seconds")),
                 cells(promised_wait()),
                 cells(f"({longest}) / on (queue) ({promised_wait()} > 0)"),
+                cells(of_queues("acd_queue_unattended")),
                 overrides=[
                     ("byRegexp", "Längste|Erwartet|Zielzeit", {"unit": SECONDS, "decimals": 0}),
                     (
@@ -686,6 +700,14 @@ def wall() -> build.Dashboard:
                             "custom.cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
                             "color": {"mode": "thresholds"},
                             "thresholds": _thresholds((None, KEPT), (1, MISSED)),
+                        },
+                    ),
+                    (
+                        "byName",
+                        "Besetzung",
+                        {
+                            "mappings": mapped({"0": ("ja", SKY), "1": ("niemand da", MISSED)}),
+                            "custom.cellOptions": {"type": "color-text"},
                         },
                     ),
                     ("byName", "Es warten", {"custom.cellOptions": {"type": "color-text"}, "color": _fixed(SKY)}),
@@ -940,7 +962,7 @@ def levels() -> build.Dashboard:
             decimals=1,
             overrides=[
                 ("byName", "Angeboten", {"unit": COUNT, "decimals": 0}),
-                ("byName", "Art", {"mappings": [m.to_json() for m in words({k: (v, "") for k, v in KINDS.items()})]}),
+                ("byName", "Art", {"mappings": mapped({kind: (text, "") for kind, text in KINDS.items()})}),
                 ("byName", VARIANTS["strict"][0], {"custom.cellOptions": {"type": "color-text"}, "color": _fixed(SKY)}),
             ],
         )
@@ -980,16 +1002,13 @@ def levels() -> build.Dashboard:
                     "byName",
                     "Wer",
                     {
-                        "mappings": [
-                            m.to_json()
-                            for m in words(
-                                {
-                                    "answered": ("angenommen", ""),
-                                    "partner": ("vom Partner angenommen", ""),
-                                    "abandoned": ("abgebrochen", ""),
-                                }
-                            )
-                        ]
+                        "mappings": mapped(
+                            {
+                                "answered": ("angenommen", ""),
+                                "partner": ("vom Partner angenommen", ""),
+                                "abandoned": ("abgebrochen", ""),
+                            }
+                        ),
                     },
                 ),
             ],
@@ -1107,7 +1126,7 @@ def system() -> build.Dashboard:
             timeline().mappings(up),
             "Verbindung zu Asterisk",
             "AMI, über die gewählte Zeit.",
-            (12, 5),
+            (8, 6),
             line("min (acd_ami_link_up)", "AMI"),
         )
     )
@@ -1116,10 +1135,19 @@ def system() -> build.Dashboard:
             timeline().mappings(words({"0": ("erreichbar", KEPT), "1": ("gesperrt", MISSED)})),
             "Partner",
             "Gesperrt: mehrere Anrufe nacheinander wurden nicht angenommen; der Partner bekommt eine Weile keine.",
-            (12, 5),
+            (8, 6),
             line("max by (partner) (acd_partner_circuit_open)", "{{partner}}"),
         )
     )
+
+    alarms = show(
+        timeline().mappings(words({"1": ("Alarm", MISSED)})),
+        "Alarme",
+        "Was alarmiert, nach den Regeln in docker/prometheus/rules; was dann zu tun ist, steht in der README daneben.",
+        (8, 6),
+        line('max by (alertname) (ALERTS{alertstate="firing"})', "{{alertname}}"),
+    )
+    made.with_panel(alarms.no_value("kein Alarm"))
 
     made.with_row(build.Row("Notweg und Verbindung"))
     for title, says, expr, legend, named in (
