@@ -44,6 +44,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from dialog_acd.core import messages as m
+from dialog_acd.core.disclosure import PERSONS
 from dialog_acd.core.erlang import erlang_c_service_level
 from dialog_acd.core.ladder import is_for
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
@@ -79,7 +80,7 @@ AGENT_STATES = (
 """Every word ``AgentView.state`` can say."""
 FEW_LINES = 20
 """At once, of those of which each is reckoned for itself."""
-LEAST_PEOPLE = 5
+LEAST_PEOPLE = PERSONS
 """Smaller groups are not shown, nor can they be reckoned from those that are."""
 
 FAILSAFE_WHYS = ("heartbeat", "no-answer", "max-wait", "verdict", "dialplan")

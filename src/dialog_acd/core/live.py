@@ -159,11 +159,6 @@ class LiveCall:
         return self.named or (UNASSIGNED if self.candidates else self.kept or self.entry.tenant)
 
     @property
-    def counted_as(self) -> TenantId:
-        """Whose it is in what is counted while it happens."""
-        return UNASSIGNED if self.candidates else self.town
-
-    @property
     def closing_words(self) -> str:
         """The prompt of a caller who finds us closed."""
         prompt = self.closure.prompt if self.closure is not None else None

@@ -568,8 +568,7 @@ Order = (
 
 # ---------------------------------------------------------------- notices
 #
-# ``tenant`` is whose the call is while it happens: the calls of a shared number stay ``UNASSIGNED`` in these, and
-# ``CallAssigned`` tells who got them.
+# ``tenant`` is whose the call is at that moment: ``UNASSIGNED`` until somebody has named its town (``CallAssigned``).
 # ``test``: known at the door as a test call, to be counted apart.
 
 

@@ -140,7 +140,7 @@ class Offers:
             self._floor.count(call, in_time=in_time)
             self._floor.out.append(
                 m.CallAnswered(
-                    call.id, call.counted_as, call.queue.id, call.entry.kind, agent.agent.id, waited,
+                    call.id, call.town, call.queue.id, call.entry.kind, agent.agent.id, waited,
                     in_time, call.test_at_door,
                 )
             )  # fmt: skip
