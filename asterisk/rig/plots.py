@@ -85,9 +85,9 @@ def plots() -> int:
     return 0
 
 
-def _week() -> None:
-    """Half hours need days: those are simulated."""
-    scenario = RUN_DIR / "week.yaml"
+def week_of_four_towns(folder: Path) -> Path:
+    """The scenario and its directory, written there."""
+    scenario = folder / "week.yaml"
     shutil.copy(Path(__file__).with_name("week.yaml"), scenario)
     scenario.with_suffix(".toml").write_text(
         _promising(
@@ -98,9 +98,15 @@ def _week() -> None:
         ),
         encoding="utf-8",
     )
+    return scenario
+
+
+def _week() -> None:
+    """Half hours need days: those are simulated."""
+    scenario = week_of_four_towns(RUN_DIR)
     print("plots: a week is simulated")
     home = RUN_DIR / "week"
-    since, until = simulated_week(scenario, home / "data")
+    since, until, _ = simulated_week(scenario, home / "data")
     with Prometheus(home, "", rules=None) as prometheus:
         what = "aus einer simulierten Woche: derselbe Kern, dieselben Zähler"
         _draw("acd-servicelevel", Drawing(prometheus, since, until, 1800, what), "-week")

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
+from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
 from dialog_acd.metrics import Metrics
 from dialog_acd.simulation.run import Run
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from dialog_acd.core import messages as m
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.records import CallRecord
     from dialog_acd.simulation.scenario import Scenario
 
 EVERY = timedelta(minutes=5)
@@ -45,6 +46,7 @@ class _Read(Acd):
     def __init__(self, directory: Directory, now: datetime, out: TextIO) -> None:
         super().__init__(directory, now, SequentialIds())
         self._out = out
+        self.records: list[CallRecord] = []
         self._metrics = Metrics(CollectorRegistry(), self.view)
         self._metrics.directory_changed(directory)
         self._next_read_at = now
@@ -52,6 +54,7 @@ class _Read(Acd):
     def handle(self, signal: m.Signal, now: datetime) -> list[m.Order | m.Notice]:
         self.read_until(now)
         told = super().handle(signal, now)
+        self.records += (one.record for one in told if isinstance(one, m.SaveRecord))
         for one in told:
             self._metrics.observe(one)  # type: ignore[arg-type]  # orders are nothing to it
         return told
@@ -74,8 +77,11 @@ class _Week(Run):
         self._acd: _Read = _Read(scenario.directory, scenario.start, out)
 
 
-def simulated_week(scenario: Path, data: Path) -> tuple[float, float]:
-    """Run it, and fill the directory of a Prometheus that is not running. Unix time of the beginning and of the end."""
+def simulated_week(scenario: Path, data: Path) -> tuple[float, float, list[CallRecord]]:
+    """Run it, and fill the directory of a Prometheus that is not running.
+
+    Unix time of the beginning and of the end, and the records of the calls.
+    """
     read = read_scenario(scenario)
     text = scenario.with_suffix(".om")
     with text.open("w", encoding="utf-8") as out:
@@ -91,4 +97,4 @@ def simulated_week(scenario: Path, data: Path) -> tuple[float, float]:
     )
     if done.returncode:
         raise RigError(f"promtool makes no blocks of {text}: {done.stderr[-1000:]}")
-    return read.start.timestamp(), (read.end + timedelta(minutes=30)).timestamp()
+    return read.start.timestamp(), (read.end + timedelta(minutes=30)).timestamp(), week._acd.records  # noqa: SLF001

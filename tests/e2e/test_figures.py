@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dialog_acd.core.kpi import figures
 from e2e.stage import DISPATCH, HANNOVER
+from rig.plots import week_of_four_towns
 from rig.prometheus import DASHBOARDS, Prometheus, filled, questions
+from rig.week import simulated_week
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +61,41 @@ async def test_every_figure_on_the_dashboards_is_one(play: Play, theatre: Theatr
         offered = {row["tenant"]: points[0][1] - before[row["tenant"]] for row, points in prometheus.moment(OFFERED)}
         assert {town: n for town, n in offered.items() if n} == {"langenhagen": 2, "hannover": 2, "center": 1}
         await asyncio.to_thread(kept_and_missed, prometheus, until)
+
+
+def test_a_monday_morning_comes_out_as_in_the_reports(tmp_path: Path) -> None:
+    """A thousand simulated calls: what the panels say of them is what the records say, by each formula."""
+    scenario = week_of_four_towns(tmp_path)
+    week = scenario.read_text(encoding="utf-8")
+    scenario.write_text(week.replace('end: "2026-11-13T18:00"', 'end: "2026-11-09T12:00"'), encoding="utf-8")
+    since, until, records = simulated_week(scenario, tmp_path / "data")
+    said = figures(records)
+    assert said.offered > 800
+    wanted: dict[str, tuple[float | None, ...]] = {
+        "Angeboten": (said.offered,),
+        "Vier Rechenweisen, eine gilt": (
+            said.service_level.share(),
+            said.service_level_late_abandons_only.share(),
+            said.service_level_served_only.share(),
+            said.service_level_abandons_count.share(),
+        ),
+        "Annahmequote (Netz)": (said.accepted.share(),),
+        "Annahmequote (eigen)": (said.accepted_own.share(),),
+        "Annahmequote bereinigt": (said.accepted_adjusted.share(),),
+        "Kurzabbrecher": (said.abandoned_short,),
+        "Abbruchquote": (said.abandon_rate.share(),),
+        "Überlaufquote": (said.sent_rate.share(),),
+        "Überlauf-Annahmequote": (said.sent_accepted.share(),),
+    }
+    shown: dict[str, tuple[float, ...]] = {}
+    with Prometheus(tmp_path, "", rules=None) as prometheus:
+        for question in questions():
+            if question.panel in wanted:
+                # From a minute before the first reading, at which all was 0: nothing is stretched.
+                expr = filled(question.expr, TOWNS, range=until - since + 60)
+                ((_, ((_, value),)),) = prometheus.moment(expr, until)
+                shown[question.panel] = (*shown.get(question.panel, ()), value)
+    assert shown == {panel: pytest.approx(values, rel=1e-9) for panel, values in wanted.items()}
 
 
 OFFERED = "sum by (tenant) (acd_calls_offered_total)"
