@@ -465,6 +465,12 @@ def people() -> People | None:
 
 
 @pytest.fixture
+def metrics_token() -> str | None:
+    """What Prometheus has to show; here it is on this machine, and has to show nothing."""
+    return None
+
+
+@pytest.fixture
 def api(
     *,
     centre: Centre,
@@ -477,6 +483,7 @@ def api(
     clock: ManualClock,
     people: People | None,
     archive: Recordings,
+    metrics_token: str | None,
 ) -> FastAPI:
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
@@ -493,6 +500,7 @@ def api(
         archive=archive,
         now=clock.now,
         people=people,
+        metrics_token=metrics_token,
     )
 
 
