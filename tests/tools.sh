@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a PostgreSQL to be real about, a voice for drafts, and the private Asterisk. Quick when all are there.
+# What the tests need beyond Python: a PostgreSQL to be real about, a voice for drafts, what reads compose files and makes roots of Debian's, and the private Asterisk. Quick when all are there.
 set -euo pipefail
 if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
     [ "$(id -u)" = 0 ] || { echo "The tests need PostgreSQL: run 'apt-get install postgresql' or make test as root." >&2; exit 1; }
@@ -16,5 +16,15 @@ if ! command -v espeak-ng >/dev/null; then
     echo "installing espeak-ng for the tests"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends espeak-ng >/dev/null
+fi
+missing=()
+command -v docker-compose >/dev/null || missing+=(docker-compose)
+command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+command -v ip >/dev/null || missing+=(iproute2)
+if ((${#missing[@]})); then
+    [ "$(id -u)" = 0 ] || { echo "The tests need ${missing[*]}: run 'apt-get install ${missing[*]}' or make test as root." >&2; exit 1; }
+    echo "installing ${missing[*]} for the tests"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 bash "$(dirname "$0")/../asterisk/provide.sh" >/dev/null
