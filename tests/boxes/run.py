@@ -275,7 +275,7 @@ class Box:
         assert way == "CMD"
         return self.execute(*command)[0] == 0
 
-    def await_health(self, limit: float = 30.0) -> Self:
+    def await_health(self, limit: float = 60.0) -> Self:
         until = time.monotonic() + limit
         while not (self.running and self._process.pid and self._started() and self.healthy()):
             assert self.running, f"{self.name} has ended:\n{self.said()}"

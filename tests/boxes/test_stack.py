@@ -6,9 +6,11 @@ but what reaches whom from their places.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -36,6 +38,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.docker
 CARRIER = "192.0.2.9"
 SUBNETS = {"telephones": "192.0.2.0/24", "desks": "10.115.1.0/24", "store": "10.115.2.0/24", "watch": "10.115.3.0/24"}
+DRAFT = """
+[[prompts]]
+id = "storm"
+name = "Sturm"
+text = "Wegen des Sturms ist das Rathaus heute geschlossen."
+"""
 
 
 @contextmanager
@@ -124,7 +132,7 @@ class Whole:
         return self.host.networks.spaces[place].inside(lambda: httpx.get(url, headers=headers, trust_env=False))
 
     def until(self, path: str, wanted: str, key: str = "") -> Any:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not re.search(wanted, (said := self.asked("grafana", path, key)).text):
             assert time.monotonic() < until, said.text
             time.sleep(0.1)
@@ -144,7 +152,8 @@ class Whole:
 @pytest.fixture(scope="module")
 def whole(host: Host, site: Path) -> Iterator[Whole]:
     """In the sequence of the compose file; in the end, whoever is stopped ends in order and has nothing to regret."""
-    shutil.copy(REPOSITORY / "asterisk" / "demo-directory.toml", site / "files" / "directory.toml")
+    demo = (REPOSITORY / "asterisk" / "demo-directory.toml").read_text(encoding="utf-8")
+    (site / "files" / "directory.toml").write_text(demo + DRAFT, encoding="utf-8")
     certificate(site / "tls")
     prepare(site)
     with host.telling():
@@ -168,6 +177,8 @@ def test_asterisk_learns_of_phones_through_the_door(whole: Whole) -> None:
     ready = whole.until("/health/ready", "synced at")
     assert ready["ready"] is True
     assert "agent01" in whole.asterisk.execute("asterisk", "-rx", "pjsip show auth agent01")[1]
+    # So has a draft, spoken in the one container, come to where the other looks for prompts.
+    assert whole.asterisk.execute("head", "-c4", "/usr/share/asterisk/sounds/de/custom/acd/storm.wav") == (0, "RIFF")
     # Nobody comes through it for anything else.
     for asked in (["core", "stop", "now"], ["reload; core stop now"], ["check\tx"], [""]):
         assert whole.service.execute("ask-asterisk", *asked) == (0, "No such command here\n")
@@ -195,6 +206,45 @@ def test_prometheus_elsewhere_needs_its_key_and_it_opens_nothing_else(whole: Who
     assert whole.asked("prometheus", "/metrics", whole.api_key).status_code == 401
     assert "\nacd_ami_link_up 1.0\n" in whole.asked("prometheus", "/metrics", key).text
     assert whole.asked("prometheus", "/api/v1/live", key).status_code == 401
+
+
+def test_debians_prometheus_takes_the_configuration_and_reads_the_service(
+    whole: Whole, compose: dict[str, Any], tmp_path: Path
+) -> None:
+    home = tmp_path / "prometheus"
+    shutil.copytree(DOCKER / "prometheus", home)
+    config = home / "prometheus.yml"
+    config.write_text(config.read_text(encoding="utf-8").replace("15s", "1s"), encoding="utf-8")
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"{whole.host.networks.names('prometheus')['dialog-acd']} dialog-acd\n")
+    arguments = [a for a in compose["services"]["prometheus"]["command"] if "--storage.tsdb.path" not in a]
+    run = shlex.join(["prometheus", *arguments, f"--storage.tsdb.path={tmp_path / 'data'}"])
+    script = f"""
+set -e
+mount -t tmpfs tmpfs /run && mkdir /run/secrets
+cp {whole.site}/secrets/prometheus/metrics /run/secrets/prometheus_metrics
+mount --bind {hosts} /etc/hosts
+mount --bind {home} /etc/prometheus
+promtool check config --syntax-only /etc/prometheus/prometheus.yml
+exec {run}
+"""
+    space = whole.host.networks.spaces["prometheus"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([*space.enter, "unshare", "--mount", "sh", "-c", script], stdout=log, stderr=log)
+    try:
+        query = "http://127.0.0.1:9090/api/v1/query?query=acd_ami_link_up{job='dialog-acd'}"
+        until, found = time.monotonic() + 60, list[Any]()
+        while not found:
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < until, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+            with contextlib.suppress(httpx.TransportError):
+                said = space.inside(lambda: httpx.get(query, trust_env=False))
+                found = said.json()["data"]["result"] if said.status_code == 200 else []  # 503: not up yet
+        assert found[0]["value"][1] == "1"
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def test_who_has_no_business_with_ami_agi_and_the_database_does_not_reach_them(whole: Whole) -> None:
@@ -268,6 +318,10 @@ def test_phones_that_encrypt_are_told_where_the_host_is_too(whole: Whole) -> Non
 def test_an_operators_day(whole: Whole) -> None:
     status, said = whole.service.execute("dialog-acd", "check")
     assert (status, len(re.findall("^ok  ", said, re.MULTILINE))) == (0, 4), said
+    status, said = whole.service.execute(
+        "dialog-acd", "asterisk", "password", "agent01", "/var/lib/dialog-acd/asterisk"
+    )
+    assert (status, len(said.strip())) == (0, 32), said
     status, said = whole.service.execute("sh", "-c", "cd /var/lib/dialog-acd && dialog-acd backup files/backup")
     assert status == 0, said
     assert (whole.site / "files" / "backup" / "journal").is_dir()
