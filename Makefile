@@ -60,7 +60,7 @@ test-e2e: tools ## real SIP calls through a real Asterisk
 	@$(BIN)/pytest -q -m e2e -p no:randomly
 
 test-docker: tools ## the images and the compose file, carried out without a Docker
-	@$(BIN)/pytest -q -m docker
+	@$(BIN)/pytest -q -m docker tests/boxes
 
 bench-directory: setup ## how long a large directory takes to change, to be asked and to be listed; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.directory
