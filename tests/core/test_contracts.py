@@ -20,12 +20,14 @@ from dialog_acd.core.model import (
     Prompt,
     PromptId,
     Target,
+    Team,
+    TeamId,
     Tenant,
     TenantId,
     Waiver,
 )
 from dialog_acd.core.rules import parse_target, written
-from dialog_acd.testing import LANGENHAGEN, MONDAY, demo_directory
+from dialog_acd.testing import LANGENHAGEN, MONDAY, Scenario, demo_directory
 
 BASE = demo_directory()
 TOWN = next(t for t in BASE.tenants if t.id == "langenhagen")
@@ -77,6 +79,25 @@ def test_a_target_begins_at_midnight_in_berlin() -> None:
     midnight = datetime(2022, 6, 30, 22, tzinfo=UTC)
     assert directory.target(ENTRY, QUEUE, midnight).within == timedelta(seconds=20)
     assert directory.target(ENTRY, QUEUE, midnight - timedelta(microseconds=1)).within == QUEUE.target
+
+
+def test_the_record_keeps_what_was_promised_and_which_team_answered() -> None:
+    """A figure of that day is then the same when the directory has long become another one."""
+    town = with_town(contract=Contract(targets=(parse_target("80 % within 20.5 s"),)))
+    agents = tuple(replace(agent, team=TeamId("abend")) for agent in BASE.agents)
+    directory = replace(
+        BASE,
+        tenants=(*(t for t in BASE.tenants if t.id != TOWN.id), town),
+        teams=(Team(TeamId("abend"), "Abend"),),
+        agents=agents,
+    )
+    acd = Scenario(directory).is_ready("anna").waits("c1").answers("anna").after(21).agent_hangs_up("anna")
+    kept = acd.caller_hangs_up("c1").record("c1")
+    assert (kept.target_ms, kept.target_share, kept.team) == (20_500, 0.8, "abend")
+    assert kept.entry == ENTRY.number
+
+    nobody = Scenario(directory).waits("c2").caller_hangs_up("c2").record("c2")
+    assert (nobody.target_ms, nobody.team) == (20_500, None)
 
 
 TARGETS = st.builds(

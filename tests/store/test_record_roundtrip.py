@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 from sqlalchemy.exc import StatementError
 
-from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
+from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TeamId, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, OfferTried, Outcome, Result, RungTaken
 from dialog_acd.store import tables
 from dialog_acd.store.database import writing
@@ -76,6 +76,10 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "candidates": st.lists(texts.map(TenantId), max_size=3).map(tuple),
     "test": st.booleans(),
     "t_amended": maybe_moments,
+    "entry": texts,
+    "target_ms": st.none() | st.integers(0, 2**31 - 1),
+    "target_share": st.none() | st.floats(0, 1),
+    "team": st.none() | texts.map(TeamId),
 }
 records = st.builds(CallRecord, **FIELDS)
 
@@ -123,6 +127,8 @@ def test_every_text_is_made_fit_for_every_database() -> None:
                 "overflow_partner",
                 "diversion",
                 "diversion_reason",
+                "entry",
+                "team",
             ),
         ),
         hostile,

@@ -530,6 +530,18 @@ class CallOut(_Out):
     diversion_reason: str = Field(
         description="Why it was forwarded, a word of RFC 5806; empty where nobody said.", examples=["no-answer"]
     )
+    entry: str = Field(
+        description="Number of the entry it came by, as the directory has it; empty: the catch-all, or an old record.",
+        examples=["+4951173070"],
+    )
+    target_seconds: float | None = Field(
+        description="How long the caller might wait by what was promised on that day, in seconds; null: an old record.",
+        examples=[30.0],
+    )
+    target_share: float | None = Field(
+        description="To how many callers it was promised, 0 to 1; null: an old record.", examples=[0.75]
+    )
+    team: str | None = Field(description="Team of the agent who answered, as it was then.", examples=["zentrale"])
 
     @classmethod
     def of(cls, record: CallRecord) -> CallOut:
@@ -577,6 +589,10 @@ class CallOut(_Out):
             t_callback=record.t_callback,
             diversion=record.diversion,
             diversion_reason=record.diversion_reason,
+            entry=record.entry,
+            target_seconds=None if record.target_ms is None else record.target_ms / 1000,
+            target_share=record.target_share,
+            team=record.team,
         )
 
 

@@ -16,7 +16,7 @@ from dialog_acd.core.value import value
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
+    from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TeamId, TenantId
 
 
 MOST_RUNGS = 12
@@ -145,6 +145,16 @@ class CallRecord:
     """A test call: in no figure."""
     t_amended: datetime | None = None
     """When ``tenant`` or ``test`` was last changed after the record had been written."""
+    entry: str = ""
+    """Number of the entry, as the directory has it: the head of a block, ``115``. Empty: the catch-all, or a record
+    older than this field."""
+    target_ms: int | None = None
+    """How long the caller might wait by what was promised on the day of the call, in milliseconds; ``None``: the record
+    is older than this field. A figure of last year needs no directory of last year."""
+    target_share: float | None = None
+    """To how many of them it was promised, 0 to 1."""
+    team: TeamId | None = None
+    """Of the agent who answered, as it was then: what is left when nobody may know any more who it was."""
 
     @property
     def waited(self) -> timedelta:

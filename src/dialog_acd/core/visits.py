@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dialog_acd.core import messages as m
@@ -326,7 +327,8 @@ class Visits:
         call.deadlines.clear()
         del self._floor.calls[call.id]
         self._floor.note_end(call.id, EndedCall(call.town, call.candidates, self._floor.now, call.test))
-        line = call.line
+        line, promised = call.line, self._floor.promised(call)
+        agent = self._floor.directory.agent.get(call.served_by) if call.served_by else None
         record = CallRecord(
             call=call.id, tenant=call.town, queue=call.queue.id, kind=call.entry.kind,
             dialled=call.dialled, ani=call.ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
@@ -336,11 +338,12 @@ class Visits:
             transferred_to=call.transferred_to, transfer_blind=call.transfer_blind,
             failsafe_answered_by=call.failsafe_answered_by, hung_up_first=call.hung_up_first, cause=cause,
             outcome=outcome,
-            in_time=line.t_ans is not None and line.t_ans - line.t_in <= self._floor.promised(call).within,
+            in_time=line.t_ans is not None and line.t_ans - line.t_in <= promised.within,
             offers=tuple(line.offers), overflow_trigger=call.trigger if call.asked else "",
             overflow_partner=call.asked, rungs=call.rungs, t_callback=call.callback_at,
             diversion=call.diversion, diversion_reason=call.diversion_reason, candidates=call.candidates,
-            test=call.test,
+            test=call.test, entry=call.entry.number, target_ms=promised.within // timedelta(milliseconds=1),
+            target_share=promised.share, team=agent.team if agent else None,
         )  # fmt: skip
         if abandoned:
             self._floor.out.append(

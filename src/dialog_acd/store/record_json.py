@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TenantId
+from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TeamId, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, OfferTried, Outcome, Result, RungTaken, field_names
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ _SINCE_0_2: dict[str, Any] = {
     "candidates": [],
     "test": False,
     "t_amended": None,
+    "entry": "",
+    "target_ms": None,
+    "target_share": None,
+    "team": None,
 }
 """Not in the journal an older version has left."""
 _TEXTS = (
@@ -51,6 +55,8 @@ _TEXTS = (
     "overflow_partner",
     "diversion",
     "diversion_reason",
+    "entry",
+    "team",
 )
 
 
@@ -171,6 +177,10 @@ def to_plain(record: CallRecord | Amendment) -> dict[str, Any]:
         "candidates": list(record.candidates),
         "test": record.test,
         "t_amended": _written_or_none(record.t_amended),
+        "entry": record.entry,
+        "target_ms": record.target_ms,
+        "target_share": record.target_share,
+        "team": record.team,
     }
 
 
@@ -223,6 +233,10 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         candidates=tuple(TenantId(tenant) for tenant in plain["candidates"]),
         test=plain["test"],
         t_amended=_read_or_none(plain["t_amended"]),
+        entry=plain["entry"],
+        target_ms=plain["target_ms"],
+        target_share=plain["target_share"],
+        team=None if plain["team"] is None else TeamId(plain["team"]),
     )
 
 

@@ -112,6 +112,11 @@ records = Table(
     Column("candidates", JSON(none_as_null=True)),  # NULL: of one town's number
     Column("test", Boolean, nullable=False, server_default=text("false")),
     Column("t_amended", UtcDateTime),
+    # Empty or NULL: the row is older than these four.
+    Column("entry", Text, nullable=False, server_default=text("''")),
+    Column("target_ms", Integer),
+    Column("target_share", Double),
+    Column("team", Text),
     # What a list is filtered by, in the order in which it is shown.
     Index(None, "tenant", "t_in"),
     Index(None, "queue", "t_in"),
