@@ -40,6 +40,7 @@ from dialog_acd.api.routes import (
     recordings,
     resolve,
     resources,
+    statements,
     switches,
     tenants,
 )
@@ -56,7 +57,17 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Repeats, Tokens
+    from dialog_acd.api.ports import (
+        Audit,
+        Directories,
+        Live,
+        Readiness,
+        Recordings,
+        Records,
+        Repeats,
+        Statements,
+        Tokens,
+    )
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
@@ -105,6 +116,7 @@ for _router in (
     tenants.router,
     audit.router,
     recordings.router,
+    statements.router,
 ):
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
 
@@ -121,6 +133,7 @@ def create_api(
     audit_log: Audit,
     repeats: Repeats,
     archive: Recordings,
+    settlement: Statements,
     now: Callable[[], datetime],
     people: People | None = None,
     metrics_token: str | None = None,
@@ -159,6 +172,7 @@ def create_api(
         audit_log,
         archive,
         repeats,
+        settlement,
         now,
         Feed(live),
         None if metrics_token is None else digest(metrics_token),
