@@ -255,6 +255,8 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         assert "acd_ami_link_up 1.0" in scrape
         assert 'acd_calls_waiting{queue="langenhagen"} 1' in scrape
         assert promtool_says(scrape) == ""
+        # A proxy on this machine that says for whom it asks does not open them to all whom it serves.
+        assert (await api.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})).status_code == 403
 
         asterisk.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
         asterisk.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16"))
