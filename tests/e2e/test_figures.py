@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dialog_acd.core.kpi import figures
+from dialog_acd.core.model import Formula
 from e2e.stage import DISPATCH, HANNOVER
 from rig.plots import week_of_four_towns
 from rig.prometheus import DASHBOARDS, Prometheus, filled, questions
@@ -74,10 +75,7 @@ def test_a_monday_morning_comes_out_as_in_the_reports(tmp_path: Path) -> None:
     wanted: dict[str, tuple[float | None, ...]] = {
         "Angeboten": (said.offered,),
         "Vier Rechenweisen, eine gilt": (
-            said.service_level.share(),
-            said.service_level_late_abandons_only.share(),
-            said.service_level_served_only.share(),
-            said.service_level_abandons_count.share(),
+            *(said.service_level(formula).share() for formula in Formula),
         ),
         "Annahmequote (Netz)": (said.accepted.share(),),
         "Annahmequote (eigen)": (said.accepted_own.share(),),
