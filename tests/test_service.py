@@ -10,9 +10,10 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +23,7 @@ import pytest
 from dialog_acd.api.tokens import digest, new_token
 from dialog_acd.app import PortTaken, serve
 from dialog_acd.clock import SystemClock
+from dialog_acd.core.model import Team, TeamId
 from dialog_acd.settings import AgiSettings, AmiSettings, ApiSettings, Settings, StoreSettings
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
@@ -226,6 +228,15 @@ async def test_who_listens_hears_of_a_change_at_once_and_does_not_hold_up_the_st
         assert "ERROR" not in "\n".join(running.lines).upper()
 
 
+def promtool_says(scrape: str) -> str:
+    """Nothing, where all names, units and types are as is the custom; or where it is not installed."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        return ""
+    said = subprocess.run([promtool, "check", "metrics"], input=scrape, text=True, capture_output=True, check=False)
+    return said.stdout + said.stderr
+
+
 async def test_a_day_at_the_centre(site: Site) -> None:
     """Start, ready, anna signs in, a citizen calls and gives up, and at once the service is told to stop."""
     async with site.asterisk() as asterisk, service(site) as running, site.client() as api:
@@ -240,7 +251,12 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         assert (said["ACD_VERDICT"], said["ACD_QUEUE"]) == ("hold", "langenhagen")
         live = await api.get("/api/v1/live")
         assert live.status_code == 200
-        assert "acd_ami_link_up 1.0" in (await api.get("/metrics")).text
+        scrape = (await api.get("/metrics")).text
+        assert "acd_ami_link_up 1.0" in scrape
+        assert 'acd_calls_waiting{queue="langenhagen"} 1' in scrape
+        assert promtool_says(scrape) == ""
+        # A proxy on this machine that says for whom it asks does not open them to all whom it serves.
+        assert (await api.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})).status_code == 403
 
         asterisk.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
         asterisk.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16"))
@@ -262,9 +278,28 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         agents = (await api.get("/api/v1/agents")).json()
         states = {agent["id"]: agent["intent"] for agent in agents["agents"]}
         assert states == {"anna": "not-ready", "bert": "signed-out"}
+        anna_in_a_team = replace(
+            demo_directory(),
+            agents=tuple(replace(a, team=TeamId("office")) for a in demo_directory().agents),
+            teams=(Team(TeamId("office"), "Bürgerbüro"),),
+        )
+        database = await open_database(f"sqlite+aiosqlite:///{site.database}")
+        await DirectoryStore(database).replace(anna_in_a_team, Edit("test", MONDAY))
+        await database.dispose()
+        running.process.send_signal(signal.SIGHUP)
+        await running.says("directory.changed")
         running.process.send_signal(signal.SIGINT)
         async with asyncio.timeout(5):
             assert await running.ends() == 0
+
+    # Each start has counted for itself that one person was there and never became ready.
+    with closing(sqlite3.connect(site.database)) as left:
+        rows = left.execute(
+            "SELECT run, team, max(people), sum(signed_in_ms) > 0, sum(signed_in_ms - not_ready_ms)"
+            " FROM attendance GROUP BY run, team ORDER BY run, team"
+        ).fetchall()
+    assert [row[1:] for row in rows] == [("-", 1, 1, 0), ("-", 1, 1, 0), ("office", 1, 1, 0)]
+    assert rows[0][0] < rows[1][0] == rows[2][0]
 
 
 async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:

@@ -35,6 +35,7 @@ from dialog_acd.api.app import create_api, end_streams
 from dialog_acd.api.people import people_of
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
+from dialog_acd.core.attendance import Attendance
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.messages import CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
@@ -43,7 +44,9 @@ from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
+from dialog_acd.store.attendance_store import AttendanceWriter
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
@@ -53,7 +56,9 @@ from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
+from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
@@ -102,6 +107,8 @@ async def serve(settings: Settings) -> None:
 
     secret = read_secret(settings.ami.secret_file, "the AMI secret")
     token = read_secret(settings.api.token_file, "the API token")
+    of_scraper = settings.api.metrics_token_file
+    metrics_token = None if of_scraper is None else read_secret(of_scraper, "the metrics token").get_secret_value()
     clock = SystemClock(settings.rehearse_at)
     if settings.rehearse_at is not None:
         log.warning("service.rehearsal", clock_begins=settings.rehearse_at.isoformat())
@@ -141,13 +148,18 @@ async def serve(settings: Settings) -> None:
         switches = await memory.switches()
         ids = RisingIds(clock.now())
         acd = Acd(directory, clock.now(), ids, intents=wanted, calls=callers.calls, switches=switches)
+        attendance = Attendance(directory, clock.now(), wanted)
+        attending = AttendanceWriter(database, attendance, clock.now)
+        stack.push_async_callback(attending.close)
+        stack.push_async_callback(_finish, asyncio.create_task(attending.run(), name="attendance"))
         # A _created series for each counter would be a sixth of all lines, and nobody reads them.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        metrics = Metrics(registry, acd.view)
+        metrics = Metrics(registry, acd.view, acd.expected_wait)
+        writer.watch(metrics.write_took)
         metrics.directory_changed(directory)
 
         def note_phone(notice: Notice) -> None:
@@ -165,8 +177,11 @@ async def serve(settings: Settings) -> None:
                     details={"before": notice.before, "tenant": notice.tenant},
                 )
 
-        observers = [metrics.observe, log_setup.tell, note_phone]
-        engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers)
+        def attend(notice: Notice) -> None:
+            attendance.note(notice, clock.now())
+
+        observers = [metrics.observe, log_setup.tell, note_phone, attend]
+        engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers, took=metrics.signal_took)
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
@@ -190,11 +205,12 @@ async def serve(settings: Settings) -> None:
                 event_lag_seconds=lambda: link.event_lag,
                 heartbeat_age_seconds=asterisk.heartbeat_age,
                 inbox_depth=lambda: engine.inbox_depth,
-                records_pending=lambda: writer.depth,
+                spool_depth=lambda: writer.depth,
                 records_written=lambda: writer.written,
                 records_conflicting=lambda: writer.conflicts,
                 records_lost=lambda: writer.lost,
                 records_rejected=lambda: writer.rejected,
+                write_failures=lambda: writer.failures,
                 orders_failed=lambda: asterisk.orders_failed,
                 messages_failed=lambda: link.hear_failures,
                 defects=lambda: engine.failures,
@@ -249,6 +265,7 @@ async def serve(settings: Settings) -> None:
 
         def in_force(changed: Directory) -> None:
             metrics.directory_changed(changed)
+            attendance.directory_changed(changed, clock.now())
             engine.tell(DirectoryChanged(changed))
             log.info("directory.changed", entries=len(changed.entries), agents=len(changed.agents))
             if provisioning is not None:
@@ -258,6 +275,9 @@ async def serve(settings: Settings) -> None:
         if provisioning is not None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
+        settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
+        watching = asyncio.create_task(settlement.watch(audit), name="volumes")
+        stack.push_async_callback(_finish, watching)
         api = create_api(
             engine,
             RecordReader(database),
@@ -270,8 +290,10 @@ async def serve(settings: Settings) -> None:
             repeats=RepeatStore(database),
             agreements=ReleaseStore(database),
             archive=Recordings(recordings, studio, clock),
+            settlement=settlement,
             now=clock.now,
             people=people,
+            metrics_token=metrics_token,
         )
         # The framework looks into its routes when the first request comes, all of them at once. That takes some tenths
         # of a second: better now than while callers wait.

@@ -31,6 +31,8 @@ from dialog_acd.core.model import (
     Entry,
     EntryKind,
     FailsafeProfile,
+    Formula,
+    Key,
     Partner,
     PartnerId,
     Phone,
@@ -43,6 +45,7 @@ from dialog_acd.core.model import (
     Skill,
     SkillId,
     SkillKind,
+    Span,
     Statistics,
     Step,
     Target,
@@ -170,11 +173,29 @@ class PriceTable(Table):
     since: date | None = _field(
         "The first day it is paid; absent: from the beginning of the contract.", "2023-01-01", default=None
     )
-    flat: Euros = _field("Euros a month.", "7916.67", default=Decimal())
+    flat: Euros = _field("Euros a month, or a year (`each`).", "7916.67", default=Decimal())
     per_call: Euros = _field("Euros for each call answered.", "2.40", default=Decimal())
     per_minute: Euros = _field("Euros for each minute beyond the included ones.", "1.59", default=Decimal())
     per_inhabitant: Euros = _field("Euros for each inhabitant and year.", "0.85", default=Decimal())
-    included_minutes: int = _field("Minutes a month that the flat sum covers.", 5000, default=0, ge=0, le=10_000_000)
+    included_minutes: int = _field(
+        "Minutes of a month, or of a year (`each`), that the flat sum covers.", 5000, default=0, ge=0, le=10_000_000
+    )
+    each: Annotated[Span, Field(strict=False)] = _field(
+        "What the flat sum, the included minutes and the levy are for: a `month`, or a calendar `year`.",
+        "year",
+        default=Span.MONTH,
+    )
+    levy: Euros = _field(
+        "Euros a month, or a year (`each`), that all towns pay together whose prices name the same `levy`, `levy_by`"
+        " and `each`: what the centre costs.",
+        "316500",
+        default=Decimal(),
+    )
+    levy_by: Annotated[Key, Field(strict=False)] = _field(
+        "How the levy is shared out: by `minutes`, `calls`, `inhabitants`, or `equally`.",
+        "inhabitants",
+        default=Key.MINUTES,
+    )
 
 
 class ContractTable(Table):
@@ -188,6 +209,13 @@ class ContractTable(Table):
         " of entry before what is said of all; none: what the queue is set to.",
         ["75 % within 30 s", "from 2022-07-01: 80 % within 30 s for 115"],
         default=[],
+    )
+    formula: Annotated[Formula, Field(strict=False)] = _field(
+        "How the service level of `targets` is reckoned: answered in time out of all offered (`strict`), of those who"
+        " did not leave within the time promised, of those answered alone, or with those who left in time as answered."
+        " Reports show all four and mark this one.",
+        "strict",
+        default=Formula.STRICT,
     )
     prices: list[PriceTable] = _field("The latest in force counts.", [{"flat": "7916.67"}], default=[])
     inhabitants: int | None = _field("People who live there.", 54000, default=None, ge=1, le=100_000_000)
@@ -479,8 +507,20 @@ def _tenant(table: TenantTable) -> Tenant:
             valid_from=c.valid_from,
             valid_to=c.valid_to,
             targets=tuple(c.targets),
+            formula=c.formula,
             prices=tuple(
-                Price(p.since, p.flat, p.per_call, p.per_minute, p.per_inhabitant, p.included_minutes) for p in c.prices
+                Price(
+                    p.since,
+                    p.flat,
+                    p.per_call,
+                    p.per_minute,
+                    p.per_inhabitant,
+                    p.included_minutes,
+                    p.each,
+                    p.levy,
+                    p.levy_by,
+                )
+                for p in c.prices
             ),
             inhabitants=c.inhabitants,
             statistics=c.statistics,

@@ -41,11 +41,13 @@ from dialog_acd.api.routes import (
     releases,
     resolve,
     resources,
+    statements,
     switches,
     tenants,
 )
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
+from dialog_acd.api.tokens import digest
 from dialog_acd.api.witness import Strangers, Witness
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
         Recordings,
         Records,
         Repeats,
+        Statements,
         Tokens,
     )
 
@@ -119,6 +122,7 @@ for _router in (
     releases.own,
     audit.router,
     recordings.router,
+    statements.router,
 ):
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
 
@@ -136,11 +140,13 @@ def create_api(
     repeats: Repeats,
     agreements: Agreements,
     archive: Recordings,
+    settlement: Statements,
     now: Callable[[], datetime],
     people: People | None = None,
+    metrics_token: str | None = None,
 ) -> FastAPI:
     """Build the application. ``token``: the first operator's key, in force whatever the database says; ``people``:
-    who comes from the identity provider, where there is one.
+    who comes from the identity provider, where there is one; ``metrics_token``: what a scraper has to show.
 
     Raises ``ValueError`` for one too short to be one, ``RuntimeError`` for a route nobody is declared for.
     """
@@ -174,8 +180,10 @@ def create_api(
         archive,
         repeats,
         agreements,
+        settlement,
         now,
         Feed(live),
+        None if metrics_token is None else digest(metrics_token),
     )
     api.router.routes.extend(_ROUTES.routes)
 

@@ -65,6 +65,19 @@ class Skill:
     kind: SkillKind = SkillKind.TOPIC
 
 
+class Formula(StrEnum):
+    """Ways to reckon a service level: the same day can keep a promise by one of them and break it by another."""
+
+    STRICT = "strict"
+    """Answered in time, of all offered."""
+    LATE_ABANDONS_ONLY = "late-abandons-only"
+    """Whoever left within the time promised is not offered."""
+    SERVED_ONLY = "served-only"
+    """Of those who were answered: hides who gave up."""
+    ABANDONS_COUNT = "abandons-count"
+    """Whoever left within the time promised counts as answered in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What is promised: so large a share of the callers is answered within so long. Written ``75 % within 30 s``."""
@@ -79,6 +92,24 @@ class Target:
     """Only to callers of these kinds of entry; empty: to all."""
 
 
+class Span(StrEnum):
+    """How long a sum and a volume are agreed for. Years are those of the calendar, as budgets are."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Key(StrEnum):
+    """By what a sum is shared out."""
+
+    MINUTES = "minutes"
+    """Of talk and wrap-up."""
+    CALLS = "calls"
+    """Answered by the centre's own people."""
+    INHABITANTS = "inhabitants"
+    EQUALLY = "equally"
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """What a town pays, in euros; what is not named is free. Several of them add up: a flat sum, then per minute."""
@@ -86,7 +117,7 @@ class Price:
     since: date | None = None
     """The first day it is paid. ``None``: from the beginning of the contract."""
     flat: Decimal = Decimal()
-    """Each month."""
+    """Each month, or each year (``each``)."""
     per_call: Decimal = Decimal()
     """For each call answered."""
     per_minute: Decimal = Decimal()
@@ -94,7 +125,13 @@ class Price:
     per_inhabitant: Decimal = Decimal()
     """Each year."""
     included_minutes: int = 0
-    """Minutes a month that the flat sum covers."""
+    """Minutes of a month, or of a year (``each``), that the flat sum covers."""
+    each: Span = Span.MONTH
+    """What ``flat``, ``included_minutes`` and ``levy`` are for."""
+    levy: Decimal = Decimal()
+    """A sum that the towns whose prices name this very one pay together, such as what the centre costs."""
+    levy_by: Key = Key.MINUTES
+    """How it is shared out between them."""
 
 
 class Statistics(StrEnum):
@@ -119,6 +156,8 @@ class Contract:
     """The last day."""
     targets: tuple[Target, ...] = ()
     """Of those in force for a call the latest counts; none: what its queue is set to."""
+    formula: Formula = Formula.STRICT
+    """How the service level is reckoned that ``targets`` promise."""
     prices: tuple[Price, ...] = ()
     """Of several, the latest in force counts."""
     inhabitants: int | None = None

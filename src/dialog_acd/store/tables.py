@@ -138,6 +138,23 @@ record_conflicts = Table(
     Column("content", JSON, nullable=False),
 )
 
+# All calls of one town on one Berlin day, counted and without persons; kept when the records are gone. What the columns
+# mean to each other says ``figures_store.py``.
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    # Raised with every record of the day that is written or amended.
+    Column("generation", Integer, nullable=False),
+    # The generation that was counted; NULL: none yet.
+    Column("made_of", Integer),
+    Column("form", Integer),
+    Column("sealed", Boolean, nullable=False),
+    # JSON, packed by zlib: a tenth of one row for each half hour and entry, and read at once.
+    Column("cells", LargeBinary),
+)
+
 # Every directory there ever was; the youngest is in force.
 directory_versions = Table(
     "directory_versions",
@@ -169,6 +186,31 @@ agent_intents = Table(
     Column("intent", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+# What groups of people did in half hours. A service that starts anew within a half hour adds rows of its own, and so
+# never overwrites what was written before; together they are the half hour (``attendance_store.py``).
+attendance = Table(
+    "attendance",
+    metadata,
+    Column("half_hour", UtcDateTime, primary_key=True),
+    # ``-``: agents of no team.
+    Column("team", Text, primary_key=True),
+    # When the service started.
+    Column("run", UtcDateTime, primary_key=True),
+    # A thousand people have more milliseconds in half an hour than an integer of four bytes.
+    Column("signed_in_ms", BigInteger, nullable=False),
+    Column("pause_ms", BigInteger, nullable=False),
+    Column("not_ready_ms", BigInteger, nullable=False),
+    Column("ringing_ms", BigInteger, nullable=False),
+    Column("talking_ms", BigInteger, nullable=False),
+    Column("wrap_up_ms", BigInteger, nullable=False),
+    Column("elsewhere_ms", BigInteger, nullable=False),
+    Column("unreachable_ms", BigInteger, nullable=False),
+    # How many different ones. Who, is written nowhere.
+    Column("people", Integer, nullable=False),
+    Column("working", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
 )
 
 tokens = Table(
@@ -267,4 +309,16 @@ recordings = Table(
     Column("wide", LargeBinary, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Index(None, "uploaded_at", "digest"),
+)
+
+# Statements of cost as they went out; rows are only ever added. The whole document: what it says must not change when
+# prices, towns or calls do.
+statements = Table(
+    "statements",
+    metadata,
+    Column("month", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("content", JSON, nullable=False),
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from dialog_acd.api.access import Inspector  # noqa: TC001  read at run time
+from dialog_acd.api.access import Chronicler  # noqa: TC001  read at run time
 from dialog_acd.api.asking import Limit, Name, Since, To  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import NoSuchLine, fails
@@ -41,7 +41,7 @@ OF_RELEASES = (
 )
 async def lines(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
-    by: Inspector,
+    by: Chronicler,
     limit: Limit = 50,
     before: Annotated[
         int | None,
