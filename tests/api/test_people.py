@@ -874,7 +874,7 @@ async def test_an_agent_is_who_the_claim_says(issuer: ToyIssuer, clock: ManualCl
         with pytest.raises(NoRole):
             await people.principal(issuer.token(groups=["acd-agents"], **nobody))
     both = await people.principal(issuer.token(groups=["acd-leitstelle", "personalrat"], acd_agent="anna"))
-    assert (both.role, both.also, both.agent) == (Role.STAFF_COUNCIL, {Role.SUPERVISOR}, None)
+    assert (both.role, both.also, both.agent) == (Role.STAFF_COUNCIL, frozenset({Role.SUPERVISOR}), None)
     await people.issuer.close()
 
 
