@@ -245,7 +245,7 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         asterisk.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
         asterisk.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16"))
         ended = await running.says("call.ended")
-        assert (ended["call"], ended["result"], ended["ani"]) == (CALL, "abandoned", "05112***876")
+        assert (ended["call"], ended["result"], ended["withheld"], ended["area"]) == (CALL, "abandoned", False, "511")
 
         running.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(5):

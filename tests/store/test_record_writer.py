@@ -28,7 +28,7 @@ from dialog_acd.store.record_json import encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.tables import record_conflicts
 from patience import soon
-from records import served
+from records import NOON, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -307,7 +307,7 @@ async def test_a_torn_line_is_put_aside_and_does_not_hold_up_the_others(
         assert await writer.flush()
     assert {r.call for r in await reader.recent(9)} == {"c1", "c3"}
     assert writer.unreadable == 2
-    assert (folder / "unreadable.jsonl").read_bytes() == zeros + b"\n" + torn + b"\n"
+    assert (folder / f"unreadable-{NOON:%Y%m%d}.jsonl").read_bytes() == zeros + b"\n" + torn + b"\n"
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["journal.unreadable"] * 2
     assert writer.depth == 0
     await writer.close(1)
@@ -416,7 +416,7 @@ async def test_a_record_no_database_takes_is_put_aside_and_the_others_go_on(
     assert await writer.flush()
     assert {r.call for r in await reader.recent(9)} == {"c1", "c2"}
     assert (writer.rejected, writer.depth, writer.lost) == (1, 0, 0)
-    assert json.loads((folder / "rejected.jsonl").read_bytes())["call"] == "huge"
+    assert json.loads((folder / f"rejected-{NOON:%Y%m%d}.jsonl").read_bytes())["call"] == "huge"
 
 
 @pytest.mark.postgres
@@ -449,4 +449,4 @@ async def test_put_never_raises(writer: RecordWriter, folder: Path) -> None:
     naive: CallRecord = served("naive", t_in=served("x").t_in.replace(tzinfo=None))
     writer.put(naive)
     assert (writer.rejected, writer.depth) == (1, 0)
-    assert b"naive" in (folder / "rejected.jsonl").read_bytes()
+    assert b"naive" in (folder / f"rejected-{NOON:%Y%m%d}.jsonl").read_bytes()

@@ -828,7 +828,8 @@ class AuditLineOut(_Out):
         examples=["leitstelle"],
     )
     role: str = Field(
-        description="operator, town-admin, supervisor, auditor, desk; agent: by a code at the phone; empty for nobody "
+        description="operator, town-admin, supervisor, auditor, desk; agent: by a code at the phone; service: what "
+        "dialog-acd does by itself; empty for nobody "
         "and for who has no role here.",
         examples=["supervisor"],
     )

@@ -153,7 +153,7 @@ def parted(record: CallRecord) -> tuple[CallRecord, Numbers]:
         ani=record.ani,
         diversion=record.diversion,
         transferred_to=record.transferred_to if is_outside(record.transferred_to or "") else None,
-        dialled=record.dialled if record.kind is EntryKind.CATCH_ALL and not _ours(record.dialled) else None,
+        dialled=record.dialled if record.kind is EntryKind.CATCH_ALL and not _is_ours(record.dialled) else None,
     )
     if numbers == NONE:
         return record, numbers
@@ -162,7 +162,7 @@ def parted(record: CallRecord) -> tuple[CallRecord, Numbers]:
         ani=None,
         diversion=None,
         transferred_to=None if numbers.transferred_to else record.transferred_to,
-        dialled=shortened(record.dialled) if numbers.dialled else record.dialled,
+        dialled=as_dialled(record.dialled) if numbers.dialled else record.dialled,
     ), numbers
 
 
@@ -177,13 +177,15 @@ def rejoined(record: CallRecord, numbers: Numbers) -> CallRecord:
     )
 
 
-def shortened(number: str) -> str:
-    """A number without its last three digits; of anything else nothing."""
-    digits = number.removeprefix("+")
-    return number[:-3] + HIDDEN if digits.isascii() and digits.isdigit() and is_outside(digits) else HIDDEN
+def as_dialled(dialled: str) -> str:
+    """What led to the catch-all, as it can be told: a number without its last three digits, of other texts nothing."""
+    if _is_ours(dialled):
+        return dialled
+    digits = dialled.removeprefix("+")
+    return dialled[:-3] + HIDDEN if digits.isascii() and digits.isdigit() and is_outside(digits) else HIDDEN
 
 
-def _ours(dialled: str) -> bool:
+def _is_ours(dialled: str) -> bool:
     """Short numbers, what was not said at all, and what is parted already."""
     short = dialled.isascii() and dialled.isalnum() and len(dialled) <= _EXTENSION_MOST
     return not dialled or short or dialled.endswith(HIDDEN)

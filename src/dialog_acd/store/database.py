@@ -116,6 +116,13 @@ def writing(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(acd_begin="BEGIN IMMEDIATE")
 
 
+def outside_transactions(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine, for what cannot be done in a transaction."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(acd_begin="SELECT 1")
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 async def schema_version(engine: AsyncEngine) -> str | None:
     """Revision of the schema, ``None`` where there is none."""
     async with engine.connect() as connection:

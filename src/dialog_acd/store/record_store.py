@@ -35,7 +35,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from dialog_acd.core.model import CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
-from dialog_acd.core.retention import NONE, Numbers, Terms, parted, rejoined
+from dialog_acd.core.retention import NONE, Due, Numbers, Terms, day_of, due, parted, rejoined, without_agents
 from dialog_acd.store import number_store
 from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
@@ -209,6 +209,14 @@ class RecordWriter:
             self.last_error = None
             return True
 
+    def forget(self, due: Due) -> int:
+        """In the journal, too, nobody's number is kept for longer than in the database. Raises ``OSError``."""
+
+        def fit(record: CallRecord) -> CallRecord:
+            return parted(record)[0] if day_of(record.t_in) <= due.numbers_to else record
+
+        return self._journal.forget(due.numbers_to, fit)
+
     async def close(self, grace: float) -> int:
         """Try for ``grace`` seconds to write the rest; return how many records stay in the journal instead."""
         self._closing.set()
@@ -267,7 +275,7 @@ class RecordWriter:
                     await self._carry([record])
             else:
                 # Before it leaves the journal it has to be on the disk elsewhere: an OSError here means later.
-                self._journal.put_aside("rejected.jsonl", [encode(batch[0])])
+                self._journal.put_aside("rejected", [encode(batch[0])])
                 self.rejected += 1
                 log.error("record.rejected", call=batch[0].call, why=_said(error))  # noqa: TRY400
 
@@ -281,13 +289,13 @@ class RecordWriter:
             if first:
                 callers = [(record.call, record.tenant, record.t_in, record.ani) for record in first.values()]
                 hashes = await number_store.hashes_of(connection, callers, now, self._terms)
-                apart = {record: parted(record) for record in first.values()}
+                apart = {record: parted(self._fit(record, now)) for record in first.values()}
                 rows = [_row(stays) | {"caller_hash": hashes.get(stays.call)} for stays, _ in apart.values()]
                 added = await _insert(connection, records, rows, records.c.call)
                 beside = {r: numbers for r, (_, numbers) in apart.items() if numbers != NONE and r.call in added}
                 await number_store.keep(connection, beside, self._terms, now)
             again = [r for r in told if r.call not in added or r is not first[r.call]]
-            contradicting = await self._contradicting(connection, again) if again else []
+            contradicting = await self._contradicting(connection, again, now) if again else []
             new = await self._keep_conflicts(connection, contradicting) if contradicting else []
             for amendment in amendments:  # each stands behind its record
                 await _amend(connection, amendment, now, self._terms)
@@ -297,7 +305,13 @@ class RecordWriter:
             log.error("record.conflict", call=record.call, result=record.outcome.result.value)
         log.debug("record.written", records=len(added), again=len(again), conflicts=len(new))
 
-    async def _contradicting(self, connection: AsyncConnection, again: Iterable[CallRecord]) -> list[CallRecord]:
+    def _fit(self, record: CallRecord, now: datetime) -> CallRecord:
+        """As it may be written down now: of one that was long on its way, not who answered."""
+        return record if record.t_in >= due(self._terms, now).agents_before else without_agents(record)
+
+    async def _contradicting(
+        self, connection: AsyncConnection, again: Iterable[CallRecord], now: datetime
+    ) -> list[CallRecord]:
         again = list(again)
         question = select(records).where(records.c.call.in_({r.call for r in again}))
         rows = (await connection.execute(question)).mappings().all()
@@ -306,14 +320,14 @@ class RecordWriter:
         for row in rows:
             # A row this version cannot read (an outcome of a newer one) is different from anything we bring.
             with suppress(ValueError, KeyError, TypeError):
-                stored[row["call"]] = _record(row, numbers.get(row["call"], NONE))
-        # What is forgotten by now cannot be compared.
-        return [
-            record
-            for record in again
-            if (record if record.call in numbers else parted(record)[0])
-            != _before_it_was_amended(stored.get(record.call), record)
-        ]
+                stored[row["call"]] = self._fit(_record(row, numbers.get(row["call"], NONE)), now)
+        contradicting = []
+        for record in again:
+            # What is forgotten by now cannot be compared.
+            told = self._fit(record if record.call in numbers else parted(record)[0], now)
+            if told != _before_it_was_amended(stored.get(record.call), told):
+                contradicting.append(record)
+        return contradicting
 
     async def _keep_conflicts(
         self, connection: AsyncConnection, contradicting: Iterable[CallRecord]
@@ -364,7 +378,7 @@ class RecordWriter:
         self.last_error = _said(error)
         log.error("record.rejected", call=str(record.call), why=self.last_error)
         with suppress(OSError):
-            self._journal.put_aside("rejected.jsonl", [ascii(record).encode()])
+            self._journal.put_aside("rejected", [ascii(record).encode()])
 
     def _last_words(self) -> None:
         for record in self._unjournalled:
