@@ -72,6 +72,9 @@ def main() -> None:
     )
     backup = commands.add_parser("backup", help="save journal and SQLite database in a new FOLDER, also while serving")
     backup.add_argument("folder", type=Path, metavar="FOLDER")
+    backup.add_argument(
+        "--without-numbers", action="store_true", help="of callers: may be kept for longer than these may be"
+    )
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
@@ -216,7 +219,9 @@ async def _migrate(settings: Settings, asked: argparse.Namespace) -> int:
 async def _backup(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.store.backup import back_up
 
-    database, files = await back_up(settings.store.database_url, settings.store.journal_dir, asked.folder)
+    database, files = await back_up(
+        settings.store.database_url, settings.store.journal_dir, asked.folder, numbers=not asked.without_numbers
+    )
     print(f"{asked.folder}: {'the database and ' if database else ''}{_count(files, 'file')} of the journal")
     if not database:
         print("the database is PostgreSQL: save it with pg_dump now, after the journal")

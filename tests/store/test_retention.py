@@ -22,6 +22,7 @@ from dialog_acd.core.retention import Terms, due, last_night
 from dialog_acd.retention import Retention
 from dialog_acd.store import tables
 from dialog_acd.store.audit_store import AuditStore
+from dialog_acd.store.backup import back_up
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, writing
 from dialog_acd.store.record_store import RecordReader, RecordWriter
@@ -255,6 +256,23 @@ async def test_ten_thousand_numbers_leave_nothing_in_the_pages(centre: Centre) -
         raw += of_postgres(cluster, centre.database)
     found = {day: raw.count(b"171555%d" % day) for day in range(9)}
     assert {day for day, times in found.items() if times} == set(range(3, 9)), found
+
+
+async def test_a_backup_can_do_without_numbers(centre: Centre) -> None:
+    a_day_of_calls(centre.sheet)
+    centre.sheet.arrives("talking", ani="+493023125771")
+    await centre.lives()
+    centre.writer.put(served("in-the-journal", centre.now(), ani=TWICE))
+    centre.writer._journal.put_aside("rejected", [TORN.encode()])
+    saved = centre.folder / "saved"
+    await back_up(centre.database.url, centre.folder / "journal", saved, numbers=False)
+    raw = b"".join(path.read_bytes() for path in saved.rglob("*") if path.is_file())
+    assert not [name for name, tail in TAILS.items() if tail in raw]
+    assert b"in-the-journal" in raw
+    assert [call.call for call in CallMemory(saved / "journal").calls] == ["talking"]
+    await back_up(centre.database.url, centre.folder / "journal", centre.folder / "whole")
+    raw = b"".join(path.read_bytes() for path in (centre.folder / "whole").rglob("*") if path.is_file())
+    assert TAILS["twice"] in raw
 
 
 # ------------------------------------------------------------ the same caller
