@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,15 +25,15 @@ from dialog_acd.store import tables
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.backup import back_up
 from dialog_acd.store.call_store import CallMemory
-from dialog_acd.store.database import open_database, writing
+from dialog_acd.store.database import migrate, open_database, writing
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.retention_store import RetentionStore
 from dialog_acd.testing import LANGENHAGEN, Scenario
 from records import NOON, served
+from store import frozen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -110,7 +111,7 @@ class Centre:
         raw = b"".join(path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file())
         raw += self.said.getvalue().encode()
         if (cluster := cluster_of(self.database)) is not None:
-            raw += of_postgres(cluster, self.database)
+            raw += of_postgres(cluster, self.database.url)
         return {name for name, tail in TAILS.items() if tail in raw}
 
 
@@ -118,9 +119,9 @@ def cluster_of(database: Database) -> Cluster | None:
     return getattr(database, "cluster", None)
 
 
-def of_postgres(cluster: Cluster, database: Database) -> bytes:
+def of_postgres(cluster: Cluster, url: str) -> bytes:
     """What a dump says, and all files of the server. Not its write-ahead log: that is history, see the README."""
-    name = str(make_url(database.url).database)
+    name = str(make_url(url).database)
     dump = subprocess.run([*cluster.client("pg_dump"), name], check=True, capture_output=True, timeout=60)
     checkpoint = [*cluster.client("psql"), "-q", "-d", name, "-c", "CHECKPOINT"]
     subprocess.run(checkpoint, check=True, timeout=60)
@@ -253,7 +254,7 @@ async def test_ten_thousand_numbers_leave_nothing_in_the_pages(centre: Centre) -
         await centre.night()
     raw = b"".join(path.read_bytes() for path in centre.folder.rglob("*") if path.is_file())
     if (cluster := cluster_of(centre.database)) is not None:
-        raw += of_postgres(cluster, centre.database)
+        raw += of_postgres(cluster, centre.database.url)
     found = {day: raw.count(b"171555%d" % day) for day in range(9)}
     assert {day for day, times in found.items() if times} == set(range(3, 9)), found
 
@@ -273,6 +274,25 @@ async def test_a_backup_can_do_without_numbers(centre: Centre) -> None:
     await back_up(centre.database.url, centre.folder / "journal", centre.folder / "whole")
     raw = b"".join(path.read_bytes() for path in (centre.folder / "whole").rglob("*") if path.is_file())
     assert TAILS["twice"] in raw
+
+
+async def test_a_database_of_an_earlier_version_forgets_while_it_is_migrated(
+    empty_database_url: str, request: pytest.FixtureRequest
+) -> None:
+    """A column that is dropped is hidden by PostgreSQL, and what an update replaces stays where it was."""
+    await frozen.thaw(empty_database_url, "0010")
+
+    def raw() -> bytes:
+        if "postgresql" in empty_database_url:
+            return of_postgres(request.getfixturevalue("cluster"), empty_database_url)
+        file = Path(str(make_url(empty_database_url).database))
+        return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+
+    # Of March; of four days ago; whom a caller was transferred to in March, and yesterday.
+    tails = {b"30230125001", b"7012345678", b"117307200", b"5112345678"}
+    assert {tail for tail in tails if tail in raw()} == tails
+    await migrate(empty_database_url, now=frozen.TODAY)
+    assert {tail for tail in tails if tail in raw()} == {b"7012345678", b"5112345678"}
 
 
 # ------------------------------------------------------------ the same caller
