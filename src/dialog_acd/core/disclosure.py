@@ -1,0 +1,168 @@
+"""What may be told about the people who answer, and what has to be kept back.
+
+Handling times, occupancy and presence are figures about staff. The policy (domain sheet 5.3) tells them of groups
+alone: at least five persons and at least twenty calls stand behind every number. A number that is kept back is
+*suppressed*.
+
+That is not enough. Who is told that a group handled 900 calls on Monday, and how many in every half hour but one, knows
+the one that was kept back. So where a sum is told, what is suppressed among its parts must together be large enough to
+be told itself; if it is not, further parts are suppressed, the smallest first (*complementary suppression*).
+
+This holds as long as every number is part of one sum only. A table with sums to the right and below is solved like a
+riddle: what one margin keeps back, the other gives away. So there is no such table. First, for the month as a whole,
+the groups that are too small become one, the *others*. Then each group stands for itself: its month, its days, its
+half hours. What everybody did together is told only where each group's part of it is told, and adds nothing.
+
+Nobody may ask for a period of their own choosing: ten days less nine of them are one day. A sheet is always a whole
+month with all its days and half hours and all groups, what is suppressed is decided for the whole of it, and any
+excerpt shows and suppresses exactly what the whole does.
+
+Who was there in two half hours of a day may be the same five people, so over time persons are not added: the most who
+were there at once are surely that many. Groups have no person in common.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+PERSONS = 5
+CALLS = 20
+EVERYBODY = ""
+"""In the place of a group: all of them together. No group has this name."""
+OTHERS = "*"
+"""In the place of a group: those that are too small to be told by themselves. No group has this name either."""
+MONTH = ""
+"""In the place of a day: all of them."""
+
+
+class Cell(NamedTuple):
+    """Where a number stands in the sheet of a month."""
+
+    group: str
+    """Or ``EVERYBODY``, or ``OTHERS``."""
+    day: str
+    """Berlin's calendar day as ISO text, or ``MONTH``."""
+    half_hour: datetime | None = None
+    """Its beginning; ``None``: the whole day, or month."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Who stands behind a number."""
+
+    persons: int
+    """At least so many different people."""
+    calls: int
+
+    @property
+    def enough(self) -> bool:
+        """To be told. Where nobody was and nothing happened, nobody is told about."""
+        return (self.persons >= PERSONS and self.calls >= CALLS) or self.nobody
+
+    @property
+    def nobody(self) -> bool:
+        return self.persons == 0 and self.calls == 0
+
+
+NOBODY = Crowd(0, 0)
+
+
+def over_time(crowds: Iterable[Crowd]) -> Crowd:
+    """Several times of the same group: perhaps the same people."""
+    several = list(crowds)
+    return Crowd(max((c.persons for c in several), default=0), sum(c.calls for c in several))
+
+
+def over_groups(crowds: Iterable[Crowd]) -> Crowd:
+    """Several groups at the same time: different people."""
+    several = list(crowds)
+    return Crowd(sum(c.persons for c in several), sum(c.calls for c in several))
+
+
+class Sheet:
+    """A month's numbers about staff, by group and half hour, and which of them may be told."""
+
+    def __init__(self, behind: Mapping[tuple[str, str, datetime], Crowd]) -> None:
+        """``behind``: by group, day and half hour who stands behind the numbers there."""
+        self.together: Mapping[str, str] = _together(behind)
+        """By group, under which name it is told: its own, or ``OTHERS``."""
+        self._crowds = _added_up(behind, self.together)
+        self._suppressed: set[Cell] = set()
+        for group in {*self.together.values()}:
+            self._suppress(group)
+        self._suppressed |= set(self._of_everybody())
+
+    def tells(self, cell: Cell) -> bool:
+        """Whether this number may be told. A group that is one of the others is never told by itself."""
+        told_as = self.together.get(cell.group, cell.group)
+        return cell not in self._suppressed and told_as == cell.group
+
+    def crowd(self, cell: Cell) -> Crowd:
+        return self._crowds.get(cell, NOBODY)
+
+    def _suppress(self, group: str) -> None:
+        """One group's month from the whole down to its parts."""
+        own = [cell for cell in self._crowds if cell.group == group]
+        self._suppressed |= {cell for cell in own if not self._crowds[cell].enough}
+        half_hours: dict[str, list[Cell]] = defaultdict(list)
+        days: list[Cell] = []
+        for cell in own:
+            if cell.half_hour is not None:
+                half_hours[cell.day].append(cell)
+            elif cell.day != MONTH:
+                days.append(cell)
+        self._close(Cell(group, MONTH), days)
+        for day in days:
+            self._close(day, half_hours[day.day])
+
+    def _close(self, whole: Cell, parts: list[Cell]) -> None:
+        """Suppress parts until what is told of them and of the whole gives away nothing that is too small."""
+        told = [part for part in parts if part not in self._suppressed and not self._crowds[part].nobody]
+        told.sort(key=lambda part: (self._crowds[part].calls, part), reverse=True)
+        hidden = [part for part in parts if part in self._suppressed]
+        if whole in self._suppressed:
+            # Its parts, taken from the sum above, would leave what it is kept back for.
+            hidden, told = parts, []
+        while told and hidden and not over_time(self._crowds[part] for part in hidden).enough:
+            hidden.append(told.pop())
+        self._suppressed |= set(hidden)
+
+    def _of_everybody(self) -> Iterable[Cell]:
+        groups = {*self.together.values()}
+        for cell in self._crowds:
+            if cell.group == EVERYBODY and any(cell._replace(group=group) in self._suppressed for group in groups):
+                yield cell
+
+
+def _together(behind: Mapping[tuple[str, str, datetime], Crowd]) -> dict[str, str]:
+    """Which groups are told by themselves, for the whole month, and which as ``OTHERS``."""
+    of_group: dict[str, list[Crowd]] = defaultdict(list)
+    for (group, _, _), crowd in behind.items():
+        of_group[group].append(crowd)
+    whole = {group: over_time(crowds) for group, crowds in of_group.items()}
+    told = sorted((group for group in whole if whole[group].enough), key=lambda group: (-whole[group].calls, group))
+    others = [group for group in whole if not whole[group].enough]
+    while told and others and not over_groups(whole[group] for group in others).enough:
+        others.append(told.pop())
+    return {group: group for group in told} | dict.fromkeys(others, OTHERS)
+
+
+def _added_up(behind: Mapping[tuple[str, str, datetime], Crowd], together: Mapping[str, str]) -> dict[Cell, Crowd]:
+    at_once: dict[Cell, list[Crowd]] = defaultdict(list)
+    for (group, day, half_hour), crowd in behind.items():
+        at_once[Cell(together[group], day, half_hour)].append(crowd)
+        at_once[Cell(EVERYBODY, day, half_hour)].append(crowd)
+    crowds = {cell: over_groups(several) for cell, several in at_once.items()}
+    for whole in (lambda cell: cell._replace(half_hour=None), lambda cell: Cell(cell.group, MONTH)):
+        over: dict[Cell, list[Crowd]] = defaultdict(list)
+        for cell, crowd in crowds.items():
+            if cell.half_hour is not None:
+                over[whole(cell)].append(crowd)
+        crowds |= {cell: over_time(several) for cell, several in over.items()}
+    return crowds
