@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Boolean, MetaData
 
 from dialog_acd.core.model import SwitchKind
+from dialog_acd.store.attendance_store import AttendanceStore
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import migrate, open_database, writing
 from dialog_acd.store.directory_plain import _value
@@ -39,6 +40,7 @@ FOUND = "found in the database"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 """When the dumps are migrated: callers' numbers of the last days are kept then, and hashes of some weeks."""
+LATER = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def frozen() -> list[str]:
@@ -94,6 +96,7 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
             for recording in await recordings.page(1000)
         ],
         "tokens": [asdict(token) for token in await TokenStore(engine).all()],
+        "attendance": [asdict(row) for row in await AttendanceStore(engine).between(LONG_AGO, LATER)],
         "audit": [asdict(line) for line in await AuditStore(engine).page(1000, None, None)],
     }
     plain: dict[str, Any] = json.loads(json.dumps(said, default=_day_or_moment))
