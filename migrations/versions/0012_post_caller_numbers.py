@@ -150,6 +150,7 @@ def _bound(moment: datetime) -> datetime:
 def _part(now: datetime) -> None:
     bind = op.get_bind()
     keys: dict[tuple[str, str], bytes] = {}
+    since: dict[tuple[str, str], datetime] = {}
     last = ""
     while True:
         question = sa.select(_records).where(_records.c.call > last).order_by(_records.c.call).limit(_BATCH)
@@ -165,14 +166,16 @@ def _part(now: datetime) -> None:
             if ani is not None and _outside(ani) and now - came < _HASHES:
                 whose = row["tenant"], f"{came.astimezone(ZoneInfo('Europe/Berlin')):%Y-%m}"
                 key = keys.setdefault(whose, secrets.token_bytes(32))
+                since[whose] = min(came, since.get(whose, now))
                 changes["caller_hash"] = hmac.digest(key, ani.encode(), "sha256").hex()
             if changes:
                 bind.execute(_records.update().where(_records.c.call == row["call"]).values(changes))
             if numbers and came.date() > (now - _NUMBERS).date():
                 slot = _slots[came.date().toordinal() % _SLOTS]
                 bind.execute(slot.insert().values(call=row["call"], day=came.date(), **numbers))
-    for (tenant, month), key in keys.items():
-        bind.execute(_keys.insert().values(tenant=tenant, month=month, key=key, made_at=_bound(now)))
+    for whose, key in keys.items():
+        made = {"tenant": whose[0], "month": whose[1], "key": key, "made_at": _bound(since[whose])}
+        bind.execute(_keys.insert().values(made))
 
 
 def _numbers(row: Any) -> dict[str, str]:

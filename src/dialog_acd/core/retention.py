@@ -9,8 +9,8 @@ Four things wear off, each in its own time, and what is left says nothing about 
   was promised a call can be called back.
 * **The hash of the caller's number** stays on the record and tells that the same person called again. Its key is
   random, of one town and one month, so hashes of two towns or two months have nothing to do with each other; and
-  without its key a hash says nothing, however many numbers somebody tries. The key goes ``Terms.hashes`` days after it
-  was made.
+  without its key a hash says nothing, however many numbers somebody tries. The key goes ``Terms.hashes`` days after the
+  first call it was used for.
 * **Who of us answered** becomes the team's after ``Terms.agents`` days.
 * **The audit log** says who did what, also with people's data, and has to answer for it until the year's figures have
   been looked at; then its lines are people's data as well.
@@ -82,7 +82,7 @@ class Due:
     numbers_to: date
     """The numbers of calls that came on this day (UTC) or an earlier one."""
     keys_before: datetime
-    """By when they were made."""
+    """By the first call they were used for."""
     agents_before: datetime
     """By when the call came. Conflicts of records, which name agents, go with them."""
     audit_before: datetime

@@ -110,17 +110,20 @@ async def hashes_of(
     """By call, for callers (call, town, when it came, number). Who shows no number, or an extension, has none; nor has
     a call that is older than its key could be.
     """
-    known = [
-        (call, (tenant, month_of(t_in)), number)
-        for call, tenant, t_in, number in callers
-        if number is not None and is_outside(number) and t_in >= due(terms, now).keys_before
-    ]
-    keys = await _keys(connection, {whose for _, whose, _ in known}, now)
+    known: list[tuple[str, tuple[str, str], str]] = []
+    since: dict[tuple[str, str], datetime] = {}
+    for call, tenant, t_in, number in callers:
+        if number is not None and is_outside(number) and t_in >= due(terms, now).keys_before:
+            whose = tenant, month_of(t_in)
+            known.append((call, whose, number))
+            # A key is as old as the oldest of what it hashes: of a late record nothing is known for longer.
+            since[whose] = min(t_in, since.get(whose, now))
+    keys = await _keys(connection, since)
     return {call: hmac.digest(keys[whose], number.encode(), "sha256").hex() for call, whose, number in known}
 
 
 async def _keys(
-    connection: AsyncConnection, wanted: set[tuple[str, str]], now: datetime
+    connection: AsyncConnection, wanted: Mapping[tuple[str, str], datetime]
 ) -> dict[tuple[str, str], bytes]:
     if not wanted:
         return {}
@@ -130,10 +133,10 @@ async def _keys(
         return {(row.tenant, row.month): row.key for row in await connection.execute(question)}
 
     found = await there()
-    if missing := sorted(wanted - found.keys()):
+    if missing := sorted(wanted.keys() - found.keys()):
         rows = [
-            {"tenant": tenant, "month": month, "key": secrets.token_bytes(KEY_BYTES), "made_at": now}
-            for tenant, month in missing
+            {"tenant": whose[0], "month": whose[1], "key": secrets.token_bytes(KEY_BYTES), "made_at": wanted[whose]}
+            for whose in missing
         ]
         # Another may make the same one now; then both have to use the first.
         await connection.execute(_insert(connection, caller_keys).on_conflict_do_nothing(), rows)

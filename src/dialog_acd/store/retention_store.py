@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 DONE = "retention.run"
 """Action of the line in the audit log that says what was done."""
-_BATCH = 500
+_BATCH = 100
+"""Rows in one go: what is read of them is read where calls are decided, in some milliseconds."""
 _BREATHE = 0.02
 """Seconds between two batches, in which everybody else may write."""
 _CHECKPOINTS = 20

@@ -155,6 +155,7 @@ caller_keys = Table(
     # As 2026-11, in Berlin.
     Column("month", Text, primary_key=True),
     Column("key", LargeBinary, nullable=False),
+    # When the first call came whose number it hashed.
     Column("made_at", UtcDateTime, nullable=False),
 )
 
