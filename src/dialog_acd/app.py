@@ -45,6 +45,7 @@ from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.retention import Retention
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
 from dialog_acd.store.attendance_store import AttendanceWriter
 from dialog_acd.store.audit_store import AuditStore
@@ -56,7 +57,9 @@ from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.retention_store import RetentionStore
+from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
+from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
@@ -155,7 +158,8 @@ async def serve(settings: Settings) -> None:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        metrics = Metrics(registry, acd.view)
+        metrics = Metrics(registry, acd.view, acd.expected_wait)
+        writer.watch(metrics.write_took)
         metrics.directory_changed(directory)
 
         def note_phone(notice: Notice) -> None:
@@ -177,7 +181,7 @@ async def serve(settings: Settings) -> None:
             attendance.note(notice, clock.now())
 
         observers = [metrics.observe, log_setup.tell, note_phone, attend]
-        engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers)
+        engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers, took=metrics.signal_took)
 
         retention = Retention(
             RetentionStore(database),
@@ -211,11 +215,12 @@ async def serve(settings: Settings) -> None:
                 event_lag_seconds=lambda: link.event_lag,
                 heartbeat_age_seconds=asterisk.heartbeat_age,
                 inbox_depth=lambda: engine.inbox_depth,
-                records_pending=lambda: writer.depth,
+                spool_depth=lambda: writer.depth,
                 records_written=lambda: writer.written,
                 records_conflicting=lambda: writer.conflicts,
                 records_lost=lambda: writer.lost,
                 records_rejected=lambda: writer.rejected,
+                write_failures=lambda: writer.failures,
                 orders_failed=lambda: asterisk.orders_failed,
                 messages_failed=lambda: link.hear_failures,
                 defects=lambda: engine.failures,
@@ -281,6 +286,9 @@ async def serve(settings: Settings) -> None:
         if provisioning is not None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
+        settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
+        watching = asyncio.create_task(settlement.watch(audit), name="volumes")
+        stack.push_async_callback(_finish, watching)
         api = create_api(
             engine,
             RecordReader(database),
@@ -292,6 +300,7 @@ async def serve(settings: Settings) -> None:
             audit_log=audit,
             repeats=RepeatStore(database),
             archive=Recordings(recordings, studio, clock),
+            settlement=settlement,
             now=clock.now,
             people=people,
         )

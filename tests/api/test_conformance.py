@@ -74,6 +74,7 @@ from dialog_acd.core.model import (
     Trunk,
 )
 from dialog_acd.recordings import Recordings
+from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Sound
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import open_database
@@ -81,6 +82,8 @@ from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.statement_store import StatementStore
+from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.testing import Scenario, demo_directory
 from records import served
 
@@ -192,6 +195,7 @@ class House(BaseAdapter):
             audit_log=self.audit,
             repeats=RepeatStore(engine),
             archive=Recordings(RecordingStore(engine), Deaf(), clock),
+            settlement=Settlement(UsageStore(engine), directories, StatementStore(engine), clock),
             now=clock.now,
         )
 
@@ -324,6 +328,7 @@ class Asking:
             "number": "+495117307",
             "version": 1,
             "digest": found.json()["digest"],
+            "month": "2026-02",  # over, so that it can be issued
         }
 
     def all(self, mode: GenerationMode) -> None:

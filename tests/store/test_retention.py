@@ -280,7 +280,7 @@ async def test_a_database_of_an_earlier_version_forgets_while_it_is_migrated(
     empty_database_url: str, request: pytest.FixtureRequest
 ) -> None:
     """A column that is dropped is hidden by PostgreSQL, and what an update replaces stays where it was."""
-    await frozen.thaw(empty_database_url, "0011")
+    await frozen.thaw(empty_database_url, "0012")
 
     def raw() -> bytes:
         if "postgresql" in empty_database_url:

@@ -40,6 +40,7 @@ from dialog_acd.api.routes import (
     recordings,
     resolve,
     resources,
+    statements,
     switches,
     tenants,
 )
@@ -55,7 +56,17 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Repeats, Tokens
+    from dialog_acd.api.ports import (
+        Audit,
+        Directories,
+        Live,
+        Readiness,
+        Recordings,
+        Records,
+        Repeats,
+        Statements,
+        Tokens,
+    )
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
@@ -104,6 +115,7 @@ for _router in (
     tenants.router,
     audit.router,
     recordings.router,
+    statements.router,
 ):
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
 
@@ -120,6 +132,7 @@ def create_api(
     audit_log: Audit,
     repeats: Repeats,
     archive: Recordings,
+    settlement: Statements,
     now: Callable[[], datetime],
     people: People | None = None,
 ) -> FastAPI:
@@ -157,6 +170,7 @@ def create_api(
         audit_log,
         archive,
         repeats,
+        settlement,
         now,
         Feed(live),
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.messages import Notice, Order, Signal
     from dialog_acd.core.model import CallId, TenantId
     from dialog_acd.core.records import CallRecord, Result
+    from dialog_acd.core.shares import Month, Statement
     from dialog_acd.core.view import AcdView, CallStory
 
 
@@ -401,6 +402,36 @@ class Recordings(Protocol):
     async def sound(self, digest: str, part: Literal["content", "narrow", "wide"]) -> bytes: ...
 
 
+class Issue(Protocol):
+    """That a statement has gone out."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def by(self) -> str: ...
+
+
+class Settled(Protocol):
+    @property
+    def statement(self) -> Statement: ...
+    @property
+    def issue(self) -> Issue | None:
+        """``None``: this is how it would be now."""
+        ...
+
+
+class Statements(Protocol):
+    """Who used what, and who pays what. Both raise ``DialogAcdError`` with the ``error_id`` the API names."""
+
+    async def settled(
+        self, month: Month, *, version: int | None = None, draft: bool = False, number: int | None = None
+    ) -> Settled: ...
+
+    async def issue(self, month: Month, by: str, *, version: int | None = None) -> Settled: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """All a route can reach."""
@@ -414,6 +445,7 @@ class Wiring:
     audit: Audit
     recordings: Recordings
     repeats: Repeats
+    statements: Statements
     now: Callable[[], datetime]
     feed: Feed
 

@@ -273,6 +273,34 @@ class DirectoryUnreadable(ApiProblem):
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class MonthNotBegun(ApiProblem):
+    """The month has not begun yet."""
+
+    error_id = "month-not-begun"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NotIssued(ApiProblem):
+    """No such statement was issued for this month."""
+
+    error_id = "not-issued"
+    status = HTTPStatus.NOT_FOUND
+
+
+class MonthNotOver(ApiProblem):
+    """The month is not over yet: its statement can be looked at, and not be issued."""
+
+    error_id = "month-not-over"
+    status = HTTPStatus.CONFLICT
+
+
+class IssuedMeanwhile(ApiProblem):
+    """Others issue this very statement: look at theirs first."""
+
+    error_id = "issued-meanwhile"
+    status = HTTPStatus.CONFLICT
+
+
 class KeyReused(ApiProblem):
     """Another request has come with this Idempotency-Key before: take a new one."""
 

@@ -22,6 +22,7 @@ A record exists exactly once per call, and none may be lost. ``RecordWriter.put`
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -54,7 +55,7 @@ from dialog_acd.store.record_json import (
 from dialog_acd.store.tables import record_conflicts, records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -115,7 +116,10 @@ class RecordWriter:
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._quiet_until: dict[str, datetime] = {}
+        self._took: Callable[[float], None] = lambda _: None
         self._failing = False
+        self.failures = 0
+        """Times the database did not take what was brought."""
         self.written = 0
         """Rows added by this process."""
         self.conflicts = 0
@@ -131,6 +135,10 @@ class RecordWriter:
         if self._journal.depth:
             log.info("record.found-in-journal", records=self._journal.depth)
             self._wake.set()
+
+    def watch(self, took: Callable[[float], None]) -> None:
+        """Have every transaction's seconds told, also those of one that fails."""
+        self._took = took
 
     @property
     def depth(self) -> int:
@@ -285,25 +293,34 @@ class RecordWriter:
         first = {record.call: record for record in reversed(told)}
         added: set[str] = set()
         now = self._clock_now()
-        async with asyncio.timeout(self._flush_within), writing(self._engine).begin() as connection:
-            if first:
-                callers = [(record.call, record.tenant, record.t_in, record.ani) for record in first.values()]
-                hashes = await number_store.hashes_of(connection, callers, now, self._terms)
-                apart = {record: parted(self._fit(record, now)) for record in first.values()}
-                rows = [_row(stays) | {"caller_hash": hashes.get(stays.call)} for stays, _ in apart.values()]
-                added = await _insert(connection, records, rows, records.c.call)
-                beside = {r: numbers for r, (_, numbers) in apart.items() if numbers != NONE and r.call in added}
-                await number_store.keep(connection, beside, self._terms, now)
-            again = [r for r in told if r.call not in added or r is not first[r.call]]
-            contradicting = await self._contradicting(connection, again, now) if again else []
-            new = await self._keep_conflicts(connection, contradicting) if contradicting else []
-            for amendment in amendments:  # each stands behind its record
-                await _amend(connection, amendment, now, self._terms)
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._flush_within), writing(self._engine).begin() as connection:
+                if first:
+                    added = await self._add(connection, first.values(), now)
+                again = [r for r in told if r.call not in added or r is not first[r.call]]
+                contradicting = await self._contradicting(connection, again, now) if again else []
+                new = await self._keep_conflicts(connection, contradicting) if contradicting else []
+                for amendment in amendments:  # each stands behind its record
+                    await _amend(connection, amendment, now, self._terms)
+        finally:
+            self._took(time.perf_counter() - begun)
         self.written += len(added)
         self.conflicts += len(new)
         for record in new:
             log.error("record.conflict", call=record.call, result=record.outcome.result.value)
         log.debug("record.written", records=len(added), again=len(again), conflicts=len(new))
+
+    async def _add(self, connection: AsyncConnection, told: Collection[CallRecord], now: datetime) -> set[str]:
+        """Those whose call has no record yet, and beside them what of them is kept for days only."""
+        callers = [(record.call, record.tenant, record.t_in, record.ani) for record in told]
+        hashes = await number_store.hashes_of(connection, callers, now, self._terms)
+        apart = {record: parted(self._fit(record, now)) for record in told}
+        rows = [_row(stays) | {"caller_hash": hashes.get(stays.call)} for stays, _ in apart.values()]
+        added = await _insert(connection, records, rows, records.c.call)
+        beside = {r: numbers for r, (_, numbers) in apart.items() if numbers != NONE and r.call in added}
+        await number_store.keep(connection, beside, self._terms, now)
+        return added
 
     def _fit(self, record: CallRecord, now: datetime) -> CallRecord:
         """As it may be written down now: of one that was long on its way, not who answered."""
@@ -346,6 +363,7 @@ class RecordWriter:
 
     async def _stumbled(self, error: Exception) -> None:
         self.last_error = _said(error)
+        self.failures += 1
         if not self._failing:
             self._failing = True
             self.spilled += self.depth
