@@ -212,11 +212,12 @@ def test_each_outcome_is_its_own(board: Board) -> None:
     story: dict[str, CallRecord] = {
         "answered": call(),
         "partner": call(Result.OVERFLOWED, "partner", t_ovf_ans=NOON, partner=PartnerId("oldenburg"), **sent),
+        "abandoned-here": call(Result.ABANDONED, "waiting", waited=5.001),
         "abandoned-short": call(Result.ABANDONED, "waiting", waited=5),
-        "abandoned": call(Result.ABANDONED, "waiting", waited=5.001),
-        "overflowed-lost": call(Result.ABANDONED, "partner-ringing", waited=3, **sent),
+        "overflowed-lost": call(Result.ABANDONED, "partner-ringing", waited=5.001, **sent),
         "callback": call(Result.CALLBACK, "promised"),
         "released": call(Result.RELEASED, "nobody-signed-in"),
+        "failsafe-answered": call(Result.FAILSAFE, "heartbeat", failsafe_answered_by="acd-failsafe-all"),
         "failsafe": call(Result.FAILSAFE, "heartbeat"),
         "failed": call(Result.FAILED, "lost-sight"),
         "closed": call(Result.CLOSED, "closed-by-day"),
@@ -233,7 +234,7 @@ def test_each_outcome_is_its_own(board: Board) -> None:
     board.tell(ended(call(test=True)))
     after = board.scrape()
     assert after("acd_test_calls_total", result="served") == 1
-    assert after("acd_calls_offered_total", **place) == 9
+    assert after("acd_calls_offered_total", **place) == 10
     assert after("acd_calls_overflowed_total", trigger="waited", partner="oldenburg", **place) == 2
     assert after("acd_calls_answered_by_partner_total", partner="oldenburg", **place) == 1
     assert after("acd_calls_answered_by_partner_in_time_total", partner="oldenburg", **place) == 0

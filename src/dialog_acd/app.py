@@ -108,6 +108,8 @@ async def serve(settings: Settings) -> None:
 
     secret = read_secret(settings.ami.secret_file, "the AMI secret")
     token = read_secret(settings.api.token_file, "the API token")
+    of_scraper = settings.api.metrics_token_file
+    metrics_token = None if of_scraper is None else read_secret(of_scraper, "the metrics token").get_secret_value()
     clock = SystemClock(settings.rehearse_at)
     if settings.rehearse_at is not None:
         log.warning("service.rehearsal", clock_begins=settings.rehearse_at.isoformat())
@@ -303,6 +305,7 @@ async def serve(settings: Settings) -> None:
             settlement=settlement,
             now=clock.now,
             people=people,
+            metrics_token=metrics_token,
         )
         # The framework looks into its routes when the first request comes, all of them at once. That takes some tenths
         # of a second: better now than while callers wait.

@@ -14,16 +14,14 @@ is one flat list of numbers, a scrape is a copy of these lists, and the lines ar
 from __future__ import annotations
 
 from bisect import bisect_left
-from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from dialog_acd.core.kpi import Figures
+from dialog_acd.core.kpi import Fate, Figures
 from dialog_acd.core.model import Trigger
-from dialog_acd.core.records import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -38,25 +36,8 @@ WAIT_BUCKETS = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300
 """Seconds. Fixed for all queues and for good: histograms over different grids cannot be added."""
 WAITED = ("answered", "partner", "abandoned")
 """How a wait ended."""
-OUTCOMES = (
-    "answered",
-    "partner",
-    "abandoned-short",
-    "abandoned",
-    "overflowed-lost",
-    "callback",
-    "released",
-    "failsafe",
-    "failed",
-    "closed",
-    "closed-callback",
-    "refused",
-)
-"""What became of a call; exactly one of these. All but the last three are offered.
-
-``overflowed-lost``: sent to a partner, and neither there nor here did anybody answer: the caller hung up, or was told
-that nobody will. ``closed-callback``: came when the number was closed, and was promised to be called back.
-"""
+OUTCOMES = tuple(fate.value for fate in Fate if fate is not Fate.TEST)
+"""What became of a call, in the words of the reports; exactly one of these. All but the last three are offered."""
 TRIGGERS = frozenset(trigger.value for trigger in Trigger)
 LINES_AT_ONCE = 500
 """Written in less than a millisecond."""
@@ -92,12 +73,12 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
     (
         "acd_wait_in_line_seconds_total",
         "Waits of answered callers, ours and partners', from the end of the announcement on.",
-        lambda f: sum(f.waits_in_line),
+        lambda f: sum(f.waits_in_line) / 1000,
     ),
     (
         "acd_handling_seconds_total",
         "Conversations and wrap-ups of calls that an agent had answered.",
-        lambda f: sum(f.handling),
+        lambda f: f.handled_ms / 1000,
     ),
 )
 _BY_PARTNER = (
@@ -115,37 +96,15 @@ _SIZE = _WAITS_AT + len(WAITED) * _WAIT_SIZE
 _OUTCOME_AT = {outcome: _OUTCOMES_AT + n for n, outcome in enumerate(OUTCOMES)}
 
 
-class Finished(NamedTuple):
-    """Where a finished call is counted, apart from its place."""
-
-    outcome: str
-    waited: str
-    """One of ``WAITED``; empty: neither answered nor abandoned."""
-    wait_s: float
-
-
-def finished(record: CallRecord, figures: Figures) -> Finished:
-    """What became of a call. ``figures``: what the reports make of it alone."""
-    if figures.answered:
-        return Finished("answered", "answered", figures.waits[0])
-    if figures.overflowed:
-        return Finished("partner", "partner", figures.waits[0])
-    if figures.abandoned:
-        outcome = "abandoned-short" if figures.abandoned_short else "abandoned"
-        outcome = outcome if record.t_ovf is None else "overflowed-lost"
-        return Finished(outcome, "abandoned", figures.waits_of_abandoned[0])
-    if figures.released:
-        return Finished("released" if record.t_ovf is None else "overflowed-lost", "", 0.0)
-    if figures.closed:
-        return Finished("closed-callback" if record.outcome.result is Result.CALLBACK else "closed", "", 0.0)
-    for outcome, found in (
-        ("callback", figures.promised),
-        ("failsafe", figures.failsafe),
-        ("refused", figures.refused),
+def _waited(figures: Figures) -> tuple[str, int]:
+    """How the wait of a single call ended, one of ``WAITED``, and its milliseconds. Empty: it was none of these."""
+    for result, waits in (
+        ("answered" if figures.answered else "partner", figures.waits),
+        ("abandoned", figures.waits_of_abandoned),
     ):
-        if found:
-            return Finished(outcome, "", 0.0)
-    return Finished("failed", "", 0.0)
+        if waits:
+            return result, waits[0]
+    return "", 0
 
 
 class _Place:
@@ -204,25 +163,25 @@ class Tallies:
     def count(self, record: CallRecord, partners: Container[str]) -> None:
         """A call is over. A partner who is none of ``partners`` is not known any more, and counts as ``OTHER``."""
         figures = Figures()
-        figures.add(record, None if record.target_ms is None else timedelta(milliseconds=record.target_ms))
-        found = finished(record, figures)
+        figures.add(record)
         place = self._at(record.tenant, record.queue, record.kind)
         numbers = place.numbers
         for at, (_, _, what) in enumerate(_COUNTERS):
             numbers[at] += what(figures)
-        numbers[_OUTCOME_AT[found.outcome]] += 1
-        if found.waited:
-            at = _WAITS_AT + WAITED.index(found.waited) * _WAIT_SIZE
-            numbers[at + bisect_left(WAIT_BUCKETS, found.wait_s)] += 1
-            numbers[at + len(_LES)] += found.wait_s
+        for fate in figures.fates:
+            numbers[_OUTCOME_AT[fate.value]] += 1
+        result, wait_ms = _waited(figures)
+        if result:
+            at = _WAITS_AT + WAITED.index(result) * _WAIT_SIZE
+            numbers[at + bisect_left(WAIT_BUCKETS, wait_ms / 1000)] += 1
+            numbers[at + len(_LES)] += wait_ms / 1000
         if figures.overflowed:
             at = place.partner(record.partner if record.partner is not None and record.partner in partners else OTHER)
             numbers[at] += 1
             numbers[at + 1] += figures.in_time
-        for trigger in figures.sent:
-            asked = record.overflow_partner
-            known = asked if asked is not None and asked in partners else OTHER
-            at = place.way(trigger if trigger in TRIGGERS else OTHER, known)
+        for sent in figures.sent:
+            known = sent.partner if sent.partner in partners else OTHER
+            at = place.way(sent.trigger if sent.trigger in TRIGGERS else OTHER, known)
             numbers[at] += 1
 
     def families(self) -> Iterator[Metric]:

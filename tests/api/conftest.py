@@ -507,6 +507,12 @@ def people() -> People | None:
 
 
 @pytest.fixture
+def metrics_token() -> str | None:
+    """What Prometheus has to show; here it is on this machine, and has to show nothing."""
+    return None
+
+
+@pytest.fixture
 def api(
     *,
     centre: Centre,
@@ -520,6 +526,7 @@ def api(
     people: People | None,
     archive: Recordings,
     settlement: Statements,
+    metrics_token: str | None,
 ) -> FastAPI:
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
@@ -537,6 +544,7 @@ def api(
         settlement=settlement,
         now=clock.now,
         people=people,
+        metrics_token=metrics_token,
     )
 
 

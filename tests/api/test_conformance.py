@@ -251,7 +251,7 @@ class House(BaseAdapter):
             "query_string": address.query.encode("ascii"),
             "root_path": "",
             "headers": [(b"host", b"acd.test"), *((latin(n).lower(), latin(v)) for n, v in request.headers.items())],
-            "client": ("192.0.2.7", 4711),
+            "client": ("127.0.0.1", 4711),  # from elsewhere, metrics are refused; test_health.py
             "server": ("acd.test", 80),
         }
         start: dict[str, Any] = {}

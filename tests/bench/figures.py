@@ -5,6 +5,8 @@ partners and 2,000 agents, behind a real HTTP server. Another process reads ``/m
 while signals keep coming in, one each millisecond; how long each waited for its answer is what callers would feel of a
 scrape.
 
+``sqlite``, ``postgres``: reports over a million records, with rollups and without (``rollups.py``).
+
 Each part is a coroutine in ``PARTS`` that returns its findings; they are printed with the part's name before theirs.
 ``python -m bench.figures metrics`` measures only the parts that are named. Nothing is asserted. Last line: one JSON
 object; times in milliseconds unless their names say otherwise.
@@ -32,6 +34,7 @@ from prometheus_client import (
 )
 
 from bench.directory import AGENTS, TOKEN, TOWNS, Nothing, country, in_ms, quantile
+from bench.rollups import on_postgres, on_sqlite
 from dialog_acd.api.app import create_api
 from dialog_acd.clock import SystemClock
 from dialog_acd.core import messages as m
@@ -46,7 +49,7 @@ from records import served
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dialog_acd.api.ports import Audit, Directories, Recordings, Records, Repeats, Tokens
+    from dialog_acd.api.ports import Audit, Directories, Recordings, Records, Repeats, Statements, Tokens
     from dialog_acd.core.directory import Directory
 
 SCRAPES = 30
@@ -118,6 +121,7 @@ async def metrics() -> dict[str, object]:
         audit_log=cast("Audit", unused),
         repeats=cast("Repeats", unused),
         archive=cast("Recordings", unused),
+        settlement=cast("Statements", unused),
         now=clock.now,
     )
     listening = socket.socket()
@@ -176,7 +180,11 @@ async def read(url: str, times: int) -> list[list[float]]:
     return [[float(word) for word in line.split()] for line in said.decode().splitlines()]
 
 
-PARTS: dict[str, Callable[[], Awaitable[dict[str, object]]]] = {"metrics": metrics}
+PARTS: dict[str, Callable[[], Awaitable[dict[str, object]]]] = {
+    "metrics": metrics,
+    "sqlite": on_sqlite,
+    "postgres": on_postgres,
+}
 
 
 async def measure(parts: list[str]) -> dict[str, object]:

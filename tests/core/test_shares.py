@@ -176,7 +176,7 @@ def test_offered_and_accepted_are_those_of_the_other_figures() -> None:
     other = figures(calls)
     assert (used.offered, used.accepted, used.by_partner) == (other.offered, other.answered, other.overflowed)
     assert (used.offered, used.accepted, used.by_partner) == (9, 3, 1)
-    assert used.talk_ms + used.wrap_up_ms == sum(other.handling) * 1000
+    assert used.talk_ms + used.wrap_up_ms == other.handled_ms
 
 
 @pytest.mark.parametrize(

@@ -232,11 +232,16 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     assert sum(line.details["days_of_numbers"] for line in lines) == 1
     assert sum(line.details["files"] for line in lines) == 2
 
+    assert kept[CallId("mobile")].failsafe_answered_by is None
+    centre.writer.put(served("alone", came, failsafe_answered_by="office01", agent=None))
+    assert await centre.writer.flush()
+
     for _ in range(28):
         await centre.night()
     kept = {one.call: one for one in await centre.reader.recent(99)}
     assert {one.agent for one in kept.values()} == {None}
     assert kept[CallId("landline")].t_ans is not None
+    assert kept[CallId("alone")].failsafe_answered_by == "", "somebody did, and that counts"
     assert [(offer.agent, bool(offer.result)) for offer in kept[CallId("mobile")].offers] == [("", True)] * 2
     assert kept[CallId("twice")].team == "z", "the team of Bert, where the record did not say"
     assert await centre.reader.conflicts_since(came - timedelta(days=1)) == []
@@ -280,7 +285,7 @@ async def test_a_database_of_an_earlier_version_forgets_while_it_is_migrated(
     empty_database_url: str, request: pytest.FixtureRequest
 ) -> None:
     """A column that is dropped is hidden by PostgreSQL, and what an update replaces stays where it was."""
-    await frozen.thaw(empty_database_url, "0012")
+    await frozen.thaw(empty_database_url, "0013")
 
     def raw() -> bytes:
         if "postgresql" in empty_database_url:

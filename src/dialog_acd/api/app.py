@@ -46,6 +46,7 @@ from dialog_acd.api.routes import (
 )
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
+from dialog_acd.api.tokens import digest
 from dialog_acd.api.witness import Strangers, Witness
 
 if TYPE_CHECKING:
@@ -135,9 +136,10 @@ def create_api(
     settlement: Statements,
     now: Callable[[], datetime],
     people: People | None = None,
+    metrics_token: str | None = None,
 ) -> FastAPI:
     """Build the application. ``token``: the first operator's key, in force whatever the database says; ``people``:
-    who comes from the identity provider, where there is one.
+    who comes from the identity provider, where there is one; ``metrics_token``: what a scraper has to show.
 
     Raises ``ValueError`` for one too short to be one, ``RuntimeError`` for a route nobody is declared for.
     """
@@ -173,6 +175,7 @@ def create_api(
         settlement,
         now,
         Feed(live),
+        None if metrics_token is None else digest(metrics_token),
     )
     api.router.routes.extend(_ROUTES.routes)
 

@@ -448,6 +448,8 @@ class Wiring:
     statements: Statements
     now: Callable[[], datetime]
     feed: Feed
+    scraper: str | None = None
+    """Digest of what a scraper has to show; ``None``: it has to be on this machine."""
 
 
 async def _wiring(request: Request) -> Wiring:

@@ -83,6 +83,13 @@ class NoRole(ApiProblem):
         self.who = who
 
 
+class MetricsForThisMachine(ApiProblem):
+    """Only this machine may read metrics, until ACD_API__METRICS_TOKEN_FILE says what a scraper has to show."""
+
+    error_id = "metrics-for-this-machine"
+    status = HTTPStatus.FORBIDDEN
+
+
 class KeysUnavailable(ApiProblem):
     """Whether this token is in force cannot be said now: the database does not answer."""
 

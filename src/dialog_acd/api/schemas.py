@@ -523,7 +523,8 @@ class CallOut(_Out):
         description="Blind (true) or attended (false); null without transfer.", examples=[True]
     )
     failsafe_answered_by: str | None = Field(
-        description="Phone or partner that answered in failsafe; null: none.", examples=["phone-12"]
+        description="Phone or partner that answered in failsafe; null: none; empty: it is not known any more.",
+        examples=["phone-12"],
     )
     hung_up_first: str = Field(description="caller, agent or unknown.", examples=["caller"])
     cause: int = Field(description="Q.850 cause of the caller's channel, 0 when unknown.", examples=[16])

@@ -192,11 +192,11 @@ def _is_ours(dialled: str) -> bool:
 
 
 def without_agents(record: CallRecord) -> CallRecord:
-    """The record as it stays: the team has answered, not a person."""
+    """The record as it stays: the team has answered, not a person. That somebody did in failsafe counts, and stays."""
     return replace(
         record,
         agent=None,
-        failsafe_answered_by=None,
+        failsafe_answered_by=None if record.failsafe_answered_by is None else "",
         transferred_to=None,
         offers=tuple(replace(offer, agent="", why="") for offer in record.offers),
     )

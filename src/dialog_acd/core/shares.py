@@ -51,8 +51,8 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from dialog_acd.core.kpi import NOT_OFFERED, Fate, facts, fate
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Key, Span, TenantId
-from dialog_acd.core.records import PROMISED, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -175,15 +175,12 @@ class Usage:
 
     def add(self, record: CallRecord) -> None:
         """A test call adds nothing."""
-        if record.test or record.outcome.result is Result.REFUSED:
-            return
-        result = record.outcome.result
-        at_night = result is Result.CALLBACK and record.outcome.reason != PROMISED
-        if (result is Result.CLOSED or at_night) and record.t_ovf is None:
+        became = fate(facts(record))
+        if became in NOT_OFFERED:
             return
         self.offered += 1
         if record.t_ans is None:
-            self.by_partner += record.t_ovf_ans is not None
+            self.by_partner += became is Fate.PARTNER
             return
         self.accepted += 1
         begun, over = milliseconds(record.t_ans), milliseconds(record.t_end)

@@ -34,11 +34,13 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.model import CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
 from dialog_acd.core.retention import NONE, Due, Numbers, Terms, day_of, due, parted, rejoined, without_agents
 from dialog_acd.store import number_store
 from dialog_acd.store.database import by_the_first, writing
+from dialog_acd.store.figures_store import touched
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
 from dialog_acd.store.record_json import (
     digest,
@@ -56,7 +58,7 @@ from dialog_acd.store.tables import record_conflicts, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, RowMapping, Table
@@ -301,8 +303,10 @@ class RecordWriter:
                 again = [r for r in told if r.call not in added or r is not first[r.call]]
                 contradicting = await self._contradicting(connection, again, now) if again else []
                 new = await self._keep_conflicts(connection, contradicting) if contradicting else []
+                days = {_town_and_day(record.tenant, record.t_in) for record in first.values() if record.call in added}
                 for amendment in amendments:  # each stands behind its record
-                    await _amend(connection, amendment, now, self._terms)
+                    days |= await _amend(connection, amendment, now, self._terms)
+                await touched(connection, days)
         finally:
             self._took(time.perf_counter() - begun)
         self.written += len(added)
@@ -498,25 +502,34 @@ class RecordReader:
         return [_record(row, numbers.get(row["call"], NONE)) for row in rows]
 
 
-async def _amend(connection: AsyncConnection, amendment: Amendment, now: datetime, terms: Terms) -> None:
+async def _amend(
+    connection: AsyncConnection, amendment: Amendment, now: datetime, terms: Terms
+) -> set[tuple[str, date]]:
+    """Whose days it concerns: the town's that had the call as well as that of the one that gets it."""
     changes = {"tenant": amendment.tenant, "test": amendment.test}
     said: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    if amendment.tenant is not None:
-        said["caller_hash"] = await _hash_for(connection, amendment.call, amendment.tenant, now, terms)
-    statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
-    if not (await connection.execute(statement)).rowcount:
+    question = select(records.c.tenant, records.c.t_in).where(records.c.call == amendment.call)
+    before = (await connection.execute(question)).first()
+    if before is None:
         log.error("record.not-there-to-amend", call=amendment.call, **said)
+        return set()
+    if amendment.tenant is not None:
+        said["caller_hash"] = await _hash_for(connection, amendment, before.t_in, now, terms)
+    statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
+    await connection.execute(statement)
+    return {_town_and_day(town, before.t_in) for town in (before.tenant, amendment.tenant or before.tenant)}
+
+
+def _town_and_day(tenant: str, came: datetime) -> tuple[str, date]:
+    return tenant, berlin_day(came)
 
 
 async def _hash_for(
-    connection: AsyncConnection, call: CallId, tenant: TenantId, now: datetime, terms: Terms
+    connection: AsyncConnection, amendment: Amendment, t_in: datetime, now: datetime, terms: Terms
 ) -> str | None:
     """The caller's hash among those of another town. Where the number is gone by now, there is none."""
-    t_in = await connection.scalar(select(records.c.t_in).where(records.c.call == call))
-    if t_in is None:
-        return None
-    numbers = await number_store.numbers_of(connection, [(call, t_in)])
-    ani = numbers.get(call, NONE).ani
+    call, tenant = amendment.call, amendment.tenant or ""
+    ani = (await number_store.numbers_of(connection, [(call, t_in)])).get(call, NONE).ani
     return (await number_store.hashes_of(connection, [(call, tenant, t_in, ani)], now, terms)).get(call)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, or_, select, text, update
+from sqlalchemy import and_, bindparam, case, delete, or_, select, text, update
 
 from dialog_acd.core.retention import day_of
 from dialog_acd.store.database import outside_transactions, writing
@@ -85,7 +85,7 @@ class RetentionStore:
             .where(r.call == bindparam("of"))
             .values(
                 agent=None,
-                failsafe_answered_by=None,
+                failsafe_answered_by=case((r.failsafe_answered_by.is_not(None), "")),
                 transferred_to=None,
                 offers=bindparam("offers_"),
                 team=bindparam("team_"),

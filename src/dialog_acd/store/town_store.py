@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import String, and_, bindparam, cast, delete, insert, or_, select, update
+from sqlalchemy import String, and_, bindparam, case, cast, delete, insert, or_, select, update
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.ownership import SEEN_BY_A_TOWN, seen_by
@@ -230,7 +230,7 @@ class TownStore:
             .where(r.call == bindparam("of"))
             .values(
                 agent=None,
-                failsafe_answered_by=None,
+                failsafe_answered_by=case((r.failsafe_answered_by.is_not(None), "")),
                 transferred_to=None,
                 caller_hash=None,
                 trunk_call_id="",
@@ -239,7 +239,7 @@ class TownStore:
         )
         # Whoever is in none of these has nothing that was a person's any more.
         theirs = or_(
-            *(column.is_not(None) for column in (r.agent, r.failsafe_answered_by, r.transferred_to, r.caller_hash)),
+            *(column != "" for column in (r.agent, r.failsafe_answered_by, r.transferred_to, r.caller_hash)),
             r.trunk_call_id != "",
             cast(r.offers, String) != "[]",
         )

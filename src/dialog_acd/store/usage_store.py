@@ -71,7 +71,15 @@ def _question(*, sqlite: bool) -> Any:
             func.sum(talk),
             func.sum(handling),
         )
-        .where(r.test.is_(False), r.result != Result.REFUSED.value, or_(~closed, r.t_ovf.is_not(None)))
+        # What ``core.kpi`` calls offered: who was answered once has been, whatever became of them then.
+        .where(
+            r.test.is_(False),
+            or_(
+                answered,
+                r.t_ovf_ans.is_not(None),
+                and_(r.result != Result.REFUSED.value, or_(~closed, r.t_ovf.is_not(None))),
+            ),
+        )
         .group_by(r.tenant, r.kind)
     )
 
