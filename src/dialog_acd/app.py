@@ -43,6 +43,7 @@ from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
+from dialog_acd.retention import Retention
 from dialog_acd.settings import Settings, read_secret
 from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
@@ -55,6 +56,7 @@ from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.retention_store import RetentionStore
 from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.store.usage_store import UsageStore
@@ -125,7 +127,8 @@ async def serve(settings: Settings) -> None:
         directories = DirectoryStore(database)
         directory = await directories.load()
 
-        writer = RecordWriter(database, settings.store.journal_dir, clock.now)
+        terms = settings.retention.terms
+        writer = RecordWriter(database, settings.store.journal_dir, clock.now, terms=terms)
         writing = asyncio.create_task(writer.run(), name="records")
         stack.push_async_callback(_finish, writing)
         stack.push_async_callback(writer.close, STOP_WITHIN)
@@ -182,6 +185,16 @@ async def serve(settings: Settings) -> None:
         observers = [metrics.observe, log_setup.tell, note_phone, attend]
         engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers, took=metrics.signal_took)
 
+        retention = Retention(
+            RetentionStore(database),
+            audit,
+            clock,
+            terms,
+            teams=lambda: {agent.id: agent.team for agent in engine.directory().agents if agent.team is not None},
+            spool=writer,
+            living=callers,
+        )
+
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
             address,
@@ -214,6 +227,7 @@ async def serve(settings: Settings) -> None:
                 messages_failed=lambda: link.hear_failures,
                 defects=lambda: engine.failures,
                 agi_questions=questions,
+                retention_done_at=lambda: retention.done_at.timestamp() if retention.done_at is not None else None,
             )
         )
 
@@ -299,6 +313,8 @@ async def serve(settings: Settings) -> None:
         stack.callback(api.state.strangers.tell)  # after the last request, before the last flush
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
+        forgetting = asyncio.create_task(retention.run(), name="retention")
+        stack.push_async_callback(_finish, forgetting)
         # All that lives until the end is out of the collector's sight: or it would look through it again and again, a
         # twentieth of a second each time, in which no caller is served.
         gc.collect()
@@ -316,7 +332,7 @@ async def serve(settings: Settings) -> None:
 
         stopping = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait(
-            {stopping, turning, linking, writing, remembering, auditing, serving},
+            {stopping, turning, linking, writing, remembering, auditing, serving, forgetting},
             return_when=asyncio.FIRST_COMPLETED,
         )
         stopping.cancel()

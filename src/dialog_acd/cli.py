@@ -1,5 +1,5 @@
 """The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``asterisk``, ``check``, ``route``,
-``simulate``, ``statement``, ``token``.
+``simulate``, ``statement``, ``token``, ``retention``, ``tenant``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -75,6 +75,9 @@ def main() -> None:
     )
     backup = commands.add_parser("backup", help="save journal and SQLite database in a new FOLDER, also while serving")
     backup.add_argument("folder", type=Path, metavar="FOLDER")
+    backup.add_argument(
+        "--without-numbers", action="store_true", help="of callers: may be kept for longer than these may be"
+    )
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
@@ -115,6 +118,18 @@ def main() -> None:
     simulate.add_argument("--seed", type=int, default=1, help="same seed, same callers (default: 1)")
     simulate.add_argument("--runs", type=int, help="how many days (default: what the scenario says)")
     simulate.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    retention = commands.add_parser("retention", help="take out what may not be kept any more: run")
+    retention.add_subparsers(dest="act", required=True, metavar="ACT").add_parser(
+        "run", help="now, in the database; the service does it every night, and the files beside it, too"
+    )
+    tenant = commands.add_parser("tenant", help="a town leaves: export, erase")
+    acts = tenant.add_subparsers(dest="act", required=True, metavar="ACT")
+    export = acts.add_parser("export", help="write all that is one town's into a new folder, for it to take along")
+    export.add_argument("tenant", metavar="TOWN", help="its id")
+    export.add_argument("folder", type=Path, metavar="DIR")
+    erase = acts.add_parser("erase", help="take out of the database what is left of a town's people, for good")
+    erase.add_argument("tenant", metavar="TOWN", help="its id; it must have left the directory a day ago")
+    erase.add_argument("--confirm", metavar="NAME", help="the town's name, as the directory had it (default: asks)")
     _add_token_commands(commands.add_parser("token", help="make, list and revoke the tokens of the REST API"))
     asked = parser.parse_args()
 
@@ -238,7 +253,9 @@ async def _migrate(settings: Settings, asked: argparse.Namespace) -> int:
 async def _backup(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.store.backup import back_up
 
-    database, files = await back_up(settings.store.database_url, settings.store.journal_dir, asked.folder)
+    database, files = await back_up(
+        settings.store.database_url, settings.store.journal_dir, asked.folder, numbers=not asked.without_numbers
+    )
     print(f"{asked.folder}: {'the database and ' if database else ''}{_count(files, 'file')} of the journal")
     if not database:
         print("the database is PostgreSQL: save it with pg_dump now, after the journal")
@@ -718,6 +735,60 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
     )
 
 
+async def _retention(settings: Settings, _asked: argparse.Namespace) -> int:
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.retention import Retention
+    from dialog_acd.store.audit_store import AuditStore
+    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.retention_store import RetentionStore
+    from dialog_acd.store.token_store import COMMAND_LINE
+
+    async with _database(settings, create=False) as database:
+        directories = DirectoryStore(database)
+        agents = () if await directories.is_empty() else (await directories.load()).agents
+        teams: dict[str, str] = {agent.id: agent.team for agent in agents if agent.team is not None}
+        retention = Retention(
+            RetentionStore(database),
+            AuditStore(database),
+            SystemClock(settings.rehearse_at),
+            settings.retention.terms,
+            teams=lambda: teams,
+            by=COMMAND_LINE,
+            role="operator",
+        )
+        done = await retention.carry_out()
+    print("done, see the audit log (retention.run)" if done else "not all of it: see the log above, and try again")
+    return 0 if done else 1
+
+
+async def _tenant(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.core.model import TenantId
+    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.retention_store import RetentionStore
+    from dialog_acd.store.town_store import ErasureRefused, TownStore
+
+    now = SystemClock(settings.rehearse_at).now()
+    async with _database(settings, create=False) as database:
+        store, town = TownStore(database, DirectoryStore(database)), TenantId(asked.tenant)
+        if asked.act == "export":
+            counts = await store.export(town, asked.folder)
+            print(f"{asked.folder}: " + ", ".join(f"{many} of {name}" for name, many in counts.items()))
+            return 0
+        await store.require_gone(town, now)
+        directory, _ = await store.last_with(town)
+        name = directory.tenant[town].name
+        said: str | None = asked.confirm
+        if said is None:
+            said = await asyncio.to_thread(input, f"To erase it for good, write its name ({name}): ")
+        if said.strip() != name:
+            raise ErasureRefused(f"{said!r} is not its name; nothing was erased")
+        gone = await store.erase(town, now, getpass.getuser())
+        await RetentionStore(database).settle()
+    print("erased: " + ", ".join(f"{many} of {what}" for what, many in gone.items()))
+    return 0
+
+
 _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
@@ -731,4 +802,6 @@ _COMMANDS = {
     "gate": _gate,
     "statement": _statement,
     "token": _token,
+    "retention": _retention,
+    "tenant": _tenant,
 }

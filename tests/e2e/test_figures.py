@@ -74,9 +74,7 @@ def test_a_monday_morning_comes_out_as_in_the_reports(tmp_path: Path) -> None:
     assert said.offered > 800
     wanted: dict[str, tuple[float | None, ...]] = {
         "Angeboten": (said.offered,),
-        "Vier Rechenweisen, eine gilt": (
-            *(said.service_level(formula).share() for formula in Formula),
-        ),
+        "Vier Rechenweisen, eine gilt": (*(said.service_level(formula).share() for formula in Formula),),
         "Annahmequote (Netz)": (said.accepted.share(),),
         "Annahmequote (eigen)": (said.accepted_own.share(),),
         "Annahmequote bereinigt": (said.accepted_adjusted.share(),),

@@ -414,7 +414,7 @@ class OfferOut(_Out):
     """One attempt to have one agent take the call."""
 
     offer: str = Field(description="Number of the offer; they rise.", examples=["31"])
-    agent: str = Field(description="Id of the agent.", examples=["anna"])
+    agent: str = Field(description="Id of the agent; empty: it is not known any more.", examples=["anna"])
     at: _Time = Field(description="When the phone was to ring.")
     result: str = Field(
         description="answered, no-answer, declined, phone-busy, phone-gone, caller-gone, not-talked.",
@@ -479,8 +479,19 @@ class CallOut(_Out):
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
     )
-    dialled: str = Field(description="The number dialled, as the record keeps it.", examples=["+4951173070"])
-    ani: str | None = Field(description="The caller's number; null when withheld.", examples=["+4930230125001"])
+    dialled: str = Field(
+        description="The number dialled, as the record keeps it. What led to the catch-all loses its last three digits "
+        "after the days for which numbers are kept.",
+        examples=["+4951173070"],
+    )
+    ani: str | None = Field(
+        description="The caller's number; null when withheld, and after the days for which numbers are kept.",
+        examples=["+4930230125001"],
+    )
+    caller_area: str | None = Field(
+        description="Area code of the caller's line without its 0; null: a mobile, abroad, withheld, or an old record.",
+        examples=["511"],
+    )
     trunk: str = Field(description="Name of the trunk it came in on.", examples=["trunk"])
     trunk_call_id: str = Field(
         description="SIP Call-ID on the trunk: what a carrier asks for.", examples=["1-4711@192.0.2.7"]
@@ -499,16 +510,21 @@ class CallOut(_Out):
         description="From the door to a person, or to the end where none came, in seconds.", examples=[12.4]
     )
     in_time: bool = Field(description="Answered within the queue's target, boundary included.", examples=[True])
-    agent: str | None = Field(description="Who answered.", examples=["anna"])
+    agent: str | None = Field(
+        description="Who answered; null: nobody, or (`team`) it is not known any more.", examples=["anna"]
+    )
     partner: str | None = Field(description="Partner centre that answered.", examples=["oldenburg"])
     transferred_to: str | None = Field(
-        description="Extension or phone the agent sent the caller to; null: nobody did.", examples=["4711"]
+        description="Extension, phone or number the agent sent the caller to; null: nobody did, or (`transfer_blind`) "
+        "it is not known any more.",
+        examples=["4711"],
     )
     transfer_blind: bool | None = Field(
         description="Blind (true) or attended (false); null without transfer.", examples=[True]
     )
     failsafe_answered_by: str | None = Field(
-        description="Phone or partner that answered in failsafe; null: none.", examples=["phone-12"]
+        description="Phone or partner that answered in failsafe; null: none; empty: it is not known any more.",
+        examples=["phone-12"],
     )
     hung_up_first: str = Field(description="caller, agent or unknown.", examples=["caller"])
     cause: int = Field(description="Q.850 cause of the caller's channel, 0 when unknown.", examples=[16])
@@ -556,6 +572,7 @@ class CallOut(_Out):
             kind=record.kind.value,
             dialled=record.dialled,
             ani=record.ani,
+            caller_area=record.caller_area,
             trunk=record.trunk,
             trunk_call_id=record.trunk_call_id,
             t_in=record.t_in,
@@ -829,7 +846,8 @@ class AuditLineOut(_Out):
         examples=["leitstelle"],
     )
     role: str = Field(
-        description="operator, town-admin, supervisor, auditor, desk; agent: by a code at the phone; empty for nobody "
+        description="operator, town-admin, supervisor, auditor, desk; agent: by a code at the phone; service: what "
+        "dialog-acd does by itself; empty for nobody "
         "and for who has no role here.",
         examples=["supervisor"],
     )
