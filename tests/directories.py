@@ -73,6 +73,7 @@ tasks = ["Telefonzentrale", "115"]
 valid_from = 2013-01-01
 valid_to = 2099-12-31
 targets = ["75 % within 30 s", "from 2022-07-01: 80 % within 20 s for 115, forwarded"]
+formula = "late-abandons-only"
 prices = [
     { flat = "7916.67", included_minutes = 5000 },
     { since = 2023-01-01, per_call = "2.40", per_minute = "1.5900" },

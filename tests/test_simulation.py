@@ -26,7 +26,7 @@ from dialog_acd.core import erlang
 from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.errors import RuleInvalid
-from dialog_acd.core.kpi import Mean, Ratio
+from dialog_acd.core.kpi import Fate, Mean, Ratio
 from dialog_acd.core.records import Result
 from dialog_acd.simulation import ScenarioInvalid, find, run_command
 from dialog_acd.simulation import run as run_module
@@ -643,7 +643,7 @@ def test_a_closed_number_says_so_and_hangs_up(sheet: Any) -> None:
     )
     assert run.story() == [(10.0, "CallArrived"), (17.0, "CallerHungUp")]
     (seen,) = run.outcome.cells.values()
-    assert (seen.figures.closed, seen.figures.offered) == (1, 0)
+    assert (seen.figures.fates[Fate.CLOSED], seen.figures.offered) == (1, 0)
 
 
 def test_what_a_partner_was_not_promised_is_busy_and_in_no_figure(sheet: Any) -> None:
@@ -653,7 +653,7 @@ def test_what_a_partner_was_not_promised_is_busy_and_in_no_figure(sheet: Any) ->
     assert run.story(2) == [(20.0, "CallArrived"), (20.0, "CallerHungUp")]
     assert run.record(2).cause == 17
     (seen,) = run.outcome.cells.values()
-    assert (seen.figures.refused, seen.figures.offered) == (1, 1)
+    assert (seen.figures.fates[Fate.REFUSED], seen.figures.offered) == (1, 1)
 
 
 # ---------------------------------------------------------------- partners
@@ -919,10 +919,9 @@ def test_every_caller_has_one_end_and_the_core_understands_every_word(
     counted = 0
     for seen in run.outcome.cells.values():
         f = seen.figures
-        assert f.offered == f.answered + f.overflowed + f.abandoned + f.released + f.failsafe + f.failed
-        assert f.failed == 0
+        assert f.fates[Fate.FAILED] == f.fates[Fate.TEST] == 0
         assert seen.by_group.total() == f.answered
-        counted += f.offered + f.closed + f.refused + seen.blocked
+        counted += f.calls + seen.blocked
     assert counted == run.outcome.calls
     for load in run.outcome.loads.values():
         assert 0 <= load.handling_s <= 3 * 900

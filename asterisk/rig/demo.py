@@ -27,7 +27,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from dialog_acd.core.kpi import by_tenant, figures
+from dialog_acd.core.kpi import By, figures, grouped
 from dialog_acd.store.database import open_database
 from dialog_acd.store.record_store import RecordReader
 from rig.root import REPOSITORY, RigError
@@ -125,9 +125,9 @@ class Findings:
             "overflowed": ours.overflowed,
             "failsafe": ours.failsafe,
             "lost": len(self.lost),
-            "service_level": rounded(ours.service_level.share()),
-            "wait_p50_s": rounded(ours.wait_p50_s),
-            "wait_p99_s": rounded(ours.wait_p99_s),
+            "service_level": rounded(ours.service_level().share()),
+            "wait_p50_s": rounded(ours.wait(0.5).seconds),
+            "wait_p99_s": rounded(ours.wait(0.99).seconds),
             "records": len(self.records),
             "records_answered": ours.answered,
             "records_conflicting": len(self.conflicting),
@@ -322,10 +322,10 @@ def _report(out: Console, found: Findings, names: Mapping[str, str]) -> None:
 
     def row(name: str, of: Figures) -> None:
         counts = (str(of.offered), str(of.answered), str(of.abandoned))
-        level = "–" if of.service_level.percent() is None else str(of.service_level)
-        table.add_row(name, *counts, level, german(of.wait_p50_s, "s"), german(of.wait_p99_s, "s"))
+        level = "–" if of.service_level().percent() is None else str(of.service_level())
+        table.add_row(name, *counts, level, *(german(of.wait(share).seconds, "s") for share in (0.5, 0.99)))
 
-    towns = {str(tenant): of for tenant, of in by_tenant(found.records).items()}
+    towns = {str(tenant): of for (tenant,), of in grouped(found.records, [By.TENANT]).items()}
     for tenant in [*names, *(tenant for tenant in towns if tenant not in names)]:
         row(names.get(tenant, tenant), towns.get(tenant) or figures([]))
     table.add_section()

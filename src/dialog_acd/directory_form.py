@@ -31,6 +31,7 @@ from dialog_acd.core.model import (
     Entry,
     EntryKind,
     FailsafeProfile,
+    Formula,
     Partner,
     PartnerId,
     Phone,
@@ -188,6 +189,13 @@ class ContractTable(Table):
         " of entry before what is said of all; none: what the queue is set to.",
         ["75 % within 30 s", "from 2022-07-01: 80 % within 30 s for 115"],
         default=[],
+    )
+    formula: Annotated[Formula, Field(strict=False)] = _field(
+        "How the service level of `targets` is reckoned: answered in time out of all offered (`strict`), of those who"
+        " did not leave within the time promised, of those answered alone, or with those who left in time as answered."
+        " Reports show all four and mark this one.",
+        "strict",
+        default=Formula.STRICT,
     )
     prices: list[PriceTable] = _field("The latest in force counts.", [{"flat": "7916.67"}], default=[])
     inhabitants: int | None = _field("People who live there.", 54000, default=None, ge=1, le=100_000_000)
@@ -479,6 +487,7 @@ def _tenant(table: TenantTable) -> Tenant:
             valid_from=c.valid_from,
             valid_to=c.valid_to,
             targets=tuple(c.targets),
+            formula=c.formula,
             prices=tuple(
                 Price(p.since, p.flat, p.per_call, p.per_minute, p.per_inhabitant, p.included_minutes) for p in c.prices
             ),

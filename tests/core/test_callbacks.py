@@ -8,7 +8,7 @@ import pytest
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.calendars import Calendar, parse_hours
-from dialog_acd.core.kpi import figures
+from dialog_acd.core.kpi import Fate, figures
 from dialog_acd.core.model import (
     CalendarId,
     EntryKind,
@@ -146,14 +146,14 @@ def test_a_promise_after_a_conversation_is_owed_all_the_same() -> None:
     record = acd.after(8).tell(m.CallbackAsked(C1)).after(5).caller_hangs_up("c1").record("c1")
     assert record.outcome == Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
     found = figures([record])
-    assert (found.offered, found.answered, found.promised) == (1, 1, 0)
+    assert (found.offered, found.fates) == (1, {Fate.ANSWERED: 1})
 
 
 def test_a_callback_promised_at_night_is_owed_and_in_no_service_level() -> None:
     acd = Scenario(shut(laddered("closed by hours: callback"), holiday=False)).at("09:00:00").waits("c1")
     record = acd.tell(m.CallbackAsked(C1)).after(5).caller_hangs_up("c1").record("c1")
     assert record.outcome == Outcome(Result.CALLBACK, "closed-by-hours", Blame.NOBODY)
-    assert (figures([record]).offered, figures([record]).closed) == (0, 1)
+    assert (figures([record]).offered, figures([record]).fates) == (0, {Fate.CLOSED_CALLBACK: 1})
     assert acd.acd._floor.debt.short == {}
 
 

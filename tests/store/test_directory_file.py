@@ -402,7 +402,7 @@ def test_a_file_that_is_not_toml_not_utf8_or_not_there(tmp_path: Path) -> None:
     assert "line 3" in faults(tmp_path, "[[tenants]]\nid = 'a'\nname = \n")[0]
     (no_such_day,) = faults(tmp_path, COUNTY.replace("2026-05-12", "2026-02-31"))
     assert no_such_day.startswith("it is not TOML: a date or time that the calendar does not have")
-    assert "(at line 57, " in no_such_day
+    assert "(at line 58, " in no_such_day
     assert faults(tmp_path, TOWN.encode().replace(b"Stadt", b"M\xfcnchen")) == (
         "it is not UTF-8 text; save it as UTF-8",
     )

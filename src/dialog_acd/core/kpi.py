@@ -1,30 +1,39 @@
 """Reachability and speed, from finished records: numerators and denominators first, a percentage last.
 
-The definitions are those of the 115 network and of the towns' contracts:
+The definitions are those of the 115 network and of the towns' contracts; ``catalogue.py`` says each of them in the
+words of a report. Every call has exactly one *fate*, so that no two outcomes are ever mixed and all of them together
+are all calls. **Offered** (O) are those that wanted a person, and came when the number is served:
 
-- **offered** (O): every call that wanted a person, and came when the number is served. A call to an emergency number
-  was told where help is and wanted nobody here (refused); a call that found the number closed was told when it opens
-  or promised to be called back (closed). Both are counted apart and are in no denominator. A call that came out of
-  hours and was sent to a partner all the same (115 on a Friday afternoon) was promised a person, so it is offered.
-- **answered** (own A): a person of ours answered, whatever became of the call later. **overflowed**: nobody of ours
-  did, a partner's person did. **failsafe**: Asterisk took the call out of our hands and neither of the two had
-  answered it before; whether the failsafe group then answered is reported with it where known. **released**: the
-  caller waited and was told that nobody will answer. **promised**: the caller chose to be called back; neither answered
-  nor abandoned. **abandoned** and **failed** (technical losses) are the rest. Each offered call is in exactly one of
-  these seven.
+- **answered** (own A): a person of ours answered, whatever became of the call later. **partner**: nobody of ours did, a
+  partner's person did. **failsafe**: Asterisk took the call out of our hands and neither of the two had answered it
+  before; whether the failsafe group then answered is told apart. **released**: the caller waited and was told that
+  nobody will answer. **callback**: the caller chose to be called back; neither answered nor abandoned. **failed**:
+  technical losses.
+- **abandoned** (B): the caller hung up before anybody answered. Of these, whoever left within five seconds is a
+  *short* abandon, sent or not, and who left later after having been sent to a partner was overflowed and *lost*.
+
+Not offered are: a call that found the number **closed** and was told when it opens, or was promised to be called back;
+one that was **refused** (who dialled an emergency number was told where help is; a partner sent more than was agreed);
+and a **test** call. A call that came out of hours and was sent to a partner all the same (115 on a Friday afternoon)
+was promised a person, so it is offered.
+
 - **sent** (V): handed to a partner at least once, whoever answered in the end.
 - **wait** of a call: from the first signalling at our door until a person answers, announcements included; a
-  partner's person counts.
-- **service level, strict**: answered within the queue's target (boundary included: 30.000 s is in time) by ours or by
-  a partner, out of *all* offered. The kinder formulas stand beside it under names of their own: the same day can
-  "meet" 75/30 by one of them and miss it by the strict one, so none of them is ever printed without its name.
+  partner's person counts. In whole milliseconds, begun ones counted: then 30.000 s is in time and 30.0001 s is not, and
+  sums are exact wherever they are made.
+- **service level, strict**: answered within what was promised (boundary included) by ours or by a partner, out of *all*
+  offered. The kinder formulas stand beside it under names of their own: the same day can "meet" 75/30 by one of them
+  and miss it by the strict one, so none of them is ever printed without its name.
+- **promise**: what was promised to this caller on that day is on the record. Over several promises (a contract that
+  changed within the year, 115 beside the town's own number) the pooled share says how many were answered within *their
+  own* time. It can be compared with no promised share, for there are several: whether a promise was kept is said for
+  each of them apart (``Figures.promises``).
+- **unassigned**: offered calls of a number that several towns share of which nobody has said whose they were; a group
+  of their own beside the towns.
 
-- **test calls** are in none of these. **unassigned**: offered calls of a number that several towns share of which
-  nobody has said whose they were; a group of their own beside the towns.
-
-A value over a period is made of pooled counts, never a mean of percentages, so a ``Ratio`` keeps both numbers,
-``Figures`` of two days or towns add up, and nothing divided by nothing is ``None`` ("keine Daten"), never 0 % and
-never 100 %.
+A call belongs to the half hour and the Berlin day in which it came, whenever it ended. A value over a period is made of
+pooled counts, never a mean of percentages, so a ``Ratio`` keeps both numbers, ``Figures`` of two days or towns add up,
+and nothing divided by nothing is ``None`` ("keine Daten"), never 0 % and never 100 %.
 """
 
 from __future__ import annotations
@@ -32,22 +41,33 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
 
-from dialog_acd.core.model import UNASSIGNED
+from dialog_acd.core.model import UNASSIGNED, EntryKind, Formula, QueueId, TenantId
 from dialog_acd.core.records import PROMISED, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from dialog_acd.core.model import QueueId, TenantId
     from dialog_acd.core.records import CallRecord
 
 DEFAULT_TARGET = timedelta(seconds=30)
-"""115: 75 per cent within 30 seconds."""
+"""115: 75 per cent within 30 seconds. For records that do not say what was promised."""
 SHORT = timedelta(seconds=5)
 """Who leaves within so long was hardly there: a *short* abandon."""
+CITIZENS = frozenset(EntryKind) - {EntryKind.PARTNER_INBOUND, EntryKind.INTERNAL}
+"""Kinds of entry whose calls are the citizens'. What a partner sends us is in that partner's figures, and our own
+staff's fault line has other promises: neither is mixed into what a council reads."""
+BERLIN = ZoneInfo("Europe/Berlin")
+_MS = timedelta(milliseconds=1)
+_NO_TIME = timedelta()
+_HALF_HOUR = timedelta(minutes=30)
+
+
+# ---------------------------------------------------------------- numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +84,11 @@ class Ratio:
     def share(self) -> float | None:
         """The same between 0 and 1."""
         return self.numerator / self.denominator if self.denominator else None
+
+    def reaches(self, share: float) -> bool | None:
+        """At least this share, 0 to 1; ``None`` where there is nothing to divide by."""
+        # 0.55 of 100 is 55.00000000000001, which 55 would miss.
+        return self.numerator >= round(share * self.denominator, 6) if self.denominator else None
 
     def __str__(self) -> str:
         percent = self.percent()
@@ -89,119 +114,406 @@ class Mean:
         return Mean(self.total + other.total, self.of + other.of)
 
 
-@dataclass(slots=True)
-class Figures:
-    """What a table says about a town, or about all of them: finished calls, counted one by one with ``add``.
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One of so many waits, in seconds; ``None``: there is none."""
 
-    Waits are seconds; ``None``: nobody was answered. German names are those of the reports.
+    seconds: float | None
+    of: int
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """Nearest rank: the smallest value that at least ``share`` (0 to 1) of all values do not exceed.
+
+    Always a wait that somebody really had; no interpolation between two callers. ``None`` without values.
     """
+    return _nearest_rank(sorted(values), share)
+
+
+def _nearest_rank(in_order: Sequence[float], share: float) -> float | None:
+    if not 0 < share <= 1:
+        raise ValueError(f"a share lies above 0 and not above 1, not {share}")
+    if not in_order:
+        return None
+    # 0.07 * 100 is 7.000000000000001: without rounding, the rank would be one too high.
+    return in_order[math.ceil(round(share * len(in_order), 9)) - 1]
+
+
+def in_ms(length: timedelta) -> int:
+    """Whole milliseconds, begun ones counted."""
+    return -(-length // _MS)
+
+
+# ---------------------------------------------------------------- one call
+
+
+class Fate(StrEnum):
+    """What became of a call: of each exactly one. See the head of this file."""
+
+    ANSWERED = "answered"
+    PARTNER = "partner"
+    ABANDONED_HERE = "abandoned-here"
+    """After more than five seconds, never sent to a partner."""
+    SHORT = "abandoned-short"
+    LOST = "overflowed-lost"
+    """Was sent to a partner, nobody answered, and the caller left after more than five seconds."""
+    CALLBACK = "callback"
+    RELEASED = "released"
+    FAILSAFE_ANSWERED = "failsafe-answered"
+    FAILSAFE = "failsafe"
+    """Nobody answered there, as far as we know."""
+    FAILED = "failed"
+    CLOSED = "closed"
+    CLOSED_CALLBACK = "closed-callback"
+    """Found the number closed, and was promised to be called back."""
+    REFUSED = "refused"
+    TEST = "test"
+
+
+NOT_OFFERED = frozenset({Fate.CLOSED, Fate.CLOSED_CALLBACK, Fate.REFUSED, Fate.TEST})
+OFFERED = frozenset(Fate) - NOT_OFFERED
+GAVE_UP = frozenset({Fate.ABANDONED_HERE, Fate.SHORT, Fate.LOST})
+
+
+class Facts(NamedTuple):
+    """What figures need of a record, and no more: no person, no number of a caller."""
+
+    tenant: TenantId
+    entry: str
+    kind: EntryKind
+    queue: QueueId
+    t_in: datetime
+    t_ann_end: datetime | None
+    t_ans: datetime | None
+    t_end: datetime
+    t_wrap_end: datetime | None
+    t_leave: datetime | None
+    t_ovf: datetime | None
+    t_ovf_ans: datetime | None
+    result: Result
+    reason: str
+    failsafe_answered: bool
+    overflow_trigger: str
+    overflow_partner: str | None
+    test: bool
+    target_ms: int | None
+    target_share: float | None
+
+
+def facts(record: CallRecord) -> Facts:
+    """Of a record, what figures need."""
+    return Facts(
+        record.tenant, record.entry, record.kind, record.queue, record.t_in, record.t_ann_end, record.t_ans,
+        record.t_end, record.t_wrap_end, record.t_leave, record.t_ovf, record.t_ovf_ans, record.outcome.result,
+        record.outcome.reason, record.failsafe_answered_by is not None, record.overflow_trigger,
+        record.overflow_partner, record.test, record.target_ms, record.target_share,
+    )  # fmt: skip
+
+
+def fate(call: Facts) -> Fate:
+    """What became of this call."""
+    result = call.result
+    if call.test:
+        return Fate.TEST
+    if call.t_ans is not None:
+        return Fate.ANSWERED
+    if call.t_ovf_ans is not None:
+        return Fate.PARTNER
+    if result is Result.ABANDONED:
+        if (call.t_leave or call.t_end) - call.t_in <= SHORT:
+            return Fate.SHORT
+        return Fate.ABANDONED_HERE if call.t_ovf is None else Fate.LOST
+    if result is Result.CLOSED:
+        return Fate.CLOSED if call.t_ovf is None else Fate.RELEASED
+    if result is Result.CALLBACK:
+        return Fate.CLOSED_CALLBACK if call.reason != PROMISED and call.t_ovf is None else Fate.CALLBACK
+    if result is Result.FAILSAFE:
+        return Fate.FAILSAFE_ANSWERED if call.failsafe_answered else Fate.FAILSAFE
+    if result is Result.RELEASED:
+        return Fate.RELEASED
+    return Fate.REFUSED if result is Result.REFUSED else Fate.FAILED
+
+
+# ---------------------------------------------------------------- many calls
+
+
+class Promise(NamedTuple):
+    """What a caller was promised: to be answered within so long, with so large a share (0 to 1) of the others."""
+
+    target_ms: int
+    share: float
+
+
+class Sent(NamedTuple):
+    """What sent a call (a value of ``model.Trigger``), to which partner last, and what became of it."""
+
+    trigger: str
+    partner: str
+    fate: Fate
+
+
+@dataclass(slots=True)
+class Kept:
+    """How a promise was kept."""
 
     offered: int = 0
-    answered: int = 0
-    abandoned: int = 0
-    overflowed: int = 0
-    failsafe: int = 0
-    failed: int = 0
-    released: int = 0
-    promised: int = 0
-    """Chose to be called back instead of waiting: neither answered nor abandoned."""
-    refused: int = 0
-    """Emergency numbers, and calls of a partner beyond what was agreed: not offered."""
-    closed: int = 0
-    """Came when nobody serves the number: not offered."""
-    unassigned: int = 0
-    """Offered, and nobody has said for which of several towns: in no town's figures, and in nobody's bill."""
-    sent: Counter[str] = field(default_factory=Counter)
-    """V, by what sent them: values of ``model.Trigger``."""
-    answered_here: int = 0
-    """Of ``answered``, those never sent to a partner."""
+    accepted: int = 0
+    """Answered by ours or by a partner."""
     in_time: int = 0
+    """Of these, within what was promised."""
     abandoned_in_time: int = 0
-    """Left within the target."""
+    """Left within what was promised."""
     abandoned_short: int = 0
-    had_to_wait: int = 0
-    """Answered or abandoned, and not in the very moment they came."""
-    waits: list[float] = field(default_factory=list)
-    """Of whoever a person answered."""
-    waits_in_line: list[float] = field(default_factory=list)
-    """The same, without the announcement that had to be heard."""
-    waits_of_abandoned: list[float] = field(default_factory=list)
-    handling: list[float] = field(default_factory=list)
-    """Conversation and wrap-up, of calls answered by ours."""
 
-    def add(self, record: CallRecord, target: timedelta | None = None) -> None:
-        """Count a finished call. ``target``: how long may be waited in its queue; without it, thirty seconds.
+    def level(self, formula: Formula) -> Ratio:
+        """The service level by this formula."""
+        match formula:
+            case Formula.STRICT:
+                return Ratio(self.in_time, self.offered)
+            case Formula.LATE_ABANDONS_ONLY:
+                return Ratio(self.in_time, self.offered - self.abandoned_in_time)
+            case Formula.SERVED_ONLY:
+                return Ratio(self.in_time, self.accepted)
+            case Formula.ABANDONS_COUNT:
+                return Ratio(self.in_time + self.abandoned_in_time, self.offered)
 
-        A record itself says whether *our* answer was in time; the target is for partners and for who abandoned. A test
-        call counts nowhere.
-        """
-        if record.test:
-            return
-        result = record.outcome.result
-        if result is Result.REFUSED:
-            self.refused += 1
-            return
-        at_night = result is Result.CALLBACK and record.outcome.reason != PROMISED
-        if (result is Result.CLOSED or at_night) and record.t_ovf is None:
-            self.closed += 1
-            return
-        self.offered += 1
-        self.unassigned += record.tenant == UNASSIGNED
-        if record.t_ovf is not None:
-            self.sent[record.overflow_trigger] += 1
-        answer = record.t_ans or record.t_ovf_ans
-        if answer is not None:
-            wait = answer - record.t_in
-            self.waits.append(wait.total_seconds())
-            self.waits_in_line.append((answer - (record.t_ann_end or record.t_in)).total_seconds())
-            self.had_to_wait += wait > timedelta()
-            if record.t_ans is not None:
-                self.answered += 1
-                self.answered_here += record.t_ovf is None
-                self.in_time += record.in_time
-                self.handling.append(((record.t_wrap_end or record.t_end) - answer).total_seconds())
-            else:
-                self.overflowed += 1
-                self.in_time += wait <= (target or DEFAULT_TARGET)
-        elif result is Result.FAILSAFE:
-            self.failsafe += 1
-        elif result is Result.ABANDONED:
-            wait = record.waited
-            self.abandoned += 1
-            self.abandoned_in_time += wait <= (target or DEFAULT_TARGET)
-            self.abandoned_short += wait <= SHORT
-            self.had_to_wait += wait > timedelta()
-            self.waits_of_abandoned.append(wait.total_seconds())
-        elif result is Result.CALLBACK:
-            self.promised += 1
-        elif result in (Result.RELEASED, Result.CLOSED):
-            self.released += 1
-        else:
-            self.failed += 1
-
-    def join(self, other: Figures) -> None:
-        """Pool the counts of other calls with these."""
+    def join(self, other: Kept) -> None:
         self.offered += other.offered
-        self.answered += other.answered
-        self.abandoned += other.abandoned
-        self.overflowed += other.overflowed
-        self.failsafe += other.failsafe
-        self.failed += other.failed
-        self.released += other.released
-        self.promised += other.promised
-        self.refused += other.refused
-        self.closed += other.closed
-        self.unassigned += other.unassigned
-        self.sent.update(other.sent)
-        self.answered_here += other.answered_here
+        self.accepted += other.accepted
         self.in_time += other.in_time
         self.abandoned_in_time += other.abandoned_in_time
         self.abandoned_short += other.abandoned_short
-        self.had_to_wait += other.had_to_wait
+
+
+class Verdict(NamedTuple):
+    """What is to be said of one promise. ``promise``: ``None``, where the records are older than that."""
+
+    promise: Promise | None
+    level: Ratio
+    kept: bool | None
+    """``None``: nobody called to whom it was made, or nobody knows what it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispositions:
+    """How calls that were answered ended for the citizen: exactly one word for each, said by whoever answered."""
+
+    final: int = 0
+    """Answered, an appointment included."""
+    transferred: int = 0
+    """To an office, announced or not."""
+    ticket: int = 0
+    referred: int = 0
+    """Told whom to turn to."""
+    misdial: int = 0
+    dropped: int = 0
+    missing: int = 0
+    """Of these calls nobody has said anything."""
+
+    @property
+    def answered(self) -> int:
+        """A: all of them."""
+        return self._told + self.misdial + self.dropped + self.missing
+
+    @property
+    def _told(self) -> int:
+        return self.final + self.transferred + self.ticket + self.referred
+
+    def fcr(self, *, referred_counts: bool = False) -> Ratio:
+        """Erstlösungsquote. ``referred_counts``: the town's rule takes the right address for an answer."""
+        return Ratio(self.final + self.referred * referred_counts, self._told)
+
+    def fcr_lower_bound(self, *, referred_counts: bool = False) -> Ratio:
+        """The same, if all of which nothing is said had not been solved."""
+        return Ratio(self.final + self.referred * referred_counts, self._told + self.missing)
+
+    @property
+    def transfer_rate(self) -> Ratio:
+        """Weitervermittlungsquote."""
+        return Ratio(self.transferred, self._told)
+
+    @property
+    def ticket_rate(self) -> Ratio:
+        """Ticketquote."""
+        return Ratio(self.ticket, self._told)
+
+    @property
+    def referred_rate(self) -> Ratio:
+        """Verweisquote: with it, the other three add up to all."""
+        return Ratio(self.referred, self._told)
+
+    @property
+    def missing_rate(self) -> Ratio:
+        """Anteil ohne Ergebnis. Always printed beside the others."""
+        return Ratio(self.missing, self.answered)
+
+    def __add__(self, other: Dispositions) -> Dispositions:
+        return Dispositions(
+            self.final + other.final,
+            self.transferred + other.transferred,
+            self.ticket + other.ticket,
+            self.referred + other.referred,
+            self.misdial + other.misdial,
+            self.dropped + other.dropped,
+            self.missing + other.missing,
+        )
+
+
+_NOTHING = Ratio(0, 0)
+
+
+@dataclass(slots=True)
+class Figures:
+    """Finished calls, counted one by one. Waits are whole milliseconds (``in_ms``), in no order."""
+
+    fates: Counter[Fate] = field(default_factory=Counter)
+    """Every call once."""
+    sent: Counter[Sent] = field(default_factory=Counter)
+    """V, every call once."""
+    promises: dict[Promise | None, Kept] = field(default_factory=dict)
+    """Offered calls by what was promised; ``None``: the record is older than that, and was measured by a fallback."""
+    unassigned: int = 0
+    """Offered, and nobody has said for which of several towns: in no town's figures, and in nobody's bill."""
+    waits: list[int] = field(default_factory=list)
+    """Of whoever a person answered, ours or a partner's."""
+    waits_in_line: list[int] = field(default_factory=list)
+    """The same, without the announcement that had to be heard."""
+    waits_of_abandoned: list[int] = field(default_factory=list)
+    talked_ms: int = 0
+    """Conversation, of calls answered by ours."""
+    handled_ms: int = 0
+    """Conversation and wrap-up, of the same."""
+    dispositions: Dispositions | None = None
+    """``None``: nobody says how calls ended for the citizen."""
+    callbacks: Ratio | None = None
+    """Promises of a callback kept by when they were due, of all that were due; ``None``: nobody keeps account."""
+
+    def add(self, record: CallRecord, fallback: timedelta = DEFAULT_TARGET) -> None:
+        """Count a finished call. ``fallback``: what was promised, where the record does not say."""
+        self.count(facts(record), fallback)
+
+    def count(self, call: Facts, fallback: timedelta = DEFAULT_TARGET) -> None:
+        """As ``add``."""
+        became = fate(call)
+        self.fates[became] += 1
+        if became in NOT_OFFERED:
+            return
+        if call.target_ms is None or call.target_share is None:
+            promise, target = None, in_ms(fallback)
+        else:
+            promise, target = Promise(call.target_ms, call.target_share), call.target_ms
+        kept = self.promises.get(promise)
+        if kept is None:
+            kept = self.promises[promise] = Kept()
+        kept.offered += 1
+        self.unassigned += call.tenant == UNASSIGNED
+        if call.t_ovf is not None:
+            self.sent[Sent(call.overflow_trigger, call.overflow_partner or "", became)] += 1
+        answer = call.t_ans or call.t_ovf_ans
+        if answer is not None:
+            wait = in_ms(answer - call.t_in)
+            self.waits.append(wait)
+            heard = call.t_ann_end
+            self.waits_in_line.append(wait if heard is None else in_ms(max(answer - heard, _NO_TIME)))
+            kept.accepted += 1
+            kept.in_time += wait <= target
+            if became is Fate.ANSWERED:
+                over = call.t_wrap_end or call.t_end
+                self.handled_ms += in_ms(over - answer)
+                # Who was transferred talks on, to an office.
+                self.talked_ms += in_ms(min(call.t_end, over) - answer)
+        elif became in GAVE_UP:
+            wait = in_ms((call.t_leave or call.t_end) - call.t_in)
+            self.waits_of_abandoned.append(wait)
+            kept.abandoned_in_time += wait <= target
+            kept.abandoned_short += became is Fate.SHORT
+
+    def join(self, other: Figures) -> None:
+        """Pool the counts of other calls with these."""
+        for became, count in other.fates.items():
+            self.fates[became] += count
+        for sent, count in other.sent.items():
+            self.sent[sent] += count
+        for promise, theirs in other.promises.items():
+            kept = self.promises.get(promise)
+            if kept is None:
+                kept = self.promises[promise] = Kept()
+            kept.join(theirs)
+        self.unassigned += other.unassigned
         self.waits += other.waits
         self.waits_in_line += other.waits_in_line
         self.waits_of_abandoned += other.waits_of_abandoned
-        self.handling += other.handling
+        self.talked_ms += other.talked_ms
+        self.handled_ms += other.handled_ms
+        if other.dispositions is not None:
+            self.dispositions = (self.dispositions or Dispositions()) + other.dispositions
+        if other.callbacks is not None:
+            self.callbacks = (self.callbacks or _NOTHING) + other.callbacks
+
+    # ---------------------------------------------------------------- counts
+
+    @property
+    def calls(self) -> int:
+        """All there were, the test calls included."""
+        return self.fates.total()
+
+    @property
+    def offered(self) -> int:
+        return self.calls - sum(self.fates[became] for became in NOT_OFFERED)
+
+    @property
+    def answered(self) -> int:
+        """By ours."""
+        return self.fates[Fate.ANSWERED]
+
+    @property
+    def overflowed(self) -> int:
+        """By a partner, and by none of ours."""
+        return self.fates[Fate.PARTNER]
+
+    @property
+    def abandoned(self) -> int:
+        """B: the short ones, those lost by an overflow, and all others."""
+        return sum(self.fates[became] for became in GAVE_UP)
+
+    @property
+    def abandoned_short(self) -> int:
+        return self.fates[Fate.SHORT]
+
+    @property
+    def failsafe(self) -> int:
+        """Answered there or not."""
+        return self.fates[Fate.FAILSAFE] + self.fates[Fate.FAILSAFE_ANSWERED]
+
+    @property
+    def answered_here(self) -> int:
+        """Of ``answered``, those never sent to a partner."""
+        return self.answered - self._sent_and(Fate.ANSWERED)
+
+    @property
+    def pooled(self) -> Kept:
+        """Of all promises together, each call by its own."""
+        whole = Kept()
+        for kept in self.promises.values():
+            whole.join(kept)
+        return whole
+
+    @property
+    def in_time(self) -> int:
+        return sum(kept.in_time for kept in self.promises.values())
+
+    @property
+    def abandoned_in_time(self) -> int:
+        """Left within the target."""
+        return sum(kept.abandoned_in_time for kept in self.promises.values())
+
+    @property
+    def had_to_wait(self) -> int:
+        """Answered or abandoned, and not in the very moment they came."""
+        return sum(wait > 0 for waits in (self.waits, self.waits_of_abandoned) for wait in waits)
+
+    def _sent_and(self, became: Fate) -> int:
+        return sum(count for sent, count in self.sent.items() if sent.fate is became)
 
     # ---------------------------------------------------------------- reachability
 
@@ -236,122 +548,203 @@ class Figures:
 
     def sent_by(self, trigger: str) -> Ratio:
         """Überlaufquote by what sent the call."""
-        return Ratio(self.sent[trigger], self.offered)
+        return Ratio(sum(count for sent, count in self.sent.items() if sent.trigger == trigger), self.offered)
 
     @property
     def sent_accepted(self) -> Ratio:
-        """Überlauf-Annahmequote: how many of those sent the partner answered."""
-        return Ratio(self.overflowed, self.sent.total())
+        """Überlauf-Annahmequote: how many of those sent the partner answered, where we know how it ended."""
+        return Ratio(self.overflowed, self.sent.total() - self._sent_and(Fate.FAILED))
+
+    def sent_accepted_at(self, partner: str) -> Ratio:
+        """The same of this partner alone."""
+        there = Counter({sent: count for sent, count in self.sent.items() if sent.partner == partner})
+        answered, unknown = (
+            sum(count for sent, count in there.items() if sent.fate is became) for became in (Fate.PARTNER, Fate.FAILED)
+        )
+        return Ratio(answered, there.total() - unknown)
 
     @property
     def callback_rate(self) -> Ratio:
         """Rückrufwunsch-Quote: who chose to be called back out of all offered."""
-        return Ratio(self.promised, self.offered)
+        return Ratio(self.fates[Fate.CALLBACK], self.offered)
 
     # ---------------------------------------------------------------- speed
 
-    @property
-    def service_level(self) -> Ratio:
-        """Servicelevel X/T strict."""
-        return Ratio(self.in_time, self.offered)
-
-    @property
-    def service_level_late_abandons_only(self) -> Ratio:
-        """Servicelevel ohne Frühabbrecher: who left within the target is not offered."""
-        return Ratio(self.in_time, self.offered - self.abandoned_in_time)
-
-    @property
-    def service_level_served_only(self) -> Ratio:
-        """Servicelevel der Angenommenen: hides who gave up."""
-        return Ratio(self.in_time, self.answered + self.overflowed)
-
-    @property
-    def service_level_abandons_count(self) -> Ratio:
-        """Servicelevel "Abbruch<=T zählt positiv"."""
-        return Ratio(self.in_time + self.abandoned_in_time, self.offered)
+    def service_level(self, formula: Formula = Formula.STRICT) -> Ratio:
+        """Servicelevel by this formula, each call by what was promised to it."""
+        return self.pooled.level(formula)
 
     @property
     def service_level_short_excluded(self) -> Ratio:
         """Strict, but short abandons are not offered: the wording of some contracts."""
         return Ratio(self.in_time, self.offered - self.abandoned_short)
 
+    def verdicts(self, formula: Formula = Formula.STRICT) -> list[Verdict]:
+        """Whether each promise was kept by this formula: the only comparison with a promised share there is."""
+        return [
+            Verdict(promise, level := kept.level(formula), None if promise is None else level.reaches(promise.share))
+            for promise, kept in sorted(self.promises.items(), key=lambda item: item[0] or Promise(-1, 0.0))
+        ]
+
     @property
     def asa(self) -> Mean:
-        """Durchschnittliche Wartezeit (ASA), of whoever a person answered."""
-        return Mean(math.fsum(self.waits), len(self.waits))
+        """Durchschnittliche Wartezeit (ASA) in seconds, of whoever a person answered."""
+        return Mean(sum(self.waits) / 1000, len(self.waits))
 
     @property
     def asa_in_line(self) -> Mean:
         """The same from the end of the announcement on."""
-        return Mean(math.fsum(self.waits_in_line), len(self.waits_in_line))
+        return Mean(sum(self.waits_in_line) / 1000, len(self.waits_in_line))
 
     @property
     def wait_of_abandoned(self) -> Mean:
         """Wartezeit der Abbrecher."""
-        return Mean(math.fsum(self.waits_of_abandoned), len(self.waits_of_abandoned))
+        return Mean(sum(self.waits_of_abandoned) / 1000, len(self.waits_of_abandoned))
 
     @property
     def wait_of_all(self) -> Mean:
         """Both together: what queueing formulas call the mean wait."""
         return self.asa + self.wait_of_abandoned
 
+    def wait(self, share: float) -> Rank:
+        """The wait that so large a share of those answered did not exceed: 0.5 the median, 1 the longest."""
+        return _rank(self.waits, share)
+
+    def wait_in_line(self, share: float) -> Rank:
+        """The same from the end of the announcement on."""
+        return _rank(self.waits_in_line, share)
+
+    # ---------------------------------------------------------------- effort
+
     @property
     def aht(self) -> Mean:
         """AHT: conversation and wrap-up of the calls our own people answered."""
-        return Mean(math.fsum(self.handling), len(self.handling))
+        return Mean(self.handled_ms / 1000, self.answered)
 
     @property
-    def asa_s(self) -> float | None:
-        """Average speed of answer, over calls a person answered."""
-        return self.asa.value()
-
-    @property
-    def wait_p50_s(self) -> float | None:
-        return percentile(self.waits, 0.5)
-
-    @property
-    def wait_p90_s(self) -> float | None:
-        return percentile(self.waits, 0.9)
-
-    @property
-    def wait_p99_s(self) -> float | None:
-        return percentile(self.waits, 0.99)
-
-    @property
-    def wait_max_s(self) -> float | None:
-        return max(self.waits, default=None)
+    def talk(self) -> Mean:
+        """Gesprächsdauer: the conversation alone."""
+        return Mean(self.talked_ms / 1000, self.answered)
 
 
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """Nearest rank: the smallest value that at least ``share`` (0 to 1) of all values do not exceed.
-
-    Always a wait that somebody really had; no interpolation between two callers. ``None`` without values.
-    """
-    if not 0 < share <= 1:
-        raise ValueError(f"a share lies above 0 and not above 1, not {share}")
-    if not values:
-        return None
-    # 0.07 * 100 is 7.000000000000001: without rounding, the rank would be one too high.
-    return sorted(values)[math.ceil(round(share * len(values), 9)) - 1]
+def _rank(waits: list[int], share: float) -> Rank:
+    # Their order says nothing, and once they are in order it is found at once.
+    waits.sort()
+    found = _nearest_rank(waits, share)
+    return Rank(None if found is None else found / 1000, len(waits))
 
 
-def figures(records: Iterable[CallRecord], targets: Mapping[QueueId, timedelta] | None = None) -> Figures:
-    """Count finished calls. ``targets``: how long may be waited, by queue; without it, thirty seconds."""
-    found, targets = Figures(), targets or {}
+def figures(records: Iterable[CallRecord], fallback: timedelta = DEFAULT_TARGET) -> Figures:
+    """Count finished calls, of whatever kind. ``fallback``: what was promised, where a record does not say."""
+    found = Figures()
     for record in records:
-        found.add(record, targets.get(record.queue))
+        found.add(record, fallback)
     return found
 
 
-def by_tenant(
-    records: Iterable[CallRecord], targets: Mapping[QueueId, timedelta] | None = None
-) -> dict[TenantId, Figures]:
-    """Group calls by the town that owns them, towns in alphabetical order of their ids.
+# ---------------------------------------------------------------- groups of calls
 
-    Calls of which nobody has said whose they are stand under ``UNASSIGNED``.
+
+def half_hour(moment: datetime) -> datetime:
+    """Begin of its half hour, in UTC: Berlin's are the same, and on the day with 25 hours no two of them are one."""
+    moment = moment.astimezone(UTC)
+    return moment.replace(minute=moment.minute // 30 * 30, second=0, microsecond=0)
+
+
+def berlin_day(moment: datetime) -> date:
+    """The day it is in Berlin."""
+    return moment.astimezone(BERLIN).date()
+
+
+def berlin_midnight(day: date) -> datetime:
+    """When this day begins in Berlin; in UTC the next one begins 23 to 25 hours later."""
+    return datetime(day.year, day.month, day.day, tzinfo=BERLIN)
+
+
+class Cell(NamedTuple):
+    """The finest group there is."""
+
+    tenant: TenantId
+    half_hour: datetime
+    """Its begin, in UTC."""
+    entry: str
+    kind: EntryKind
+    queue: QueueId
+
+
+def cell_of(call: Facts) -> Cell:
+    return Cell(call.tenant, half_hour(call.t_in), call.entry, call.kind, call.queue)
+
+
+class By(StrEnum):
+    """What calls can be grouped by, and what stands in a key for it."""
+
+    TENANT = "tenant"
+    """Its id."""
+    ENTRY = "entry"
+    """Its number, as on the record."""
+    KIND = "kind"
+    """An ``EntryKind``."""
+    QUEUE = "queue"
+    HALF_HOUR = "half-hour"
+    """Its begin, a moment in UTC: 48 a day, 46 or 50 on the two days on which the clock is changed."""
+    DAY = "day"
+    """A date in Berlin."""
+    MONTH = "month"
+    """Its first day."""
+    YEAR = "year"
+    """The number of the year."""
+    CLOCK = "clock"
+    """The half hour on the clock in Berlin, ``08:30``, of all days together: the rows of a heat map."""
+    WEEKDAY = "weekday"
+    """1, Monday, to 7."""
+
+
+Key = tuple[str | int | date | datetime, ...]
+"""One value for each ``By`` asked for, in that order."""
+
+
+def key_of(cell: Cell, by: Sequence[By]) -> Key:
+    """Which group this cell belongs to."""
+    return tuple([_part(cell, one) for one in by])
+
+
+def _part(cell: Cell, by: By) -> str | int | date | datetime:
+    match by:
+        case By.TENANT:
+            return cell.tenant
+        case By.ENTRY:
+            return cell.entry
+        case By.KIND:
+            return cell.kind
+        case By.QUEUE:
+            return cell.queue
+        case By.HALF_HOUR:
+            return cell.half_hour
+    local = cell.half_hour.astimezone(BERLIN)
+    match by:
+        case By.DAY:
+            return local.date()
+        case By.MONTH:
+            return local.date().replace(day=1)
+        case By.YEAR:
+            return local.year
+        case By.CLOCK:
+            return f"{local:%H:%M}"
+        case By.WEEKDAY:
+            return local.isoweekday()
+
+
+def grouped(
+    records: Iterable[CallRecord], by: Sequence[By] = (By.TENANT,), *, kinds: Collection[EntryKind] = CITIZENS
+) -> dict[Key, Figures]:
+    """Count the calls of these kinds of entry in groups, the groups in the order of their keys.
+
+    Calls of which nobody has said whose they are stand under the town ``UNASSIGNED``.
     """
-    groups: dict[TenantId, list[CallRecord]] = {}
+    found: dict[Key, Figures] = {}
     for record in records:
-        if not record.test:
-            groups.setdefault(record.tenant, []).append(record)
-    return {tenant: figures(groups[tenant], targets) for tenant in sorted(groups)}
+        if record.kind in kinds:
+            call = facts(record)
+            found.setdefault(key_of(cell_of(call), by), Figures()).count(call)
+    return dict(sorted(found.items()))

@@ -65,6 +65,19 @@ class Skill:
     kind: SkillKind = SkillKind.TOPIC
 
 
+class Formula(StrEnum):
+    """Ways to reckon a service level: the same day can keep a promise by one of them and break it by another."""
+
+    STRICT = "strict"
+    """Answered in time, of all offered."""
+    LATE_ABANDONS_ONLY = "late-abandons-only"
+    """Whoever left within the time promised is not offered."""
+    SERVED_ONLY = "served-only"
+    """Of those who were answered: hides who gave up."""
+    ABANDONS_COUNT = "abandons-count"
+    """Whoever left within the time promised counts as answered in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What is promised: so large a share of the callers is answered within so long. Written ``75 % within 30 s``."""
@@ -119,6 +132,8 @@ class Contract:
     """The last day."""
     targets: tuple[Target, ...] = ()
     """Of those in force for a call the latest counts; none: what its queue is set to."""
+    formula: Formula = Formula.STRICT
+    """How the service level is reckoned that ``targets`` promise."""
     prices: tuple[Price, ...] = ()
     """Of several, the latest in force counts."""
     inhabitants: int | None = None

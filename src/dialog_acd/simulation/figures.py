@@ -1,6 +1,6 @@
 """Figures by their proper names, and how sure several runs make us of them.
 
-Names and definitions are those of the reports a town gets (``core/kpi.py``), and a few that only a simulation can
+Names and definitions are those of the reports a town gets (``core/catalogue.py``), and a few that only a simulation can
 know: how many were blocked, had to wait at all, waited on average however it ended (what queueing formulas speak of),
 who served them, and how near the foretold waits came (``predictors.py``).
 
@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from dialog_acd.core.kpi import Figures, Mean, Ratio
+from dialog_acd.core.catalogue import DEFINITIONS, Definition, service_levels
+from dialog_acd.core.kpi import Fate, Figures, Mean, Rank, Ratio
 from dialog_acd.core.model import Trigger
 from dialog_acd.core.waiting import Predictor
 from dialog_acd.simulation.predictors import HOL, LEARNT, QL, QL_M, TOLD
@@ -73,8 +74,8 @@ class Seen:
 
 # ---------------------------------------------------------------- the figures
 
-Unit = Literal["%", "s", "s²", "", "1"]
-"""Per cent, seconds, their squares, plain counts per run, or a bare ratio."""
+Unit = Literal["%", "s", "s²", "", "1", "d"]
+"""Per cent, seconds, their squares, plain counts per run, a bare ratio, or days."""
 Pair = tuple[float, float]
 """Of one run: numerator and denominator."""
 
@@ -85,7 +86,7 @@ class Kpi:
 
     name: str
     unit: Unit
-    of: Callable[[Seen], Ratio | Mean | Pair | float | None]
+    of: Callable[[Seen], Ratio | Mean | Rank | Pair | float | None]
 
 
 def _sent_by(trigger: str, seen: Seen) -> Ratio:
@@ -108,47 +109,30 @@ def _between(name: str, other: str, seen: Seen) -> Pair:
     return seen.squared.get(name, 0.0), seen.squared.get(other, 0.0)
 
 
-SERVICE_LEVEL = "Servicelevel X/T strict"
-LOAD = "Auslastung"
+_OF_THE_CALLERS = (
+    "offered", Fate.ANSWERED, Fate.PARTNER, "abandoned", Fate.SHORT, "overflowed", Fate.LOST, Fate.CALLBACK,
+    Fate.RELEASED, "technical-losses", "closed-in-all", "unassigned", Fate.REFUSED, "acceptance-network",
+    "acceptance-own", "acceptance-adjusted", "abandonment", "overflow", "overflow-acceptance", "callback-rate",
+    *(level.id for level in service_levels()), "service-level-short-excluded", "asa", "asa-in-line",
+    "wait-of-abandoned", "wait-median", "wait-p90", "wait-p95", "wait-max", "aht", "talk",
+)  # fmt: skip
+
+
+def _defined(definition: Definition) -> Kpi:
+    return Kpi(definition.name, definition.unit.value, lambda seen: definition.of and definition.of(seen.figures))
+
+
+SERVICE_LEVEL = service_levels()[0].name
+LOAD = DEFINITIONS["occupancy"].name
 """The one figure that is a group's and not the callers': handling time over time signed in less agreed breaks."""
 _FIXED = (
-    Kpi("Angeboten", "", lambda s: s.figures.offered),
-    Kpi("Angenommen (eigen)", "", lambda s: s.figures.answered),
-    Kpi("Angenommen (Partner)", "", lambda s: s.figures.overflowed),
-    Kpi("Abgebrochen", "", lambda s: s.figures.abandoned),
-    Kpi("Kurze Abbrüche (<= 5 s)", "", lambda s: s.figures.abandoned_short),
-    Kpi("Übergelaufen", "", lambda s: s.figures.sent.total()),
-    Kpi("Rückrufwünsche", "", lambda s: s.figures.promised),
-    Kpi("Verabschiedet", "", lambda s: s.figures.released),
-    Kpi("Technische Verluste", "", lambda s: s.figures.failed + s.figures.failsafe),
-    Kpi("Geschlossen", "", lambda s: s.figures.closed),
-    Kpi("Ohne Ort", "", lambda s: s.figures.unassigned),
-    Kpi("Nicht angenommen (Partnerlimit, Notruf)", "", lambda s: s.figures.refused),
+    *(_defined(DEFINITIONS[id_]) for id_ in _OF_THE_CALLERS),
     Kpi("Blockiert", "", lambda s: s.blocked),
-    Kpi("Annahmequote (Netz)", "%", lambda s: s.figures.accepted),
-    Kpi("Annahmequote (eigen)", "%", lambda s: s.figures.accepted_own),
-    Kpi("Annahmequote bereinigt", "%", lambda s: s.figures.accepted_adjusted),
-    Kpi("Abbruchquote", "%", lambda s: s.figures.abandon_rate),
-    Kpi("Überlaufquote", "%", lambda s: s.figures.sent_rate),
     *(Kpi(f"Überlaufquote ({trigger})", "%", partial(_sent_by, trigger.value)) for trigger in Trigger),
-    Kpi("Überlauf-Annahmequote", "%", lambda s: s.figures.sent_accepted),
-    Kpi("Rückrufwunsch-Quote", "%", lambda s: s.figures.callback_rate),
-    Kpi("Verabschiedungsquote", "%", lambda s: Ratio(s.figures.released, s.figures.offered)),
+    Kpi("Verabschiedungsquote", "%", lambda s: Ratio(s.figures.fates[Fate.RELEASED], s.figures.offered)),
     Kpi("Blockierquote", "%", lambda s: Ratio(s.blocked, s.figures.offered + s.blocked)),
-    Kpi(SERVICE_LEVEL, "%", lambda s: s.figures.service_level),
-    Kpi("Servicelevel ohne Frühabbrecher", "%", lambda s: s.figures.service_level_late_abandons_only),
-    Kpi("Servicelevel der Angenommenen", "%", lambda s: s.figures.service_level_served_only),
-    Kpi('Servicelevel "Abbruch<=T zählt positiv"', "%", lambda s: s.figures.service_level_abandons_count),
-    Kpi("Servicelevel ohne kurze Abbrüche (<= 5 s)", "%", lambda s: s.figures.service_level_short_excluded),
-    Kpi("Durchschnittliche Wartezeit (ASA)", "s", lambda s: s.figures.asa),
-    Kpi("Wartezeit ohne Ansage", "s", lambda s: s.figures.asa_in_line),
-    Kpi("Wartezeit der Abbrecher", "s", lambda s: s.figures.wait_of_abandoned),
     Kpi("Wartezeit aller", "s", lambda s: s.figures.wait_of_all),
     Kpi("Anteil mit Wartezeit", "%", lambda s: Ratio(s.figures.had_to_wait, s.figures.offered)),
-    Kpi("Median", "s", lambda s: s.figures.wait_p50_s),
-    Kpi("P90", "s", lambda s: s.figures.wait_p90_s),
-    Kpi("max", "s", lambda s: s.figures.wait_max_s),
-    Kpi("AHT", "s", lambda s: s.figures.aht),
 )
 _MSE = "Mittlerer quadratischer Fehler"
 _LEARNT = tuple(Kpi(f"{_MSE} {name}", "s²", partial(_squared, name)) for name in LEARNT.values())
@@ -208,12 +192,14 @@ class Estimate:
         return None if self.half is None else self.half / _Z_975
 
 
-def as_pair(part: Ratio | Mean | Pair | float | None) -> Pair:
+def as_pair(part: Ratio | Mean | Rank | Pair | float | None) -> Pair:
     """Without anything to divide by, a run says nothing: nought over nought."""
     if isinstance(part, Ratio):
         return part.numerator, part.denominator
     if isinstance(part, Mean):
         return part.total, part.of
+    if isinstance(part, Rank):
+        part = part.seconds
     if isinstance(part, tuple):
         return part
     return (0.0, 0.0) if part is None else (part, 1.0)

@@ -130,13 +130,13 @@ class Findings:
         directory = self.scenario.directory
         start, end = self.scenario.start, self.scenario.end
         entries = [called(directory, s.dialled, s.trunk, start, end).entry for s in self.scenario.sources]
-        asked = [*words]
-        queues = {
-            entry.queue
+        asked = {*words}
+        promised = {
+            (target.share, target.within.total_seconds())
             for entry in entries
-            if {"all", f"kind {entry.kind.value}", f"queue {entry.queue}", f"number {entry.number}"} & {*asked}
+            if {"all", f"kind {entry.kind.value}", f"queue {entry.queue}", f"number {entry.number}"} & asked
+            for target in [directory.target(entry, directory.queue[entry.queue], start)]
         }
-        promised = {(directory.queue[q].target_share, directory.queue[q].target.total_seconds()) for q in queues}
         if len(promised) != 1:
             return kpi
         share, target = promised.pop()

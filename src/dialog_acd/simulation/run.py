@@ -158,7 +158,6 @@ class Run:
             name: _Partner(ways, self._dice(f"partner:{name}"), -1 if ways.people is None else ways.people)
             for name, ways in scenario.partners.items()
         }
-        self._targets = {queue.id: queue.target for queue in scenario.directory.queues}
         self._cells: dict[Cell, Seen] = {}
         self._work: dict[str, list[Stretch]] = {group.name: [] for group in scenario.groups}
         self._edges = {
@@ -568,7 +567,7 @@ class Run:
         if caller.blocked:
             seen.blocked += 1
             return
-        seen.figures.add(record, self._targets[record.queue])
+        seen.figures.add(record)
         if caller.squared is not None:
             seen.compare(caller.squared, caller.waited_s)
         if record.agent is not None:

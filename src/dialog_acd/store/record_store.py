@@ -31,9 +31,11 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.model import CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
 from dialog_acd.store.database import by_the_first, writing
+from dialog_acd.store.figures_store import touched
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
 from dialog_acd.store.record_json import (
     digest,
@@ -51,7 +53,7 @@ from dialog_acd.store.tables import record_conflicts, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, RowMapping, Table
@@ -272,8 +274,10 @@ class RecordWriter:
             again = [r for r in told if r.call not in added or r is not first[r.call]]
             contradicting = await self._contradicting(connection, again) if again else []
             new = await self._keep_conflicts(connection, contradicting) if contradicting else []
+            days = {_town_and_day(record.tenant, record.t_in) for record in first.values() if record.call in added}
             for amendment in amendments:  # each stands behind its record
-                await _amend(connection, amendment)
+                days |= await _amend(connection, amendment)
+            await touched(connection, days)
         self.written += len(added)
         self.conflicts += len(new)
         for record in new:
@@ -438,12 +442,22 @@ class RecordReader:
             return [_record(row) for row in (await connection.execute(question)).mappings()]
 
 
-async def _amend(connection: AsyncConnection, amendment: Amendment) -> None:
+async def _amend(connection: AsyncConnection, amendment: Amendment) -> set[tuple[str, date]]:
+    """Whose days it concerns: the town's that had the call as well as that of the one that gets it."""
     changes = {"tenant": amendment.tenant, "test": amendment.test}
     said = {name: value for name, value in changes.items() if value is not None}
-    statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
-    if not (await connection.execute(statement)).rowcount:
+    question = select(records.c.tenant, records.c.t_in).where(records.c.call == amendment.call)
+    before = (await connection.execute(question)).first()
+    if before is None:
         log.error("record.not-there-to-amend", call=amendment.call, **said)
+        return set()
+    statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
+    await connection.execute(statement)
+    return {_town_and_day(town, before.t_in) for town in (before.tenant, amendment.tenant or before.tenant)}
+
+
+def _town_and_day(tenant: str, came: datetime) -> tuple[str, date]:
+    return tenant, berlin_day(came)
 
 
 def _before_it_was_amended(stored: CallRecord | None, record: CallRecord) -> CallRecord | None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     Index,
@@ -135,6 +136,23 @@ record_conflicts = Table(
     Column("digest", Text, primary_key=True),
     Column("seen_at", UtcDateTime, nullable=False, index=True),
     Column("content", JSON, nullable=False),
+)
+
+# All calls of one town on one Berlin day, counted and without persons; kept when the records are gone. What the columns
+# mean to each other says ``figures_store.py``.
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    # Raised with every record of the day that is written or amended.
+    Column("generation", Integer, nullable=False),
+    # The generation that was counted; NULL: none yet.
+    Column("made_of", Integer),
+    Column("form", Integer),
+    Column("sealed", Boolean, nullable=False),
+    # JSON, packed by zlib: a tenth of one row for each half hour and entry, and read at once.
+    Column("cells", LargeBinary),
 )
 
 # Every directory there ever was; the youngest is in force.

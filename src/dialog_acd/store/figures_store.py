@@ -1,0 +1,447 @@
+"""Figures of many days: what has been counted once is kept, and always says what the records say.
+
+A *rollup* is all calls of one town on one Berlin day, counted in cells (half hour, entry, kind, queue) with the exact
+waits, which percentiles need, and without persons. It is made when somebody asks for the day and it is over; of a day
+that is not, or of which something was written since, the records are counted themselves. So a report never says
+anything else than the records do, and whoever writes a record need not count.
+
+*Always equal.* Whoever writes or amends a record raises the ``generation`` of its town's day in the same transaction
+(``touched``). A rollup says of which generation it was made, and counts for nothing when that is not the one there is.
+The generation is read *before* the records, and the rollup kept only where it is still the same: a record that is
+committed in between makes the row another one, and one that is not committed yet holds its row, so that this write
+waits for it and then finds it changed.
+
+*Kept for good.* Records are erased one day. Then there is nothing to count any more, so such days are sealed in the
+transaction that erases (``seal``): a sealed rollup stays as it is whatever comes, also where a later version counts
+otherwise (``FORM``).
+
+*Beside live calls.* The records of a month are read in narrow columns and in handfuls, and so is what was kept; between
+two of them the loop has its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from collections import Counter
+from dataclasses import astuple, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy import and_, func, literal_column, or_, select, text, type_coerce, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.types import NULLTYPE
+
+from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.kpi import (
+    CITIZENS,
+    By,
+    Cell,
+    Facts,
+    Fate,
+    Figures,
+    Kept,
+    Key,
+    Promise,
+    Sent,
+    berlin_day,
+    berlin_midnight,
+    cell_of,
+    key_of,
+)
+from dialog_acd.core.model import EntryKind, QueueId, TenantId
+from dialog_acd.core.records import Result
+from dialog_acd.store.database import writing
+from dialog_acd.store.tables import records, rollups
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+log = structlog.get_logger(__name__)
+
+FORM = 1
+"""How cells are packed and what is counted in them. Another number has all that are not sealed made anew."""
+HANDFUL = 250
+"""Records counted, or cells joined, in one turn of the loop: two milliseconds or so."""
+MONTH = 31
+"""Days made in one go, and kept in one transaction."""
+_DAY = timedelta(days=1)
+_HALF_HOUR_S = 1800
+_KINDS = {kind.value: kind for kind in EntryKind}
+_RESULTS = {result.value: result for result in Result}
+_FATES = {fate.value: fate for fate in Fate}
+
+Cells = dict[Cell, Figures]
+
+
+class NotRolledUp(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """Calls are not counted yet whose records would be erased."""
+
+    error_id = "not-rolled-up"
+
+
+async def touched(connection: AsyncConnection, days: Iterable[tuple[str, date]]) -> None:
+    """Something was written of these towns' calls of these Berlin days, in this transaction."""
+    # In one order: two who write at the same time wait for each other, and not in a circle.
+    rows = [{"tenant": tenant, "day": day, "generation": 1, "sealed": False} for tenant, day in sorted(set(days))]
+    if rows:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(rollups).on_conflict_do_update(
+            index_elements=[rollups.c.tenant, rollups.c.day], set_={"generation": rollups.c.generation + 1}
+        )
+        await connection.execute(statement, rows)
+
+
+async def seal(connection: AsyncConnection, before: date, tenant: str | None = None) -> None:
+    """The records of earlier days than this are erased in this transaction: keep what was counted, for good.
+
+    Have them counted first (``FiguresStore.make``). Raises ``NotRolledUp`` where a day is not counted as it is now.
+    """
+    where = [rollups.c.day < before, ~rollups.c.sealed]
+    if tenant is not None:
+        where.append(rollups.c.tenant == tenant)
+    missing = select(rollups.c.tenant, rollups.c.day).where(*where, ~_CURRENT).limit(1)
+    if found := (await connection.execute(missing)).first():
+        raise NotRolledUp(f"The calls of {found.tenant} on {found.day} are not counted yet.")
+    await connection.execute(update(rollups).where(*where).values(sealed=True))
+
+
+_CURRENT = and_(
+    rollups.c.cells.is_not(None), rollups.c.made_of == rollups.c.generation, rollups.c.form == literal_column(str(FORM))
+)
+_GOOD = or_(rollups.c.sealed, func.coalesce(_CURRENT, False))
+
+
+@dataclass(slots=True)
+class _Tables:
+    """Groups as they fill."""
+
+    groupings: tuple[tuple[By, ...], ...]
+    kinds: frozenset[EntryKind]
+    found: list[dict[Key, Figures]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.found = [{} for _ in self.groupings]
+
+    def take(self, cell: Cell, figures: Figures) -> None:
+        if cell.kind in self.kinds:
+            for by, groups in zip(self.groupings, self.found, strict=True):
+                key = key_of(cell, by)
+                group = groups.get(key)
+                if group is None:
+                    group = groups[key] = Figures()
+                group.join(figures)
+
+
+class FiguresStore:
+    """Figures of finished calls, as far as their records are in the database. ``now``: the clock."""
+
+    def __init__(self, engine: AsyncEngine, now: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._now = now
+        self._making = asyncio.Lock()
+
+    async def figures(
+        self,
+        since: date,
+        until: date,
+        tenants: Collection[str] | None = None,
+        *,
+        by: Sequence[By] = (),
+        kinds: Collection[EntryKind] = CITIZENS,
+    ) -> dict[Key, Figures]:
+        """Calls that came from the Berlin day ``since`` on and before the day ``until``, in groups, in their order.
+
+        ``tenants``: of these towns (ids); ``None``: of all, ``UNASSIGNED`` among them. Without ``by``, all are one
+        group, whose key is ``()``. What had no call is no group. Of another than the citizens' calls only on demand.
+        """
+        return (await self.tables(since, until, tenants, groupings=[by], kinds=kinds))[0]
+
+    async def tables(
+        self,
+        since: date,
+        until: date,
+        tenants: Collection[str] | None = None,
+        *,
+        groupings: Sequence[Sequence[By]],
+        kinds: Collection[EntryKind] = CITIZENS,
+    ) -> list[dict[Key, Figures]]:
+        """The same calls in several ways at once, as ``figures`` says each."""
+        tables = _Tables(tuple(map(tuple, groupings)), frozenset(kinds))
+        taken = 0
+        async for cells in self._days(since, until, tenants):
+            for cell, figures in cells.items():
+                tables.take(cell, figures)
+                taken += 1
+                if taken % HANDFUL == 0:
+                    await asyncio.sleep(0)
+        return [dict(sorted(groups.items())) for groups in tables.found]
+
+    async def make(self, since: date, until: date, tenants: Collection[str] | None = None) -> int:
+        """Have all days of this time counted that are over; how many were not before."""
+        return sum([await self._make(tenant, since, until) for tenant in await self._tenants(tenants, since, until)])
+
+    async def _days(self, since: date, until: date, tenants: Collection[str] | None) -> AsyncIterator[Cells]:
+        for tenant in await self._tenants(tenants, since, until):
+            try:
+                await self._make(tenant, since, until)
+            except SQLAlchemyError as error:
+                # A disk that is full, or somebody who does not let go: then the records are counted once more.
+                log.warning("figures.not-kept", tenant=tenant, why=str(error).split("\n", 1)[0])
+            kept: set[date] = set()
+            async for day, cells in self._kept(tenant, since, until):
+                kept.add(day)
+                yield cells
+            # What is not over, and what was written of since a moment ago.
+            begin, end = await self._there(tenant, since, until)
+            for first, last in _runs(begin, end, kept):
+                for cells in (await self._counted(tenant, first, last)).values():
+                    yield cells
+
+    # -- counting
+
+    async def _make(self, tenant: str, since: date, until: date) -> int:
+        begin, end = await self._there(tenant, since, until)
+        end = min(end, berlin_day(self._now()))
+        if await self._good(tenant, begin, end) == (end - begin).days:
+            return 0
+        made = 0
+        async with self._making:  # who asks for the same meanwhile finds it
+            for first in _months(begin, end):
+                made += await self._make_some(tenant, first, min(first + MONTH * _DAY, end))
+        return made
+
+    async def _make_some(self, tenant: str, begin: date, end: date) -> int:
+        there = select(rollups.c.day, rollups.c.generation, _GOOD.label("good")).where(
+            rollups.c.tenant == tenant, rollups.c.day >= begin, rollups.c.day < end
+        )
+        async with self._engine.connect() as connection:
+            known = {row.day: row for row in (await connection.execute(there)).all()}
+        kept = {day for day, row in known.items() if row.good}
+        rows = []
+        for first, last in _runs(begin, end, kept):
+            counted = await self._counted(tenant, first, last)
+            for day in _every(first, last):
+                generation = known[day].generation if day in known else 0
+                rows.append(
+                    {
+                        "tenant": tenant,
+                        "day": day,
+                        "generation": generation,
+                        "made_of": generation,
+                        "form": FORM,
+                        "sealed": False,
+                        "cells": packed(counted.get(day, {})),
+                    }
+                )
+                await asyncio.sleep(0)
+        if rows:
+            async with writing(self._engine).begin() as connection:
+                insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+                statement = insert(rollups)
+                new = statement.excluded
+                statement = statement.on_conflict_do_update(
+                    index_elements=[rollups.c.tenant, rollups.c.day],
+                    set_={name: new[name] for name in ("made_of", "form", "cells")},
+                    where=(rollups.c.generation == new.generation) & ~rollups.c.sealed,
+                )
+                await connection.execute(statement, rows)
+            log.info("figures.rolled-up", tenant=tenant, days=len(rows))
+        return len(rows)
+
+    async def _counted(self, tenant: str, begin: date, end: date) -> dict[date, Cells]:
+        """The records themselves."""
+        found: dict[date, Cells] = {}
+        days: dict[datetime, Cells] = {}
+        question = (
+            select(*_COLUMNS)
+            .where(
+                records.c.tenant == tenant,
+                records.c.t_in >= berlin_midnight(begin),
+                records.c.t_in < berlin_midnight(end),
+            )
+            .execution_options(yield_per=HANDFUL)
+        )
+        async with self._engine.connect() as connection:
+            moment = _moment_of_text if connection.dialect.name == "sqlite" else _moment_as_it_is
+            rows = await connection.stream(question)
+            async for handful in rows.partitions():
+                for row in handful:
+                    call = _facts(tenant, row, moment)
+                    cell = cell_of(call)
+                    cells = days.get(cell.half_hour)
+                    if cells is None:
+                        cells = days[cell.half_hour] = found.setdefault(berlin_day(cell.half_hour), {})
+                    figures = cells.get(cell)
+                    if figures is None:
+                        figures = cells[cell] = Figures()
+                    figures.count(call)
+                await asyncio.sleep(0)
+        return found
+
+    # -- what there is
+
+    async def _kept(self, tenant: str, since: date, until: date) -> AsyncIterator[tuple[date, Cells]]:
+        for first in _months(since, until):
+            question = (
+                select(rollups.c.day, rollups.c.cells)
+                .where(
+                    rollups.c.tenant == tenant,
+                    rollups.c.day >= first,
+                    rollups.c.day < min(first + MONTH * _DAY, until),
+                    _GOOD,
+                )
+                .order_by(rollups.c.day)
+            )
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(question)).all()
+            for day, content in rows:
+                yield day, unpacked(TenantId(tenant), content)
+
+    async def _good(self, tenant: str, begin: date, end: date) -> int:
+        question = (
+            select(func.count())
+            .select_from(rollups)
+            .where(rollups.c.tenant == tenant, rollups.c.day >= begin, rollups.c.day < end, _GOOD)
+        )
+        async with self._engine.connect() as connection:
+            return await connection.scalar(question) or 0
+
+    async def _there(self, tenant: str, since: date, until: date) -> tuple[date, date]:
+        """Of this time, what can have records: from the town's first on, and not tomorrow."""
+        first = select(records.c.t_in).where(records.c.tenant == tenant).order_by(records.c.t_in).limit(1)
+        async with self._engine.connect() as connection:
+            came = await connection.scalar(first)
+        end = min(until, berlin_day(self._now()) + _DAY)
+        begin = max(since, end if came is None else berlin_day(came))
+        return begin, max(begin, end)
+
+    async def _tenants(self, tenants: Collection[str] | None, since: date, until: date) -> list[str]:
+        if tenants is not None:
+            return sorted(set(tenants))
+        kept = select(rollups.c.tenant).where(rollups.c.day >= since, rollups.c.day < until).distinct()
+        async with self._engine.connect() as connection:
+            told = (await connection.execute(_EVERY_TENANT)).scalars().all()
+            return sorted({*told, *(await connection.execute(kept)).scalars().all()})
+
+
+# From one town to the next: a DISTINCT would walk through the whole index, a hundred thousand calls for each of them.
+_EVERY_TENANT = text(
+    "WITH RECURSIVE town(id) AS (SELECT min(tenant) FROM records"
+    " UNION ALL SELECT (SELECT min(tenant) FROM records WHERE tenant > town.id) FROM town WHERE town.id IS NOT NULL)"
+    " SELECT id FROM town WHERE id IS NOT NULL"
+)
+
+
+def _every(begin: date, end: date) -> list[date]:
+    return [begin + n * _DAY for n in range((end - begin).days)]
+
+
+def _months(begin: date, end: date) -> list[date]:
+    return _every(begin, end)[::MONTH]
+
+
+def _runs(begin: date, end: date, without: Collection[date]) -> list[tuple[date, date]]:
+    """What is left in stretches of at most ``MONTH`` days: of each its first day, and the one after its last."""
+    found: list[tuple[date, date]] = []
+    for day in _every(begin, end):
+        if day in without:
+            continue
+        if found and found[-1][1] == day and (day - found[-1][0]).days < MONTH:
+            found[-1] = found[-1][0], day + _DAY
+        else:
+            found.append((day, day + _DAY))
+    return found
+
+
+# ---------------------------------------------------------------- a record's row
+
+# As the driver gives them: SQLAlchemy's own reading of half a million moments would be most of the time.
+_COLUMNS = [
+    type_coerce(records.c[name], NULLTYPE)
+    for name in (
+        "entry", "kind", "queue", "t_in", "t_ann_end", "t_ans", "t_end", "t_wrap_end", "t_leave", "t_ovf", "t_ovf_ans",
+        "result", "reason", "failsafe_answered_by", "overflow_trigger", "overflow_partner", "test", "target_ms",
+        "target_share",
+    )
+]  # fmt: skip
+
+
+def _moment_of_text(value: Any) -> Any:
+    return None if value is None else datetime.fromisoformat(value + "+00:00")
+
+
+def _moment_as_it_is(value: Any) -> Any:
+    return value
+
+
+def _facts(tenant: str, row: Any, moment: Callable[[Any], Any]) -> Facts:
+    (
+        entry, kind, queue, t_in, t_ann_end, t_ans, t_end, t_wrap_end, t_leave, t_ovf, t_ovf_ans, result, reason,
+        failsafe_answered_by, trigger, partner, test, target_ms, target_share,
+    ) = row  # fmt: skip
+    return Facts(
+        TenantId(tenant), entry, _KINDS[kind], QueueId(queue), moment(t_in), moment(t_ann_end), moment(t_ans),
+        moment(t_end), moment(t_wrap_end), moment(t_leave), moment(t_ovf), moment(t_ovf_ans), _RESULTS[result], reason,
+        failsafe_answered_by is not None, trigger, partner, bool(test), target_ms, target_share,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- how a day is kept
+
+
+def packed(cells: Cells) -> bytes:
+    """One town's day as JSON, packed by zlib; the waits in order, each as what it is longer than the one before."""
+    plain = [_plain(cell, figures) for cell, figures in sorted(cells.items())]
+    return zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), 6)
+
+
+def unpacked(tenant: TenantId, content: bytes) -> Cells:
+    """What ``packed`` made."""
+    return dict(_read(tenant, plain) for plain in json.loads(zlib.decompress(content)))
+
+
+def _plain(cell: Cell, figures: Figures) -> list[Any]:
+    waits = _steps(figures.waits)
+    in_line = _steps(figures.waits_in_line)
+    return [
+        int(cell.half_hour.timestamp()) // _HALF_HOUR_S, cell.entry, cell.kind.value, cell.queue,
+        {fate.value: count for fate, count in figures.fates.items()},
+        [[*sent, count] for sent, count in figures.sent.items()],
+        [[*(promise or (None, None)), *astuple(kept)] for promise, kept in figures.promises.items()],
+        figures.unassigned,
+        waits,
+        None if in_line == waits else in_line,  # no announcement
+        _steps(figures.waits_of_abandoned),
+        figures.talked_ms,
+        figures.handled_ms,
+    ]  # fmt: skip
+
+
+def _read(tenant: TenantId, plain: list[Any]) -> tuple[Cell, Figures]:
+    when, entry, kind, queue, fates, sent, promises, unassigned, waits, in_line, left, talked, handled = plain
+    cell = Cell(tenant, datetime.fromtimestamp(when * _HALF_HOUR_S, UTC), entry, _KINDS[kind], queue)
+    return cell, Figures(
+        fates=Counter({_FATES[fate]: count for fate, count in fates.items()}),
+        sent=Counter({Sent(trigger, partner, _FATES[fate]): count for trigger, partner, fate, count in sent}),
+        promises={
+            None if target_ms is None else Promise(target_ms, share): Kept(*counts)
+            for target_ms, share, *counts in promises
+        },
+        unassigned=unassigned,
+        waits=list(accumulate(waits)),
+        waits_in_line=list(accumulate(waits if in_line is None else in_line)),
+        waits_of_abandoned=list(accumulate(left)),
+        talked_ms=talked,
+        handled_ms=handled,
+    )
+
+
+def _steps(waits: list[int]) -> list[int]:
+    return [later - earlier for earlier, later in pairwise([0, *sorted(waits)])]
