@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from dialog_acd.core.catalogue import Definition
+
 
 class Missing(StrEnum):
     """Why there is no value."""
@@ -76,18 +78,6 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
-    """What a figure is."""
-
-    id: str
-    name: str
-    numerator: str
-    denominator: str
-    text: str = ""
-    unit: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Chapter:
     id: str
     title: str
@@ -145,8 +135,9 @@ def plain(document: Document) -> dict[str, Any]:
                 "name": d.name,
                 "numerator": d.numerator,
                 "denominator": d.denominator,
-                "text": d.text,
-                "unit": d.unit,
+                "note": d.note,
+                "unit": d.unit.value,
+                "source": d.source.value,
             }
             for d in document.definitions
         ],
