@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import sys
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +22,7 @@ import pytest
 from dialog_acd.api.tokens import digest, new_token
 from dialog_acd.app import PortTaken, serve
 from dialog_acd.clock import SystemClock
+from dialog_acd.core.model import Team, TeamId
 from dialog_acd.settings import AgiSettings, AmiSettings, ApiSettings, Settings, StoreSettings
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
@@ -262,9 +263,28 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         agents = (await api.get("/api/v1/agents")).json()
         states = {agent["id"]: agent["intent"] for agent in agents["agents"]}
         assert states == {"anna": "not-ready", "bert": "signed-out"}
+        anna_in_a_team = replace(
+            demo_directory(),
+            agents=tuple(replace(a, team=TeamId("office")) for a in demo_directory().agents),
+            teams=(Team(TeamId("office"), "Bürgerbüro"),),
+        )
+        database = await open_database(f"sqlite+aiosqlite:///{site.database}")
+        await DirectoryStore(database).replace(anna_in_a_team, Edit("test", MONDAY))
+        await database.dispose()
+        running.process.send_signal(signal.SIGHUP)
+        await running.says("directory.changed")
         running.process.send_signal(signal.SIGINT)
         async with asyncio.timeout(5):
             assert await running.ends() == 0
+
+    # Each start has counted for itself that one person was there and never became ready.
+    with closing(sqlite3.connect(site.database)) as left:
+        rows = left.execute(
+            "SELECT run, team, max(people), sum(signed_in_ms) > 0, sum(signed_in_ms - not_ready_ms)"
+            " FROM attendance GROUP BY run, team ORDER BY run, team"
+        ).fetchall()
+    assert [row[1:] for row in rows] == [("-", 1, 1, 0), ("-", 1, 1, 0), ("office", 1, 1, 0)]
+    assert rows[0][0] < rows[1][0] == rows[2][0]
 
 
 async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:

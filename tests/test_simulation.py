@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from dialog_acd.core import erlang
 from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
+from dialog_acd.core.attendance import Attendance, Demand, half_hour, occupancy, staffing
 from dialog_acd.core.errors import RuleInvalid
 from dialog_acd.core.kpi import Fate, Mean, Ratio
 from dialog_acd.core.records import Result
@@ -1023,6 +1024,45 @@ def test_the_figures_of_a_morning_with_a_pencil(tmp_path: Path) -> None:
     assert value("Abbruchquote", "kind catch-all") is None
     assert value("Auslastung", "group centre") == pytest.approx(100 * 180 / 7200)
     assert value("Auslastung", "group centre", "second") == pytest.approx(100 * 60 / 3600)
+
+
+def test_two_ways_to_the_same_occupancy_and_a_plan_that_fits(sheet: Any) -> None:
+    """What agents were told to be doing, and what the records of their calls say: the same, to the millisecond a call.
+
+    Seven people at a peak of 185 calls an hour are as many as Erlang C asks for, on a morning that has as many calls.
+    """
+    day: Sheet = sheet(
+        arrivals=[{"number": TOWN, "calls": 370, "hours": "mon 08:00-10:00", "shares": [25, 25, 25, 25]}],
+        handling="lognormal 85 s cv 1",
+        patience="exponential 180 s",
+        queue_wrap_up_for=10,
+        agents=[{"name": "centre", "count": 7, "skills": {"citizens": 3}}],
+    )
+    scenario = day.scenario
+    book = Attendance(scenario.directory, scenario.start)
+    for moment, message in day.said:
+        if moment <= scenario.end and isinstance(message, m.AgentChanged):
+            book.note(message, moment)
+    rows = book.take(scenario.end)
+    assert [row.people for row in rows] == [7, 7, 7, 7]
+
+    load = day.outcome.loads["centre", None]
+    found = occupancy(rows)
+    assert found.denominator == 1000 * load.there_s == 7 * 7_200_000
+    assert found.numerator == pytest.approx(1000 * load.handling_s, abs=len(day.records))
+    assert 0.5 < (found.share() or 0) < 1
+
+    demands = []
+    for row in rows:
+        came = [r for r in day.records.values() if half_hour(r.t_in) == row.begins]
+        lengths = [(r.t_wrap_end - r.t_ans).total_seconds() * 1000 for r in came if r.t_ans and r.t_wrap_end]
+        demands.append(
+            Demand(row.begins, came[0].queue, len(came), round(sum(lengths)), len(lengths), 0.75, timedelta(seconds=30))
+        )
+    halves = staffing(rows, demands)
+    assert [half.agents.value() for half in halves] == [7, 7, 7, 7]
+    assert sum(half.calls for half in halves) == len(day.records)
+    assert 6 <= sum(half.needed or 0 for half in halves) / 4 <= 8
 
 
 def test_how_near_the_foretold_waits_came_with_a_pencil(tmp_path: Path) -> None:

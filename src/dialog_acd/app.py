@@ -35,6 +35,7 @@ from dialog_acd.api.app import create_api, end_streams
 from dialog_acd.api.people import people_of
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
+from dialog_acd.core.attendance import Attendance
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.messages import CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
@@ -44,6 +45,7 @@ from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.settings import Settings, read_secret
 from dialog_acd.sound.studio import Studio
+from dialog_acd.store.attendance_store import AttendanceWriter
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
@@ -140,6 +142,10 @@ async def serve(settings: Settings) -> None:
         switches = await memory.switches()
         ids = RisingIds(clock.now())
         acd = Acd(directory, clock.now(), ids, intents=wanted, calls=callers.calls, switches=switches)
+        attendance = Attendance(directory, clock.now(), wanted)
+        attending = AttendanceWriter(database, attendance, clock.now)
+        stack.push_async_callback(attending.close)
+        stack.push_async_callback(_finish, asyncio.create_task(attending.run(), name="attendance"))
         # A _created series for each counter would be a sixth of all lines, and nobody reads them.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
@@ -164,7 +170,10 @@ async def serve(settings: Settings) -> None:
                     details={"before": notice.before, "tenant": notice.tenant},
                 )
 
-        observers = [metrics.observe, log_setup.tell, note_phone]
+        def attend(notice: Notice) -> None:
+            attendance.note(notice, clock.now())
+
+        observers = [metrics.observe, log_setup.tell, note_phone, attend]
         engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers)
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
@@ -248,6 +257,7 @@ async def serve(settings: Settings) -> None:
 
         def in_force(changed: Directory) -> None:
             metrics.directory_changed(changed)
+            attendance.directory_changed(changed, clock.now())
             engine.tell(DirectoryChanged(changed))
             log.info("directory.changed", entries=len(changed.entries), agents=len(changed.agents))
             if provisioning is not None:

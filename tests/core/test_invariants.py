@@ -25,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
+from dialog_acd.core.attendance import Attendance, part_of
 from dialog_acd.core.calendars import Calendar, parse_hours
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.live import Due, LiveAgent, LiveCall
@@ -183,6 +184,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.now = MONDAY
         self.directory = _DIRECTORIES[0]
         self.acd = WatchedAcd(self.directory, self.now, SequentialIds())
+        self.attendance = Attendance(self.directory, self.now)
         self.told: list[tuple[m.Signal, datetime, list[m.Order | m.Notice]]] = []
         # What signals and orders alone say, without a look into the core.
         self.calls: list[CallId] = []
@@ -238,6 +240,7 @@ class CentreUnderFire(RuleBasedStateMachine):
                 self.held_callers.discard(signal.call)
         elif isinstance(signal, m.OrderFailed) and signal.certain and not any(isinstance(o, m.Ignored) for o in out):
             self.held_callers.add(signal.order.call)
+        self.what_is_told_of_agents_is_enough_to_know_what_they_do(signal, out)
         self.who_talks(signal, out)
         if isinstance(signal, m.CallArrived) and any(isinstance(o, m.SaveRecord) for o in out):
             self.place.setdefault(signal.call, (self.now, 0))  # hung up before we heard of the arrival
@@ -265,6 +268,17 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.who_signed_out_stays_signed_out()
         self.sound = True
         return out
+
+    def what_is_told_of_agents_is_enough_to_know_what_they_do(
+        self, signal: m.Signal, out: list[m.Order | m.Notice]
+    ) -> None:
+        if isinstance(signal, m.DirectoryChanged):
+            self.attendance.directory_changed(signal.directory, self.now)
+        for message in out:
+            if isinstance(message, m.AgentChanged):
+                self.attendance.note(message, self.now)
+        theirs = {name: part_of(a.intent, a.reason, a.work, a.phone) for name, a in self.acd.agents.items()}
+        assert self.attendance.parts() == {name: part for name, part in theirs.items() if part is not None}
 
     def who_talks(self, signal: m.Signal, out: list[m.Order | m.Notice]) -> None:
         """By what was said alone: from the bridge on until somebody leaves, or a picture says otherwise."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
@@ -175,6 +177,17 @@ async def test_conversation_goes_on_and_is_recorded_once_after_the_service_came_
     assert abs((told - answered_at).total_seconds()) < 2, "the moment of the answer, not of the restart"
     assert records[0]["in_time"]
     assert [record["t_failsafe"] for record in records] == [None] * 3
+    # What the two agents did is counted on, from the moment at which the new service had found them.
+    await asyncio.to_thread(theatre.stack.end_service)
+    with closing(sqlite3.connect(theatre.stack.run_dir / "acd.sqlite")) as database:
+        began, talked_ms, people = database.execute(
+            "SELECT run, sum(talking_ms), max(people) FROM attendance WHERE run = (SELECT max(run) FROM attendance)"
+        ).fetchone()
+    start = datetime.fromisoformat(began).replace(tzinfo=UTC)
+    moments = [[datetime.fromisoformat(record[name]) for name in ("t_ans", "t_end")] for record in records]
+    talked = sum((ended - max(answered, start)).total_seconds() for answered, ended in moments)
+    assert talked - 2 < talked_ms / 1000 <= talked + 0.1
+    assert people == 2
 
 
 async def test_first_caller_after_a_start_meets_the_service(play: Play, theatre: Theatre) -> None:

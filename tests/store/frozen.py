@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Boolean, MetaData
 
 from dialog_acd.core.model import SwitchKind
+from dialog_acd.store.attendance_store import AttendanceStore
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import migrate, open_database, writing
 from dialog_acd.store.directory_plain import _value
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 DUMPS = Path(__file__).parent / "dumps"
 FOUND = "found in the database"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+LATER = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def frozen() -> list[str]:
@@ -88,6 +90,7 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
             for recording in await recordings.page(1000)
         ],
         "tokens": [asdict(token) for token in await TokenStore(engine).all()],
+        "attendance": [asdict(row) for row in await AttendanceStore(engine).between(LONG_AGO, LATER)],
         "audit": [asdict(line) for line in await AuditStore(engine).page(1000, None, None)],
     }
     plain: dict[str, Any] = json.loads(json.dumps(said, default=_day_or_moment))

@@ -110,6 +110,26 @@ def erlang_c_quantile(agents: int, erlang: float, aht_s: float, share: float) ->
     return math.log(waits / (1 - share)) * aht_s / (agents - erlang) if waits > 1 - share else 0.0
 
 
+def erlang_c_agents(erlang: float, aht_s: float, share: float, within_s: float) -> int:
+    """The fewest agents with whom at least ``share`` (0 to 1) of all calls are answered within so long.
+
+    Always more than the load, or the line would grow. All calls (``share`` 1) means: but for so few that a double
+    cannot tell.
+    """
+    _check(erlang=erlang, aht_s=aht_s, within_s=within_s)
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share lies between 0 and 1, not {share}")
+    inverse, agents = 1.0, 0
+    while True:
+        agents += 1
+        inverse = 1 + inverse * agents / erlang  # as in _inverse_b, one step for each agent
+        if agents > erlang:
+            blocked = 1 / inverse
+            waits = agents * blocked / (agents - erlang * (1 - blocked))
+            if 1 - waits * math.exp(-(agents - erlang) * within_s / aht_s) >= share:
+                return agents
+
+
 # ---------------------------------------------------------------- people with patience: Erlang A
 
 

@@ -161,7 +161,9 @@ class Roster:
             ours = self._agents.get(agent.id)
             if ours is None:
                 ours = self._agents[agent.id] = LiveAgent(agent, now, now)
-                ours.phone = phones.get(agent.phone, ours.phone)
+                if (known := phones.get(agent.phone)) is not None and known is not ours.phone:
+                    self._tell(m.AgentChanged(agent.id, "phone", ours.phone, known, "directory"))
+                    ours.phone = known
                 continue
             if ours.agent.phone != agent.phone:
                 moved.append(ours)

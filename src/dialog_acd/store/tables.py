@@ -188,6 +188,30 @@ agent_intents = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 
+# What groups of people did in half hours. A service that starts anew within a half hour adds rows of its own, and so
+# never overwrites what was written before; together they are the half hour (``attendance_store.py``).
+attendance = Table(
+    "attendance",
+    metadata,
+    Column("half_hour", UtcDateTime, primary_key=True),
+    # ``-``: agents of no team.
+    Column("team", Text, primary_key=True),
+    # When the service started.
+    Column("run", UtcDateTime, primary_key=True),
+    # A thousand people have more milliseconds in half an hour than an integer of four bytes.
+    Column("signed_in_ms", BigInteger, nullable=False),
+    Column("pause_ms", BigInteger, nullable=False),
+    Column("not_ready_ms", BigInteger, nullable=False),
+    Column("ringing_ms", BigInteger, nullable=False),
+    Column("talking_ms", BigInteger, nullable=False),
+    Column("wrap_up_ms", BigInteger, nullable=False),
+    Column("elsewhere_ms", BigInteger, nullable=False),
+    Column("unreachable_ms", BigInteger, nullable=False),
+    # How many different ones. Who, is written nowhere.
+    Column("people", Integer, nullable=False),
+    Column("working", Integer, nullable=False),
+)
+
 tokens = Table(
     "tokens",
     metadata,
