@@ -27,6 +27,12 @@ def number(value: float | Decimal, places: int = 0) -> str:
     return format_decimal(rounded, format=f"#,##0.{'0' * places}" if places else "#,##0", locale=_LOCALE)
 
 
+def plain(value: float | Decimal, places: int) -> str:
+    """For spreadsheets: ``1234,5``, no thousands' points, no noughts at the end."""
+    said = number(value, places).replace(".", "")
+    return said.rstrip("0").rstrip(",") if "," in said else said
+
+
 def percent(numerator: int, denominator: int) -> str:
     """With one digit after the comma; nothing of nothing is no figure."""
     if not denominator:
