@@ -15,10 +15,10 @@ from dialog_acd.core.attendance import HALF_HOUR_MS, WITHOUT_TEAM, capacity, cov
 from dialog_acd.core.catalogue import DEFINITIONS, service_levels
 from dialog_acd.core.disclosure import EVERYBODY, MONTH, OTHERS, Cell, Crowd, Sheet
 from dialog_acd.core.kpi import Figures, berlin_day
-from dialog_acd.core.model import EntryKind, Formula
+from dialog_acd.core.model import Formula
 from dialog_acd.report import german
 from dialog_acd.report.document import Chapter, Chart, Document, Missing, Table, Unit, Value
-from dialog_acd.report.figures import figures_list, figures_table, value_of
+from dialog_acd.report.figures import KINDS, figures_list, figures_table, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,16 +27,9 @@ if TYPE_CHECKING:
     from dialog_acd.core.attendance import Attended, Staffed
     from dialog_acd.core.catalogue import Definition
     from dialog_acd.core.kpi import Promise, Ratio
+    from dialog_acd.core.model import EntryKind
     from dialog_acd.report.document import Cell as Said
 
-KINDS = {
-    EntryKind.MAIN_NUMBER: "Hauptnummern",
-    EntryKind.SERVICE_115: "Behördennummer 115",
-    EntryKind.FORWARDED: "Weitergeleitete Nummern",
-    EntryKind.CATCH_ALL: "Unbekannte Nummern",
-    EntryKind.PARTNER_INBOUND: "Anrufe von Partnern",
-    EntryKind.INTERNAL: "Interne Nummern",
-}
 STRICT = DEFINITIONS["service-level-strict"]
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from dialog_acd.core import catalogue
-from dialog_acd.report.document import Missing, Table, Unit, Value
+from dialog_acd.core.kpi import BERLIN, By
+from dialog_acd.core.model import EntryKind
+from dialog_acd.report import german
+from dialog_acd.report.document import Chapter, Document, Missing, Table, Unit, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dialog_acd.core.catalogue import Definition
-    from dialog_acd.core.kpi import Figures
+    from dialog_acd.core.kpi import Figures, Key
 
 _UNITS = {
     catalogue.Unit.COUNT: Unit.COUNT,
@@ -53,3 +57,82 @@ def figures_list(
     """A row for each figure, with its definition beside it."""
     rows = tuple((d.name, value_of(d, figures), d.words) for d in definitions)
     return Table(id_, caption, ("Kennzahl", "Wert", "Definition"), rows, note)
+
+
+KINDS = {
+    EntryKind.MAIN_NUMBER: "Hauptnummern",
+    EntryKind.SERVICE_115: "Behördennummer 115",
+    EntryKind.FORWARDED: "Weitergeleitete Nummern",
+    EntryKind.CATCH_ALL: "Unbekannte Nummern",
+    EntryKind.PARTNER_INBOUND: "Anrufe von Partnern",
+    EntryKind.INTERNAL: "Interne Nummern",
+}
+_WHAT = {
+    By.TENANT: "Kommune",
+    By.ENTRY: "Nummer",
+    By.KIND: "Weg",
+    By.QUEUE: "Warteschlange",
+    By.HALF_HOUR: "Halbstunde",
+    By.DAY: "Tag",
+    By.MONTH: "Monat",
+    By.YEAR: "Jahr",
+    By.CLOCK: "Uhrzeit",
+    By.WEEKDAY: "Wochentag",
+}
+_WEEKDAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+_ABOUT_STAFF = frozenset({"aht", "talk"})
+ALL = tuple(d for d in catalogue.catalogue if d.of is not None and d.id not in _ABOUT_STAFF)
+"""What is told of any group. How long agents talk is about them, and a group of calls may be one agent's."""
+
+
+def calls_document(
+    since: date,
+    until: date,
+    as_of: datetime,
+    by: Sequence[By],
+    groups: Mapping[Key, Figures],
+    whole: Figures,
+    towns: Mapping[str, str],
+    town: str | None,
+) -> Document:
+    """Call figures, group by group, and all of them together."""
+    rows = [
+        (*(_named(part, one, towns) for part, one in zip(by, key, strict=True)), *(value_of(d, figures) for d in ALL))
+        for key, figures in groups.items()
+    ]
+    total = ("Gesamt", *[""] * (len(by) - 1), *(value_of(d, whole) for d in ALL))
+    table = Table(
+        "anrufe",
+        "Anrufe",
+        (*(_WHAT[one] for one in by), *(d.name for d in ALL)),
+        (*rows, total),
+    )
+    about = towns.get(town, town) if town else "alle Kommunen"
+    return Document(
+        "calls",
+        "Anrufzahlen",
+        f"{german.day(since)} bis {german.day(until)}, {about}",
+        as_of,
+        (Chapter("anrufe-kapitel", "Anrufe", (), (table,)),),
+        ALL,
+        (("Grundlage", "Alle beendeten Anrufe des Zeitraums, gezählt am Tag ihres Eintreffens (Zeitzone Berlin)."),),
+    )
+
+
+def _named(by: By, part: object, towns: Mapping[str, str]) -> str:
+    match by, part:
+        case By.TENANT, str():
+            return towns.get(part, part)
+        case By.ENTRY, str():
+            return part or "Sammelnummer"
+        case By.KIND, _:
+            return KINDS[EntryKind(str(part))]
+        case By.HALF_HOUR, datetime():
+            return german.moment(part.astimezone(BERLIN))
+        case By.DAY, date():
+            return german.day(part)
+        case By.MONTH, date():
+            return german.month(part)
+        case By.WEEKDAY, int():
+            return _WEEKDAYS[part - 1]
+    return str(part)

@@ -37,10 +37,7 @@ def sheet(tables: Iterable[Table]) -> str:
             if n:
                 writer.writerow([])
             writer.writerow([_text(table.caption)])
-        split = [
-            any(isinstance(row[i], Value) and row[i].denominator is not None for row in table.rows)
-            for i in range(len(table.columns))
-        ]
+        split = [any(_has_parts(row[i]) for row in table.rows) for i in range(len(table.columns))]
         writer.writerow(_row(table.columns, split, heads=True))
         writer.writerows(_row(row, split) for row in table.rows)
     return MARK + out.getvalue()
@@ -57,6 +54,10 @@ def _row(cells: Iterable[Cell], split: list[bool], *, heads: bool = False) -> li
         if parts:
             said += ["" if part is None else _number(part, 3) for part in (cell.numerator, cell.denominator)]
     return said
+
+
+def _has_parts(cell: Cell) -> bool:
+    return isinstance(cell, Value) and cell.denominator is not None
 
 
 def _number(value: float, places: int) -> str:
