@@ -25,6 +25,7 @@ def upgrade() -> None:
         *(sa.Column(f"{part}_ms", sa.BigInteger(), nullable=False) for part in _SPENT),
         sa.Column("people", sa.Integer(), nullable=False),
         sa.Column("working", sa.Integer(), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("half_hour", "team", "run", name=op.f("pk_attendance")),
     )
 

@@ -117,11 +117,11 @@ class Reports:
             span.since,
             span.until,
             self._stand(),
-            by,
-            found,
-            whole.get((), Figures()),
-            _names(directory),
-            town,
+            by=by,
+            groups=found,
+            whole=whole.get((), Figures()),
+            towns=_names(directory),
+            town=town,
         )
 
     async def evaluation(self, span: Range, town: str | None = None) -> Document:

@@ -511,7 +511,7 @@ def test_of_several_promises_the_most_demanding_is_kept() -> None:
 def there(begins: datetime, agents: float, team: TeamId = OFFICE) -> Attended:
     """So many agents who take calls, on average; one more has a break."""
     free = round(agents * HALF_HOUR_MS)
-    return Attended(team, begins, free + HALF_HOUR_MS, HALF_HOUR_MS, 0, 0, 0, 0, 0, 0, 9, 8)
+    return Attended(team, begins, free + HALF_HOUR_MS, HALF_HOUR_MS, 0, 0, 0, 0, 0, 0, 9, 8, 30)
 
 
 def test_staffed_against_needed() -> None:

@@ -125,6 +125,9 @@ class Attended:
     working: int
     """The same for the time without breaks: whose time ``occupancy`` is made of, and who has to be enough of them for
     it to be shown."""
+    calls: int
+    """Conversations that began in it; so many calls stand behind the group's figures. One that lasts over a restart of
+    ours is counted once more."""
 
     @property
     def free_ms(self) -> int:
@@ -163,6 +166,7 @@ class _Sheet:
     spent: Counter[Part] = field(default_factory=Counter)
     people: set[AgentId] = field(default_factory=set)
     working: set[AgentId] = field(default_factory=set)
+    calls: int = 0
 
 
 class Attendance:
@@ -198,6 +202,8 @@ class Attendance:
         if part is not person.part:
             self._write_down(notice.agent, person)
             person.part = part
+            if part is Part.TALKING:
+                self._sheet(self._now // HALF_HOUR_MS, person.team).calls += 1
         if part is None and notice.agent not in self._team_of:
             del self._people[notice.agent]
 
@@ -242,6 +248,12 @@ class Attendance:
             person = self._people[name] = _Person(self._team_of.get(name, WITHOUT_TEAM), self._now)
         return person
 
+    def _sheet(self, number: int, team: TeamId) -> _Sheet:
+        sheet = self._sheets.get((number, team))
+        if sheet is None:
+            sheet = self._sheets[number, team] = _Sheet()
+        return sheet
+
     def _write_down(self, name: AgentId, person: _Person) -> None:
         begin, person.since, part = person.since, self._now, person.part
         if part is None:
@@ -249,9 +261,7 @@ class Attendance:
         while begin < self._now:
             number = begin // HALF_HOUR_MS
             end = min(self._now, (number + 1) * HALF_HOUR_MS)
-            sheet = self._sheets.get((number, person.team))
-            if sheet is None:
-                sheet = self._sheets[number, person.team] = _Sheet()
+            sheet = self._sheet(number, person.team)
             sheet.spent[part] += end - begin
             if part is not Part.UNREACHABLE:
                 sheet.people.add(name)
@@ -287,6 +297,7 @@ def _attended(number: int, team: TeamId, sheet: _Sheet) -> Attended:
         unreachable_ms=spent[Part.UNREACHABLE],
         people=len(sheet.people),
         working=len(sheet.working),
+        calls=sheet.calls,
     )
 
 

@@ -69,8 +69,6 @@ class Evaluated:
     """By town: the formula its contract goes by; where it is absent, the strict one."""
     attended: Sequence[Attended] = ()
     """Of the whole centre. Staff are shared, so the report of one town has none."""
-    answered_by: Mapping[tuple[str, datetime], int] = field(default_factory=dict)
-    """By team and half hour: how many calls its people answered."""
     staffed: Sequence[Staffed] = ()
     teams: Mapping[str, str] = field(default_factory=dict)
     """Name by id."""
@@ -162,7 +160,7 @@ def _staff(data: Evaluated) -> Chapter:
             "Auslastung je Gruppe und Monat",
             ("Monat", "Gruppe", "Angemeldete Stunden", "Auslastung"),
             tuple(rows),
-            "Auslastung: Zeit für Gespräche und Nacharbeit, geteilt durch die angemeldete Zeit ohne vereinbarte Pausen.",
+            DEFINITIONS["occupancy"].words,
         ),
         _capacity(data),
     )
@@ -180,9 +178,7 @@ def _groups_told(data: Evaluated) -> dict[date, Sheet]:
     return {
         month: Sheet(
             {
-                (one.team, berlin_day(one.begins).isoformat(), one.begins): Crowd(
-                    one.working, data.answered_by.get((one.team, one.begins), 0)
-                )
+                (one.team, berlin_day(one.begins).isoformat(), one.begins): Crowd(one.working, one.calls)
                 for one in of_month
             }
         )
@@ -298,9 +294,7 @@ def _agreement(data: Evaluated) -> Chapter:
     return Chapter(
         "vereinbarung",
         "Servicevereinbarung je Kommune",
-        (
-            "Jeder Anruf wird an der Zusage gemessen, die am Tag seines Eintreffens galt; hat sie gewechselt, steht jede für sich.",
-        ),
+        ("Jeder Anruf wird an der Zusage seines Tages gemessen; hat sie gewechselt, steht jede für sich.",),
         (
             Table(
                 "zusagen",
@@ -343,8 +337,10 @@ def _basis(data: Evaluated) -> Chapter:
         "datenbasis",
         "Datenbasis",
         (
-            "Ein Leistungskatalog mit Ansprechpartnern und Stand ist noch nicht angeschlossen, ebenso wenig Gesprächsergebnisse"
-            " und Rückrufe; was auf ihnen beruht, hat keine Daten.",
+            (
+                "Ein Leistungskatalog mit Ansprechpartnern und Stand ist noch nicht angeschlossen, ebenso wenig"
+                " Gesprächsergebnisse und Rückrufe; was auf ihnen beruht, hat keine Daten."
+            ),
         ),
         (
             Table("grundlage", "Worauf die Zahlen beruhen", ("Grundlage", "Anzahl"), rows),

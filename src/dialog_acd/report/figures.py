@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.catalogue import Definition
     from dialog_acd.core.kpi import Figures, Key
+    from dialog_acd.report.document import Cell
 
 _UNITS = {
     catalogue.Unit.COUNT: Unit.COUNT,
@@ -89,6 +90,7 @@ def calls_document(
     since: date,
     until: date,
     as_of: datetime,
+    *,
     by: Sequence[By],
     groups: Mapping[Key, Figures],
     whole: Figures,
@@ -96,11 +98,11 @@ def calls_document(
     town: str | None,
 ) -> Document:
     """Call figures, group by group, and all of them together."""
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (*(_named(part, one, towns) for part, one in zip(by, key, strict=True)), *(value_of(d, figures) for d in ALL))
         for key, figures in groups.items()
     ]
-    total = ("Gesamt", *[""] * (len(by) - 1), *(value_of(d, whole) for d in ALL))
+    total: tuple[Cell, ...] = ("Gesamt", *[""] * (len(by) - 1), *(value_of(d, whole) for d in ALL))
     table = Table(
         "anrufe",
         "Anrufe",

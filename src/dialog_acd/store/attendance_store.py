@@ -43,7 +43,7 @@ BATCH = 500
 PENDING_AT_MOST = 20_000
 """Rows that wait for a database: ten teams for forty days and nights."""
 
-_SUMS = tuple(f.name for f in fields(Attended) if f.name.endswith("_ms"))
+_SUMS = (*(f.name for f in fields(Attended) if f.name.endswith("_ms")), "calls")
 _COUNTS = ("people", "working")
 
 

@@ -210,6 +210,7 @@ attendance = Table(
     # How many different ones. Who, is written nowhere.
     Column("people", Integer, nullable=False),
     Column("working", Integer, nullable=False),
+    Column("calls", Integer, nullable=False),
 )
 
 tokens = Table(
