@@ -1,5 +1,5 @@
 """The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``asterisk``, ``check``, ``route``,
-``simulate``, ``token``.
+``report``, ``simulate``, ``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -106,6 +106,9 @@ def main() -> None:
     route.add_argument("--why", action="store_true", help="also say who could answer, and who could not for what")
     route.add_argument("--json", action="store_true", help="one JSON object instead of text")
     route.add_argument("--directory", type=Path, metavar="FILE", help="ask this file (TOML) instead of the database")
+    _add_report_commands(
+        commands.add_parser("report", help="call figures, the evaluation of the pilot, the readiness for 115")
+    )
     simulate = commands.add_parser("simulate", help="play a scenario's days through this very core, in no time")
     simulate.add_argument("file", type=Path, metavar="SCENARIO.yaml")
     simulate.add_argument("--seed", type=int, default=1, help="same seed, same callers (default: 1)")
@@ -174,6 +177,44 @@ def _add_asterisk_commands(commands: argparse._SubParsersAction[argparse.Argumen
     password = acts.add_parser("password", help="print a phone's password, for whoever sets the phone up")
     password.add_argument("phone", metavar="PHONE")
     password.add_argument("folder", type=Path, metavar="DIR")
+
+
+_REPORT_BY = ("town", "entry", "kind", "queue", "half-hour", "day", "month", "year", "clock", "weekday")
+
+
+def _add_report_commands(parser: argparse.ArgumentParser) -> None:
+    acts = parser.add_subparsers(dest="act", required=True, metavar="REPORT")
+    calls = acts.add_parser("calls", help="every figure of calls, in groups")
+    calls.add_argument(
+        "--by",
+        default="town",
+        metavar="GROUPS",
+        help=f"one or more of {', '.join(_REPORT_BY)}, with commas between (default: town)",
+    )
+    evaluation = acts.add_parser("evaluation", help="the evaluation report of the pilot in its five chapters")
+    readiness = acts.add_parser("readiness", help="whether the centre keeps what the 115 network asks for")
+    readiness.add_argument("--weeks", type=int, default=12, metavar="N", help="the last N whole weeks (default: 12)")
+    for ranged in (calls, evaluation):
+        ranged.add_argument(
+            "--from", dest="since", type=_day, metavar="DAY", help="as 2026-03-01 (default: last month)"
+        )
+        ranged.add_argument(
+            "--to", dest="until", type=_day, metavar="DAY", help="the last day (default: of that month)"
+        )
+        ranged.add_argument("--town", metavar="ID", help="about this town alone (default: all)")
+    for act in (calls, evaluation, readiness):
+        form = act.add_mutually_exclusive_group()
+        form.add_argument("--csv", action="store_true", help="for a spreadsheet; the default of calls")
+        form.add_argument("--json", action="store_true", help="for a program")
+        form.add_argument("--html", action="store_true", help="a page to read or print; the default of the others")
+        act.add_argument("-o", "--out", type=Path, metavar="FILE", help="write it there (default: print it)")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-03-01") from None
 
 
 def _add_token_commands(parser: argparse.ArgumentParser) -> None:
@@ -540,6 +581,50 @@ async def _gate(settings: Settings, asked: argparse.Namespace) -> int:
     return 0 if verdict.go else 1
 
 
+async def _report(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.administration import NoSuchTenant
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.core.kpi import berlin_day
+    from dialog_acd.report.document import plain
+    from dialog_acd.report.page import page
+    from dialog_acd.report.sheet import sheet
+    from dialog_acd.reports import Reports, grouping, range_of
+    from dialog_acd.store.attendance_store import AttendanceStore
+    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.figures_store import FiguresStore
+
+    now = SystemClock().now
+    async with _database(settings, create=False) as database:
+        directories = DirectoryStore(database)
+        reports = Reports(FiguresStore(database, now), AttendanceStore(database), directories, now)
+        if asked.act == "readiness":
+            document = await reports.readiness(asked.weeks)
+        else:
+            if asked.town is not None and asked.town not in (known := await _tenants(database)):
+                raise NoSuchTenant(f"there is no town {asked.town!r}; there are: {', '.join(sorted(known))}")
+            span = range_of(asked.since, asked.until, berlin_day(now()))
+            if asked.act == "evaluation":
+                document = await reports.evaluation(span, asked.town)
+            else:
+                document = await reports.calls(span, grouping(asked.by), asked.town)
+    if asked.json:
+        text = json.dumps(plain(document), ensure_ascii=False, indent=1) + "\n"
+    elif asked.csv or (asked.act == "calls" and not asked.html):
+        text = sheet(document.tables())
+    else:
+        text = page(document)
+    if asked.out is None:
+        print(text, end="")
+    else:
+        try:
+            asked.out.write_text(text, encoding="utf-8", newline="")
+        except OSError as problem:
+            print(f"dialog-acd: {asked.out} cannot be written: {problem.strerror}", file=sys.stderr)
+            return 1
+        print(f"wrote {asked.out}", file=sys.stderr)
+    return 0
+
+
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.simulation import run_command
 
@@ -632,5 +717,6 @@ _COMMANDS = {
     "route": _route,
     "simulate": _simulate,
     "gate": _gate,
+    "report": _report,
     "token": _token,
 }

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MOST_DAYS = 731
 MOST_DAYS_BY_HALF_HOUR = 31
 MOST_WEEKS = 104
+MOST_GROUPS = 3
 
 
 class RangeRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -51,7 +52,7 @@ class Counted(Protocol):
         until: date,
         tenants: Collection[str] | None = None,
         *,
-        groupings: Sequence[Sequence[By]] = ((),),
+        groupings: Sequence[Sequence[By]],
         kinds: Collection[EntryKind] = ...,
     ) -> list[dict[Key, Figures]]: ...
 
@@ -93,9 +94,29 @@ class Range:
         return self.until + timedelta(days=1)
 
 
-def last_month(today: date) -> Range:
+def range_of(since: date | None, until: date | None, today: date) -> Range:
+    """What is left out is the month before today's; with a first day alone, up to yesterday.
+
+    Raises ``RangeRefused``.
+    """
     last = today.replace(day=1) - timedelta(days=1)
-    return Range(last.replace(day=1), last)
+    if since is None and until is None:
+        return Range(last.replace(day=1), last)
+    if until is None:
+        return Range(since or last.replace(day=1), today - timedelta(days=1))
+    return Range(since or until.replace(day=1), until)
+
+
+def grouping(text: str) -> tuple[By, ...]:
+    """``town,day`` as what to group by. Raises ``RangeRefused``."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    known = {"town": By.TENANT} | {str(by): by for by in By if by is not By.TENANT}
+    unknown = [word for word in words if word not in known]
+    if unknown or not words or len(words) > MOST_GROUPS or len({*words}) < len(words):
+        raise RangeRefused(
+            f"figures are grouped by up to {MOST_GROUPS} different ones of {', '.join(known)}, not by {text!r}"
+        )
+    return tuple(known[word] for word in words)
 
 
 class Reports:
