@@ -585,10 +585,7 @@ async def _report(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.administration import NoSuchTenant
     from dialog_acd.clock import SystemClock
     from dialog_acd.core.kpi import berlin_day
-    from dialog_acd.report.document import plain
-    from dialog_acd.report.page import page
-    from dialog_acd.report.sheet import sheet
-    from dialog_acd.reports import Reports, grouping, range_of
+    from dialog_acd.reports import Form, Reports, grouping, range_of, told
     from dialog_acd.store.attendance_store import AttendanceStore
     from dialog_acd.store.directory_store import DirectoryStore
     from dialog_acd.store.figures_store import FiguresStore
@@ -607,12 +604,8 @@ async def _report(settings: Settings, asked: argparse.Namespace) -> int:
                 document = await reports.evaluation(span, asked.town)
             else:
                 document = await reports.calls(span, grouping(asked.by), asked.town)
-    if asked.json:
-        text = json.dumps(plain(document), ensure_ascii=False, indent=1) + "\n"
-    elif asked.csv or (asked.act == "calls" and not asked.html):
-        text = sheet(document.tables())
-    else:
-        text = page(document)
+    usual = Form.CSV if asked.act == "calls" else Form.HTML
+    text = told(document, next((form for form in Form if getattr(asked, form)), usual))
     if asked.out is None:
         print(text, end="")
     else:

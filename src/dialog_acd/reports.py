@@ -8,9 +8,11 @@ ended, not from today's.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from dialog_acd.core.attendance import Demand, staffing
@@ -18,9 +20,12 @@ from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.kpi import BERLIN, By, Figures, berlin_day, berlin_midnight
 from dialog_acd.core.model import UNASSIGNED, EntryKind, QueueId
 from dialog_acd.core.remarks import promised_hours
+from dialog_acd.report.document import plain
 from dialog_acd.report.evaluation import Evaluated, evaluation
 from dialog_acd.report.figures import calls_document
+from dialog_acd.report.page import page
 from dialog_acd.report.readiness import Readied, readiness
+from dialog_acd.report.sheet import sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -41,6 +46,31 @@ class RangeRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
     """No report can be made of this range."""
 
     error_id = "range-refused"
+
+
+class NoDirectory(DialogAcdError):  # noqa: N818
+    """Nobody has said yet which towns there are."""
+
+    error_id = "no-directory"
+
+
+class Form(StrEnum):
+    """How a report is told."""
+
+    HTML = "html"
+    CSV = "csv"
+    JSON = "json"
+
+
+def told(document: Document, form: Form) -> str:
+    """A report as text."""
+    match form:
+        case Form.HTML:
+            return page(document)
+        case Form.CSV:
+            return sheet(document.tables())
+        case Form.JSON:
+            return json.dumps(plain(document), ensure_ascii=False, indent=1) + "\n"
 
 
 class Counted(Protocol):
@@ -120,13 +150,15 @@ def grouping(text: str) -> tuple[By, ...]:
 
 
 class Reports:
+    """All raise ``RangeRefused``, and ``NoDirectory`` where there is none yet."""
+
     def __init__(
         self, counted: Counted, presence: Presence, directories: Directories, now: Callable[[], datetime]
     ) -> None:
         self._counted, self._presence, self._directories, self._now = counted, presence, directories, now
 
     async def calls(self, span: Range, by: Sequence[By], town: str | None = None) -> Document:
-        """Call figures in groups. Raises ``RangeRefused``."""
+        """Call figures in groups."""
         if By.HALF_HOUR in by and span.days > MOST_DAYS_BY_HALF_HOUR:
             raise RangeRefused(
                 f"by half hours a range may have {MOST_DAYS_BY_HALF_HOUR} days, and this one has {span.days}"
@@ -209,7 +241,7 @@ class Reports:
             if not page:
                 break
         if before is None:
-            raise RangeRefused("there is no directory yet: load one first")
+            raise NoDirectory("there is no directory yet: load one first")
         return await self._directories.version(before)
 
     def _stand(self) -> datetime:
