@@ -28,7 +28,7 @@ from dialog_acd.report.readiness import Readied, readiness
 from dialog_acd.report.sheet import sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from dialog_acd.core.attendance import Attended
     from dialog_acd.core.directory import Directory
@@ -71,6 +71,29 @@ def told(document: Document, form: Form) -> str:
             return sheet(document.tables())
         case Form.JSON:
             return json.dumps(plain(document), ensure_ascii=False, indent=1) + "\n"
+
+
+class Told:
+    """Reports as text, for whoever has words for days, groups and forms alone: the REST API."""
+
+    def __init__(self, reports: Reports, now: Callable[[], datetime]) -> None:
+        self._reports, self._now = reports, now
+
+    async def calls(self, since: date | None, until: date | None, by: str, town: str | None, form: str) -> str:
+        return await self._told(self._reports.calls(self._range(since, until), grouping(by), town), form)
+
+    async def evaluation(self, since: date | None, until: date | None, town: str | None, form: str) -> str:
+        return await self._told(self._reports.evaluation(self._range(since, until), town), form)
+
+    async def readiness(self, weeks: int, form: str) -> str:
+        return await self._told(self._reports.readiness(weeks), form)
+
+    def _range(self, since: date | None, until: date | None) -> Range:
+        return range_of(since, until, berlin_day(self._now()))
+
+    async def _told(self, document: Awaitable[Document], form: str) -> str:
+        # A large report takes some tenths of a second to be written, and callers must not wait for it.
+        return await asyncio.to_thread(told, await document, Form(form))
 
 
 class Counted(Protocol):

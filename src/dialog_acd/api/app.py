@@ -38,6 +38,7 @@ from dialog_acd.api.routes import (
     health,
     queues,
     recordings,
+    reports,
     resolve,
     resources,
     switches,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Repeats, Tokens
+    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Repeats, Reports, Tokens
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
@@ -104,6 +105,7 @@ for _router in (
     tenants.router,
     audit.router,
     recordings.router,
+    reports.router,
 ):
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
 
@@ -120,6 +122,7 @@ def create_api(
     audit_log: Audit,
     repeats: Repeats,
     archive: Recordings,
+    told: Reports,
     now: Callable[[], datetime],
     people: People | None = None,
 ) -> FastAPI:
@@ -157,6 +160,7 @@ def create_api(
         audit_log,
         archive,
         repeats,
+        told,
         now,
         Feed(live),
     )

@@ -273,6 +273,20 @@ class DirectoryUnreadable(ApiProblem):
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class RangeRefused(ApiProblem):
+    """No report can be made of this range, or in these groups: the message says which can."""
+
+    error_id = "range-refused"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class NoDirectory(ApiProblem):
+    """Nobody has said yet which towns there are."""
+
+    error_id = "no-directory"
+    status = HTTPStatus.CONFLICT
+
+
 class KeyReused(ApiProblem):
     """Another request has come with this Idempotency-Key before: take a new one."""
 

@@ -1,0 +1,152 @@
+"""Reports: figures of calls, the evaluation, the readiness for 115; as data, for a spreadsheet, or as a page.
+
+A town reads what is its own: no figure of another town, and none of the centre as a whole, from which with few towns
+another's could be reckoned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from dialog_acd.api.access import Reader, Whole  # noqa: TC001  read at run time
+from dialog_acd.api.asking import Day, Name  # noqa: TC001  read at run time
+from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
+from dialog_acd.api.problems import DirectoryUnreadable, NoDirectory, NoSuchTenant, RangeRefused, fails
+from dialog_acd.api.schemas import ReportOut
+from dialog_acd.core.errors import DialogAcdError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dialog_acd.api.keys import Principal
+    from dialog_acd.api.ports import Wiring
+
+router = APIRouter(prefix="/reports", tags=["reports"], responses=fails(RangeRefused, NoDirectory, DirectoryUnreadable))
+
+
+class Form(StrEnum):
+    """How a report is told."""
+
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+_Form = Annotated[
+    Form,
+    Query(
+        alias="format",
+        description="`csv`: its tables, in UTF-8 with a byte order mark, semicolons and decimal commas; `html`: a page "
+        "to be read or printed.",
+        examples=["csv"],
+    ),
+]
+_From = Annotated[
+    Day | None,
+    Query(alias="from", description="The first day, in Berlin; absent: that of last month.", examples=["2026-03-01"]),
+]
+_To = Annotated[
+    Day | None,
+    Query(description="The last day, in Berlin; absent: that of last month, or yesterday.", examples=["2026-03-31"]),
+]
+_Tenant = Annotated[Name, Query(description="About this town alone.", examples=["langenhagen"])]
+_FORMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "text/csv": {"schema": {"type": "string"}, "example": "Kommune;Angeboten"},
+            "text/html": {"schema": {"type": "string"}, "example": "<!doctype html>"},
+        },
+        "description": "The report.",
+    }
+}
+_PAGE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+
+
+@router.get("/calls", summary="Every figure of calls, in groups", response_model=ReportOut, responses=_FORMS)
+async def calls(  # noqa: PLR0917  FastAPI's parameters
+    wiring: Wired,
+    by: Reader,
+    since: _From = None,
+    to: _To = None,
+    tenant: _Tenant = None,
+    groups: Annotated[
+        str,
+        Query(
+            alias="by",
+            max_length=100,
+            pattern=r"^[a-z,\- ]*$",
+            description="Up to three of town, entry, kind, queue, half-hour, day, month, year, clock, weekday, with "
+            "commas between.",
+            examples=["town,month"],
+        ),
+    ] = "town",
+    form: _Form = Form.JSON,
+) -> Any:
+    town = _town(wiring, by, tenant)
+    with _told():
+        return _answer(await wiring.reports.calls(since, to, groups, town, form.value), form, "calls")
+
+
+@router.get(
+    "/evaluation",
+    summary="The evaluation of the pilot: call figures, staffing, quality promise, service agreement, data basis",
+    response_model=ReportOut,
+    responses=_FORMS,
+)
+async def evaluation(  # noqa: PLR0917  FastAPI's parameters
+    wiring: Wired, by: Reader, since: _From = None, to: _To = None, tenant: _Tenant = None, form: _Form = Form.JSON
+) -> Any:
+    town = _town(wiring, by, tenant)
+    with _told():
+        return _answer(await wiring.reports.evaluation(since, to, town, form.value), form, "evaluation")
+
+
+@router.get(
+    "/readiness",
+    summary="Whether the centre keeps what the 115 network asks for, week by week",
+    response_model=ReportOut,
+    responses=_FORMS,
+)
+async def readiness(
+    wiring: Wired,
+    _by: Whole,
+    weeks: Annotated[int, Query(ge=1, le=104, description="The last whole weeks.", examples=[12])] = 12,
+    form: _Form = Form.JSON,
+) -> Any:
+    with _told():
+        return _answer(await wiring.reports.readiness(weeks, form.value), form, "readiness")
+
+
+def _town(wiring: Wiring, by: Principal, tenant: str | None) -> str | None:
+    """Raises ``NoSuchTenant``, also for what somebody may not see."""
+    if by.tenant not in (None, tenant) and tenant is not None:
+        raise NoSuchTenant(tenant=tenant)
+    town = by.tenant or tenant
+    if town is not None and town not in wiring.live.directory().tenant:
+        raise NoSuchTenant(tenant=town)
+    return town
+
+
+def _answer(text: str, form: Form, name: str) -> Response:
+    if form is Form.JSON:
+        return Response(text, media_type="application/json")
+    if form is Form.HTML:
+        return Response(text, media_type="text/html", headers=_PAGE)
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return Response(text, media_type="text/csv", headers=headers)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What is refused about a report, as the API says it."""
+    try:
+        yield
+    except DialogAcdError as problem:
+        for kind in (RangeRefused, NoDirectory, DirectoryUnreadable):
+            if problem.error_id == kind.error_id:
+                raise kind(str(problem)) from problem
+        raise
