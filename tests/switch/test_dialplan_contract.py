@@ -20,7 +20,7 @@ CONTEXTS = set(re.findall(r"^\[([a-z-]+)\]", TEXT, re.MULTILINE))
 
 # Set and read by the dialplan alone.
 DIALPLANS_OWN = {
-    "ACD_AFTER", "ACD_AGI", "ACD_ALIVE", "ACD_CODE", "ACD_DIALLED", "ACD_FAILSAFE_FOR", "ACD_FAILSAFE_GROUP",
+    "ACD_AFTER", "ACD_AGI", "ACD_CODE", "ACD_DIALLED", "ACD_FAILSAFE_FOR", "ACD_FAILSAFE_GROUP",
     "ACD_FAILSAFE_NUMBER", "ACD_FAILSAFE_OPEN", "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_RUNG",
     "ACD_FAILSAFE_TAKEN", "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX", "ACD_IN_FAILSAFE", "ACD_KEY", "ACD_NUMBER",
     "ACD_PARTNER", "ACD_PHONE", "ACD_PRIVACY", "ACD_RESULT", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK",
@@ -28,14 +28,53 @@ DIALPLANS_OWN = {
 }  # fmt: skip
 
 
+# Where a Redirect leads to, and so where another may find the caller.
+ORDERED = (
+    translate.WAIT, translate.SAY, translate.CALLBACK, translate.OFFER, translate.OVERFLOW, translate.CLOSED,
+)  # fmt: skip
+
+
+def lines_of(context: str) -> list[str]:
+    return TEXT.split(f"\n[{context}]\n")[1].split("\n[")[0].splitlines()
+
+
 def names(pattern: str, text: str) -> set[str]:
     return set(re.findall(pattern, text))
 
 
 def test_every_context_the_service_redirects_to_exists() -> None:
-    ours = {translate.WAIT, translate.SAY, translate.OFFER, translate.OVERFLOW, translate.CLOSED}
+    assert set(ORDERED) <= CONTEXTS
+    assert len({*ORDERED}) == len(re.findall(r"_redirect\(order.call, |CALLBACK if", TRANSLATE))
 
-    assert ours <= CONTEXTS
+
+@pytest.mark.parametrize("context", ORDERED)
+def test_no_order_leads_to_a_line_that_exists(context: str) -> None:
+    """Where it does, an order that comes between two lines now and then hangs up on the caller."""
+    lines = lines_of(context)
+    led = [line for line in lines if line.startswith("exten => i,1,Goto(")]
+    lands = "exten => enter,1," if context == translate.WAIT else "exten => _[0-9a-z]!,100,"
+
+    assert len(led) == 1
+    assert [line for line in lines if line.startswith(lands)]
+    assert not [line for line in lines if re.match(r"exten => (s|_[^,]*),1,", line)]
+    assert context == translate.WAIT or "exten => h,1,NoOp()" in lines, "the pattern would match each hang-up"
+
+
+@pytest.mark.parametrize("context", ORDERED)
+def test_where_an_order_may_find_a_caller_nothing_returns(context: str) -> None:
+    """Return() forgets a Redirect that has come since it began; macros and While are made of such things."""
+    assert not [line for line in lines_of(context) if re.search(r"\b(Gosub(If)?|Return|(End|Exit)?While)\(", line)]
+
+
+def test_every_way_leads_to_a_line_that_exists() -> None:
+    """Asterisk says nothing of a Goto to nowhere, and hangs up."""
+    entered = set(re.findall(r"(?:Goto\(|[?:])(acd-[a-z-]+),([^,()]+),(\d+)\)", TEXT))
+
+    assert {(context, priority) for context, _, priority in entered if context in ORDERED} == {
+        (translate.WAIT, "1"),
+        (translate.CLOSED, "100"),
+    }
+    assert {exten for context, exten, _ in entered if context == translate.WAIT} == {"enter"}
 
 
 def test_every_context_a_picture_is_read_by_exists() -> None:
@@ -99,7 +138,7 @@ def test_what_a_caller_sent_is_used_only_through_a_filter(file: Path) -> None:
     for line in file.read_text(encoding="utf-8").splitlines():
         if line.startswith(";"):
             continue
-        for hostile in ("${EXTEN", "${CALLERID", "${ACD_DIALLED", "call-id)", "${PJSIP_HEADER"):
+        for hostile in ("${EXTEN", "${INVALID_EXTEN", "${CALLERID", "${ACD_DIALLED", "call-id)", "${PJSIP_HEADER"):
             for place in re.finditer(re.escape(hostile), line):
                 before = line[: place.start()]
                 harmless = (
@@ -110,6 +149,13 @@ def test_what_a_caller_sent_is_used_only_through_a_filter(file: Path) -> None:
                     or re.match(r"exten => (_[0-9+\[\]X!]+|115),", line)
                 )
                 assert harmless, line
+
+
+def test_a_filter_lets_through_what_it_names() -> None:
+    """A hyphen behind a single character begins a range, also where nothing follows: it must stand behind a range."""
+    for allowed in names(r"FILTER\(([^,$]+),", TEXT):
+        rest = re.sub(r"[0-9A-Za-z]-[0-9A-Za-z]", "", allowed)
+        assert "-" not in rest[1:], allowed
 
 
 def test_callers_numbers_are_cleaned_before_anything_is_told_of_the_channel() -> None:

@@ -341,6 +341,13 @@ def test_picture_of_a_ringing_call_has_all_that_adoption_needs() -> None:
     assert picture.phones == ((Phone("agent01"), "in-use"),)
 
 
+@pytest.mark.parametrize("context", ["acd-offer", "acd-overflow"])
+def test_order_that_is_just_arriving_names_nobody_yet(context: str) -> None:
+    (call,) = Interpreter().picture([channel(context, "i")], [], NINE, audit=False).calls
+
+    assert (call.offer, call.phone, call.partner) == (None, None, None)
+
+
 def test_agents_leg_is_no_call_of_its_own() -> None:
     leg = channel("acd-agent") | {"Uniqueid": "acd1-1795295666.9", "Channel": "PJSIP/agent01-00000002"}
 

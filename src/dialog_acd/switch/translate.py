@@ -345,7 +345,8 @@ class Interpreter:
             callers[call] = _text(channel, "Channel")
             context, bridged = _text(channel, "Context"), _text(channel, "BridgeId") != ""
             offer = known.get("ACD_OFFER", "")
-            other_end = _text(channel, "Exten").partition("*")[0]
+            # Without a star it is `i`: the order has arrived, and its first line not begun.
+            other_end, star, _ = _text(channel, "Exten").partition("*")
             talked = known.get("ACD_TALKED", "")
             place = {OFFER: "talk" if bridged else "offer", OVERFLOW: "partner" if bridged else "overflow"}.get(context)
             calls.append(
@@ -355,8 +356,8 @@ class Interpreter:
                     queue=QueueId(known["ACD_QUEUE"]) if known.get("ACD_QUEUE") else None,
                     entered_at=_moment(known.get("ACD_ENTERED", "")),
                     offer=OfferId(offer) if offer and context == OFFER else None,
-                    phone=Phone(other_end) if context == OFFER else None,
-                    partner=PartnerId(other_end) if context == OVERFLOW else None,
+                    phone=Phone(other_end) if star and context == OFFER else None,
+                    partner=PartnerId(other_end) if star and context == OVERFLOW else None,
                     talked_at=_moment(f"{talked}000") if talked else None,
                 )
             )
@@ -417,6 +418,7 @@ class Interpreter:
             "Channel": self._channel(call),
             "Context": context,
             "Exten": extension,
+            # There is none: every order goes by way of `i` ("how an order arrives", dialplans/acd.conf).
             "Priority": "1",
         }
 
