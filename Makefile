@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: onboarding-demo bench-core bench-directory help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-e2e check format lint types imports clean
+.PHONY: onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-e2e check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ bench-directory: setup ## how long a large directory takes to change, to be aske
 
 bench-core: setup ## how fast the core decides, what a waiting call costs; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.core
+
+bench-figures: setup ## what a scrape of 500 towns and reports over a million records cost, and what callers feel of it; last line is JSON
+	@PYTHONPATH=tests $(BIN)/python -m bench.figures
 
 check: lint types imports ## what must hold of the code itself
 

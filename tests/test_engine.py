@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import pytest
@@ -19,7 +20,7 @@ from dialog_acd.core.model import AgentId, CallId, OfferId, Phone, QueueId, Tena
 from dialog_acd.core.records import Amendment
 from dialog_acd.engine import Engine, Stopped
 from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory
-from patience import Awaited
+from patience import Awaited, soon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -112,8 +113,9 @@ class Bench:
         self.diary = Diary()
         self.notices: list[m.Notice] = []
         self.observers: list[Callable[[m.Notice], None]] = [self.notices.append]
+        self.took: list[float] = []
         core = acd or cast("Acd", self.core)
-        self.engine = Engine(core, self.clock, self.shelf, self.observers, intents=self.diary)
+        self.engine = Engine(core, self.clock, self.shelf, self.observers, intents=self.diary, took=self.took.append)
         self.engine.attach(self.switch)
 
     @asynccontextmanager
@@ -179,6 +181,20 @@ async def test_orders_leave_in_the_order_given(bench: Bench) -> None:
     for call in [*map(str, range(50)), "last"]:
         expected += [hold(f"{call}-1"), m.Say(CallId(call), "good-bye"), hold(f"{call}-2")]
     assert bench.switch.orders == expected
+
+
+async def test_how_long_each_signal_took_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From when it came: one that waits behind others has waited for them, too."""
+    ticks = iter(range(1000))
+    monkeypatch.setattr(engine_module, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    monkeypatch.setattr(engine_module, "BEAT_EVERY", 3600)
+    bench.engine.tell(held("c1"))  # at 0
+    bench.engine.tell(held("c2"))  # at 1
+    bench.engine.tell(held("c3"))  # at 2
+    async with bench.turning():
+        await soon(lambda: len(bench.took) >= 3)
+    # The beat comes behind them, or between two readings of the clock.
+    assert bench.took[:3] in ([3, 3, 3], [4, 4, 4])
 
 
 async def test_everything_goes_to_whom_it_concerns(bench: Bench) -> None:

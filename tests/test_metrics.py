@@ -1,21 +1,30 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dialog_acd.core import messages as m
+from dialog_acd.core.calendars import Calendar, parse_hours
 from dialog_acd.core.directory import Directory
+from dialog_acd.core.erlang import erlang_c_service_level
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import (
     UNASSIGNED,
     Agent,
     AgentId,
+    CalendarId,
     CallId,
+    Contract,
     Entry,
     EntryKind,
     FailsafeProfile,
@@ -26,12 +35,17 @@ from dialog_acd.core.model import (
     QueueId,
     Step,
     SwitchKind,
+    Target,
     Tenant,
     TenantId,
 )
 from dialog_acd.core.records import Blame, CallRecord, Outcome, Result
-from dialog_acd.core.view import AcdView, AgentView, CallView, QueueView
-from dialog_acd.metrics import AGENT_STATES, WAIT_BUCKETS, Metrics, Sources
+from dialog_acd.core.rules import parse_rung
+from dialog_acd.core.view import AcdView, AgentView, CallView, PartnerView, QueueView
+from dialog_acd.core.waiting import Compared, Predictor, PredictorError
+from dialog_acd.metrics import AGENT_STATES, LEAST_PEOPLE, Metrics, Sources, groups
+from dialog_acd.tallies import OUTCOMES, WAIT_BUCKETS
+from records import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +53,13 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 TOWN, HALL, ANNA = TenantId("langenhagen"), QueueId("hall"), AgentId("anna")
 MAIN = EntryKind.MAIN_NUMBER
-ALLOWED_LABELS = {"tenant", "queue", "kind", "result", "reason", "state", "why", "partner", "signal", "le"}
+ALLOWED_LABELS = {
+    "tenant", "queue", "kind", "result", "reason", "trigger", "state", "group", "why", "partner", "signal", "le",
+}  # fmt: skip
 
 DIRECTORY = Directory(
     tenants=(Tenant(TOWN, "Stadt Langenhagen", "Langenhagen"),),
-    queues=(Queue(HALL, "Rathaus", (Step(timedelta()),)),),
+    queues=(Queue(HALL, "Rathaus", (Step(timedelta()),), ladder=(parse_rung("waited 60 s: partner oldenburg"),)),),
     entries=(
         Entry("+4951173070", TOWN, HALL, MAIN, "day"),
         Entry("", TOWN, HALL, EntryKind.CATCH_ALL, "day"),
@@ -79,13 +95,17 @@ class Board:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.seen: AcdView | None = AcdView(NOON, True, (), (), ())
-        self.metrics = Metrics(self.registry, self._view)
+        self.expected: dict[str, float] = {}
+        self.metrics = Metrics(self.registry, self._view, self._expected)
         self.metrics.directory_changed(DIRECTORY)
 
     def _view(self) -> AcdView:
         if self.seen is None:
             raise RuntimeError("dictionary changed size during iteration")
         return self.seen
+
+    def _expected(self, queue: QueueId) -> timedelta | None:
+        return timedelta(seconds=self.expected[queue]) if queue in self.expected else None
 
     def tell(self, *notices: m.Notice) -> None:
         for notice in notices:
@@ -100,20 +120,30 @@ def board() -> Board:
     return Board()
 
 
-def answered(call: str, waited: float, in_time: bool) -> m.CallAnswered:
-    return m.CallAnswered(CallId(call), TOWN, HALL, MAIN, ANNA, timedelta(seconds=waited), in_time)
+def call(result: Result = Result.SERVED, reason: str = "talked", waited: float = 10, **changes: Any) -> CallRecord:
+    """Of somebody who waited so long, for an answer or until they left; thirty seconds were promised."""
+    begun = NOON - timedelta(hours=1)
+    then = begun + timedelta(seconds=waited)
+    return replace(
+        served("c1"),
+        tenant=TOWN,
+        queue=HALL,
+        kind=MAIN,
+        outcome=Outcome(result, reason, Blame.NOBODY),
+        t_in=begun,
+        t_ans=then if result is Result.SERVED else None,
+        t_leave=then if result is Result.ABANDONED else None,
+        t_end=then + timedelta(seconds=60),
+        t_wrap_end=None,
+        in_time=result is Result.SERVED and waited <= 30,
+        target_ms=30_000,
+        target_share=0.75,
+        **changes,
+    )
 
 
-def ended(result: Result, reason: str) -> m.CallEnded:
-    return m.CallEnded(
-        CallRecord(
-            call=CallId("c1"), tenant=TOWN, queue=HALL, kind=MAIN, dialled="+4951173070", ani="+4930230125001",
-            trunk="trunk", trunk_call_id="", t_in=NOON, t_ann_end=None, t_q=None, t_ans=None, t_end=NOON,
-            t_wrap_end=None, t_leave=None, t_ovf=None, t_ovf_ans=None, t_failsafe=None, agent=None, partner=None,
-            transferred_to=None, transfer_blind=None, failsafe_answered_by=None, hung_up_first="caller", cause=16,
-            outcome=Outcome(result, reason, Blame.CALLER), in_time=False,
-        )
-    )  # fmt: skip
+def ended(record: CallRecord) -> m.CallEnded:
+    return m.CallEnded(record)
 
 
 def agent(number: int, **changes: object) -> AgentView:
@@ -131,11 +161,12 @@ def sources(**changes: Callable[[], object]) -> Sources:
         event_lag_seconds=lambda: 0.004,
         heartbeat_age_seconds=lambda: 1.5,
         inbox_depth=lambda: 7,
-        records_pending=lambda: 3,
+        spool_depth=lambda: 3,
         records_written=lambda: 40,
         records_conflicting=lambda: 0,
         records_lost=lambda: 2,
         records_rejected=lambda: 3,
+        write_failures=lambda: 6,
         orders_failed=lambda: 4,
         messages_failed=lambda: 5,
         defects=lambda: 1,
@@ -148,12 +179,10 @@ def sources(**changes: Callable[[], object]) -> Sources:
 
 
 def test_a_morning_of_three_calls(board: Board) -> None:
-    for call in ("c1", "c2", "c3"):
-        board.tell(m.CallOffered(CallId(call), TOWN, HALL, MAIN))
     board.tell(
-        answered("c1", waited=30.0, in_time=True),
-        answered("c2", waited=31.0, in_time=False),
-        m.CallAbandoned(CallId("c3"), TOWN, HALL, MAIN, timedelta(seconds=700)),
+        ended(call(waited=30)),
+        ended(call(waited=31)),
+        ended(call(Result.ABANDONED, "waiting", waited=700)),
     )
     scrape = board.scrape()
     place = {"tenant": "langenhagen", "queue": "hall", "kind": "main-number"}
@@ -161,27 +190,100 @@ def test_a_morning_of_three_calls(board: Board) -> None:
     assert scrape("acd_calls_answered_total", **place) == 2
     assert scrape("acd_calls_answered_in_time_total", **place) == 1
     assert scrape("acd_calls_abandoned_total", **place) == 1
-    assert scrape("acd_wait_seconds_sum", queue="hall", result="answered") == 61
-    assert scrape("acd_wait_seconds_sum", queue="hall", result="abandoned") == 700
+    assert scrape("acd_calls_abandoned_in_time_total", **place) == 0
+    assert scrape("acd_wait_seconds_sum", result="answered", **place) == 61
+    assert scrape("acd_wait_seconds_sum", result="abandoned", **place) == 700
+    assert scrape("acd_handling_seconds_total", **place) == 120
+
+
+def test_a_call_is_counted_when_it_is_over_and_not_in_halves(board: Board) -> None:
+    before = board.scrape().samples
+    board.tell(
+        m.CallOffered(CallId("c1"), TOWN, HALL, MAIN),
+        m.CallAnswered(CallId("c1"), TOWN, HALL, MAIN, ANNA, timedelta(seconds=3), in_time=True),
+        m.CallAbandoned(CallId("c2"), TOWN, HALL, MAIN, timedelta(seconds=3)),
+        m.CallDiverted(CallId("c3"), TOWN, HALL, PartnerId("oldenburg"), "waited 120 s"),
+    )
+    assert board.scrape().samples == before
+
+
+def test_each_outcome_is_its_own(board: Board) -> None:
+    sent: dict[str, Any] = {"t_ovf": NOON, "overflow_trigger": "waited", "overflow_partner": PartnerId("oldenburg")}
+    story: dict[str, CallRecord] = {
+        "answered": call(),
+        "partner": call(Result.OVERFLOWED, "partner", t_ovf_ans=NOON, partner=PartnerId("oldenburg"), **sent),
+        "abandoned-here": call(Result.ABANDONED, "waiting", waited=5.001),
+        "abandoned-short": call(Result.ABANDONED, "waiting", waited=5),
+        "overflowed-lost": call(Result.ABANDONED, "partner-ringing", waited=5.001, **sent),
+        "callback": call(Result.CALLBACK, "promised"),
+        "released": call(Result.RELEASED, "nobody-signed-in"),
+        "failsafe-answered": call(Result.FAILSAFE, "heartbeat", failsafe_answered_by="acd-failsafe-all"),
+        "failsafe": call(Result.FAILSAFE, "heartbeat"),
+        "failed": call(Result.FAILED, "lost-sight"),
+        "closed": call(Result.CLOSED, "closed-by-day"),
+        "closed-callback": call(Result.CALLBACK, "closed-by-hours"),
+        "refused": call(Result.REFUSED, "emergency"),
+    }
+    assert tuple(story) == OUTCOMES
+    place = {"tenant": "langenhagen", "queue": "hall", "kind": "main-number"}
+    for so_far, (outcome, record) in enumerate(story.items(), 1):
+        board.tell(ended(record))
+        scrape = board.scrape()
+        assert scrape("acd_call_outcomes_total", result=outcome, **place) == 1
+        assert sum(scrape("acd_call_outcomes_total", result=name, **place) or 0 for name in OUTCOMES) == so_far
+    board.tell(ended(call(test=True)))
+    after = board.scrape()
+    assert after("acd_test_calls_total", result="served") == 1
+    assert after("acd_calls_offered_total", **place) == 10
+    assert after("acd_calls_overflowed_total", trigger="waited", partner="oldenburg", **place) == 2
+    assert after("acd_calls_answered_by_partner_total", partner="oldenburg", **place) == 1
+    assert after("acd_calls_answered_by_partner_in_time_total", partner="oldenburg", **place) == 0
+
+
+def test_what_was_promised_is_what_the_record_says(board: Board) -> None:
+    """Not what the directory says by now, nor half a minute for all."""
+    board.tell(
+        ended(replace(call(Result.ABANDONED, "waiting", waited=60), target_ms=60_000)),
+        ended(replace(call(Result.OVERFLOWED, "partner"), t_ovf_ans=NOON - timedelta(minutes=59), target_ms=60_000)),
+    )
+    scrape, place = board.scrape(), {"tenant": "langenhagen", "queue": "hall", "kind": "main-number"}
+    assert scrape("acd_calls_abandoned_in_time_total", **place) == 1
+    assert scrape("acd_calls_answered_by_partner_in_time_total", partner="other", **place) == 1
 
 
 def test_the_grid_of_waits_is_fixed_and_includes_its_borders(board: Board) -> None:
-    board.tell(answered("c1", 30.0, in_time=True), answered("c2", 30.001, in_time=False))
+    board.tell(ended(call(waited=30)), ended(call(waited=30.001)))
     scrape = board.scrape()
     grid = [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600]
     assert list(WAIT_BUCKETS) == grid
-    steps = [scrape("acd_wait_seconds_bucket", queue="hall", result="answered", le=f"{le:.1f}") for le in grid]
+    place = {"tenant": "langenhagen", "queue": "hall", "kind": "main-number", "result": "answered"}
+    steps = [scrape("acd_wait_seconds_bucket", le=f"{le:.1f}", **place) for le in grid]
     assert steps == [0, 0, 0, 0, 1, 2, 2, 2, 2, 2, 2, 2]
-    assert scrape("acd_wait_seconds_bucket", queue="hall", result="answered", le="+Inf") == 2
+    assert scrape("acd_wait_seconds_bucket", le="+Inf", **place) == 2
+    assert scrape("acd_wait_seconds_count", **place) == 2
+
+
+def test_how_far_the_expected_wait_was_off(board: Board) -> None:
+    def compared(error_s: float | None, used: Predictor = Predictor.RATE) -> m.WaitsCompared:
+        found = tuple(PredictorError(p, 1, 9, 9, 9, 1, error_s if p is used else 77) for p in Predictor)
+        return m.WaitsCompared(HALL, Compared(20, 1, found, used))
+
+    board.tell(compared(-12.5), compared(-7.5, Predictor.QL_M), compared(4), compared(0), compared(None))
+    scrape = board.scrape()
+    longer, shorter = {"queue": "hall", "result": "longer"}, {"queue": "hall", "result": "shorter"}
+    assert scrape("acd_expected_wait_error_seconds_sum", **longer) == 20
+    assert scrape("acd_expected_wait_error_seconds_count", **longer) == 2
+    assert scrape("acd_expected_wait_error_seconds_sum", **shorter) == 4
+    assert scrape("acd_expected_wait_error_seconds_count", **shorter) == 2
 
 
 def test_offers_by_how_they_ended(board: Board) -> None:
-    call = CallId("c1")
+    c1 = CallId("c1")
     board.tell(
-        m.OfferMade(call, HALL, ANNA, "longest idle"),
-        m.OfferMissed(call, HALL, ANNA, m.OfferFailure.NO_ANSWER),
-        m.OfferMissed(call, HALL, ANNA, m.OfferFailure.NO_ANSWER),
-        m.OfferTaken(call, HALL, ANNA),
+        m.OfferMade(c1, HALL, ANNA, "longest idle"),
+        m.OfferMissed(c1, HALL, ANNA, m.OfferFailure.NO_ANSWER),
+        m.OfferMissed(c1, HALL, ANNA, m.OfferFailure.NO_ANSWER),
+        m.OfferTaken(c1, HALL, ANNA),
     )
     scrape = board.scrape()
     assert scrape("acd_offers_total", result="no-answer") == 2
@@ -190,19 +292,17 @@ def test_offers_by_how_they_ended(board: Board) -> None:
 
 
 def test_what_somebody_should_look_at(board: Board) -> None:
-    call = CallId("c1")
+    c1 = CallId("c1")
     board.tell(
-        m.NumberUnknown(call, "0511 999"),
-        m.FailsafeEntered(call, TOWN, HALL, "heartbeat"),
-        m.CallDiverted(call, TOWN, HALL, PartnerId("oldenburg"), "waited 120 s"),
-        m.PictureDiffered(call, "ended: the switch does not know it"),
+        m.NumberUnknown(c1, "0511 999"),
+        m.FailsafeEntered(c1, TOWN, HALL, "heartbeat"),
+        m.PictureDiffered(c1, "ended: the switch does not know it"),
         m.Ignored("OfferAnswered", "call already ended", "c1"),
-        ended(Result.ABANDONED, "ringing"),
+        ended(call(Result.ABANDONED, "ringing")),
     )
     scrape = board.scrape()
     assert scrape("acd_unknown_numbers_total") == 1
     assert scrape("acd_failsafe_entered_total", why="heartbeat") == 1
-    assert scrape("acd_overflowed_total", partner="oldenburg") == 1
     assert scrape("acd_picture_differences_total") == 1
     assert scrape("acd_signals_ignored_total", signal="OfferAnswered") == 1
     assert scrape("acd_calls_ended_total", result="abandoned", reason="ringing") == 1
@@ -210,22 +310,29 @@ def test_what_somebody_should_look_at(board: Board) -> None:
 
 def test_calls_that_moved_to_a_town_because_it_was_named() -> None:
     """What a town has is what was counted for it, and what it got, less what it lost."""
-    board, call, laatzen = Board(), CallId("c1"), TenantId("laatzen")
+    board, c1, laatzen = Board(), CallId("c1"), TenantId("laatzen")
     tenants = (*DIRECTORY.tenants, Tenant(laatzen, "Laatzen", "Laatzen"))
     number = Entry("115", TOWN, HALL, EntryKind.SERVICE_115, "day", candidates=(TOWN, laatzen))
     board.metrics.directory_changed(replace(DIRECTORY, tenants=tenants, entries=(*DIRECTORY.entries, number)))
     scrape = board.scrape()
     assert ("115", "hall", "unassigned") in scrape.series("acd_calls_offered_total")
-    assert ("115", "hall", "langenhagen") not in scrape.series("acd_calls_offered_total")
+    assert scrape("acd_target_share", tenant="laatzen", queue="hall", kind="115") == 0.75
     for name in ("acd_calls_moved_to_total", "acd_calls_moved_from_total"):
         assert {scrape(name, tenant=t) for t in ("unassigned", "langenhagen", "laatzen")} == {0}
     board.tell(
-        m.CallOffered(call, UNASSIGNED, HALL, EntryKind.SERVICE_115),
-        m.CallAssigned(call, UNASSIGNED, TOWN, "anna", ANNA),
-        m.CallAssigned(call, TOWN, laatzen, "desk"),
+        ended(replace(call(), kind=EntryKind.SERVICE_115, tenant=UNASSIGNED)),
+        m.CallAssigned(c1, UNASSIGNED, TOWN, "anna", ANNA, counted=True),
+        m.CallAssigned(c1, TOWN, laatzen, "desk", counted=True),
+        # Another, who was asked while they talked, is counted as the town's at once.
+        m.CallAssigned(CallId("c2"), UNASSIGNED, laatzen, "anna", ANNA),
+        ended(replace(call(), kind=EntryKind.SERVICE_115, tenant=laatzen)),
     )
     scrape = board.scrape()
-    assert scrape("acd_calls_offered_total", tenant="unassigned", queue="hall", kind="115") == 1
+    offered = {
+        t: scrape("acd_calls_offered_total", tenant=t, queue="hall", kind="115")
+        for t in ("unassigned", "langenhagen", "laatzen")
+    }
+    assert offered == {"unassigned": 1, "langenhagen": 0, "laatzen": 1}
     gained = {t: scrape("acd_calls_moved_to_total", tenant=t) for t in ("unassigned", "langenhagen", "laatzen")}
     lost = {t: scrape("acd_calls_moved_from_total", tenant=t) for t in ("unassigned", "langenhagen", "laatzen")}
     assert (gained, lost) == (
@@ -235,33 +342,35 @@ def test_calls_that_moved_to_a_town_because_it_was_named() -> None:
 
 
 def test_a_test_call_is_in_a_counter_of_its_own_and_in_no_other(board: Board) -> None:
-    before, call = board.scrape().samples, CallId("c1")
+    before, c1 = board.scrape().samples, CallId("c1")
     waited = timedelta(seconds=5)
     board.tell(
-        m.CallOffered(call, TOWN, HALL, MAIN, test=True),
-        m.NumberUnknown(call, "0511 999", test=True),
-        m.OfferMissed(call, HALL, ANNA, m.OfferFailure.NO_ANSWER, test=True),
-        m.OfferTaken(call, HALL, ANNA, test=True),
-        m.CallAnswered(call, TOWN, HALL, MAIN, ANNA, waited, in_time=True, test=True),
-        m.CallAbandoned(call, TOWN, HALL, MAIN, waited, test=True),
-        m.CallDiverted(call, TOWN, HALL, PartnerId("oldenburg"), "waited 120 s", test=True),
-        m.FailsafeEntered(call, TOWN, HALL, "heartbeat", test=True),
-        m.CallAssigned(call, UNASSIGNED, TOWN, "anna", test=True),
-        replace(ended(Result.SERVED, "talked"), test=True),
+        m.CallOffered(c1, TOWN, HALL, MAIN, test=True),
+        m.NumberUnknown(c1, "0511 999", test=True),
+        m.OfferMissed(c1, HALL, ANNA, m.OfferFailure.NO_ANSWER, test=True),
+        m.OfferTaken(c1, HALL, ANNA, test=True),
+        m.CallAnswered(c1, TOWN, HALL, MAIN, ANNA, waited, in_time=True, test=True),
+        m.CallAbandoned(c1, TOWN, HALL, MAIN, waited, test=True),
+        m.CallDiverted(c1, TOWN, HALL, PartnerId("oldenburg"), "waited 120 s", test=True),
+        m.FailsafeEntered(c1, TOWN, HALL, "heartbeat", test=True),
+        m.CallAssigned(c1, UNASSIGNED, TOWN, "anna", test=True),
+        ended(call(test=True)),
     )
     after = board.scrape().samples
     changed = {key: value for key, value in after.items() if value != before.get(key)}
     assert changed == {("acd_test_calls_total", (("result", "served"),)): 1}
 
 
-def test_calls_marked_later_have_been_counted_like_everybodys(board: Board) -> None:
-    call = CallId("c1")
-    board.tell(m.CallOffered(call, TOWN, HALL, MAIN), m.TestMarked(call, test=True, by="lead"))
-    board.tell(m.TestMarked(call, test=False, by="lead"), ended(Result.SERVED, "talked"))
+def test_calls_marked_after_their_end_have_been_counted_like_everybodys(board: Board) -> None:
+    """Who is marked before, is counted as what they turned out to be."""
+    c1, c2 = CallId("c1"), CallId("c2")
+    board.tell(m.TestMarked(c1, test=True, by="lead"), ended(call(test=True)))
+    board.tell(ended(call()), m.TestMarked(c2, test=True, by="lead", counted=True))
+    board.tell(m.TestMarked(c2, test=False, by="lead", counted=True))
     scrape = board.scrape()
     assert scrape("acd_calls_marked_test_total") == 1
     assert scrape("acd_calls_ended_total", result="served", reason="talked") == 1
-    assert scrape("acd_test_calls_total", result="served") == 0
+    assert scrape("acd_test_calls_total", result="served") == 1
 
 
 def test_a_living_test_call_is_in_no_gauge(board: Board) -> None:
@@ -276,18 +385,36 @@ def test_a_living_test_call_is_in_no_gauge(board: Board) -> None:
 def test_every_series_is_there_at_zero_before_the_first_call(board: Board) -> None:
     scrape = board.scrape()
     places = {(kind, "hall", "langenhagen") for kind in ("main-number", "catch-all")}
-    for name in ("offered", "answered", "answered_in_time", "abandoned"):
-        assert scrape.series(f"acd_calls_{name}_total") == places
-    assert scrape.series("acd_wait_seconds_count") == {("hall", "answered"), ("hall", "abandoned")}
+    for name in (
+        "acd_calls_offered_total", "acd_calls_answered_total", "acd_calls_answered_in_time_total",
+        "acd_calls_answered_after_overflow_total", "acd_calls_abandoned_total", "acd_calls_abandoned_in_time_total",
+        "acd_calls_abandoned_short_total", "acd_wait_in_line_seconds_total", "acd_handling_seconds_total",
+    ):  # fmt: skip
+        assert scrape.series(name) == places
+    partners = {(kind, partner, *place) for kind, *place in places for partner in ("oldenburg", "other")}
+    assert scrape.series("acd_calls_answered_by_partner_total") == partners
+    assert scrape.series("acd_calls_answered_by_partner_in_time_total") == partners
+    ways = {("oldenburg", "waited"), ("other", "other")}
+    assert scrape.series("acd_calls_overflowed_total") == {
+        (kind, partner, *place, trigger) for kind, *place in places for partner, trigger in ways
+    }
+    assert scrape.series("acd_call_outcomes_total") == {
+        (kind, queue, outcome, tenant) for kind, queue, tenant in places for outcome in OUTCOMES
+    }
+    assert scrape.series("acd_wait_seconds_count") == {
+        (kind, queue, result, tenant)
+        for kind, queue, tenant in places
+        for result in ("answered", "partner", "abandoned")
+    }
+    assert scrape.series("acd_expected_wait_error_seconds_count") == {("hall", "longer"), ("hall", "shorter")}
     assert scrape.series("acd_offers_total") == {("answered",), *((str(f),) for f in m.OfferFailure)}
-    assert scrape.series("acd_overflowed_total") == {("oldenburg",), ("other",)}
     assert scrape.series("acd_signals_ignored_total") == {("other",), *((s.__name__,) for s in get_args(m.Signal))}
     assert {result for _, result in scrape.series("acd_calls_ended_total")} == {str(result) for result in Result}
     assert {value for (name, _), value in scrape.samples.items() if name.endswith(("_total", "_count"))} == {0}
 
 
 def test_a_new_town_starts_at_zero_and_an_old_one_keeps_its_count(board: Board) -> None:
-    board.tell(m.CallOffered(CallId("c1"), TOWN, HALL, MAIN))
+    board.tell(ended(call()))
     new = TenantId("isernhagen")
     board.metrics.directory_changed(
         replace(
@@ -298,6 +425,8 @@ def test_a_new_town_starts_at_zero_and_an_old_one_keeps_its_count(board: Board) 
     )
     scrape = board.scrape()
     assert scrape("acd_calls_offered_total", tenant="isernhagen", queue="hall", kind="main-number") == 0
+    assert scrape("acd_calls_overflowed_total", tenant="isernhagen", queue="hall", kind="main-number",
+                  trigger="waited", partner="oldenburg") == 0  # fmt: skip
     assert scrape("acd_calls_offered_total", tenant="langenhagen", queue="hall", kind="main-number") == 1
 
 
@@ -311,17 +440,20 @@ def test_words_from_the_wire_make_no_new_series(board: Board) -> None:
             m.Ignored(f"Nonsense{n}", f"call {n} already ended", f"c{n}"),
             m.Ignored("Tick", f"reason {n}"),
             m.FailsafeEntered(CallId(f"c{n}"), TOWN, HALL, f"why-{n}"),
-            m.CallDiverted(CallId(f"c{n}"), TOWN, HALL, PartnerId(f"partner-{n}"), f"why-{n}"),
             m.NumberUnknown(CallId(f"c{n}"), f"+49{n}"),
             m.PictureDiffered(CallId(f"c{n}"), f"what-{n}"),
-            ended(Result.FAILSAFE, f"why-{n}"),
-        )
+            m.WaitsCompared(QueueId(f"q{n}"), Compared(20, 1, (), Predictor.QL_M)),
+            ended(call(Result.FAILSAFE, f"why-{n}")),
+            ended(call(Result.OVERFLOWED, "partner", t_ovf=NOON, t_ovf_ans=NOON, overflow_trigger=f"why-{n}",
+                       partner=PartnerId(f"p{n}"), overflow_partner=PartnerId(f"p{n}"))),
+        )  # fmt: skip
     assert count() == before
-    scrape = board.scrape()
+    scrape, place = board.scrape(), {"tenant": "langenhagen", "queue": "hall", "kind": "main-number"}
     assert scrape("acd_signals_ignored_total", signal="other") == 50
     assert scrape("acd_signals_ignored_total", signal="Tick") == 50
     assert scrape("acd_failsafe_entered_total", why="other") == 50
-    assert scrape("acd_overflowed_total", partner="other") == 50
+    assert scrape("acd_calls_overflowed_total", partner="other", trigger="other", **place) == 50
+    assert scrape("acd_calls_answered_by_partner_total", partner="other", **place) == 50
     assert scrape("acd_calls_ended_total", result="failsafe", reason="other") == 50
 
 
@@ -330,12 +462,12 @@ def test_agents_and_callers_never_become_series(board: Board) -> None:
     board.metrics.watch(sources())
     before = len(board.scrape().samples)
     for n in range(30):
-        who, call = AgentId(f"agent-{n}"), CallId(f"call-{n}")
+        who, its = AgentId(f"agent-{n}"), CallId(f"call-{n}")
         board.tell(
             m.AgentChanged(who, "intent", "ready", "not-ready", f"reason {n}"),
-            m.CallQueued(call, HALL, n),
-            m.OfferMade(call, HALL, who, f"level {n}"),
-            m.OfferTaken(call, HALL, who),
+            m.CallQueued(its, HALL, n),
+            m.OfferMade(its, HALL, who, f"level {n}"),
+            m.OfferTaken(its, HALL, who),
         )
     scrape = board.scrape()
     assert len(scrape.samples) == before
@@ -353,38 +485,97 @@ def test_two_services_in_one_process_do_not_add_up(board: Board) -> None:
 
 
 def test_gauges_are_the_picture_of_this_moment(board: Board) -> None:
-    def call(n: int, state: CallState) -> CallView:
+    def living(n: int, state: CallState) -> CallView:
         return CallView(CallId(f"c{n}"), TOWN, HALL, MAIN, state, NOON, None)
 
     board.seen = AcdView(
         NOON,
         True,
         (QueueView(HALL, "Rathaus", 2, timedelta(seconds=41.5), 1, 3, 0),),
-        (agent(1), agent(2, work=Work.TALKING), agent(3, work=Work.TALKING)),
-        (call(1, CallState.WAITING), call(2, CallState.WAITING), call(3, CallState.CONNECTED)),
+        (*(agent(n) for n in range(3)), agent(3, work=Work.TALKING), agent(4, work=Work.TALKING)),
+        (living(1, CallState.WAITING), living(2, CallState.WAITING), living(3, CallState.CONNECTED)),
         tuple(m.Switch(SwitchKind.CLOSURE, number, NOON, "x", NOON) for number in ("115", "+495117307")),
+        (PartnerView(PartnerId("oldenburg"), 4, True), PartnerView(PartnerId("unna"), 0, False)),
     )
     busy = board.scrape()
     assert busy("acd_calls_waiting", queue="hall") == 2
     assert busy("acd_longest_wait_seconds", queue="hall") == 41.5
-    assert busy("acd_agents", state="talking") == 2
-    assert busy("acd_agents", state="available") == 1
+    assert busy("acd_agents", group="other", state="talking") == 2
+    assert busy("acd_agents", group="other", state="available") == 3
     assert busy("acd_calls_live", state="waiting") == 2
     assert busy("acd_calls_live", state="connected") == 1
     assert busy("acd_switches", kind="closure") == 2
     assert busy("acd_switches", kind="overflow") == 0
+    assert (busy("acd_partner_circuit_open", partner="oldenburg"), busy("acd_partner_calls", partner="oldenburg")) == (
+        1,
+        4,
+    )
+    assert (busy("acd_partner_circuit_open", partner="unna"), busy("acd_partner_calls", partner="unna")) == (0, 0)
     assert "495117307" not in busy.text
     board.seen = replace(board.seen, queues=(), agents=(), calls=())
     quiet = board.scrape()
-    assert quiet("acd_agents", state="talking") == 0
     assert quiet("acd_calls_live", state="waiting") == 0
 
 
+@pytest.mark.parametrize(
+    ("teams", "shown"),
+    [
+        ({}, {}),
+        ({"day": 5}, {"day": "day"}),
+        ({"day": 4}, {}),
+        ({"": 4, "day": 5}, {"": "other", "day": "other"}),
+        ({"": 4, "day": 5, "night": 7}, {"": "other", "day": "other", "night": "night"}),
+        ({"a": 2, "b": 3, "day": 5}, {"a": "other", "b": "other", "day": "day"}),
+        ({"a": 1, "b": 1}, {}),
+        ({"": 9, "day": 0}, {"": "other"}),
+        ({"other": 8, "day": 6}, {"other": "other", "day": "day"}),
+    ],
+)
+def test_people_are_shown_in_groups_that_hide_them(teams: dict[str, int], shown: dict[str, str]) -> None:
+    assert groups(teams) == shown
+
+
+@given(st.dictionaries(st.sampled_from(["", "other", *"abcdefg"]), st.integers(0, 12)))
+def test_no_subtraction_finds_a_small_group(teams: dict[str, int]) -> None:
+    """Everybody is shown somewhere or nobody anywhere, so a total minus what is shown leaves nobody."""
+    shown = groups(teams)
+    sizes = Counter(dict.fromkeys(shown.values(), 0))
+    for team, group in shown.items():
+        sizes[group] += teams[team]
+    assert all(size >= LEAST_PEOPLE for size in sizes.values())
+    assert sizes.total() in (0, sum(teams.values()))
+    assert (sizes.total() == 0) == (sum(teams.values()) < LEAST_PEOPLE)
+
+
+def test_teams_by_state_and_who_is_there(board: Board) -> None:
+    board.seen = AcdView(
+        NOON,
+        True,
+        (),
+        (
+            *(agent(n, team="day") for n in range(5)),
+            agent(5, team="day", intent=Intent.SIGNED_OUT),
+            *(agent(n, team="it") for n in range(10, 13)),
+            *(agent(n, intent=Intent.SIGNED_OUT) for n in range(20, 24)),
+        ),
+        (),
+    )
+    scrape = board.scrape()
+    assert {group for group, _ in scrape.series("acd_agents")} == {"day", "other"}
+    assert scrape("acd_agents", group="day", state="available") == 5
+    assert scrape("acd_agents", group="other", state="signed-out") == 4
+    assert (scrape("acd_agents_staffed", group="day"), scrape("acd_agents_staffed", group="other")) == (5, 3)
+
+
 def test_every_state_is_there_at_zero(board: Board) -> None:
+    board.seen = AcdView(NOON, True, (), tuple(agent(n, intent=Intent.SIGNED_OUT) for n in range(5)), ())
     scrape = board.scrape()
     assert scrape.series("acd_agents") == {
-        ("signed-out",), ("not-ready",), ("available",), ("offered",), ("talking",), ("wrap-up",),
-        ("phone-in-use",), ("phone-unreachable",), ("set-aside",),
+        ("other", state)
+        for state in (
+            "signed-out", "not-ready", "available", "offered", "talking", "wrap-up", "phone-in-use",
+            "phone-unreachable", "set-aside",
+        )
     }  # fmt: skip
     assert scrape.series("acd_switches") == {(kind,) for kind in SwitchKind}
     assert scrape.series("acd_calls_live") == {(state,) for state in CallState if state is not CallState.ENDED}
@@ -402,7 +593,89 @@ def test_no_agent_can_be_in_a_state_without_a_series(board: Board) -> None:
     assert {one.state for one in everybody} == set(AGENT_STATES)
     board.seen = AcdView(NOON, True, (), tuple(everybody), ())
     scrape = board.scrape()
-    assert sum(scrape("acd_agents", state=state) or 0 for state in AGENT_STATES) == len(everybody)
+    assert sum(scrape("acd_agents", group="other", state=state) or 0 for state in AGENT_STATES) == len(everybody)
+
+
+def test_what_who_joins_now_has_to_expect(board: Board) -> None:
+    """Nothing, where somebody is free; and nothing is known of a wait that has no end in sight."""
+    line = QueueView(HALL, "Rathaus", 0, timedelta(), 1, 3, 1)
+    board.seen = AcdView(NOON, True, (line, replace(line, id=QueueId("it"), agents_available=0)), (), ())
+    board.expected = {"hall": 90.0, "it": 42.5}
+    scrape = board.scrape()
+    assert scrape("acd_expected_wait_seconds", queue="hall") == 0
+    assert scrape("acd_expected_wait_seconds", queue="it") == 42.5
+    board.seen = replace(board.seen, queues=(replace(line, waiting=1), replace(line, id=QueueId("night"))))
+    board.expected = {"hall": 90.0}
+    assert board.scrape()("acd_expected_wait_seconds", queue="hall") == 90
+    board.seen = replace(board.seen, queues=(replace(line, agents_available=0, agents_able=0),))
+    board.expected = {}
+    assert board.scrape()("acd_expected_wait_seconds", queue="hall") is None
+
+
+def test_nobody_is_there_though_the_number_is_served(board: Board) -> None:
+    """From seven on; not at night, and not where a supervisor has closed it."""
+    office = Calendar(CalendarId("office"), "Office", (parse_hours("mon-fri 07:00-18:00"),))
+    entry = replace(DIRECTORY.entries[0], calendar=office.id)
+    board.metrics.directory_changed(replace(DIRECTORY, entries=(entry, DIRECTORY.catch_all), calendars=(office,)))
+    queue = QueueView(HALL, "Rathaus", 0, timedelta(), 0, 0, 0)
+    seven = NOON.replace(hour=6)
+
+    def unattended(at: datetime, able: int = 0, *switches: m.Switch) -> float | None:
+        board.seen = AcdView(at, True, (replace(queue, agents_able=able),), (), (), switches)
+        return board.scrape()("acd_queue_unattended", queue="hall")
+
+    assert unattended(seven - timedelta(seconds=1)) == 0
+    assert unattended(seven) == 1
+    assert unattended(seven, 1) == 0
+    closure = m.Switch(SwitchKind.CLOSURE, entry.number, NOON, "lead", seven, tenant=TOWN)
+    assert unattended(seven, 0, closure) == 0
+    assert unattended(NOON, 0, closure) == 1
+    assert unattended(NOON.replace(hour=17)) == 0
+    board.metrics.directory_changed(replace(DIRECTORY, entries=(replace(entry, calendar=None), DIRECTORY.catch_all),
+                                            calendars=(office,)))  # fmt: skip
+    assert unattended(NOON.replace(hour=3)) == 1
+    board.metrics.directory_changed(replace(DIRECTORY, entries=(DIRECTORY.catch_all,)))
+    assert unattended(NOON) == 0
+
+
+def test_what_is_promised_today(board: Board) -> None:
+    """By the town's contract for this kind of entry, from its day on; else by the queue."""
+    promises = (
+        Target(0.8, timedelta(seconds=60), kinds=frozenset({MAIN})),
+        Target(0.9, timedelta(seconds=20), since=NOON.date() + timedelta(days=1), kinds=frozenset({MAIN})),
+    )
+    town = Tenant(TOWN, "Langenhagen", "L", contract=Contract(targets=promises))
+    board.metrics.directory_changed(replace(DIRECTORY, tenants=(town,)))
+
+    def promised(kind: str) -> tuple[float | None, float | None]:
+        scrape, place = board.scrape(), {"tenant": "langenhagen", "queue": "hall", "kind": kind}
+        return scrape("acd_target_share", **place), scrape("acd_target_seconds", **place)
+
+    assert promised("main-number") == (0.8, 60)
+    assert promised("catch-all") == (0.75, 30)
+    midnight = NOON.replace(hour=23)  # in Berlin
+    board.seen = AcdView(midnight - timedelta(seconds=1), True, (), (), ())
+    assert promised("main-number") == (0.8, 60)
+    board.seen = AcdView(midnight, True, (), (), ())
+    assert promised("main-number") == (0.9, 20)
+
+
+def test_how_many_agents_the_last_half_hour_would_have_needed(board: Board) -> None:
+    """90 calls of three minutes in half an hour are nine erlangs; 75 % within 30 s take twelve agents."""
+    records = [call(waited=0) for _ in range(90)]
+    begun = NOON - timedelta(minutes=30)
+    for n, record in enumerate(records):
+        end = begun + timedelta(seconds=20 * n + 1)
+        board.tell(ended(replace(record, t_in=end, t_ans=end - timedelta(seconds=180), t_end=end)))
+    board.tell(ended(call(Result.CLOSED, "closed-by-day")), ended(call(Result.REFUSED, "emergency")))
+
+    def needed(at: datetime) -> float | None:
+        board.seen = AcdView(at, True, (), (), ())
+        return board.scrape()("acd_agents_needed")
+
+    assert erlang_c_service_level(11, 9, 180, 30) < 0.75 < erlang_c_service_level(12, 9, 180, 30)
+    assert needed(NOON) == 12
+    assert needed(NOON + timedelta(hours=1)) == 0
 
 
 def test_a_missing_picture_costs_only_its_own_gauges(board: Board) -> None:
@@ -415,7 +688,7 @@ def test_a_missing_picture_costs_only_its_own_gauges(board: Board) -> None:
     assert blind("acd_inbox_depth") == 7
     board.seen = AcdView(NOON, True, (), (), ())
     again = board.scrape()
-    assert again("acd_agents", state="available") == 0
+    assert again("acd_calls_live", state="waiting") == 0
     assert again("acd_metrics_unreadable_total") == 1
 
 
@@ -446,7 +719,8 @@ def test_the_adapters_numbers_are_read_at_the_scrape(board: Board) -> None:
     assert scrape("acd_event_lag_seconds") == 0.004
     assert scrape("acd_heartbeat_age_seconds") == 1.5
     assert scrape("acd_inbox_depth") == 7
-    assert scrape("acd_records_pending") == 3
+    assert scrape("acd_spool_depth") == 3
+    assert scrape("acd_database_write_failures_total") == 6
     assert scrape("acd_records_written_total") == 40
     assert scrape("acd_records_conflicting_total") == 0
     assert scrape("acd_records_lost_total") == 2
@@ -472,9 +746,9 @@ def test_a_broken_source_costs_only_itself(board: Board) -> None:
     def breaks() -> int:
         raise ConnectionError
 
-    board.metrics.watch(sources(records_pending=breaks, agi_questions=breaks))
+    board.metrics.watch(sources(spool_depth=breaks, agi_questions=breaks))
     scrape = board.scrape()
-    assert scrape("acd_records_pending") is None
+    assert scrape("acd_spool_depth") is None
     assert scrape.series("acd_agi_questions_total") == set()
     assert scrape("acd_records_written_total") == 40
     assert board.scrape()("acd_metrics_unreadable_total") == 2
@@ -490,7 +764,41 @@ def test_counters_are_counters_and_gauges_are_gauges(board: Board) -> None:
     assert {name for name, kind in kinds.items() if kind == "gauge"} == {
         "acd_switches", "acd_calls_waiting", "acd_longest_wait_seconds", "acd_agents", "acd_calls_live",
         "acd_ami_link_up", "acd_event_lag_seconds", "acd_heartbeat_age_seconds", "acd_inbox_depth",
-        "acd_records_pending",
+        "acd_spool_depth", "acd_expected_wait_seconds", "acd_queue_unattended", "acd_agents_staffed",
+        "acd_agents_needed", "acd_partner_circuit_open", "acd_partner_calls", "acd_target_seconds", "acd_target_share",
     }  # fmt: skip
     assert kinds["acd_ami_reconnects"] == kinds["acd_records_written"] == kinds["acd_agi_questions"] == "counter"
-    assert kinds["acd_wait_seconds"] == "histogram"
+    assert kinds["acd_calls_offered"] == kinds["acd_call_outcomes"] == kinds["acd_calls_overflowed"] == "counter"
+    assert (
+        kinds["acd_wait_seconds"] == kinds["acd_signal_seconds"] == kinds["acd_database_write_seconds"] == "histogram"
+    )
+    assert kinds["acd_expected_wait_error_seconds"] == "summary"
+
+
+def test_how_long_signals_and_the_database_take(board: Board) -> None:
+    board.metrics.signal_took(0.004)
+    board.metrics.write_took(0.3)
+    scrape = board.scrape()
+    assert scrape("acd_signal_seconds_bucket", le="0.0025") == 0
+    assert scrape("acd_signal_seconds_bucket", le="0.005") == 1
+    assert scrape("acd_database_write_seconds_sum") == 0.3
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_finds_nothing_to_say(board: Board) -> None:
+    board.metrics.watch(sources())
+    board.seen = AcdView(
+        NOON,
+        True,
+        (QueueView(HALL, "Rathaus", 2, timedelta(seconds=41.5), 1, 3, 0),),
+        tuple(agent(n) for n in range(6)),
+        (),
+        (),
+        (PartnerView(PartnerId("oldenburg"), 4, True),),
+    )
+    board.expected = {"hall": 9.0}
+    said = subprocess.run(
+        [shutil.which("promtool") or "", "check", "metrics"], input=board.scrape().text, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (said.returncode, said.stdout + said.stderr) == (0, "")

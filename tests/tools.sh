@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a PostgreSQL to be real about, a voice for drafts, and the private Asterisk. Quick when all are there.
+# What the tests need beyond Python: a PostgreSQL to be real about, a voice for drafts, Prometheus for its rules, and the
+# private Asterisk. Quick when all are there.
 set -euo pipefail
 if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
     [ "$(id -u)" = 0 ] || { echo "The tests need PostgreSQL: run 'apt-get install postgresql' or make test as root." >&2; exit 1; }
@@ -16,5 +17,19 @@ if ! command -v espeak-ng >/dev/null; then
     echo "installing espeak-ng for the tests"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends espeak-ng >/dev/null
+fi
+if ! command -v promtool >/dev/null; then
+    [ "$(id -u)" = 0 ] || { echo "The tests need promtool: run 'apt-get install prometheus' or make test as root." >&2; exit 1; }
+    echo "installing Prometheus for the tests"
+    # The package would start a Prometheus of its own, now and at each boot; the tests start theirs.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+    if [ -d /run/systemd/system ]; then systemctl disable --now prometheus 2>/dev/null || true; fi
 fi
 bash "$(dirname "$0")/../asterisk/provide.sh" >/dev/null

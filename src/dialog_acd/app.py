@@ -154,7 +154,8 @@ async def serve(settings: Settings) -> None:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
-        metrics = Metrics(registry, acd.view)
+        metrics = Metrics(registry, acd.view, acd.expected_wait)
+        writer.watch(metrics.write_took)
         metrics.directory_changed(directory)
 
         def note_phone(notice: Notice) -> None:
@@ -176,7 +177,7 @@ async def serve(settings: Settings) -> None:
             attendance.note(notice, clock.now())
 
         observers = [metrics.observe, log_setup.tell, note_phone, attend]
-        engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers)
+        engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers, took=metrics.signal_took)
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
@@ -200,11 +201,12 @@ async def serve(settings: Settings) -> None:
                 event_lag_seconds=lambda: link.event_lag,
                 heartbeat_age_seconds=asterisk.heartbeat_age,
                 inbox_depth=lambda: engine.inbox_depth,
-                records_pending=lambda: writer.depth,
+                spool_depth=lambda: writer.depth,
                 records_written=lambda: writer.written,
                 records_conflicting=lambda: writer.conflicts,
                 records_lost=lambda: writer.lost,
                 records_rejected=lambda: writer.rejected,
+                write_failures=lambda: writer.failures,
                 orders_failed=lambda: asterisk.orders_failed,
                 messages_failed=lambda: link.hear_failures,
                 defects=lambda: engine.failures,

@@ -11,8 +11,9 @@ Nobody waiting in a queue may suffer for it.
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, cast, get_args
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, get_args
 
 import structlog
 
@@ -71,6 +72,16 @@ class RecordSpool(Protocol):
         ...
 
 
+class _Letter(NamedTuple):
+    """A signal in the inbox."""
+
+    signal: m.Signal
+    answer: asyncio.Future[list[m.Order | m.Notice]] | None
+    """Who waits for what the core says to it."""
+    came: float
+    """On ``time.perf_counter()``."""
+
+
 class Stopped(RuntimeError):  # noqa: N818
     """The engine does not turn (any more); nobody will answer."""
 
@@ -87,15 +98,18 @@ class Engine:
         *,
         intents: IntentMemory | None = None,
         calls: CallMemory | None = None,
+        took: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """``observe`` is told every notice, ``took`` how many seconds each signal waited and was worked on."""
         self._acd = acd
         self._clock = clock
         self._records = records
         self._intents = intents
         self._calls = calls
         self._observe = observe
+        self._took = took
         self._switch: Switch | None = None
-        self._inbox: asyncio.Queue[tuple[m.Signal, asyncio.Future[list[m.Order | m.Notice]] | None]] = asyncio.Queue()
+        self._inbox: asyncio.Queue[_Letter] = asyncio.Queue()
         self._stopped = False
         self._watching: list[Callable[[], None]] = []
         self.failures = 0
@@ -108,14 +122,14 @@ class Engine:
     # ------------------------------------------------------------ ways in
 
     def tell(self, signal: m.Signal) -> None:
-        self._inbox.put_nowait((signal, None))
+        self._inbox.put_nowait(_Letter(signal, None, time.perf_counter()))
 
     async def ask(self, signal: m.Signal) -> list[m.Order | m.Notice]:
         """Tell, and wait for everything the core answered to this signal. Raises ``Stopped``."""
         if self._stopped:
             raise Stopped
         answer: asyncio.Future[list[m.Order | m.Notice]] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait((signal, answer))
+        self._inbox.put_nowait(_Letter(signal, answer, time.perf_counter()))
         return await answer
 
     async def turning(self) -> bool:
@@ -157,8 +171,9 @@ class Engine:
         handled = 0
         try:
             while True:
-                signal, answer = await self._next_signal()
+                signal, answer, came = await self._next_signal()
                 self._handle(signal, answer)
+                self._took(time.perf_counter() - came)
                 handled += 1
                 if handled % BREATHE_AFTER == 0:
                     await asyncio.sleep(0)
@@ -166,7 +181,7 @@ class Engine:
             self._stopped = True
             beating.cancel()
             while not self._inbox.empty():
-                signal, answer = self._inbox.get_nowait()
+                signal, answer, _ = self._inbox.get_nowait()
                 if answer is None:
                     # Already heard: a hang-up among these is a record.
                     self._handle(signal, None)
@@ -179,7 +194,7 @@ class Engine:
             self.tell(m.Beat())
             await asyncio.sleep(BEAT_EVERY)
 
-    async def _next_signal(self) -> tuple[m.Signal, asyncio.Future[list[m.Order | m.Notice]] | None]:
+    async def _next_signal(self) -> _Letter:
         if not self._inbox.empty():
             return self._inbox.get_nowait()
         deadline = self._acd.next_deadline()
@@ -189,7 +204,7 @@ class Engine:
             async with asyncio.timeout(max(0.0, (deadline - self._clock.now()).total_seconds())):
                 return await self._inbox.get()
         except TimeoutError:
-            return m.Tick(), None
+            return _Letter(m.Tick(), None, time.perf_counter())
 
     def _handle(self, signal: m.Signal, answer: asyncio.Future[list[m.Order | m.Notice]] | None) -> None:
         now = self._clock.now()

@@ -3,22 +3,28 @@
 Counters and histograms grow with the notices of the core (``observe``). Gauges are never kept: a collector reads
 the picture (``view``) and the sources at the moment of the scrape, so a gauge cannot drift from the truth.
 
-Labels come from a closed list: tenant, queue, kind, result, reason, state, why, partner, signal. Never a number, an
-agent or a call: each new value of a label is a new series for as long as Prometheus remembers, and a label that an
-outsider can choose is a way to fill its memory. Where a word comes from the wire it is kept only if we know it,
+Labels come from a closed list: tenant, queue, kind, result, reason, trigger, state, group, why, partner, signal. Never
+a number, an agent or a call: each new value of a label is a new series for as long as Prometheus remembers, and a label
+that an outsider can choose is a way to fill its memory. Where a word comes from the wire it is kept only if we know it,
 else it counts as ``other``.
 
 Every labelled counter whose values can be known starts at 0 when the directory names them: ``increase()`` sees
 nothing in a series that appears with its first 1, and the first call of the day would be missing.
 
-What is counted cannot be counted otherwise later, and the town of a call to a number that several towns share is named
-when the call is over, as a rule. Such calls stay with the tenant ``unassigned`` in the counters of calls, whoever got
-them; ``acd_calls_moved_to_total`` and ``acd_calls_moved_from_total`` count at each town the calls it got by a naming
-and those it lost by one, so that the two together correct any sum over a longer time. What is billed is counted from
-records, never from here.
+What is counted of a call by tenant, queue and kind is counted when it is over, by the definitions of the reports
+(``tallies.py``).
 
-Calls known at the door as test calls are in ``acd_test_calls_total`` and in nothing else about calls. Who is marked as
-one later has been counted like everybody; ``acd_calls_marked_test_total`` says how many those are.
+What is counted cannot be counted otherwise later, and the town of a call to a number that several towns share may be
+named when the call is over. Such calls stay with the tenant ``unassigned`` in the counters of calls, whoever got them;
+``acd_calls_moved_to_total`` and ``acd_calls_moved_from_total`` count at each town the calls it got by a naming after
+their end and those it lost by one, so that the two together correct any sum over a longer time. What is billed is
+counted from records, never from here.
+
+Test calls are in ``acd_test_calls_total`` and in nothing else about finished calls. Who is marked as one after the end
+has been counted like everybody; ``acd_calls_marked_test_total`` says how many those are.
+
+People are seen in groups of at least ``LEAST_PEOPLE`` alone (``groups``): a gauge that is kept every fifteen seconds is
+a record of everybody whom it shows alone.
 
 The registry is passed in; there is none at module level, so two services in one process (a test, a simulation)
 do not add up.
@@ -27,29 +33,41 @@ do not add up.
 from __future__ import annotations
 
 import math
+from collections import Counter as Count
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, get_args
+from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from dialog_acd.core import messages as m
+from dialog_acd.core.disclosure import PERSONS
+from dialog_acd.core.erlang import erlang_c_service_level
+from dialog_acd.core.ladder import is_for
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.model import UNASSIGNED, SwitchKind, Trigger
+from dialog_acd.core.model import UNASSIGNED, Action, EntryKind, SwitchKind, Trigger
 from dialog_acd.core.records import Result
+from dialog_acd.core.switches import SwitchBook
+from dialog_acd.core.waiting import PRIOR_AHT_S
+from dialog_acd.tallies import OTHER, Tallies, Written, label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from prometheus_client.metrics_core import Metric
 
-    from dialog_acd.core.directory import Directory
-    from dialog_acd.core.model import PartnerId
-    from dialog_acd.core.view import AcdView
+    from dialog_acd.core.calendars import Calendar
+    from dialog_acd.core.directory import Directory, Period
+    from dialog_acd.core.model import CalendarId, Entry, QueueId, Target, TenantId
+    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.view import AcdView, AgentView, QueueView
 
-WAIT_BUCKETS = (5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0)
-"""Seconds. Fixed for all queues and for good: histograms over different grids cannot be added."""
+SHORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Seconds, for what should take none."""
 
 AGENT_STATES = (
     Intent.SIGNED_OUT.value,
@@ -60,12 +78,15 @@ AGENT_STATES = (
     *(f"phone-{phone.value}" for phone in PhoneState if phone is not PhoneState.REACHABLE),
 )
 """Every word ``AgentView.state`` can say."""
+FEW_LINES = 20
+"""At once, of those of which each is reckoned for itself."""
+LEAST_PEOPLE = PERSONS
+"""Smaller groups are not shown, nor can they be reckoned from those that are."""
 
 FAILSAFE_WHYS = ("heartbeat", "no-answer", "max-wait", "verdict", "dialplan")
 """As ``CallTakenByFailsafe.why``; it crosses the wire, so anything else is ``other``."""
 
-OTHER = "other"
-OUTCOMES: Mapping[Result, tuple[str, ...]] = {
+REASONS: Mapping[Result, tuple[str, ...]] = {
     Result.SERVED: ("talked", "transferred"),
     Result.ABANDONED: ("greeting", "waiting", "ringing", "partner-ringing", "connecting"),
     Result.OVERFLOWED: ("partner",),
@@ -80,7 +101,10 @@ OUTCOMES: Mapping[Result, tuple[str, ...]] = {
 OFFER_RESULTS = ("answered", *(failure.value for failure in m.OfferFailure))
 SIGNALS = frozenset(signal.__name__ for signal in get_args(m.Signal))
 
-_CALL_LABELS = ("tenant", "queue", "kind")
+_BERLIN = ZoneInfo("Europe/Berlin")
+_NOT_OF_CITIZENS = frozenset({EntryKind.CATCH_ALL, EntryKind.PARTNER_INBOUND})
+"""Nobody was promised that somebody is there for these."""
+HALF_HOUR = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +122,8 @@ class Sources:
     heartbeat_age_seconds: Callable[[], float | None]
     """Since a heartbeat last reached the switch."""
     inbox_depth: Callable[[], int]
-    records_pending: Callable[[], int]
-    """In the spool, not yet in the database."""
+    spool_depth: Callable[[], int]
+    """Records in the spool, not yet in the database."""
     records_written: Callable[[], int]
     records_conflicting: Callable[[], int]
     """A second, different record for a call that has one: always worth an alarm."""
@@ -107,6 +131,8 @@ class Sources:
     """Records no database, no disk and no memory would take: in the log alone. Must stay 0."""
     records_rejected: Callable[[], int]
     """Records put aside because no database would take them. Must stay 0."""
+    write_failures: Callable[[], int]
+    """Times the database did not take records that were brought to it. They are brought again."""
     orders_failed: Callable[[], int]
     """Orders Asterisk refused, or of which nothing more was heard."""
     messages_failed: Callable[[], int]
@@ -121,51 +147,50 @@ class Metrics(Collector):
     """All series of the service, registered at ``registry``.
 
     ``view`` may raise while nothing is there to be seen (start, stop): the gauges over it are then absent from
-    that scrape, everything else is served, and ``acd_metrics_unreadable_total`` counts it.
+    that scrape, everything else is served, and ``acd_metrics_unreadable_total`` counts it. ``expected_wait`` says how
+    long somebody who joined a queue now would wait; ``None`` where nobody works for it.
     """
 
-    def __init__(self, registry: CollectorRegistry, view: Callable[[], AcdView]) -> None:
-        self._view = view
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        view: Callable[[], AcdView],
+        expected_wait: Callable[[QueueId], timedelta | None] = lambda _: None,
+    ) -> None:
+        self._view, self._expected_wait = view, expected_wait
         self._sources: Sources | None = None
-        self._partners: frozenset[PartnerId] = frozenset()
+        self._directory: Directory | None = None
+        self._tallies = Tallies()
+        self._errors: dict[QueueId, list[float]] = {}
+        """By queue: how many callers waited longer than expected, by how many seconds in all; and how many shorter."""
+        self._hours = _Hours()
+        self._load = _Load()
+        self._targets: tuple[date, tuple[tuple[str, Target], ...]] | None = None
+        """What is promised to callers of a place, and the day on which it is."""
 
         def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
-        self._offered = counter("acd_calls_offered_total", "Calls that came in.", _CALL_LABELS)
-        self._answered = counter("acd_calls_answered_total", "Calls an agent answered.", _CALL_LABELS)
-        self._in_time = counter(
-            "acd_calls_answered_in_time_total",
-            "Calls an agent answered within the queue's target, boundary included.",
-            _CALL_LABELS,
-        )
-        self._abandoned = counter(
-            "acd_calls_abandoned_total", "Calls whose caller hung up before anybody answered.", _CALL_LABELS
-        )
         self._ended = counter(
             "acd_calls_ended_total", "Finished calls by the outcome in their record.", ("result", "reason")
         )
-        self._waited = Histogram(
-            "acd_wait_seconds",
-            "From the door to an agent, or to the caller's hang-up; announcements included.",
-            ("queue", "result"),
-            buckets=WAIT_BUCKETS,
-            registry=registry,
-        )
         self._moved_to = counter(
-            "acd_calls_moved_to_total", "Calls a town got because somebody named it, or unassigned again.", ("tenant",)
+            "acd_calls_moved_to_total",
+            "Finished calls a town got because somebody named it, or unassigned again.",
+            ("tenant",),
         )
         self._moved_from = counter(
-            "acd_calls_moved_from_total", "Calls a town, or unassigned, lost because another was named.", ("tenant",)
+            "acd_calls_moved_from_total",
+            "Finished calls a town, or unassigned, lost because another was named.",
+            ("tenant",),
         )
-        self._tests = counter(
-            "acd_test_calls_total", "Finished test calls, known as such at the door; in no other counter.", ("result",)
+        self._tests = counter("acd_test_calls_total", "Finished test calls; in no other counter of them.", ("result",))
+        self._marked = counter(
+            "acd_calls_marked_test_total", "Calls marked as test calls after their end, and counted before."
         )
-        self._marked = counter("acd_calls_marked_test_total", "Calls marked as test calls later, and counted before.")
         self._offers = counter("acd_offers_total", "Offers of a call to an agent by how they ended.", ("result",))
         self._unknown_numbers = counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.")
         self._failsafe = counter("acd_failsafe_entered_total", "Calls Asterisk went on with alone.", ("why",))
-        self._overflowed = counter("acd_overflowed_total", "Calls diverted to a partner centre.", ("partner",))
         self._ignored = counter("acd_signals_ignored_total", "Signals that made no sense when they came.", ("signal",))
         self._differences = counter(
             "acd_picture_differences_total", "Differences an audit found between Asterisk's picture and ours."
@@ -173,9 +198,23 @@ class Metrics(Collector):
         self._unreadable = counter(
             "acd_metrics_unreadable_total", "Times a scrape could not read the picture or one of the sources."
         )
+        self.signal_took: Callable[[float], None] = Histogram(
+            "acd_signal_seconds",
+            "From a signal's arrival in the inbox until all that follows from it is ordered.",
+            buckets=SHORT_BUCKETS,
+            registry=registry,
+        ).observe
+        """Seconds that a signal took."""
+        self.write_took: Callable[[float], None] = Histogram(
+            "acd_database_write_seconds",
+            "Transactions that brought records into the database, also those that failed.",
+            buckets=SHORT_BUCKETS,
+            registry=registry,
+        ).observe
+        """Seconds that a transaction took."""
         for result in OFFER_RESULTS:
             self._offers.labels(result)
-        for outcome, reasons in OUTCOMES.items():
+        for outcome, reasons in REASONS.items():
             self._tests.labels(outcome.value)
             for reason in reasons:
                 self._ended.labels(outcome.value, reason)
@@ -190,44 +229,32 @@ class Metrics(Collector):
         self._sources = sources
 
     def directory_changed(self, directory: Directory) -> None:
-        """Start at 0 every series the directory makes possible. What it no longer names keeps its count."""
-        self._partners = frozenset(directory.partner)
+        """Start at 0 every series the directory makes possible. What it no longer names keeps its count.
+
+        Partners are counted where a ladder can lead to them.
+        """
+        self._directory, self._targets = directory, None
+        self._hours.take(directory)
         for entry in directory.entries:
-            tenant = UNASSIGNED if entry.candidates else entry.tenant
-            for family in (self._offered, self._answered, self._in_time, self._abandoned):
-                family.labels(tenant, entry.queue, entry.kind.value)
-        shared = (entry for entry in directory.entries if entry.candidates)
-        for town in {town for entry in shared for town in (*entry.candidates, UNASSIGNED)}:
+            ladder = directory.queue[entry.queue].ladder
+            rungs = (rung for rung in ladder if rung.action is Action.PARTNER and is_for(rung, entry.kind))
+            ways = [(rung.trigger.value, rung.target) for rung in rungs]
+            for tenant in _towns(entry):
+                self._tallies.begin(tenant, entry.queue, entry.kind, ways)
+        for town in {town for entry in directory.entries if entry.candidates for town in _towns(entry)}:
             self._moved_to.labels(town)
             self._moved_from.labels(town)
         for queue in directory.queues:
-            self._waited.labels(queue.id, "answered")
-            self._waited.labels(queue.id, "abandoned")
-        for partner in (*directory.partner, OTHER):
-            self._overflowed.labels(partner)
+            self._errors.setdefault(queue.id, [0, 0.0, 0, 0.0])
 
     def observe(self, notice: m.Notice) -> None:
         """Count one notice. Notices that change only the picture (an agent's state) have no counter."""
+        if isinstance(notice, m.CallEnded):
+            self._count(notice)
+            return
         if not isinstance(notice, m.TestMarked) and getattr(notice, "test", False):
-            if isinstance(notice, m.CallEnded):
-                self._tests.labels(notice.record.outcome.result.value).inc()
             return
         match notice:
-            case m.CallOffered(tenant=tenant, queue=queue, kind=kind):
-                self._offered.labels(tenant, queue, kind.value).inc()
-            case m.CallAnswered(tenant=tenant, queue=queue, kind=kind, waited=waited, in_time=in_time):
-                self._answered.labels(tenant, queue, kind.value).inc()
-                if in_time:
-                    self._in_time.labels(tenant, queue, kind.value).inc()
-                self._waited.labels(queue, "answered").observe(waited.total_seconds())
-            case m.CallAbandoned(tenant=tenant, queue=queue, kind=kind, waited=waited):
-                self._abandoned.labels(tenant, queue, kind.value).inc()
-                self._waited.labels(queue, "abandoned").observe(waited.total_seconds())
-            case m.CallEnded(record=record):
-                outcome, reason = record.outcome.result, record.outcome.reason
-                if outcome is Result.FAILSAFE:
-                    reason = _failsafe_why(reason)
-                self._ended.labels(outcome.value, reason).inc()
             case m.OfferTaken():
                 self._offers.labels("answered").inc()
             case m.OfferMissed(reason=failure):
@@ -236,19 +263,35 @@ class Metrics(Collector):
                 self._unknown_numbers.inc()
             case m.FailsafeEntered(why=why):
                 self._failsafe.labels(_failsafe_why(why)).inc()
-            case m.CallDiverted(partner=partner):
-                self._overflowed.labels(partner if partner in self._partners else OTHER).inc()
+            case m.WaitsCompared(queue=queue, wait=compared):
+                if compared.error_s is not None and queue in self._errors:
+                    error = self._errors[queue]
+                    at = 0 if compared.error_s < 0 else 2
+                    error[at] += 1
+                    error[at + 1] += abs(compared.error_s)
             case m.Ignored(signal=signal):
                 self._ignored.labels(signal if signal in SIGNALS else OTHER).inc()
             case m.PictureDiffered():
                 self._differences.inc()
-            case m.CallAssigned(before=before, tenant=tenant):
+            case m.CallAssigned(before=before, tenant=tenant, counted=True):
                 self._moved_from.labels(before).inc()
                 self._moved_to.labels(tenant).inc()
-            case m.TestMarked(test=True):
+            case m.TestMarked(test=True, counted=True):
                 self._marked.inc()
-            case m.CallQueued() | m.OfferMade() | m.AgentChanged():
+            case _:
                 pass
+
+    def _count(self, ended: m.CallEnded) -> None:
+        record = ended.record
+        outcome, reason = record.outcome.result, record.outcome.reason
+        if record.test:
+            self._tests.labels(outcome.value).inc()
+            return
+        if outcome is Result.FAILSAFE:
+            reason = _failsafe_why(reason)
+        self._ended.labels(outcome.value, reason).inc()
+        self._tallies.count(record, () if self._directory is None else self._directory.partner)
+        self._load.add(record)
 
     # -- the scrape
 
@@ -257,15 +300,90 @@ class Metrics(Collector):
         yield from ()
 
     def collect(self) -> Iterator[Metric]:
-        """Gauges over the picture, then the sources. Never raises: half a scrape beats none."""
+        """Finished calls, gauges over the picture, then the sources. Never raises: half a scrape beats none.
+
+        Each family is worked out when it is asked for, so that whoever reads may let others have their turn in between.
+        """
+        yield from self._tallies.families()
+        yield Written(
+            "acd_expected_wait_error_seconds",
+            "Difference between the wait a caller in line had been expected to have and the one they had.",
+            "summary",
+            self._error_lines,
+        )
         try:
-            picture = tuple(_picture(self._view()))
+            view = self._view()
+            now = view.at
+            picture = [*_picture(view), *self._ahead(view)]
         except Exception:  # noqa: BLE001  whatever is wrong with it, the other series are still true
             self._unreadable.inc()
         else:
             yield from picture
+            yield from self._promises(now)
         if self._sources is not None:
             yield from self._read(self._sources)
+
+    def _error_lines(self) -> Iterator[str]:
+        for queue, error in tuple(self._errors.items()):
+            for result, at in (("longer", 0), ("shorter", 2)):
+                labels = f'{label("queue", queue)},result="{result}"'
+                yield f"acd_expected_wait_error_seconds_sum{{{labels}}} {error[at + 1]!r}\n"
+                yield f"acd_expected_wait_error_seconds_count{{{labels}}} {error[at]!r}\n"
+
+    def _ahead(self, view: AcdView) -> Iterator[Metric]:
+        """What is to be expected, and whether there are people for it."""
+        switches = SwitchBook(view.switches)
+
+        def expected() -> Iterator[str]:
+            for queue in view.queues:
+                wait = timedelta() if _free(queue) else self._expected_wait(queue.id)
+                if wait is not None:
+                    yield f"acd_expected_wait_seconds{{{label('queue', queue.id)}}} {wait.total_seconds()!r}\n"
+
+        def unattended() -> Iterator[str]:
+            for queue in view.queues:
+                alone = not queue.agents_able and self._hours.served(queue.id, switches, view.at)
+                yield f"acd_queue_unattended{{{label('queue', queue.id)}}} {int(alone)}\n"
+
+        yield Written(
+            "acd_expected_wait_seconds",
+            "Wait to be expected by who joins the queue now, on average.",
+            "gauge",
+            expected,
+            at_once=FEW_LINES,
+        )
+        yield Written(
+            "acd_queue_unattended",
+            "1 while a number of the queue is served at this hour and nobody who could answer is signed in.",
+            "gauge",
+            unattended,
+            at_once=FEW_LINES,
+        )
+        yield GaugeMetricFamily(
+            "acd_agents_needed",
+            "Agents with whom the last half hour's callers would be answered as was promised to them (Erlang C).",
+            value=self._load.needed(view.at),
+        )
+
+    def _promises(self, now: datetime) -> Iterator[Metric]:
+        """The service level that is promised on this day, by place."""
+        today = now.astimezone(_BERLIN).date()
+        if self._directory is not None and (self._targets is None or self._targets[0] != today):
+            self._targets = today, tuple(_targets(self._directory, now))
+        targets = () if self._targets is None else self._targets[1]
+        for name, text, what in (
+            (
+                "acd_target_seconds",
+                "How long a caller may wait to be answered in time, by what is promised today.",
+                lambda target: target.within.total_seconds(),
+            ),
+            (
+                "acd_target_share",
+                "Share of the callers that is to be answered in time, 0 to 1, by what is promised today.",
+                lambda target: target.share,
+            ),
+        ):
+            yield Written(name, text, "gauge", _promised(name, targets, what))
 
     def _read(self, s: Sources) -> Iterator[Metric]:
         gauges: tuple[tuple[str, str, Callable[[], float | None]], ...] = (
@@ -273,7 +391,7 @@ class Metrics(Collector):
             ("acd_event_lag_seconds", "Age of the latest message from Asterisk on arrival.", s.event_lag_seconds),
             ("acd_heartbeat_age_seconds", "Since Asterisk last heard that we live.", s.heartbeat_age_seconds),
             ("acd_inbox_depth", "Signals that wait to be handled.", s.inbox_depth),
-            ("acd_records_pending", "Records not yet in the database.", s.records_pending),
+            ("acd_spool_depth", "Records not yet in the database.", s.spool_depth),
         )
         counters: tuple[tuple[str, str, Callable[[], float | None]], ...] = (
             ("acd_ami_reconnects_total", "Links to Asterisk's manager after the first.", s.ami_reconnects),
@@ -281,6 +399,7 @@ class Metrics(Collector):
             ("acd_records_conflicting_total", "Second, different records for one call.", s.records_conflicting),
             ("acd_records_lost_total", "Records that are in the log alone.", s.records_lost),
             ("acd_records_rejected_total", "Records no database would take.", s.records_rejected),
+            ("acd_database_write_failures_total", "Times records were not taken by the database.", s.write_failures),
             ("acd_orders_failed_total", "Orders Asterisk refused or never confirmed.", s.orders_failed),
             ("acd_messages_failed_total", "Messages of Asterisk we stumbled over.", s.messages_failed),
             ("acd_defects_total", "Signals the core could not handle.", s.defects),
@@ -315,28 +434,33 @@ def _failsafe_why(why: str) -> str:
 
 
 def _picture(view: AcdView) -> Iterator[Metric]:
-    waiting = GaugeMetricFamily("acd_calls_waiting", "Callers of the queue who have no person yet.", labels=("queue",))
-    longest = GaugeMetricFamily(
-        "acd_longest_wait_seconds", "Wait so far of the queue's longest-waiting caller.", labels=("queue",)
-    )
-    for queue in view.queues:
-        waiting.add_metric((queue.id,), queue.waiting)
-        longest.add_metric((queue.id,), queue.longest_wait.total_seconds())
-    yield waiting
-    yield longest
+    def waiting() -> Iterator[str]:
+        for queue in view.queues:
+            yield f"acd_calls_waiting{{{label('queue', queue.id)}}} {queue.waiting}\n"
+
+    def longest() -> Iterator[str]:
+        for queue in view.queues:
+            wait = queue.longest_wait.total_seconds()
+            yield f"acd_longest_wait_seconds{{{label('queue', queue.id)}}} {wait!r}\n"
+
+    yield Written("acd_calls_waiting", "Callers of the queue who have no person yet.", "gauge", waiting)
+    yield Written("acd_longest_wait_seconds", "Wait so far of the queue's longest-waiting caller.", "gauge", longest)
 
     on = GaugeMetricFamily("acd_switches", "Switches of the supervisors that are on now.", labels=("kind",))
     for kind in SwitchKind:
         on.add_metric((kind.value,), sum(switch.kind is kind for switch in view.switches))
     yield on
 
-    by_state = dict.fromkeys(AGENT_STATES, 0)
-    for agent in view.agents:
-        by_state[agent.state] += 1
-    agents = GaugeMetricFamily("acd_agents", "Agents by state; the states exclude each other.", labels=("state",))
-    for word, count in by_state.items():
-        agents.add_metric((word,), count)
+    agents = GaugeMetricFamily(
+        "acd_agents", "Agents of a group by state; the states exclude each other.", labels=("group", "state")
+    )
+    staffed = GaugeMetricFamily("acd_agents_staffed", "Agents of a group who are signed in.", labels=("group",))
+    for group, states in _by_group(view.agents).items():
+        staffed.add_metric((group,), states.total() - states[Intent.SIGNED_OUT.value])
+        for word in AGENT_STATES:
+            agents.add_metric((group, word), states[word])
     yield agents
+    yield staffed
 
     live: dict[CallState, int] = {state: 0 for state in CallState if state is not CallState.ENDED}
     for call in view.calls:
@@ -347,3 +471,174 @@ def _picture(view: AcdView) -> Iterator[Metric]:
     for state, count in live.items():
         calls.add_metric((state.value,), count)
     yield calls
+
+    shut = GaugeMetricFamily(
+        "acd_partner_circuit_open",
+        "1 once a partner has taken none of several calls in a row, until it takes one.",
+        labels=("partner",),
+    )
+    there = GaugeMetricFamily("acd_partner_calls", "Calls with a partner, ringing or talking.", labels=("partner",))
+    for partner in view.partners:
+        shut.add_metric((partner.id,), partner.shut)
+        there.add_metric((partner.id,), partner.calls)
+    yield shut
+    yield there
+
+
+def _free(queue: QueueView) -> bool:
+    """Who joins now is answered now."""
+    return queue.waiting == 0 and queue.agents_available > 0
+
+
+# ---------------------------------------------------------------- people
+
+
+def groups(teams: Mapping[str, int]) -> dict[str, str]:
+    """As what each team is shown: by its own name, or with others as ``OTHER``; or, where it is missing, not at all.
+
+    ``teams``: how many people each has, those without a team under the empty name. The rest must be a group itself:
+    were it but two people, whoever knows the centre's total would know of these two. So it takes in the smallest of the
+    others until it is one; and where even all together are too few, nobody is shown.
+    """
+    by_size = sorted((name for name in teams if teams[name]), key=lambda name: (teams[name], name))
+    rest = [name for name in by_size if teams[name] < LEAST_PEOPLE or name in ("", OTHER)]
+    shown = [name for name in by_size if name not in rest]
+    while rest and sum(teams[name] for name in rest) < LEAST_PEOPLE:
+        if not shown:
+            return {}
+        rest.append(shown.pop(0))
+    return {name: name for name in shown} | dict.fromkeys(rest, OTHER)
+
+
+def _by_group(agents: Sequence[AgentView]) -> Mapping[str, Count[str]]:
+    """How many people are in which state, by group."""
+    shown = groups(Count(agent.team for agent in agents))
+    found: dict[str, Count[str]] = {group: Count() for group in sorted(set(shown.values()))}
+    for agent in agents:
+        if agent.team in shown:
+            found[shown[agent.team]][agent.state] += 1
+    return found
+
+
+# ---------------------------------------------------------------- hours, promises, load
+
+
+class _Hours:
+    """Which queues are served at a moment. A calendar is asked again only when its answer is over."""
+
+    def __init__(self) -> None:
+        self._periods: dict[QueueId, list[Period]] = {}
+        self._calendars: Mapping[CalendarId, Calendar] = {}
+        self._known: dict[CalendarId, tuple[bool, datetime]] = {}
+
+    def take(self, directory: Directory) -> None:
+        self._calendars, self._known, self._periods = directory.calendar, {}, {}
+        for period in directory.periods:
+            if period.entry.kind not in _NOT_OF_CITIZENS:
+                self._periods.setdefault(period.entry.queue, []).append(period)
+
+    def served(self, queue: QueueId, switches: SwitchBook, now: datetime) -> bool:
+        """Whether some number of the queue is served now."""
+        return any(
+            period.begins <= now < period.ends
+            and (period.entry.calendar is None or self._open(period.entry.calendar, now))
+            and switches.met(period.entry, now).closure is None
+            for period in self._periods.get(queue, ())
+        )
+
+    def _open(self, calendar: CalendarId, now: datetime) -> bool:
+        known = self._known.get(calendar)
+        if known is None or now >= known[1]:
+            opening = self._calendars[calendar].opening(now)
+            until = opening.closes_at if opening.open else opening.opens_at
+            known = self._known[calendar] = opening.open, until or now + timedelta(days=1)
+        return known[0]
+
+
+def _towns(entry: Entry) -> tuple[TenantId, ...]:
+    """Whose its calls may be."""
+    return (*entry.candidates, UNASSIGNED) if entry.candidates else (entry.tenant,)
+
+
+def _targets(directory: Directory, now: datetime) -> Iterator[tuple[str, Target]]:
+    """What is promised at this moment to callers of each place; where numbers of one place differ, the most."""
+    found: dict[str, Target] = {}
+    for entry in directory.entries:
+        target = directory.target(entry, directory.queue[entry.queue], now)
+        for tenant in _towns(entry):
+            place = f"{label('kind', entry.kind.value)},{label('queue', entry.queue)},{label('tenant', tenant)}"
+            known = found.get(place)
+            if known is None or (target.share, -target.within) > (known.share, -known.within):
+                found[place] = target
+    yield from found.items()
+
+
+def _promised(
+    name: str, targets: Sequence[tuple[str, Target]], what: Callable[[Target], float]
+) -> Callable[[], Iterator[str]]:
+    return lambda: (f"{name}{{{place}}} {what(target)!r}\n" for place, target in targets)
+
+
+class _Load:
+    """What the calls of the last half hour asked for, minute by minute."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, _Minute] = {}
+        self._since: datetime | None = None
+
+    def add(self, record: CallRecord) -> None:
+        """A call is over. Those who found the number closed, or were refused, asked for nobody here."""
+        if record.outcome.result in (Result.CLOSED, Result.REFUSED):
+            return
+        self._since = self._since or record.t_end
+        at = int(record.t_end.timestamp() // 60)
+        if (minute := self._minutes.get(at)) is None:
+            minute = self._minutes[at] = _Minute()
+            self._forget(at)
+        minute.calls += 1
+        if record.t_ans is not None:
+            minute.handled += 1
+            minute.handling_s += ((record.t_wrap_end or record.t_end) - record.t_ans).total_seconds()
+        if record.target_ms is not None and record.target_share is not None:
+            minute.promised[record.target_ms / 1000, record.target_share] += 1
+
+    def _forget(self, now: int) -> None:
+        for old in [minute for minute in self._minutes if minute <= now - HALF_HOUR // timedelta(minutes=1)]:
+            del self._minutes[old]
+
+    def needed(self, now: datetime) -> int:
+        """The fewest agents with whom so many callers as were promised it are answered in time, in the long run."""
+        self._forget(int(now.timestamp() // 60))
+        calls = sum(minute.calls for minute in self._minutes.values())
+        promised: Count[tuple[float, float]] = sum((minute.promised for minute in self._minutes.values()), Count())
+        if not promised or self._since is None:
+            return 0
+        handled = sum(minute.handled for minute in self._minutes.values())
+        handling_s = sum(minute.handling_s for minute in self._minutes.values())
+        aht_s = max(1.0, handling_s / handled if handled else PRIOR_AHT_S)
+        # After a start less than half an hour has been seen; of less than five minutes nothing can be said.
+        seen_s = min(max((now - self._since).total_seconds(), 300.0), HALF_HOUR.total_seconds())
+        erlang = calls * aht_s / seen_s
+        owed = sum(share * count for (_, share), count in promised.items())
+        agents = int(erlang) + 1
+        while (
+            sum(
+                erlang_c_service_level(agents, erlang, aht_s, within_s) * count
+                for (within_s, _), count in promised.items()
+            )
+            < owed
+        ):
+            agents += 1
+        return agents
+
+
+class _Minute:
+    """What has been seen in one."""
+
+    __slots__ = ("calls", "handled", "handling_s", "promised")
+
+    def __init__(self) -> None:
+        self.calls = self.handled = 0
+        self.handling_s = 0.0
+        self.promised: Count[tuple[float, float]] = Count()
+        """By how long was to be waited at most, and by how large a share: how many calls."""

@@ -34,36 +34,12 @@ from dialog_acd.core.kpi import (
     half_hour,
     percentile,
 )
-from dialog_acd.core.model import UNASSIGNED, EntryKind, Formula, PartnerId, TenantId
-from dialog_acd.core.records import Blame, CallRecord, Outcome, Result
+from dialog_acd.core.model import EntryKind, Formula, PartnerId
+from dialog_acd.core.records import CallRecord, Result
 from ladders import overflowing, partner_answers, partner_fails
-from records import NOON, served
+from records import anything, call
 
 STRICT = Formula.STRICT
-
-
-def call(result: Result = Result.SERVED, wait: float | None = None, *, reason: str = "x", **changes: Any) -> CallRecord:
-    """A call that ended so; ``wait`` seconds until one of ours (served) or the partner (overflowed) answered, or until
-    the caller left. Moments in ``changes`` are seconds after it came.
-    """
-    t_in = changes.pop("t_in", NOON)
-    until = {Result.SERVED: "t_ans", Result.OVERFLOWED: "t_ovf_ans", Result.ABANDONED: "t_leave"}.get(result)
-    moments: dict[str, Any] = dict.fromkeys(("t_q", "t_ans", "t_wrap_end"))
-    if until is not None and wait is not None:
-        moments[until] = wait
-    moments["t_end"] = max(wait or 0, changes.get("t_ovf") or 0, 3) + (60 if until in ("t_ans", "t_ovf_ans") else 0)
-    moments |= {name: changes.pop(name) for name in list(changes) if name.startswith("t_")}
-    if moments["t_ans"] is not None:
-        moments["t_wrap_end"] = moments["t_wrap_end"] or moments["t_end"] + 10
-    if moments.get("t_ovf_ans") is not None:
-        moments["t_ovf"] = moments.get("t_ovf") or 0
-    told: dict[str, Any] = {"entry": "+49511168", "target_ms": 30_000, "target_share": 0.75, **changes}
-    return served(
-        "c",
-        t_in=t_in,
-        outcome=Outcome(result, reason, Blame.NOBODY),
-        **(told | {name: None if s is None else t_in + timedelta(seconds=s) for name, s in moments.items()}),
-    )
 
 
 SENT: dict[str, Any] = {"t_ovf": 20, "overflow_trigger": "waited", "overflow_partner": PartnerId("oldenburg")}
@@ -178,28 +154,6 @@ def test_only_one_of_four_service_levels_keeps_the_promise() -> None:
 def test_what_became_of_a_call(record: CallRecord, became: Fate) -> None:
     assert fate(facts(record)) is became
     assert figures([record]).fates == {became: 1}
-
-
-def maybe(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[float | None]:
-    return st.none() | numbers
-
-
-seconds = st.integers(0, 120_000).map(lambda ms: ms / 1000) | st.sampled_from([0.0, 5.0, 5.001, 30.0, 30.0001])
-anything = st.builds(
-    call,
-    st.sampled_from(Result),
-    seconds,
-    reason=st.sampled_from(["promised", "closed-by-hours"]),
-    t_ans=maybe(seconds),
-    t_ovf=maybe(seconds),
-    t_ovf_ans=maybe(seconds),
-    t_end=st.integers(120, 300),
-    failsafe_answered_by=st.sampled_from([None, "all"]),
-    overflow_trigger=st.sampled_from(["waited", "technical"]),
-    test=st.booleans(),
-    tenant=st.sampled_from([TenantId("town"), UNASSIGNED]),
-    target_ms=st.sampled_from([None, 20_000, 30_000]),
-)
 
 
 @given(st.lists(anything, max_size=30))

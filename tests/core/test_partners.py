@@ -141,6 +141,23 @@ def test_three_failures_in_a_row_spare_everybody_the_ringing_for_a_minute() -> N
     acd.at("09:01:00").expect(m.Divert, call="c1")
 
 
+def test_a_partner_is_shown_as_shut_until_it_has_taken_a_call() -> None:
+    """Also after the minute: that it would take one, nobody knows yet."""
+
+    def seen(acd: Scenario) -> tuple[bool, int]:
+        oldenburg = next(partner for partner in acd.acd.view().partners if partner.id == "oldenburg")
+        return oldenburg.shut, oldenburg.calls
+
+    acd = overflowing("all busy: partner oldenburg").at("09:00:00")
+    assert seen(acd) == (False, 0)
+    open_circuit(acd).caller_hangs_up("f1").caller_hangs_up("f2").caller_hangs_up("f3")
+    assert seen(acd) == seen(acd.at("09:05:00")) == (True, 0)
+    assert seen(acd.waits("c1")) == (True, 1)
+    partner_answers(acd, "c1")
+    assert seen(acd) == (False, 1)
+    assert seen(acd.caller_hangs_up("c1")) == (False, 0)
+
+
 def test_two_failures_and_a_success_are_no_three_in_a_row() -> None:
     acd = overflowing("all busy: partner oldenburg").at("09:00:00")
     for call in ("f1", "f2"):

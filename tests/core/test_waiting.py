@@ -22,6 +22,9 @@ from hypothesis import strategies as st
 
 from dialog_acd.core import waiting as w
 from dialog_acd.core.erlang import ql, ql_m, ql_m_quantile
+from dialog_acd.core.matching import Staff
+from dialog_acd.core.model import QueueId
+from dialog_acd.core.outlook import Outlook
 from dialog_acd.core.waiting import Announcement, Prediction, Predictor, QueueWaits, Silence, WaitRange, announce
 
 NINE = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -163,6 +166,26 @@ def test_dedicated_agents_by_place_handling_time_and_patience() -> None:
     assert expected.p90_s == pytest.approx(ql_m_quantile(0.9, 3, 4, 90, waits.patience_s), rel=0.001)
     more = waits.predict(NINE, 3, 8, dedicated=True)
     assert more.mean_s < 0.6 * expected.mean_s, "four more sign in: known at once"
+
+
+def test_what_is_told_of_an_error_is_that_of_the_predictor_in_use() -> None:
+    """A queue that shares its people is told of by the measured rate, one that does not by handling time and people."""
+    for gap_s, aht_s, dedicated in ((80, 90, False), (80, 90, True)):
+        outlook = Outlook()
+        queue = QueueId("hall")
+        waits = outlook._waits[queue] = known_queue(gap_s=gap_s, aht_s=aht_s)
+        staff = Staff(2.0, dedicated)
+        expected = outlook.expected(queue, 2, staff, NINE)
+        assert expected is not None
+        assert expected.total_seconds() == pytest.approx(
+            waits.predict(NINE, 2, 2.0, dedicated=dedicated).mean_s, abs=1e-5
+        )
+        forecast = outlook.forecast(queue, 2, staff, NINE)
+        compared = outlook.served(queue, timedelta(seconds=100), forecast, NINE, dedicated=dedicated)
+        assert compared is not None
+        assert compared.used is (Predictor.QL_M if dedicated else Predictor.RATE)
+        assert compared.error_s == pytest.approx(expected.total_seconds() - 100, abs=1e-3)
+    assert outlook.expected(queue, 2, Staff(0.0, True), NINE) is None
 
 
 def test_until_ten_starts_were_seen_the_shares_stand_in() -> None:

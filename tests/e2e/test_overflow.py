@@ -27,7 +27,8 @@ RULES = {"overflow_after": 1, "partner_rings": 2}
 async def test_partner_takes_the_call(play: Play) -> None:
     stage = await play(**RULES)
     oldenburg = await stage.oldenburg(answers_after=1.2, talk=1.5)
-    name = 'acd_overflowed_total{partner="oldenburg"}'
+    place = 'kind="main-number",partner="oldenburg",queue="langenhagen",tenant="langenhagen"'
+    name = f'acd_calls_overflowed_total{{{place},trigger="waited"}}'
     before = (await stage.api.metrics())[name]
 
     call = await stage.dial(tone=CALLERS_VOICE)

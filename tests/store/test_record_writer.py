@@ -179,11 +179,16 @@ async def test_a_database_that_hangs_is_given_up_and_asked_again(
 ) -> None:
     patient = await open_database(database.url, busy_for=1)  # so that SQLite hangs, too, before it refuses
     writer = RecordWriter(patient, folder, clock, flush_within=0.1)
+    took: list[float] = []
+    writer.watch(took.append)
     writer.put(served("c1"))
     with database.held():
         assert not await writer.flush()
         assert writer.last_error == "no answer in time"
+    assert (len(took), writer.failures) == (1, 1)
+    assert took[0] >= 0.1
     assert await writer.flush()
+    assert (len(took), writer.failures) == (2, 1)
     assert await reader.count() == 1
     await writer.close(1)
     await patient.dispose()

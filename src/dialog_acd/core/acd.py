@@ -178,7 +178,18 @@ class Acd:
             self._floor.now,
             switch_up=self._floor.switch_up,
             switches=self._floor.switches,
+            partners=self._floor.partners,
         )
+
+    def expected_wait(self, queue: QueueId) -> timedelta | None:
+        """How long a caller who joined the queue now would wait on average, were everybody busy; ``None``: nobody
+        works for it, or there is no such queue (any more).
+        """
+        floor = self._floor
+        if queue not in floor.directory.queue:
+            return None
+        matching = floor.roster.matching
+        return floor.outlook.expected(queue, matching.waiting_in(queue), matching.staff(queue), floor.now)
 
     def _expire(self) -> bool:
         """Act on every deadline that has come. Says whether anything did."""

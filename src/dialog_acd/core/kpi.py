@@ -398,10 +398,10 @@ class Figures:
         self.fates[became] += 1
         if became in NOT_OFFERED:
             return
-        if call.target_ms is None or call.target_share is None:
-            promise, target = None, in_ms(fallback)
-        else:
-            promise, target = Promise(call.target_ms, call.target_share), call.target_ms
+        target, share = call.target_ms, call.target_share
+        promise = None if target is None or share is None else Promise(target, share)
+        if target is None:
+            target = in_ms(fallback)
         kept = self.promises.get(promise)
         if kept is None:
             kept = self.promises[promise] = Kept()

@@ -199,6 +199,11 @@ class PartnerBook:
                 account.trial = None
         return partner
 
+    def shut(self, partner: PartnerId) -> bool:
+        """Whether it took none of several calls in a row, and none since: also while one call is to try it again."""
+        account = self._accounts.get(partner)
+        return account is not None and account.open_until is not None
+
     def at(self, partner: PartnerId) -> int:
         """How many calls are there now."""
         account = self._accounts.get(partner)

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.matching import bits
 from dialog_acd.core.model import UNASSIGNED
-from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
+from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, PartnerView, QueueView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.ladder import PartnerBook
     from dialog_acd.core.matching import Also, Plan
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId, TenantId
@@ -156,11 +157,6 @@ class LiveCall:
     def town(self) -> TenantId:
         """Whose it is now."""
         return self.named or (UNASSIGNED if self.candidates else self.kept or self.entry.tenant)
-
-    @property
-    def counted_as(self) -> TenantId:
-        """Whose it is in what is counted while it happens."""
-        return UNASSIGNED if self.candidates else self.town
 
     @property
     def closing_words(self) -> str:
@@ -337,6 +333,7 @@ def picture(
     *,
     switch_up: bool,
     switches: SwitchBook,
+    partners: PartnerBook,
 ) -> AcdView:
     """An immutable copy of what is alive."""
     ordered = sorted(calls, key=lambda c: c.place)
@@ -371,4 +368,5 @@ def picture(
             )
         )
     in_force = tuple(sorted(switches, key=lambda s: (s.at, s.kind, s.about), reverse=True))
-    return AcdView(now, switch_up, tuple(queues), tuple(people), tuple(live), in_force)
+    asked = tuple(PartnerView(p.id, partners.at(p.id), partners.shut(p.id)) for p in directory.partners)
+    return AcdView(now, switch_up, tuple(queues), tuple(people), tuple(live), in_force, asked)

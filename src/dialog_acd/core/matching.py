@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -305,7 +306,7 @@ class Matching:
         self._working: set[AgentId] = set()
         self._serves: list[int] = []
         """For each group, how many queues it serves; worked out when first asked."""
-        self._staff: dict[QueueId, Staff] = {}
+        self._staff: dict[int, Staff] = {}
         """Forgotten whenever somebody begins or ends work."""
         self._filled = 0
         """Bit set of the classes in which calls wait."""
@@ -486,20 +487,22 @@ class Matching:
 
     def staff(self, queue_id: QueueId) -> Staff:
         """Who works for a queue now, by its widest step."""
-        known = self._staff.get(queue_id)
+        # By the groups and not by the queue: in many centres anybody may serve any queue in the end.
+        groups = self._plan.own[queue_id][-1]
+        known = self._staff.get(groups)
         if known is not None:
             return known
         if not self._serves:
             self._serves = [0] * len(self._groups)
-            for queue in self._queues.values():
-                for number in bits(self._plan.own[queue.id][-1]):
-                    self._serves[number] += 1
+            for alike, queues in Counter(self._plan.own[queue][-1] for queue in self._queues).items():
+                for number in bits(alike):
+                    self._serves[number] += queues
         servers, dedicated = 0.0, True
-        for number in bits(self._plan.own[queue_id][-1]):
+        for number in bits(groups):
             working = self._groups[number].working
             servers += working / self._serves[number]
             dedicated = dedicated and (not working or self._serves[number] == 1)
-        found = self._staff[queue_id] = Staff(servers, dedicated)
+        found = self._staff[groups] = Staff(servers, dedicated)
         return found
 
     def reaches(self, agent: AgentId, reached: bool) -> None:

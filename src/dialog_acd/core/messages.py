@@ -568,8 +568,7 @@ Order = (
 
 # ---------------------------------------------------------------- notices
 #
-# ``tenant`` is whose the call is counted as while it happens: what has been counted cannot be counted otherwise when a
-# town is named, so the calls of a shared number stay ``UNASSIGNED`` in these, and ``CallAssigned`` tells who got them.
+# ``tenant`` is whose the call is at that moment: ``UNASSIGNED`` until somebody has named its town (``CallAssigned``).
 # ``test``: known at the door as a test call, to be counted apart.
 
 
@@ -690,6 +689,8 @@ class CallAssigned:
     by: str
     agent: AgentId | None = None
     test: bool = False
+    counted: bool = False
+    """The call has ended: it stands in the counters as what it was then."""
 
 
 @value
@@ -699,6 +700,8 @@ class TestMarked:
     call: CallId
     test: bool
     by: str
+    counted: bool = False
+    """The call has ended: it stands in the counters as what it was then."""
 
 
 @value
@@ -772,10 +775,9 @@ class AgentChanged:
 
 @value
 class CallEnded:
-    """The whole story of a call, for the one canonical log line."""
+    """The whole story of a call: for the one canonical log line, and for whoever counts finished calls."""
 
     record: CallRecord
-    test: bool = False
 
 
 @value

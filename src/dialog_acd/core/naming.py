@@ -97,7 +97,8 @@ class Naming:
             self._floor.remember(known)
         else:
             self._amend(call, replace(known, town=tenant), Amendment(call, self._floor.now, tenant=tenant))
-        self._floor.out.append(m.CallAssigned(call, before, tenant, by, agent, known.test))
+        ended = isinstance(known, EndedCall)
+        self._floor.out.append(m.CallAssigned(call, before, tenant, by, agent, known.test, ended))
         return None
 
     def on_call_marked(self, signal: m.CallMarked) -> None:
@@ -117,7 +118,7 @@ class Naming:
         else:
             amendment = Amendment(signal.call, self._floor.now, test=signal.test)
             self._amend(signal.call, replace(known, test=signal.test), amendment)
-        self._floor.out.append(m.TestMarked(signal.call, signal.test, signal.by))
+        self._floor.out.append(m.TestMarked(signal.call, signal.test, signal.by, isinstance(known, EndedCall)))
 
     def _amend(self, call: CallId, known: EndedCall, amendment: Amendment) -> None:
         self._floor.note_end(call, known)

@@ -127,7 +127,10 @@ class Offers:
         self._floor.out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id, call.test_at_door))
         if not call.test:
             waited_in_line = call.line.offers[-1].at - call.waiting_since
-            compared = self._floor.outlook.served(call.queue.id, waited_in_line, call.forecast, self._floor.now)
+            staff = self._floor.roster.matching.staff(call.queue.id)
+            compared = self._floor.outlook.served(
+                call.queue.id, waited_in_line, call.forecast, self._floor.now, dedicated=staff.dedicated
+            )
             if compared:
                 self._floor.out.append(m.WaitsCompared(call.queue.id, compared))
         call.forecast = None
@@ -137,7 +140,7 @@ class Offers:
             self._floor.count(call, in_time=in_time)
             self._floor.out.append(
                 m.CallAnswered(
-                    call.id, call.counted_as, call.queue.id, call.entry.kind, agent.agent.id, waited,
+                    call.id, call.town, call.queue.id, call.entry.kind, agent.agent.id, waited,
                     in_time, call.test_at_door,
                 )
             )  # fmt: skip

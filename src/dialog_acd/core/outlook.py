@@ -13,7 +13,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dialog_acd.core.waiting import Compared, QueueWaits, announce
+from dialog_acd.core.waiting import Compared, QueueWaits, announce, in_use
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +55,8 @@ class Outlook:
         """The mean of that; ``None`` where nobody works for the queue."""
         if staff.servers <= 0:
             return None
-        return timedelta(seconds=self.predict(queue, ahead, staff, now).mean_s)
+        mean_s = self._of(queue, now).mean(now, ahead, staff.servers, dedicated=staff.dedicated)
+        return timedelta(seconds=mean_s)
 
     def told(
         self, queue: QueueId, ahead: int, staff: Staff, before: Announcement | None, now: datetime
@@ -63,13 +64,18 @@ class Outlook:
         """What may be said to a caller who was last told ``before``."""
         return announce(self.predict(queue, ahead, staff, now), before)
 
-    def served(self, queue: QueueId, waited: timedelta, forecast: Forecast | None, now: datetime) -> Compared | None:
-        """A wait ended with an agent. What the predictors made of it, where there was a forecast to compare."""
+    def served(
+        self, queue: QueueId, waited: timedelta, forecast: Forecast | None, now: datetime, *, dedicated: bool
+    ) -> Compared | None:
+        """A wait ended with an agent. What the predictors made of it, where there was a forecast to compare.
+
+        ``dedicated``: those who work for the queue serve no other.
+        """
         waits, waited_s = self._of(queue, now), max(0.0, waited.total_seconds())
         waits.service_started(now, waited_s, forecast)
         if forecast is None or not (errors := waits.errors()):
             return None
-        return Compared(waited_s, forecast.ahead, errors)
+        return Compared(waited_s, forecast.ahead, errors, in_use(forecast.gap_s, dedicated=dedicated))
 
     def handled(self, queue: QueueId, length: timedelta, now: datetime) -> None:
         """An agent is done with a call, wrap-up included."""

@@ -237,7 +237,7 @@ class Overflow:
         self._floor.stand_in_line(call)
         self._floor.out += [
             order,
-            m.CallDiverted(call.id, call.counted_as, call.queue.id, partner.id, why, call.trigger, call.test_at_door),
+            m.CallDiverted(call.id, call.town, call.queue.id, partner.id, why, call.trigger, call.test_at_door),
         ]
 
     def _can_be_called_back(self, call: LiveCall) -> bool:
@@ -267,7 +267,7 @@ class Overflow:
         if not call.owed:
             call.callback_at, call.owed = self._floor.now, True
             self._floor.remember(call)
-            self._floor.out.append(m.CallbackPromised(call.id, call.counted_as, call.queue.id))
+            self._floor.out.append(m.CallbackPromised(call.id, call.town, call.queue.id))
         order = m.Release(call.id, "acd/callback-noted", again=False)
         self._floor.move(call, order)
         call.released_for = "callback"
@@ -277,7 +277,7 @@ class Overflow:
         order = m.Release(call.id, prompt, call.opens_at)
         self._floor.move(call, order)
         call.released_for = why
-        self._floor.out += [order, m.CallReleased(call.id, call.counted_as, call.queue.id, why)]
+        self._floor.out += [order, m.CallReleased(call.id, call.town, call.queue.id, why)]
 
     def on_divert_answered(self, signal: m.DivertAnswered) -> None:
         call = self._floor.live(signal, signal.call)

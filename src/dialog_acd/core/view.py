@@ -108,6 +108,15 @@ class AgentView:
 
 
 @dataclass(frozen=True, slots=True)
+class PartnerView:
+    id: PartnerId
+    calls: int
+    """With it now, ringing or talking. Here test calls count: they need its channels, too."""
+    shut: bool
+    """It took none of several calls in a row, and none since."""
+
+
+@dataclass(frozen=True, slots=True)
 class AcdView:
     at: datetime
     switch_up: bool
@@ -118,3 +127,4 @@ class AcdView:
     switches: tuple[Switch, ...] = ()
     """What a supervisor has switched and is in force, the latest first. What that means for a caller of an entry says
     ``switches.SwitchBook(view.switches).met(entry)``."""
+    partners: tuple[PartnerView, ...] = ()

@@ -95,9 +95,7 @@ class Visits:
         if call is None:
             call = self.new_call(signal.call, found, self._floor.now)
             self.note_arrival(call, signal)
-            self._floor.out.append(
-                m.CallOffered(call.id, call.counted_as, call.queue.id, call.entry.kind, call.test_at_door)
-            )
+            self._floor.out.append(m.CallOffered(call.id, call.town, call.queue.id, call.entry.kind, call.test_at_door))
             if not found.known and not found.awaited and not call.emergency:
                 self._floor.out.append(m.NumberUnknown(call.id, call.dialled, call.test_at_door))
             self.at_the_door(call)
@@ -176,7 +174,7 @@ class Visits:
         verdict = self._verdict(call)
         if verdict is m.Verdict.CLOSED and not call.trigger:
             call.trigger = call.closed
-            self._floor.out.append(m.CallReleased(call.id, call.counted_as, call.queue.id, call.closed))
+            self._floor.out.append(m.CallReleased(call.id, call.town, call.queue.id, call.closed))
         return m.Treat(
             call.id,
             verdict,
@@ -293,7 +291,7 @@ class Visits:
         if call.wants_callback and not call.owed:
             # The key was pressed, and before anybody answered the caller was gone, sure of a call.
             call.callback_at, call.owed = self._floor.now, True
-            self._floor.out.append(m.CallbackPromised(call.id, call.counted_as, call.queue.id))
+            self._floor.out.append(m.CallbackPromised(call.id, call.town, call.queue.id))
         if call.owed and call.state is not CallState.DIVERTED and call.failsafe_answered_by is None:
             # Whatever ended it, even if nobody saw how: we owe this caller a call.
             outcome = Outcome(Result.CALLBACK, PROMISED if call.came_in_time else call.closed or PROMISED, Blame.NOBODY)
@@ -348,10 +346,10 @@ class Visits:
         if abandoned:
             self._floor.out.append(
                 m.CallAbandoned(
-                    call.id, call.counted_as, record.queue, record.kind, self._floor.now - line.t_in, call.test_at_door
+                    call.id, call.town, record.queue, record.kind, self._floor.now - line.t_in, call.test_at_door
                 )
             )
-        self._floor.out += [m.SaveRecord(record), m.CallEnded(record, call.test_at_door)]
+        self._floor.out += [m.SaveRecord(record), m.CallEnded(record)]
 
     def on_taken_by_failsafe(self, signal: m.CallTakenByFailsafe) -> None:
         if signal.call not in self._floor.calls and signal.call not in self._floor.ended:
@@ -366,9 +364,7 @@ class Visits:
             self._offers.free(call, "failsafe")
         self._floor.move(call, signal)
         call.failsafe_why, call.line.t_failsafe = signal.why, self._floor.now
-        self._floor.out.append(
-            m.FailsafeEntered(call.id, call.counted_as, call.queue.id, signal.why, call.test_at_door)
-        )
+        self._floor.out.append(m.FailsafeEntered(call.id, call.town, call.queue.id, signal.why, call.test_at_door))
 
     def on_failsafe_answered(self, signal: m.FailsafeAnswered) -> None:
         call = self._floor.calls.get(signal.call)

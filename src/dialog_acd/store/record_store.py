@@ -20,6 +20,7 @@ A record exists exactly once per call, and none may be lost. ``RecordWriter.put`
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -107,7 +108,10 @@ class RecordWriter:
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._quiet_until: dict[str, datetime] = {}
+        self._took: Callable[[float], None] = lambda _: None
         self._failing = False
+        self.failures = 0
+        """Times the database did not take what was brought."""
         self.written = 0
         """Rows added by this process."""
         self.conflicts = 0
@@ -123,6 +127,10 @@ class RecordWriter:
         if self._journal.depth:
             log.info("record.found-in-journal", records=self._journal.depth)
             self._wake.set()
+
+    def watch(self, took: Callable[[float], None]) -> None:
+        """Have every transaction's seconds told, also those of one that fails."""
+        self._took = took
 
     @property
     def depth(self) -> int:
@@ -268,16 +276,20 @@ class RecordWriter:
         amendments = [entry for entry in batch if isinstance(entry, Amendment)]
         first = {record.call: record for record in reversed(told)}
         added: set[str] = set()
-        async with asyncio.timeout(self._flush_within), writing(self._engine).begin() as connection:
-            if first:
-                added = await _insert(connection, records, [_row(r) for r in first.values()], records.c.call)
-            again = [r for r in told if r.call not in added or r is not first[r.call]]
-            contradicting = await self._contradicting(connection, again) if again else []
-            new = await self._keep_conflicts(connection, contradicting) if contradicting else []
-            days = {_town_and_day(record.tenant, record.t_in) for record in first.values() if record.call in added}
-            for amendment in amendments:  # each stands behind its record
-                days |= await _amend(connection, amendment)
-            await touched(connection, days)
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._flush_within), writing(self._engine).begin() as connection:
+                if first:
+                    added = await _insert(connection, records, [_row(r) for r in first.values()], records.c.call)
+                again = [r for r in told if r.call not in added or r is not first[r.call]]
+                contradicting = await self._contradicting(connection, again) if again else []
+                new = await self._keep_conflicts(connection, contradicting) if contradicting else []
+                days = {_town_and_day(record.tenant, record.t_in) for record in first.values() if record.call in added}
+                for amendment in amendments:  # each stands behind its record
+                    days |= await _amend(connection, amendment)
+                await touched(connection, days)
+        finally:
+            self._took(time.perf_counter() - begun)
         self.written += len(added)
         self.conflicts += len(new)
         for record in new:
@@ -310,6 +322,7 @@ class RecordWriter:
 
     async def _stumbled(self, error: Exception) -> None:
         self.last_error = _said(error)
+        self.failures += 1
         if not self._failing:
             self._failing = True
             self.spilled += self.depth
