@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialog_acd.core.attendance import Attended
+from dialog_acd.core.calendars import Calendar, parse_hours
 from dialog_acd.core.kpi import By
 from dialog_acd.core.model import (
     UNASSIGNED,
+    CalendarId,
     Contract,
     EntryKind,
     Formula,
@@ -28,8 +30,8 @@ from dialog_acd.core.model import (
 )
 from dialog_acd.core.records import Blame, Outcome, Result
 from dialog_acd.report import german
-from dialog_acd.report.document import Document, Missing, Table, Unit, Value, plain
-from dialog_acd.report.page import page
+from dialog_acd.report.document import Chapter, Document, Label, Missing, Table, Unit, Value, plain
+from dialog_acd.report.page import page, written
 from dialog_acd.report.sheet import MARK, sheet
 from dialog_acd.reports import Form, Range, RangeRefused, Reports, grouping, range_of, told
 from dialog_acd.store.database import migrate, open_database
@@ -118,8 +120,6 @@ def lost(name: str, day: int = 2, after: float = 40.0, **changes: Any) -> CallRe
 def cells(document: Document, table: str) -> list[list[str]]:
     """A table as the page shows it."""
     (found,) = (t for t in document.tables() if t.id == table)
-    from dialog_acd.report.page import written  # noqa: PLC0415
-
     return [[written(cell).replace("\N{NO-BREAK SPACE}", " ") for cell in row] for row in found.rows]
 
 
@@ -128,9 +128,9 @@ async def test_a_council_reads_whether_the_promise_was_kept(office: Office) -> N
     await office.called(*(call(f"in-{n}") for n in range(8)), call("late", wait=31), lost("gone"))
     document = await office.reports.evaluation(MARCH)
     (row,) = cells(document, "zusagen")
-    assert row == ["Langenhagen", "75 % in 30 s", "80,0 %", "Servicelevel X/T strict", "eingehalten"]
+    assert row == ["Langenhagen", "75 % in 30 s", "80,0 %", "Servicelevel 75/30 strict", "eingehalten"]
     assert [name for name, *_ in cells(document, "servicelevel")] == [
-        "Servicelevel X/T strict",
+        "Servicelevel 75/30 strict",
         "Servicelevel ohne Frühabbrecher",
         "Servicelevel der Angenommenen",
         'Servicelevel "Abbruch<=T zählt positiv"',
@@ -158,9 +158,13 @@ async def test_the_same_range_gives_the_same_report_a_year_later(office: Office)
     base = demo_directory()
     await office.directory(base, datetime(2026, 1, 1, tzinfo=UTC))
     await office.called(call("a"), lost("b"), call("c", 31, wait=29.5))
-    making = lambda: office.reports.evaluation(MARCH)  # noqa: E731
-    by_day = lambda: office.reports.calls(MARCH, (By.TENANT, By.DAY))  # noqa: E731
-    then = [told(await make(), form) for make in (making, by_day) for form in Form]
+
+    async def read() -> list[str]:
+        documents = [await office.reports.evaluation(MARCH), await office.reports.calls(MARCH, (By.TENANT, By.DAY))]
+        return [told(document, form) for document in documents for form in Form]
+
+    office.presence.rows = [present("zentrale", n, 9, 60) for n in range(8)]
+    then = await read()
 
     office.clock.set(datetime(2027, 4, 2, 8, tzinfo=UTC))
     poorer = Contract(targets=(Target(0.5, timedelta(seconds=60)),), formula=Formula.SERVED_ONLY)
@@ -168,7 +172,7 @@ async def test_the_same_range_gives_the_same_report_a_year_later(office: Office)
         replace(t, name="Große Kreisstadt", contract=poorer) if t.id == "langenhagen" else t for t in base.tenants
     )
     await office.directory(replace(base, tenants=towns, agents=base.agents[:1]), datetime(2026, 6, 1, tzinfo=UTC))
-    now = [told(await make(), form) for make in (making, by_day) for form in Form]
+    now = await read()
     stands = (
         ("2026-04-02T10:00:00+02:00", "02.04.2026, 10:00 Uhr"),
         ("2027-04-02T10:00:00+02:00", "02.04.2027, 10:00 Uhr"),
@@ -198,11 +202,38 @@ async def test_an_afternoon_by_half_hours(office: Office) -> None:
     await office.called(call("a", t_in=early), call("b", t_in=later), call("c", t_in=later))
     document = await office.reports.calls(MARCH, (By.HALF_HOUR,))
     rows = [row[:3] for row in cells(document, "anrufe")]
+    (table,) = document.tables()
+    assert [row[0].key for row in table.rows if isinstance(row[0], Label)] == [
+        "2026-03-02T13:00:00+01:00",
+        "2026-03-02T13:30:00+01:00",
+    ]
     assert [(name, offered) for name, _, offered in rows] == [
         ("02.03.2026, 13:00 Uhr", "1"),
         ("02.03.2026, 13:30 Uhr", "2"),
         ("Gesamt", "3"),
     ]
+
+
+async def test_the_hour_that_comes_twice_is_two_hours(office: Office) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    office.clock.set(datetime(2026, 11, 2, 8, tzinfo=UTC))
+    night = datetime(2026, 10, 25, 0, 10, tzinfo=UTC)
+    await office.called(*(call(f"n{n}", t_in=night + timedelta(hours=n)) for n in range(3)))
+    document = await office.reports.calls(Range(date(2026, 10, 25), date(2026, 10, 25)), (By.HALF_HOUR,))
+    assert [row[0] for row in cells(document, "anrufe")] == [
+        "25.10.2026, 02:00 Uhr (Sommerzeit)",
+        "25.10.2026, 02:00 Uhr (Winterzeit)",
+        "25.10.2026, 03:00 Uhr",
+        "Gesamt",
+    ]
+
+
+async def test_more_rows_than_anybody_reads_are_refused(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    await office.called(call("a"), call("b", 3), call("c", 4))
+    monkeypatch.setattr("dialog_acd.reports.MOST_ROWS", 2)
+    with pytest.raises(RangeRefused, match="3 rows"):
+        await office.reports.calls(MARCH, (By.DAY,))
 
 
 # ------------------------------------------------------------ staff
@@ -239,6 +270,76 @@ async def test_the_report_of_one_town_says_nothing_of_staff(office: Office) -> N
     assert not staff.tables
 
 
+async def test_a_range_to_the_tenth_less_one_to_the_ninth_is_nobody_s_day(office: Office) -> None:
+    """Staff figures are of whole months that are over, whatever days are asked for."""
+    office.clock._now = datetime(2026, 3, 31, 21, 59, tzinfo=UTC)
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    march = [present("zentrale", n, 9, 60, day) for n in range(8) for day in (2, 9, 10)]
+    office.presence.rows = [replace(row, begins=row.begins - timedelta(28)) for row in march] + march
+    await office.called(*(call(f"c{n}") for n in range(30)))
+    for until in (9, 10, 30):
+        document = await office.reports.evaluation(Range(date(2026, 2, 1), date(2026, 3, until)))
+        assert [row[0] for row in cells(document, "gruppen")] == ["Februar 2026"]
+        assert [row[0] for row in cells(document, "kapazitaet")] == ["Februar 2026"]
+        assert "bearbeitung" not in {table.id for table in document.tables()}
+    document = await office.reports.evaluation(MARCH)
+    assert "bearbeitung" not in {table.id for table in document.tables()}
+    assert cells(document, "gruppen") == cells(document, "kapazitaet") == []
+    office.clock.set(datetime(2026, 3, 31, 22, tzinfo=UTC))
+    document = await office.reports.evaluation(MARCH)
+    assert [row[0] for row in cells(document, "gruppen")] == ["März 2026"]
+    assert len(cells(document, "bearbeitung")) == 1
+
+
+@pytest.mark.parametrize(("answered", "said"), [(19, "unterdrückt"), (20, "70,0 s")])
+async def test_how_long_agents_take_is_told_of_twenty_calls(office: Office, answered: int, said: str) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    await office.called(
+        *(call(f"c{n}") for n in range(answered)),
+        *(call(f"h{n}", tenant=TenantId("hannover"), queue=QueueId("hannover")) for n in range(25)),
+    )
+    document = await office.reports.evaluation(MARCH)
+    assert {row[0]: row[1] for row in cells(document, "bearbeitung")} == {"Hannover": "70,0 s", "Langenhagen": said}
+    document = await office.reports.calls(MARCH, (By.TENANT, By.MONTH))
+    assert not {"aht", "talk"} & {d.id for d in document.definitions}
+
+
+async def test_a_small_month_is_not_what_a_quarter_has_more_than_the_others(office: Office) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    february = timedelta(days=28)
+    early: dict[str, Any] = {
+        at: getattr(call("f"), at) - february for at in ("t_in", "t_q", "t_ans", "t_end", "t_wrap_end")
+    }
+    await office.called(*(call(f"f{n}", **early) for n in range(30)), *(call(f"m{n}") for n in range(3)))
+    document = await office.reports.evaluation(Range(date(2026, 2, 1), date(2026, 3, 31)))
+    assert cells(document, "bearbeitung") == [["Langenhagen", "unterdrückt", "unterdrückt"]]
+    document = await office.reports.evaluation(Range(date(2026, 2, 1), date(2026, 2, 28)))
+    assert cells(document, "bearbeitung") == [["Langenhagen", "70,0 s", "60,0 s"]]
+
+
+async def test_partners_calls_need_people_too_and_nobody_is_missed_before_they_were_counted(office: Office) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    office.presence.rows = [present("zentrale", n, 9, 60) for n in range(8)]
+    at: dict[str, Any] = {"t_in": datetime(2026, 3, 2, 7, 5, tzinfo=UTC)}
+    await office.called(*(call(f"c{n}", **at) for n in range(20)))
+    alone = cells(await office.reports.evaluation(MARCH), "kapazitaet")
+    await office.called(call("before", 1))
+    assert cells(await office.reports.evaluation(MARCH), "kapazitaet") == alone
+    await office.called(*(call(f"p{n}", **at, kind=EntryKind.PARTNER_INBOUND) for n in range(80)))
+    assert cells(await office.reports.evaluation(MARCH), "kapazitaet") != alone
+
+
+async def test_a_town_that_left_within_the_range_is_still_in_its_total(office: Office) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    await office.called(call("a"), call("b", tenant=TenantId("gone")))
+    document = await office.reports.evaluation(MARCH)
+    assert [row[:2] for row in cells(document, "anrufe-kommunen")] == [
+        ["Langenhagen", "1"],
+        ["gone", "1"],
+        ["Gesamt", "2"],
+    ]
+
+
 # ------------------------------------------------------------ 115
 
 
@@ -259,6 +360,21 @@ async def test_the_network_asks_for_the_last_whole_weeks(office: Office) -> None
     assert found["Erstlösung"] == found["Rückmeldung"] == "keine Daten"
 
 
+async def test_a_friday_afternoon_that_nobody_serves_is_told_in_german(office: Office) -> None:
+    short = Calendar(CalendarId("kurz"), "Kurz", (parse_hours("mon-thu 08:00-18:00"), parse_hours("fri 08:00-15:00")))
+    base = demo_directory()
+    entries = tuple(replace(e, calendar=short.id) if e.kind is EntryKind.SERVICE_115 else e for e in base.entries)
+    queues = tuple(replace(q, ladder=()) for q in base.queues)
+    await office.directory(
+        replace(base, calendars=(*base.calendars, short), entries=entries, queues=queues),
+        datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    document = await office.reports.readiness(1)
+    (hours,) = (row for row in cells(document, "anforderungen-tabelle") if row[0] == "Servicezeit")
+    assert hours[2:] == ["0,0 %", "nicht erfüllt"]
+    assert [row[1] for row in cells(document, "luecken-tabelle")] == ["Fr 15:00 bis 18:00 Uhr"]
+
+
 # ------------------------------------------------------------ what is asked, and how it is written
 
 
@@ -272,8 +388,8 @@ async def test_the_network_asks_for_the_last_whole_weeks(office: Office) -> None
     ],
 )
 def test_what_is_left_out_of_a_range_is_last_month(since: str | None, until: str | None, span: tuple[str, str]) -> None:
-    asked = [None if day is None else date.fromisoformat(day) for day in (since, until)]
-    found = range_of(*asked, date(2026, 4, 2))
+    first, last = (None if day is None else date.fromisoformat(day) for day in (since, until))
+    found = range_of(first, last, date(2026, 4, 2))
     assert (found.since.isoformat(), found.until.isoformat()) == span
 
 
@@ -318,8 +434,6 @@ def test_a_page_shows_names_and_runs_none() -> None:
 
 
 def _document(name: str) -> Document:
-    from dialog_acd.report.document import Chapter  # noqa: PLC0415
-
     table = Table("t", name, (name, "Wert"), ((name, Value(1)),))
     return Document("d", name, name, APRIL, (Chapter("c", name, (name,), (table,)),))
 

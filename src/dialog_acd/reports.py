@@ -19,7 +19,7 @@ from dialog_acd.core.attendance import Demand, staffing
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.kpi import BERLIN, By, Figures, berlin_day, berlin_midnight
 from dialog_acd.core.model import UNASSIGNED, EntryKind, QueueId
-from dialog_acd.core.remarks import promised_hours
+from dialog_acd.core.remarks import promised_gaps
 from dialog_acd.report.document import plain
 from dialog_acd.report.evaluation import Evaluated, evaluation
 from dialog_acd.report.figures import calls_document
@@ -30,7 +30,7 @@ from dialog_acd.report.sheet import sheet
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from dialog_acd.core.attendance import Attended
+    from dialog_acd.core.attendance import Attended, Staffed
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.kpi import Key
     from dialog_acd.report.document import Document
@@ -40,6 +40,9 @@ MOST_DAYS = 731
 MOST_DAYS_BY_HALF_HOUR = 31
 MOST_WEEKS = 104
 MOST_GROUPS = 3
+MOST_ROWS = 10_000
+"""Of a table, each with some forty figures: more would be seconds of work, and nobody reads them."""
+DAYS_SHOWN_SINGLY = 31
 
 
 class RangeRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -78,6 +81,7 @@ class Told:
 
     def __init__(self, reports: Reports, now: Callable[[], datetime]) -> None:
         self._reports, self._now = reports, now
+        self._turn = asyncio.Lock()
 
     async def calls(self, since: date | None, until: date | None, by: str, town: str | None, form: str) -> str:
         return await self._told(self._reports.calls(self._range(since, until), grouping(by), town), form)
@@ -92,8 +96,10 @@ class Told:
         return range_of(since, until, berlin_day(self._now()))
 
     async def _told(self, document: Awaitable[Document], form: str) -> str:
-        # A large report takes some tenths of a second to be written, and callers must not wait for it.
-        return await asyncio.to_thread(told, await document, Form(form))
+        # A large report takes some tenths of a second to be written, and callers must not wait for it. Nor for several
+        # at once, however many are asked for.
+        async with self._turn:
+            return await asyncio.to_thread(told, await document, Form(form))
 
 
 class Counted(Protocol):
@@ -146,6 +152,20 @@ class Range:
         """The first day behind it."""
         return self.until + timedelta(days=1)
 
+    def months(self, today: date) -> list[date]:
+        """The first days of all whole months in it that are over today."""
+        first, end = self.since if self.since.day == 1 else _next(self.since), min(self.after, today)
+        found = []
+        while _next(first) <= end:
+            found.append(first)
+            first = _next(first)
+        return found
+
+
+def _next(day: date) -> date:
+    """The first of the month after this day's."""
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
 
 def range_of(since: date | None, until: date | None, today: date) -> Range:
     """What is left out is the month before today's; with a first day alone, up to yesterday.
@@ -187,6 +207,10 @@ class Reports:
                 f"by half hours a range may have {MOST_DAYS_BY_HALF_HOUR} days, and this one has {span.days}"
             )
         found, whole = await self._tables(span, town, (by, ()))
+        if len(found) > MOST_ROWS:
+            raise RangeRefused(
+                f"that would be {len(found)} rows, and there may be {MOST_ROWS}: ask for fewer days or groups"
+            )
         directory = await self._directory(span.after)
         return await asyncio.to_thread(
             calls_document,
@@ -202,12 +226,16 @@ class Reports:
 
     async def evaluation(self, span: Range, town: str | None = None) -> Document:
         """The five chapters. With ``town`` about that town alone."""
-        groupings = ((), (By.TENANT,), (By.KIND,), (By.MONTH,), (By.QUEUE, By.HALF_HOUR))
-        whole, by_town, by_kind, by_month, by_queue = await self._tables(span, town, groupings)
+        daily = span.days <= DAYS_SHOWN_SINGLY
+        groupings = ((), (By.TENANT,), (By.KIND,), (By.DAY if daily else By.MONTH,), (By.TENANT, By.MONTH))
+        whole, by_town, by_kind, by_time, by_town_and_month = await self._tables(span, town, groupings)
         directory = await self._directory(span.after)
-        attended: list[Attended] = []
-        if town is None:
-            attended = await self._presence.between(berlin_midnight(span.since), berlin_midnight(span.after))
+        months = span.months(berlin_day(self._now()))
+        attended, staffed = await self._staff(months) if town is None else ([], ())
+        handled: dict[str, list[Figures]] = {}
+        for (tenant, month), figures in by_town_and_month.items():
+            if month in months:
+                handled.setdefault(str(tenant), []).append(figures)
         data = Evaluated(
             since=span.since,
             until=span.until,
@@ -217,10 +245,12 @@ class Reports:
             whole=whole.get((), Figures()),
             by_town={str(key[0]): figures for key, figures in by_town.items()},
             by_kind={EntryKind(str(key[0])): figures for key, figures in by_kind.items()},
-            by_month={key[0]: figures for key, figures in by_month.items() if isinstance(key[0], date)},
+            by_time={key[0]: figures for key, figures in by_time.items() if isinstance(key[0], date)},
+            daily=daily,
+            handled=handled,
             formulas={tenant.id: tenant.contract.formula for tenant in directory.tenants},
             attended=attended,
-            staffed=staffing(attended, _demands(by_queue)) if attended else (),
+            staffed=staffed,
             teams={team.id: team.name for team in directory.teams},
         )
         return await asyncio.to_thread(evaluation, data)
@@ -241,11 +271,27 @@ class Reports:
                 week.join(figures)
         directory = await self._directory(today + timedelta(days=1))
         hours = [
-            (entry.number, promised_hours(directory, entry))
+            (entry.number, promised_gaps(directory, entry))
             for entry in directory.entries
             if entry.kind is EntryKind.SERVICE_115
         ]
         return await asyncio.to_thread(readiness, Readied(self._stand(), found, hours))
+
+    async def _staff(self, months: Sequence[date]) -> tuple[list[Attended], tuple[Staffed, ...]]:
+        """Who was there, and how many it would have taken: for all calls, also those of partners."""
+        if not months:
+            return [], ()
+        since, until = months[0], _next(months[-1])
+        attended = await self._presence.between(berlin_midnight(since), berlin_midnight(until))
+        if not attended:
+            return [], ()
+        (by_queue,) = await self._counted.tables(
+            since, until, groupings=((By.QUEUE, By.HALF_HOUR),), kinds=tuple(EntryKind)
+        )
+        # Before that nobody counted who was there, which does not mean that nobody was.
+        first = attended[0].begins
+        demands = [demand for demand in _demands(by_queue) if demand.begins >= first]
+        return attended, await asyncio.to_thread(staffing, attended, demands)
 
     async def _tables(
         self, span: Range, town: str | None, groupings: Sequence[Sequence[By]]

@@ -1134,14 +1134,26 @@ class FigureOut(_Out):
     )
 
 
+class RowNameOut(_Out):
+    """What a row is about."""
+
+    name: str = Field(description="As people call it, in German.", examples=["März 2026"])
+    key: str = Field(
+        description="What does not change with names: the id of a town or queue, a number, a day, a month, the "
+        "beginning of a half hour; empty for the number that takes all that have none.",
+        examples=["2026-03"],
+    )
+
+
 class ReportTableOut(_Out):
     """Rows of figures; the first cell of each names the row."""
 
     id: str = Field(description="Id of the table in its report.", examples=["erreichbarkeit"])
     caption: str = Field(description="What the table is about, in German.", examples=["Erreichbarkeit"])
     columns: list[str] = Field(description="What stands above each column.", examples=[["Kennzahl", "Wert"]])
-    rows: list[list[FigureOut | str]] = Field(
-        description="A text or a figure for each column.", examples=[[["Langenhagen", "12 von 15"]]]
+    rows: list[list[FigureOut | RowNameOut | str]] = Field(
+        description="A name, a figure or a text for each column; what sums up all rows is `Gesamt`.",
+        examples=[[["Langenhagen", "12 von 15"]]],
     )
     note: str = Field(description="What has to be known besides; may be empty.", examples=[""])
 

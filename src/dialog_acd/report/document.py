@@ -47,9 +47,20 @@ class Value:
     """Why ``value`` is ``None``."""
     definition: str = ""
     """Id of how it is defined; empty: plain counts."""
+    made_of: str = ""
+    """What numerator and denominator are of, where they are no counts: ``h``."""
 
 
-Cell = Value | str
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a row is about: its name for people, and for programs what does not change with names and languages."""
+
+    name: str
+    key: str
+    """The id of a town or queue, a number, or a time in ISO's writing."""
+
+
+Cell = Value | Label | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,8 @@ def plain(document: Document) -> dict[str, Any]:
 def _plain(cell: Cell) -> Any:
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Label):
+        return {"name": cell.name, "key": cell.key}
     return {
         "value": cell.value,
         "unit": cell.unit.value,

@@ -9,13 +9,13 @@ from dialog_acd.core import catalogue
 from dialog_acd.core.kpi import BERLIN, By
 from dialog_acd.core.model import EntryKind
 from dialog_acd.report import german
-from dialog_acd.report.document import Chapter, Document, Missing, Table, Unit, Value
+from dialog_acd.report.document import Chapter, Document, Label, Missing, Table, Unit, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dialog_acd.core.catalogue import Definition
-    from dialog_acd.core.kpi import Figures, Key
+    from dialog_acd.core.kpi import Figures, Key, Promise
     from dialog_acd.report.document import Cell
 
 _UNITS = {
@@ -30,14 +30,14 @@ def value_of(definition: Definition, figures: Figures | None) -> Value:
     """A figure as a cell. Without figures, or where its source does not exist: keine Daten."""
     found = definition.value(figures) if figures is not None else None
     numerator, denominator = (definition.parts(figures) if figures is not None else None) or (None, None)
-    return Value(found, _UNITS[definition.unit], numerator, denominator, Missing.NO_DATA, definition.id)
+    return Value(found, _UNITS[definition.unit], numerator, denominator, Missing.NO_DATA, definition=definition.id)
 
 
 def figures_table(
     id_: str,
     caption: str,
     what: str,
-    rows: Iterable[tuple[str, Figures | None]],
+    rows: Iterable[tuple[Label | str, Figures | None]],
     definitions: Sequence[Definition],
     *,
     note: str = "",
@@ -58,6 +58,15 @@ def figures_list(
     """A row for each figure, with its definition beside it."""
     rows = tuple((d.name, value_of(d, figures), d.words) for d in definitions)
     return Table(id_, caption, ("Kennzahl", "Wert", "Definition"), rows, note)
+
+
+def level_name(definition: Definition, promises: Iterable[Promise | None]) -> str:
+    """``Servicelevel 75/30 strict`` where all were promised the same, else without numbers."""
+    several = {*promises}
+    if len(several) == 1 and (one := several.pop()) is not None:
+        within = german.plain(one.target_ms / 1000, 3)
+        return definition.name.replace("X/T", f"{german.plain(100 * one.share, 1)}/{within}")
+    return definition.name.replace("X/T ", "")
 
 
 KINDS = {
@@ -99,14 +108,14 @@ def calls_document(
 ) -> Document:
     """Call figures, group by group, and all of them together."""
     rows: list[tuple[Cell, ...]] = [
-        (*(_named(part, one, towns) for part, one in zip(by, key, strict=True)), *(value_of(d, figures) for d in ALL))
+        (*(labelled(part, one, towns) for part, one in zip(by, key, strict=True)), *(value_of(d, figures) for d in ALL))
         for key, figures in groups.items()
     ]
     total: tuple[Cell, ...] = ("Gesamt", *[""] * (len(by) - 1), *(value_of(d, whole) for d in ALL))
     table = Table(
         "anrufe",
         "Anrufe",
-        (*(_WHAT[one] for one in by), *(d.name for d in ALL)),
+        (*(_WHAT[one] for one in by), *(level_name(d, whole.promises) for d in ALL)),
         (*rows, total),
     )
     about = towns.get(town, town) if town else "alle Kommunen"
@@ -117,24 +126,41 @@ def calls_document(
         as_of,
         (Chapter("anrufe-kapitel", "Anrufe", (), (table,)),),
         ALL,
-        (("Grundlage", "Alle beendeten Anrufe des Zeitraums, gezählt am Tag ihres Eintreffens (Zeitzone Berlin)."),),
+        (COUNTED,),
     )
 
 
-def _named(by: By, part: object, towns: Mapping[str, str]) -> str:
+COUNTED = (
+    "Grundlage",
+    "Alle beendeten Anrufe des Zeitraums außer denen von Partnern und internen, am Tag ihres Eintreffens in Berlin.",
+)
+"""What the figures of citizens rest on."""
+
+
+def labelled(by: By, part: object, towns: Mapping[str, str]) -> Label:
+    """A part of a group's key, as people and as programs call it."""
     match by, part:
         case By.TENANT, str():
-            return towns.get(part, part)
+            return Label(towns.get(part, part), part)
         case By.ENTRY, str():
-            return part or "Sammelnummer"
+            return Label(part or "Sammelnummer", part)
         case By.KIND, _:
-            return KINDS[EntryKind(str(part))]
+            return Label(KINDS[EntryKind(str(part))], str(part))
         case By.HALF_HOUR, datetime():
-            return german.moment(part.astimezone(BERLIN))
+            local = part.astimezone(BERLIN)
+            return Label(_half_hour(local), local.isoformat())
         case By.DAY, date():
-            return german.day(part)
+            return Label(german.day(part), part.isoformat())
         case By.MONTH, date():
-            return german.month(part)
+            return Label(german.month(part), f"{part:%Y-%m}")
         case By.WEEKDAY, int():
-            return _WEEKDAYS[part - 1]
-    return str(part)
+            return Label(_WEEKDAYS[part - 1], str(part))
+    return Label(str(part), str(part))
+
+
+def _half_hour(local: datetime) -> str:
+    """In the night of October the wall says the same twice."""
+    said = german.moment(local)
+    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+        return said
+    return f"{said} ({'Winterzeit' if local.fold else 'Sommerzeit'})"

@@ -6,6 +6,7 @@ promise is one that was not kept, so ``kept`` decides on the unrounded one.
 
 from __future__ import annotations
 
+from datetime import time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import date, datetime, timedelta
 
 NO_DATA = "keine Daten"
@@ -64,6 +66,13 @@ def month(value: date) -> str:
 
 def weekday(value: date) -> str:
     return format_date(value, "EEE", locale=_LOCALE)
+
+
+def hours(days: Collection[int], opens: time, closes: time) -> str:
+    """A line of a week's hours, ``Mo, Mi 15:00 bis 18:00 Uhr``. 0 is Monday; midnight at the end of a day is 24:00."""
+    names = ("Mo", "Di", "Mi", "Do", "Fr", "Sa", "So")
+    end = "24:00" if closes == time(0) else f"{closes:%H:%M}"
+    return f"{', '.join(names[day] for day in sorted(days))} {opens:%H:%M} bis {end} Uhr"
 
 
 def moment(value: datetime) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dialog_acd.report import german
-from dialog_acd.report.document import Chart, Table, Unit, Value
+from dialog_acd.report.document import Chart, Label, Table, Unit, Value
 
 if TYPE_CHECKING:
     from dialog_acd.report.document import Cell, Document
@@ -35,6 +35,8 @@ def written(cell: Cell) -> str:
     """As it stands in a German table."""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Label):
+        return cell.name
     if cell.value is None:
         return cell.missing.value
     match cell.unit:
@@ -52,10 +54,13 @@ def written(cell: Cell) -> str:
 
 def counts(cell: Cell) -> str:
     """What a value was made of, ``700 von 1.000``; empty for what was counted itself."""
-    if isinstance(cell, str) or cell.denominator is None or cell.numerator is None or cell.value is None:
+    if not isinstance(cell, Value) or cell.denominator is None or cell.numerator is None or cell.value is None:
         return ""
-    numerator = cell.numerator
-    return f"{german.number(numerator, 0 if numerator == int(numerator) else 1)} von {german.number(cell.denominator)}"
+    above, below = (german.number(part, 0 if part == int(part) else 1) for part in (cell.numerator, cell.denominator))
+    if cell.unit is Unit.SECONDS:
+        return f"{above}\N{NO-BREAK SPACE}s bei {below}"
+    of = f"\N{NO-BREAK SPACE}{cell.made_of}" if cell.made_of else ""
+    return f"{above} von {below}{of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +129,4 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters |= {"written": written, "counts": counts, "drawn": drawn, "moment": german.moment}
-_templates.tests["numeric"] = _numeric
+_templates.tests |= {"numeric": _numeric, "value": lambda cell: isinstance(cell, Value)}

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from dialog_acd.core.catalogue import DEFINITIONS
 from dialog_acd.core.kpi import Figures, Ratio
 from dialog_acd.report import german
-from dialog_acd.report.document import Chapter, Chart, Document, Missing, Table, Unit, Value
+from dialog_acd.report.document import Chapter, Chart, Document, Label, Missing, Table, Unit, Value
 from dialog_acd.report.figures import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
+    from dialog_acd.core.calendars import Hours
+    from dialog_acd.core.catalogue import Definition
     from dialog_acd.report.document import Cell
 
 SHARE, WITHIN, FIRST_CONTACT, WEEKS = 0.75, timedelta(seconds=30), 0.65, 12
@@ -35,8 +37,8 @@ class Readied:
     """Berlin's time."""
     weeks: Mapping[date, Figures | None]
     """By Monday, the oldest first; whole weeks. ``None``: nobody called."""
-    hours: Sequence[tuple[str, str]]
-    """Each 115 entry, and what is wrong with its hours: empty where it is served, by us or by partners."""
+    hours: Sequence[tuple[str, Sequence[Hours]]]
+    """Each 115 entry, and when in the promised hours neither we nor a partner take its calls."""
 
 
 def answered_within(figures: Figures, within: timedelta) -> Ratio:
@@ -52,7 +54,7 @@ def readiness(data: Readied) -> Document:
             whole.join(figures)
     level = answered_within(whole, WITHIN)
     fcr, lower, back = (DEFINITIONS[id_] for id_ in ("fcr", "fcr-lower-bound", "callback-compliance"))
-    late = [entry for entry, wrong in data.hours if wrong]
+    late = [(entry, gaps) for entry, gaps in data.hours if gaps]
     criteria: tuple[tuple[Cell, ...], ...] = (
         (
             "Servicezeit",
@@ -70,18 +72,18 @@ def readiness(data: Readied) -> Document:
             "Erstlösung",
             f"{german.number(100 * FIRST_CONTACT)} % der angenommenen Anrufe, untere Schranke",
             value_of(lower, whole),
-            _said(_reaches(lower.value(whole), FIRST_CONTACT)),
+            _said(_reaches(lower, whole, FIRST_CONTACT)),
         ),
         (
             "Rückmeldung",
             "innerhalb von 24 Stunden während der Servicezeit",
             value_of(back, whole),
-            _said(_reaches(back.value(whole), 1.0)),
+            _said(_reaches(back, whole, 1.0)),
         ),
     )
     weeks = tuple(
         (
-            f"Woche ab {german.day(monday)}",
+            Label(f"Woche ab {german.day(monday)}", monday.isoformat()),
             Value(0 if f is None else f.offered),
             _of(answered_within(f or Figures(), WITHIN), _LEVEL.id),
         )
@@ -127,13 +129,17 @@ def readiness(data: Readied) -> Document:
         ),
     ]
     if late:
-        rows = tuple((entry, wrong) for entry, wrong in data.hours if wrong)
+        rows = tuple((entry, german.hours(gap.days, gap.opens, gap.closes)) for entry, gaps in late for gap in gaps)
         chapters.append(
             Chapter(
                 "luecken",
                 "Lücken der Servicezeit",
                 (),
-                (Table("luecken-tabelle", "Nicht bedient", ("Nummer", "Lücke"), rows),),
+                (
+                    Table(
+                        "luecken-tabelle", "Weder vom Zentrum noch von einem Partner bedient", ("Nummer", "Wann"), rows
+                    ),
+                ),
             )
         )
     return Document(
@@ -153,8 +159,9 @@ def _of(ratio: Ratio, definition: str = "") -> Value:
     return Value(ratio.percent(), Unit.PERCENT, ratio.numerator, ratio.denominator, definition=definition)
 
 
-def _reaches(percent: float | None, share: float) -> bool | None:
-    return None if percent is None else percent >= 100 * share
+def _reaches(definition: Definition, figures: Figures, share: float) -> bool | None:
+    parts = definition.parts(figures)
+    return None if parts is None else Ratio(int(parts[0]), parts[1]).reaches(share)
 
 
 def _said(reached: bool | None) -> str:

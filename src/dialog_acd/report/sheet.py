@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from dialog_acd.report.document import Cell, Table
 
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"＝＋－＠")
+"""The wide ones are read like the others by a spreadsheet that is set to an Asian language."""
 _PLACES = {Unit.COUNT: 0, Unit.PERCENT: 2, Unit.SECONDS: 3, Unit.EUROS: 2, Unit.HOURS: 3}
 
 
@@ -46,7 +47,8 @@ def sheet(tables: Iterable[Table]) -> str:
 def _row(cells: Iterable[Cell], split: list[bool], *, heads: bool = False) -> list[str]:
     said: list[str] = []
     for cell, parts in zip(cells, split, strict=True):
-        if isinstance(cell, str):
+        if not isinstance(cell, Value):
+            cell = cell if isinstance(cell, str) else cell.name  # noqa: PLW2901
             said.append(_text(cell))
             said += [_text(f"{cell}: Zähler"), _text(f"{cell}: Nenner")] if heads and parts else [""] * 2 * parts
             continue
