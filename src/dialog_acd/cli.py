@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.inquiry import Answer
     from dialog_acd.core.model import Entry
     from dialog_acd.settings import Settings
+    from dialog_acd.store.figures_store import FiguresStore
     from dialog_acd.store.token_store import Token
 
 
@@ -592,18 +593,20 @@ async def _report(settings: Settings, asked: argparse.Namespace) -> int:
 
     now = SystemClock().now
     async with _database(settings, create=False) as database:
-        directories = DirectoryStore(database)
-        reports = Reports(FiguresStore(database, now), AttendanceStore(database), directories, now)
+        directories, figures = DirectoryStore(database), FiguresStore(database, now)
+        reports = Reports(figures, AttendanceStore(database), directories, now)
         if asked.act == "readiness":
             document = await reports.readiness(asked.weeks)
         else:
             if asked.town is not None and asked.town not in (known := await _tenants(database)):
                 raise NoSuchTenant(f"there is no town {asked.town!r}; there are: {', '.join(sorted(known))}")
             span = range_of(asked.since, asked.until, berlin_day(now()))
+            by = grouping(asked.by) if asked.act == "calls" else ()
+            await _count_ahead(figures, span.since, span.after, asked.town)
             if asked.act == "evaluation":
                 document = await reports.evaluation(span, asked.town)
             else:
-                document = await reports.calls(span, grouping(asked.by), asked.town)
+                document = await reports.calls(span, by, asked.town)
     usual = Form.CSV if asked.act == "calls" else Form.HTML
     text = told(document, next((form for form in Form if getattr(asked, form)), usual))
     if asked.out is None:
@@ -616,6 +619,21 @@ async def _report(settings: Settings, asked: argparse.Namespace) -> int:
             return 1
         print(f"wrote {asked.out}", file=sys.stderr)
     return 0
+
+
+async def _count_ahead(figures: FiguresStore, since: date, until: date, town: str | None) -> None:
+    """Days that nobody has asked for yet are counted once, which may take a minute a year: whoever waits at a terminal
+    sees how far it is.
+    """
+    if not sys.stderr.isatty():
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    weeks = range(0, (until - since).days, 7)
+    for days in track(weeks, "counting", console=Console(stderr=True), transient=True):
+        first = since + timedelta(days=days)
+        await figures.make(first, min(until, first + timedelta(days=7)), None if town is None else [town])
 
 
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:

@@ -209,6 +209,7 @@ async def measure() -> dict[str, object]:
         found["signal_p99_in_edit"], found["signal_max_in_edit"] = in_ms(quantile(waits, 0.99)), in_ms(max(waits))
 
         audit = AuditStore(database)
+        reports = Reports(FiguresStore(database, clock.now), AttendanceStore(database), store, clock.now)
         api = create_api(
             engine,
             RecordReader(database),
@@ -220,9 +221,7 @@ async def measure() -> dict[str, object]:
             audit_log=audit,
             archive=Recordings(RecordingStore(database), Studio(), clock),
             repeats=RepeatStore(database),
-            told=Told(
-                Reports(FiguresStore(database, clock.now), AttendanceStore(database), store, clock.now), clock.now
-            ),
+            told=Told(reports, clock.now),
             now=clock.now,
         )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://bench") as client:

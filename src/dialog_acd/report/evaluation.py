@@ -100,7 +100,7 @@ def evaluation(data: Evaluated) -> Document:
         f"{german.day(data.since)} bis {german.day(data.until)}, {about}",
         data.as_of,
         chapters,
-        tuple(d for d in DEFINITIONS.values() if d.id in used),
+        tuple(replace(d, name=level_name(d, data.whole.promises)) for d in DEFINITIONS.values() if d.id in used),
         (
             COUNTED,
             ("Zusammenfassung", "Werte über mehrere Tage oder Orte sind aus Summen gerechnet, nie aus Prozentwerten."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -125,7 +126,7 @@ def calls_document(
         f"{german.day(since)} bis {german.day(until)}, {about}",
         as_of,
         (Chapter("anrufe-kapitel", "Anrufe", (), (table,)),),
-        ALL,
+        tuple(replace(d, name=level_name(d, whole.promises)) for d in ALL),
         (COUNTED,),
     )
 

@@ -23,12 +23,34 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 680, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 84, 16, 30
+_FIGURES_AT_MOST = 7
+"""Columns of figures that fit on a sheet of paper."""
 _LABELS_AT_MOST = 16
 """More of them under the bars would run into each other."""
 
 
 def page(document: Document) -> str:
     return _templates.get_template("page.html.j2").render(document=document)
+
+
+def parts(table: Table) -> list[Table]:
+    """A table that is wider than a sheet of paper as several, each with what its rows are about."""
+    named = 0
+    while named < len(table.columns) and not _numeric(table, named):
+        named += 1
+    if len(table.columns) - named <= _FIGURES_AT_MOST:
+        return [table]
+    firsts = range(named, len(table.columns), _FIGURES_AT_MOST)
+    return [
+        Table(
+            f"{table.id}-{n}",
+            f"{table.caption} ({n} von {len(firsts)})",
+            table.columns[:named] + table.columns[first : first + _FIGURES_AT_MOST],
+            tuple(row[:named] + row[first : first + _FIGURES_AT_MOST] for row in table.rows),
+            table.note if n == len(firsts) else "",
+        )
+        for n, first in enumerate(firsts, 1)
+    ]
 
 
 def written(cell: Cell) -> str:
@@ -128,5 +150,5 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"written": written, "counts": counts, "drawn": drawn, "moment": german.moment}
+_templates.filters |= {"written": written, "counts": counts, "parts": parts, "drawn": drawn, "moment": german.moment}
 _templates.tests |= {"numeric": _numeric, "value": lambda cell: isinstance(cell, Value)}
