@@ -213,7 +213,7 @@ def _staff(data: Evaluated) -> Chapter:
             "Auslastung je Gruppe und Monat",
             ("Monat", "Gruppe", "Angemeldete Stunden", "Auslastung"),
             tuple(rows),
-            DEFINITIONS["occupancy"].words,
+            f"{DEFINITIONS['occupancy'].numerator} / {DEFINITIONS['occupancy'].denominator}.",
         ),
         _capacity(data),
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dialog_acd.report.document import Cell, Document
 
 _WIDTH, _HEIGHT = 680, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 84, 16, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 120, 16, 30
 _FIGURES_AT_MOST = 7
 """Columns of figures that fit on a sheet of paper."""
 _LABELS_AT_MOST = 16
