@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-browser test-e2e check format lint types imports clean
+.PHONY: dashboards plots onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-browser test-e2e test-docker check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,12 +37,12 @@ down: setup ## end what `make up` started
 	@$(RIG) down
 
 unit: setup ## the tests that need nothing but Python (a minute or so, on all cores)
-	@$(BIN)/pytest -q -n auto -m "not e2e and not postgres and not simulation and not browser"
+	@$(BIN)/pytest -q -n auto -m "not e2e and not postgres and not simulation and not docker and not browser"
 
 tools: setup
 	@bash tests/tools.sh
 
-test: tools unit test-simulation test-store test-browser test-e2e ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
+test: tools unit test-simulation test-store test-browser test-e2e test-docker ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
 
 test-simulation: setup ## the simulator against queueing theory, at a tenth of the references' length
 	@ACD_SIMULATION=tenth $(BIN)/pytest -q -m simulation
@@ -62,11 +62,20 @@ test-browser: tools ## whether reports can be read by everybody and printed, in 
 test-e2e: tools ## real SIP calls through a real Asterisk
 	@$(BIN)/pytest -q -m e2e -p no:randomly
 
+test-docker: tools ## the images and the compose file, carried out without a Docker
+	@$(BIN)/pytest -q -m docker tests/boxes
+
 bench-directory: setup ## how long a large directory takes to change, to be asked and to be listed; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.directory
 
 bench-core: setup ## how fast the core decides, what a waiting call costs; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.core
+
+dashboards: setup ## write docker/grafana/dashboards/*.json anew from docker/grafana/boards.py
+	@$(BIN)/python docker/grafana/boards.py
+
+plots: tools ## some minutes of calls, and the dashboards drawn from what a real Prometheus says of them
+	@$(RIG) plots
 
 bench-figures: setup ## what a scrape of 500 towns and reports over a million records cost, and what callers feel of it; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.figures

@@ -10,6 +10,8 @@
 #
 #   ACD_AGI=127.0.0.1:4573          where the service listens for AGI
 #   ACD_AMI_SECRET_FILE=/etc/dialog-acd/ami.secret
+#   ACD_AMI_FROM=127.0.0.1          from which address the service logs in; where it is another one, bind AMI to an
+#                                   address that nobody else reaches (manager.conf, bindaddr): it does not encrypt
 #   ACD_PHONES=PJSIP/               what the device names of your agents' phones begin with
 #   ACD_FAILSAFE_MEMBERS=           comma-separated phones (PJSIP/101,PJSIP/102) that ring when the service is gone
 #
@@ -27,6 +29,7 @@ etc=${1:-/etc/asterisk}
 sounds=${2:-/usr/share/asterisk/sounds}
 agi=${ACD_AGI:-127.0.0.1:4573}
 secret_file=${ACD_AMI_SECRET_FILE:-/etc/dialog-acd/ami.secret}
+service=${ACD_AMI_FROM:-127.0.0.1}
 phones=${ACD_PHONES:-PJSIP/}
 members=${ACD_FAILSAFE_MEMBERS:-}
 synced=${ACD_SYNCED:-}
@@ -41,6 +44,7 @@ for file in extensions.conf manager.conf queues.conf musiconhold.conf; do
 done
 [ -d "$sounds" ] || fail "$sounds does not exist; name the folder of sounds: asterisk/attach.sh $etc SOUNDS"
 [[ $agi =~ ^[0-9a-zA-Z.-]+:[0-9]+$ ]] || fail "ACD_AGI=$agi is not host:port"
+[[ $service =~ ^[0-9]+(\.[0-9]+){3}$ ]] || fail "ACD_AMI_FROM=$service is not an address, as 10.0.0.7"
 if [ -n "$synced" ]; then
     [[ $synced =~ ^/[0-9a-zA-Z./_-]+$ ]] || fail "ACD_SYNCED=$synced is not the whole path of a folder"
     [[ $phone_context =~ ^[0-9a-zA-Z._-]+$ ]] || fail "ACD_PHONE_CONTEXT=$phone_context is no name of a context"
@@ -74,7 +78,9 @@ chmod --reference="$etc" "$etc/acd" "$etc/manager.d"
 for file in acd.conf acd-failsafe.conf acd-agents.conf; do
     put "$etc/acd/$file" "$etc/extensions.conf" <"$here/../dialplans/$file"
 done
-cp "$here"/../dialplans/sounds/de/acd/*.alaw "$sounds/de/acd/"
+for file in "$here"/../dialplans/sounds/de/acd/*.alaw; do # where they are the same, the folder may be closed to us
+    cmp -s "$file" "$sounds/de/acd/${file##*/}" || cp "$file" "$sounds/de/acd/"
+done
 echo "copied   prompts to $sounds/de/acd"
 
 # [globals](+) adds to a section that exists, and is an error where none does.
@@ -90,7 +96,7 @@ include "$etc/extensions.conf" '#include "acd/*.conf"'
 
 first "$etc/acd-queues.conf" "$etc/queues.conf" < <(
     echo '; Fixed phones that ring when the service is gone; one queue acd-failsafe-GROUP for each group of the directory.'
-    sed -n '/^\[failsafe\](!)/,/^#include/p' "$here/etc/queues.conf" | grep -v '^#include' | sed 's/^\[failsafe\]/[acd-failsafe]/'
+    sed -n '/^\[acd-failsafe\](!)/,/^#include/p' "$here/etc/queues.conf" | grep -v '^#include'
     echo '[acd-failsafe-general](acd-failsafe)'
     for member in ${members//,/ }; do echo "member => $member"; done
 )
@@ -106,9 +112,12 @@ include "$etc/musiconhold.conf" '#include "acd-musiconhold.conf"'
 
 # What the directory knows. The folder belongs to whoever writes it, and Asterisk's group may read it, nobody else.
 if [ -n "$synced" ]; then
-    mkdir -p "$synced"
-    chown "${ACD_SYNC_USER:-root}:$(stat -c %g "$etc/pjsip.conf")" "$synced"
-    chmod 2750 "$synced"
+    owner=${ACD_SYNC_USER:-root} group=$(stat -c %g "$etc/pjsip.conf")
+    if [ "$(stat -c %u:%g:%a "$synced" 2>/dev/null || true)" != "$(id -u "$owner" 2>/dev/null || echo "$owner"):$group:2750" ]; then
+        mkdir -p "$synced"
+        chown "$owner:$group" "$synced"
+        chmod 2750 "$synced"
+    fi
     if [ -n "$certificate" ]; then
         way=$'transport = acd-tls\nmedia_encryption = sdes' partner='transport = acd-tls'
     else
@@ -146,7 +155,7 @@ END
     mkdir -p "$sounds/de/custom"
     ours="$sounds/de/custom/acd"
     [ -e "$ours" ] && [ ! -L "$ours" ] && fail "$ours is there already; prompts of the directory belong there"
-    ln -sfn "$synced/current/sounds/de/acd" "$ours"
+    [ "$(readlink "$ours" || true)" = "$synced/current/sounds/de/acd" ] || ln -sfn "$synced/current/sounds/de/acd" "$ours"
     echo "linked   $ours"
 fi
 
@@ -162,6 +171,7 @@ theirs=$(sed -n 's/^channelvars *=>\{0,1\} *//p' "$etc/manager.conf" $(ls "$etc"
 account=$(sed -n '/^\[dialog-acd\]/,$p' "$here/etc/manager.conf")
 account=${account//@AMI_SECRET@/$(head -n 1 "$secret_file")} # in the shell: an argument would be in the process list
 account=${account//= PJSIP\/agent/= $phones}
+account=${account//permit = 127.0.0.1\/255.255.255.255/permit = $service\/255.255.255.255}
 put "$etc/manager.d/acd.conf" "$etc/manager.conf" < <(
     echo '[general](+)'
     grep -E '^timestampevents ' "$here/etc/manager.conf"

@@ -87,6 +87,7 @@ anything = st.builds(
     st.sampled_from(Result),
     seconds,
     reason=st.sampled_from(["promised", "closed-by-hours"]),
+    t_ann_end=maybe(seconds),
     t_ans=maybe(seconds),
     t_ovf=maybe(seconds),
     t_ovf_ans=maybe(seconds),

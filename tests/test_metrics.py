@@ -645,6 +645,7 @@ def test_what_is_promised_today(board: Board) -> None:
         Target(0.9, timedelta(seconds=20), since=NOON.date() + timedelta(days=1), kinds=frozenset({MAIN})),
     )
     town = Tenant(TOWN, "Langenhagen", "L", contract=Contract(targets=promises))
+    assert board.scrape()("acd_target_share", tenant="langenhagen", queue="hall", kind="main-number") == 0.75
     board.metrics.directory_changed(replace(DIRECTORY, tenants=(town,)))
 
     def promised(kind: str) -> tuple[float | None, float | None]:
@@ -667,7 +668,9 @@ def test_how_many_agents_the_last_half_hour_would_have_needed(board: Board) -> N
     for n, record in enumerate(records):
         end = begun + timedelta(seconds=20 * n + 1)
         board.tell(ended(replace(record, t_in=end, t_ans=end - timedelta(seconds=180), t_end=end)))
-    board.tell(ended(call(Result.CLOSED, "closed-by-day")), ended(call(Result.REFUSED, "emergency")))
+        # They came, too, and asked for nobody.
+        board.tell(ended(replace(call(Result.CLOSED, "closed-by-day"), t_end=end)))
+        board.tell(ended(replace(call(Result.REFUSED, "emergency"), t_end=end)))
 
     def needed(at: datetime) -> float | None:
         board.seen = AcdView(at, True, (), (), ())
@@ -676,6 +679,28 @@ def test_how_many_agents_the_last_half_hour_would_have_needed(board: Board) -> N
     assert erlang_c_service_level(11, 9, 180, 30) < 0.75 < erlang_c_service_level(12, 9, 180, 30)
     assert needed(NOON) == 12
     assert needed(NOON + timedelta(hours=1)) == 0
+
+
+def test_each_caller_is_owed_what_was_promised_to_them(board: Board) -> None:
+    """Sixty of two minutes: one half to be answered nearly all at once, the other when there is time."""
+    begun = NOON - timedelta(minutes=30)
+    for n in range(60):
+        end = begun + timedelta(seconds=30 * n + 1)
+        promise: dict[str, Any] = {"target_ms": 5_000, "target_share": 0.95} if n % 2 else {"target_share": 0.2}
+        board.tell(ended(replace(call(), t_in=end, t_ans=end - timedelta(seconds=120), t_end=end, **promise)))
+
+    def kept(agents: int) -> float:
+        return sum(erlang_c_service_level(agents, 4, 120, within_s) for within_s in (5, 30)) / 2
+
+    board.seen = AcdView(NOON, True, (), (), ())
+    assert board.scrape()("acd_agents_needed") == next(n for n in range(5, 99) if kept(n) >= (0.95 + 0.2) / 2)
+
+
+def test_who_never_goes_to_a_partner_has_no_series_of_one(board: Board) -> None:
+    hall = replace(DIRECTORY.queues[0], ladder=(parse_rung("waited 60 s for 115: partner unna"),))
+    partners = (*DIRECTORY.partners, Partner(PartnerId("unna"), "Unna", ("02303115",)))
+    board.metrics.directory_changed(replace(DIRECTORY, queues=(hall,), partners=partners))
+    assert {partner for _, partner, *_ in board.scrape().series("acd_calls_overflowed_total")} == {"oldenburg", "other"}
 
 
 def test_a_missing_picture_costs_only_its_own_gauges(board: Board) -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
@@ -227,6 +228,15 @@ async def test_who_listens_hears_of_a_change_at_once_and_does_not_hold_up_the_st
         assert "ERROR" not in "\n".join(running.lines).upper()
 
 
+def promtool_says(scrape: str) -> str:
+    """Nothing, where all names, units and types are as is the custom; or where it is not installed."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        return ""
+    said = subprocess.run([promtool, "check", "metrics"], input=scrape, text=True, capture_output=True, check=False)
+    return said.stdout + said.stderr
+
+
 async def test_a_day_at_the_centre(site: Site) -> None:
     """Start, ready, anna signs in, a citizen calls and gives up, and at once the service is told to stop."""
     async with site.asterisk() as asterisk, service(site) as running, site.client() as api:
@@ -241,7 +251,12 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         assert (said["ACD_VERDICT"], said["ACD_QUEUE"]) == ("hold", "langenhagen")
         live = await api.get("/api/v1/live")
         assert live.status_code == 200
-        assert "acd_ami_link_up 1.0" in (await api.get("/metrics")).text
+        scrape = (await api.get("/metrics")).text
+        assert "acd_ami_link_up 1.0" in scrape
+        assert 'acd_calls_waiting{queue="langenhagen"} 1' in scrape
+        assert promtool_says(scrape) == ""
+        # A proxy on this machine that says for whom it asks does not open them to all whom it serves.
+        assert (await api.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})).status_code == 403
 
         asterisk.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
         asterisk.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16"))

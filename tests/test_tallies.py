@@ -228,7 +228,7 @@ def test_a_day_of_a_town(scenario: str, fewest: int, monkeypatch: pytest.MonkeyP
 def test_the_library_reads_the_same_lines() -> None:
     registry = CollectorRegistry()
     tallies = Tallies()
-    tallies.begin(TenantId('a"b\\c\nd'), QueueId("one"), EntryKind.SERVICE_115, [])
+    tallies.begin(TenantId('a"b\\c\nd\\n'), QueueId("one"), EntryKind.SERVICE_115, [])
 
     class All(Collector):
         def collect(self) -> Iterator[Metric]:
@@ -238,7 +238,7 @@ def test_the_library_reads_the_same_lines() -> None:
     ours = Read(tallies.families()).samples
     theirs = text_string_to_metric_families(generate_latest(registry).decode())
     assert [sample for family in theirs for sample in family.samples] == ours
-    assert {sample.labels["tenant"] for sample in ours} == {'a"b\\c\nd'}
+    assert {sample.labels["tenant"] for sample in ours} == {'a"b\\c\nd\\n'}
 
 
 def test_no_piece_is_long_and_a_scrape_is_of_one_moment() -> None:
@@ -248,8 +248,10 @@ def test_no_piece_is_long_and_a_scrape_is_of_one_moment() -> None:
     families = list(tallies.families())
     sent = replace(served("c1"), tenant=TenantId("town-7"), kind=EntryKind.SERVICE_115, queue=QueueId("one"))
     tallies.count(replace(sent, t_ovf=sent.t_in, overflow_trigger="length", overflow_partner=OLDENBURG), ())
+    unna = PartnerId("unna")
+    tallies.count(replace(sent, t_ans=None, t_ovf=sent.t_in, t_ovf_ans=sent.t_end, partner=unna), {unna})
     pieces = [piece for family in families if isinstance(family, Written) for piece in family.pieces()]
     assert max(piece.count("\n") for piece in pieces) <= LINES_AT_ONCE
     assert len(pieces) > 20
     assert {sample.value for sample in Read(families).samples} == {0}
-    assert Read(tallies.families())("acd_calls_offered_total", tenant="town-7") == 1
+    assert Read(tallies.families())("acd_calls_offered_total", tenant="town-7") == 2

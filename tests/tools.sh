@@ -1,7 +1,18 @@
 #!/usr/bin/env bash
-# What the tests need beyond Python: a PostgreSQL to be real about, a voice for drafts, Prometheus for its rules, a
-# browser for the reports, and the private Asterisk. Quick when all are there.
+# What the tests need beyond Python: what reads compose files and makes roots of Debian's, a PostgreSQL to be real about,
+# a voice for drafts, Prometheus for its rules, a browser for the reports, and the private
+# Asterisk. Quick when all are there.
 set -euo pipefail
+missing=()
+command -v docker-compose >/dev/null || missing+=(docker-compose)
+command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+command -v ip >/dev/null || missing+=(iproute2)
+if ((${#missing[@]})); then
+    [ "$(id -u)" = 0 ] || { echo "The tests need ${missing[*]}: run 'apt-get install ${missing[*]}' or make test as root." >&2; exit 1; }
+    echo "installing ${missing[*]} for the tests"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
 if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
     [ "$(id -u)" = 0 ] || { echo "The tests need PostgreSQL: run 'apt-get install postgresql' or make test as root." >&2; exit 1; }
     echo "installing PostgreSQL for the tests"

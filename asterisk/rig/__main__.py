@@ -1,4 +1,4 @@
-"""The command line of the rig: demo, onboarding, up, down, latency. `make` calls it."""
+"""The command line of the rig: demo, onboarding, plots, up, down, latency. `make` calls it."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     demo = commands.add_parser("demo", help="citizens call, agents answer, and a table at the end")
     commands.add_parser("onboarding", help="a town joins the running centre, and a citizen is answered in its name")
+    commands.add_parser(
+        "plots", help="some minutes of calls, and the dashboards drawn from what Prometheus says of them"
+    )
     latency = commands.add_parser("latency", help="measure from the trunk's INVITE to the phone's INVITE")
     commands.add_parser("up", help="the same left running without callers")
     commands.add_parser("down", help="end what `up` started")
@@ -68,6 +71,10 @@ def main() -> int:
                 from rig.onboarding import onboarding  # noqa: PLC0415
 
                 return onboarding()
+            case "plots":
+                from rig import plots  # noqa: PLC0415
+
+                return plots.plots()
             case "latency":
                 from rig import latency as latency_run  # noqa: PLC0415
 

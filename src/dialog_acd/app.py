@@ -45,6 +45,7 @@ from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.reports import Reports, Told
 from dialog_acd.settings import Settings, read_secret
+from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
 from dialog_acd.store.attendance_store import AttendanceStore, AttendanceWriter
 from dialog_acd.store.audit_store import AuditStore
@@ -56,7 +57,9 @@ from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
+from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
@@ -105,6 +108,8 @@ async def serve(settings: Settings) -> None:
 
     secret = read_secret(settings.ami.secret_file, "the AMI secret")
     token = read_secret(settings.api.token_file, "the API token")
+    of_scraper = settings.api.metrics_token_file
+    metrics_token = None if of_scraper is None else read_secret(of_scraper, "the metrics token").get_secret_value()
     clock = SystemClock(settings.rehearse_at)
     if settings.rehearse_at is not None:
         log.warning("service.rehearsal", clock_begins=settings.rehearse_at.isoformat())
@@ -273,6 +278,9 @@ async def serve(settings: Settings) -> None:
             stack.push_async_callback(_finish, syncing)
         figures = FiguresStore(database, clock.now)
         reports = Reports(figures, AttendanceStore(database), directories, clock.now)
+        settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
+        watching = asyncio.create_task(settlement.watch(audit), name="volumes")
+        stack.push_async_callback(_finish, watching)
         api = create_api(
             engine,
             RecordReader(database),
@@ -285,8 +293,10 @@ async def serve(settings: Settings) -> None:
             repeats=RepeatStore(database),
             archive=Recordings(recordings, studio, clock),
             told=Told(reports, clock.now),
+            settlement=settlement,
             now=clock.now,
             people=people,
+            metrics_token=metrics_token,
         )
         # The framework looks into its routes when the first request comes, all of them at once. That takes some tenths
         # of a second: better now than while callers wait.

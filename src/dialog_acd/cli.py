@@ -1,5 +1,6 @@
 """The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``asterisk``, ``check``, ``route``,
 ``report``, ``simulate``, ``token``.
+``simulate``, ``statement``, ``token``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -28,6 +29,7 @@ from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
 from dialog_acd.core.inquiry import ASSUMING, BERLIN, inquire, moment_of, plainly, require_trunk
 from dialog_acd.core.numbers import NumberKind
 from dialog_acd.core.rules import written
+from dialog_acd.core.shares import Month
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Sized
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.inquiry import Answer
     from dialog_acd.core.model import Entry
+    from dialog_acd.core.shares import Share, Statement, Total
     from dialog_acd.settings import Settings
     from dialog_acd.store.figures_store import FiguresStore
+    from dialog_acd.store.statement_store import Issue
     from dialog_acd.store.token_store import Token
 
 
@@ -110,6 +114,7 @@ def main() -> None:
     _add_report_commands(
         commands.add_parser("report", help="call figures, the evaluation of the pilot, the readiness for 115")
     )
+    _add_statement_command(commands)
     simulate = commands.add_parser("simulate", help="play a scenario's days through this very core, in no time")
     simulate.add_argument("file", type=Path, metavar="SCENARIO.yaml")
     simulate.add_argument("--seed", type=int, default=1, help="same seed, same callers (default: 1)")
@@ -216,6 +221,36 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-03-01") from None
+
+
+def _month(text: str) -> Month:
+    try:
+        return Month.read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_statement_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    told = commands.add_parser(
+        "statement",
+        help="say what each town used in a month, and what it pays",
+        description="Say what each town used in a month, and what it pays: as it was issued last, or as it would be"
+        " now. In German, for finance.",
+    )
+    told.add_argument("month", type=_month, metavar="MONTH", help="as 2026-03")
+    told.add_argument("--town", metavar="ID", help="only this one")
+    form = told.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="a line for each town, for a spreadsheet")
+    form.add_argument("--positions", action="store_true", help="as CSV, a line for each price of each town")
+    form.add_argument("--json", action="store_true", help="one JSON object, as the REST API tells it")
+    told.add_argument("--number", type=int, metavar="N", help="the one issued under this number (default: the last)")
+    told.add_argument("--draft", action="store_true", help="as it would be now, also where one was issued")
+    told.add_argument(
+        "--version",
+        type=int,
+        metavar="N",
+        help="prices from this version of the directory (default: the one in force when the month ended)",
+    )
 
 
 def _add_token_commands(parser: argparse.ArgumentParser) -> None:
@@ -636,6 +671,69 @@ async def _count_ahead(figures: FiguresStore, since: date, until: date, town: st
         await figures.make(first, min(until, first + timedelta(days=7)), None if town is None else [town])
 
 
+async def _statement(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.administration import NoSuchTenant
+    from dialog_acd.api.schemas import StatementOut
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.core.shares import list_csv, positions_csv
+    from dialog_acd.settlement import Settlement
+    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.statement_store import StatementStore
+    from dialog_acd.store.usage_store import UsageStore
+
+    async with _database(settings, create=False) as database:
+        settlement = Settlement(UsageStore(database), DirectoryStore(database), StatementStore(database), SystemClock())
+        settled = await settlement.settled(asked.month, version=asked.version, draft=asked.draft, number=asked.number)
+    told = settled.statement
+    if asked.town is not None:
+        towns = [share.account.tenant for share in told.shares if share.account.tenant]
+        if asked.town not in towns:
+            raise NoSuchTenant(f"the statement has no town {asked.town!r}; there are: {', '.join(sorted(towns))}")
+        told = told.of_town(asked.town)
+    if asked.json:
+        print(StatementOut.of(settled, asked.town).model_dump_json())
+    elif asked.csv or asked.positions:
+        print((list_csv if asked.csv else positions_csv)(told), end="")
+    else:
+        print(_statement_text(told, settled.issue))
+    return 0
+
+
+def _statement_text(told: Statement, issue: Issue | None) -> str:
+    from dialog_acd.core.shares import clock, element_name, german
+
+    def usage(name: str, line: Share | Total) -> tuple[str, ...]:
+        counts = (line.offered, line.accepted, line.by_partner)
+        return name, *map(german, counts), clock(line.talk_s), clock(line.handling_s), german(line.amount)
+
+    as_of = f"Stand {told.as_of.astimezone(BERLIN):%d.%m.%Y %H:%M}"
+    if issue is not None:
+        state = f"ausgestellt als Nr. {issue.number} am {issue.at.astimezone(BERLIN):%d.%m.%Y %H:%M} von {issue.by}"
+    else:
+        state = "nicht ausgestellt" if told.complete else "vorläufig, der Monat läuft noch"
+    rows: list[tuple[str, ...]] = [("", "Angeboten", "Angenommen", "Beim Partner", "Gespräch", "Bearbeitung", "EUR")]
+    rows += [usage(share.name, share) for share in told.shares]
+    if told.total is not None:
+        rows.append(usage("Summe", told.total))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    table = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    why = []
+    for share in told.shares:
+        lines = [
+            f"  {p.begins:%d.%m.}-{p.last:%d.%m.}  {element_name(p.element)}: {p.basis} = {german(p.amount)} EUR"
+            for p in share.positions
+        ]
+        lines += [f"  {note}" for note in share.notes]
+        why += ["", share.name, *lines] if lines else []
+    head = f"Kostenanteile {told.month}, {as_of}, {state}; Preise aus Fassung {told.version} des Verzeichnisses"
+    return "\n".join([head, "", *table, *why])
+
+
 async def _simulate(_settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.simulation import run_command
 
@@ -729,5 +827,6 @@ _COMMANDS = {
     "simulate": _simulate,
     "gate": _gate,
     "report": _report,
+    "statement": _statement,
     "token": _token,
 }

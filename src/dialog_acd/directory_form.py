@@ -32,6 +32,7 @@ from dialog_acd.core.model import (
     EntryKind,
     FailsafeProfile,
     Formula,
+    Key,
     Partner,
     PartnerId,
     Phone,
@@ -44,6 +45,7 @@ from dialog_acd.core.model import (
     Skill,
     SkillId,
     SkillKind,
+    Span,
     Statistics,
     Step,
     Target,
@@ -171,11 +173,29 @@ class PriceTable(Table):
     since: date | None = _field(
         "The first day it is paid; absent: from the beginning of the contract.", "2023-01-01", default=None
     )
-    flat: Euros = _field("Euros a month.", "7916.67", default=Decimal())
+    flat: Euros = _field("Euros a month, or a year (`each`).", "7916.67", default=Decimal())
     per_call: Euros = _field("Euros for each call answered.", "2.40", default=Decimal())
     per_minute: Euros = _field("Euros for each minute beyond the included ones.", "1.59", default=Decimal())
     per_inhabitant: Euros = _field("Euros for each inhabitant and year.", "0.85", default=Decimal())
-    included_minutes: int = _field("Minutes a month that the flat sum covers.", 5000, default=0, ge=0, le=10_000_000)
+    included_minutes: int = _field(
+        "Minutes of a month, or of a year (`each`), that the flat sum covers.", 5000, default=0, ge=0, le=10_000_000
+    )
+    each: Annotated[Span, Field(strict=False)] = _field(
+        "What the flat sum, the included minutes and the levy are for: a `month`, or a calendar `year`.",
+        "year",
+        default=Span.MONTH,
+    )
+    levy: Euros = _field(
+        "Euros a month, or a year (`each`), that all towns pay together whose prices name the same `levy`, `levy_by`"
+        " and `each`: what the centre costs.",
+        "316500",
+        default=Decimal(),
+    )
+    levy_by: Annotated[Key, Field(strict=False)] = _field(
+        "How the levy is shared out: by `minutes`, `calls`, `inhabitants`, or `equally`.",
+        "inhabitants",
+        default=Key.MINUTES,
+    )
 
 
 class ContractTable(Table):
@@ -489,7 +509,18 @@ def _tenant(table: TenantTable) -> Tenant:
             targets=tuple(c.targets),
             formula=c.formula,
             prices=tuple(
-                Price(p.since, p.flat, p.per_call, p.per_minute, p.per_inhabitant, p.included_minutes) for p in c.prices
+                Price(
+                    p.since,
+                    p.flat,
+                    p.per_call,
+                    p.per_minute,
+                    p.per_inhabitant,
+                    p.included_minutes,
+                    p.each,
+                    p.levy,
+                    p.levy_by,
+                )
+                for p in c.prices
             ),
             inhabitants=c.inhabitants,
             statistics=c.statistics,

@@ -43,6 +43,8 @@ class ApiSettings(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8115, ge=1, le=65535)
     token_file: Path = Path("/etc/dialog-acd/api.token")
+    metrics_token_file: Path | None = None
+    """What Prometheus has to show. ``None``: nothing, and it has to be on this machine."""
 
 
 class StoreSettings(_Part):

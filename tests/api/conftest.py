@@ -16,29 +16,33 @@ from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, TenantId
+from dialog_acd.core.shares import usage_of
 from dialog_acd.core.switches import OF_ENTRIES
 from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 from dialog_acd.recordings import Taken
 from dialog_acd.report.document import Chapter, Document, Label, Table, Unit, Value
 from dialog_acd.reports import Form
 from dialog_acd.reports import told as written
+from dialog_acd.settlement import Settlement
 from dialog_acd.store.audit_store import NoSuchLine
 from dialog_acd.store.directory_plain import plain
 from dialog_acd.store.directory_store import DirectoryStore, Edit, NoSuchVersion, Version
 from dialog_acd.store.recording_store import NoSuchRecording, Recording
+from dialog_acd.store.statement_store import Issue
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import date
 
     from fastapi import FastAPI
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Directories, Recordings
+    from dialog_acd.api.ports import Directories, Recordings, Statements
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.errors import DialogAcdError
     from dialog_acd.core.records import CallRecord, Result
+    from dialog_acd.core.shares import Month, Slice, Statement, Used
 
 NOON = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
 TOKEN = "a-token-long-enough-for-one"
@@ -403,6 +407,9 @@ class Cabinet:
     async def load(self) -> Directory:
         return self.kept[-1][1]
 
+    async def number_at(self, moment: datetime) -> int:
+        return max((n for n, (edit, _) in enumerate(self.kept, 1) if edit.at < moment), default=1)
+
     async def plain_of(self, number: int | None = None) -> tuple[int, dict[str, Any]]:
         directory = await self.version(number or len(self.kept))
         return number or len(self.kept), json.loads(json.dumps(plain(directory), default=str))
@@ -430,6 +437,41 @@ class Cabinet:
 
     async def missing_recordings(self, digests: set[str]) -> set[str]:
         return digests - self.recordings
+
+
+class Ledger:
+    """What was issued, and what was used, in memory."""
+
+    def __init__(self) -> None:
+        self.calls: list[CallRecord] = []
+        self.issues: list[Issue] = []
+
+    async def usage(self, slices: Iterable[Slice]) -> list[Used]:
+        return usage_of(self.calls, slices)
+
+    async def latest(self, month: Month, number: int | None = None) -> Issue | None:
+        found = [i for i in self.issues if i.statement.month == month and number in (None, i.number)]
+        return found[-1] if found else None
+
+    async def keep(self, statement: Statement, at: datetime, by: str) -> Issue:
+        number = 1 + sum(issue.statement.month == statement.month for issue in self.issues)
+        self.issues.append(Issue(statement, number, at, by))
+        return self.issues[-1]
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+def unsettled() -> Settlement:
+    """For whoever does not ask for it."""
+    return Settlement(Ledger(), Cabinet(), Ledger(), ManualClock(NOON))
+
+
+@pytest.fixture
+def settlement(ledger: Ledger, cabinet: Cabinet, clock: ManualClock) -> Settlement:
+    return Settlement(ledger, cabinet, ledger, clock)
 
 
 @dataclass
@@ -495,6 +537,12 @@ def people() -> People | None:
 
 
 @pytest.fixture
+def metrics_token() -> str | None:
+    """What Prometheus has to show; here it is on this machine, and has to show nothing."""
+    return None
+
+
+@pytest.fixture
 def api(
     *,
     centre: Centre,
@@ -508,6 +556,8 @@ def api(
     people: People | None,
     archive: Recordings,
     press: Press,
+    settlement: Statements,
+    metrics_token: str | None,
 ) -> FastAPI:
     registry = CollectorRegistry()
     Counter("acd_unknown_numbers_total", "Calls to numbers nobody owns.", registry=registry).inc(3)
@@ -523,8 +573,10 @@ def api(
         repeats=twice,
         archive=archive,
         told=press,
+        settlement=settlement,
         now=clock.now,
         people=people,
+        metrics_token=metrics_token,
     )
 
 

@@ -75,6 +75,7 @@ from dialog_acd.core.model import (
 )
 from dialog_acd.recordings import Recordings
 from dialog_acd.reports import Reports, Told
+from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Sound
 from dialog_acd.store.attendance_store import AttendanceStore
 from dialog_acd.store.audit_store import AuditStore
@@ -84,6 +85,8 @@ from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.statement_store import StatementStore
+from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.testing import Scenario, demo_directory
 from records import served
 
@@ -198,6 +201,7 @@ class House(BaseAdapter):
             told=Told(
                 Reports(FiguresStore(engine, clock.now), AttendanceStore(engine), directories, clock.now), clock.now
             ),
+            settlement=Settlement(UsageStore(engine), directories, StatementStore(engine), clock),
             now=clock.now,
         )
 
@@ -253,7 +257,7 @@ class House(BaseAdapter):
             "query_string": address.query.encode("ascii"),
             "root_path": "",
             "headers": [(b"host", b"acd.test"), *((latin(n).lower(), latin(v)) for n, v in request.headers.items())],
-            "client": ("192.0.2.7", 4711),
+            "client": ("127.0.0.1", 4711),  # from elsewhere, metrics are refused; test_health.py
             "server": ("acd.test", 80),
         }
         start: dict[str, Any] = {}
@@ -330,6 +334,7 @@ class Asking:
             "number": "+495117307",
             "version": 1,
             "digest": found.json()["digest"],
+            "month": "2026-02",  # over, so that it can be issued
         }
 
     def all(self, mode: GenerationMode) -> None:

@@ -3,17 +3,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dialog_acd.api.routes import health
 
+from .conftest import TOKEN, Book, Centre
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import httpx
-    import pytest
-
-    from .conftest import Centre
+    from fastapi import FastAPI
 
 
 async def test_alive_while_the_engine_answers(stranger: httpx.AsyncClient) -> None:
@@ -84,3 +85,44 @@ async def test_prometheus_reads_without_a_token(stranger: httpx.AsyncClient) -> 
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     samples = {s.name: s.value for family in text_string_to_metric_families(answer.text) for s in family.samples}
     assert samples["acd_unknown_numbers_total"] == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        *[(here, 200) for here in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1")],
+        *[(elsewhere, 403) for elsewhere in ("172.31.115.6", "::ffff:10.0.0.7", "fe80::1%eth0", "")],
+    ],
+)
+async def test_without_a_token_of_its_own_prometheus_has_to_be_here(api: FastAPI, address: str, status: int) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(api, client=(address, 1)), base_url="http://acd.test"
+    ) as client:
+        answer = await client.get("/metrics")
+        assert answer.status_code == status
+        assert status == 200 or answer.json()["error_id"] == "metrics-for-this-machine"
+        assert (await client.get("/health/live")).status_code == 200
+
+
+class TestATokenForMetrics:
+    @pytest.fixture
+    def metrics_token(self) -> str:
+        return "grünkohl-for-prometheus"
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "172.31.115.6"])
+    async def test_opens_metrics_from_everywhere_and_nothing_else_does(
+        self, api: FastAPI, book: Book, address: str, metrics_token: str
+    ) -> None:
+        key = f"Bearer {metrics_token}".encode()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(api, client=(address, 1)), base_url="http://acd.test"
+        ) as client:
+            assert (await client.get("/metrics", headers={b"authorization": key})).status_code == 200
+            for wrong in (None, b"Bearer ", b"Bearer " + TOKEN.encode(), b"Basic " + metrics_token.encode(), key[:-1]):
+                answer = await client.get("/metrics", headers={} if wrong is None else {b"authorization": wrong})
+                assert (answer.status_code, answer.json()["error_id"]) == (401, "not-authenticated")
+            assert (await client.get("/api/v1/live", headers={b"authorization": key})).status_code == 401
+        assert {line[1:] for line in book.told()} == {
+            ("health.metrics", "", "refused"),
+            ("live.picture", "", "refused"),
+        }

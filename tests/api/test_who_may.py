@@ -95,6 +95,8 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/reports/evaluation"): ALL,
     ("GET", "/api/v1/reports/readiness"): {OPERATOR, SUPERVISOR, AUDITOR},
     ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
+    ("GET", "/api/v1/statements/{month}"): {OPERATOR, TOWN_ADMIN, AUDITOR},
+    ("POST", "/api/v1/statements/{month}/issue"): {OPERATOR},
     ("POST", "/api/v1/recordings"): {OPERATOR, TOWN_ADMIN},
     ("GET", "/api/v1/recordings"): ALL,
     ("GET", "/api/v1/recordings/{digest}"): ALL,
@@ -150,7 +152,15 @@ def where(method: str, path: str) -> str:
     id_ = SPARE if method == "DELETE" else MEANT.get(path.split("/")[4] if "{id}" in path else "", SPARE)
     number = "%2B49511999" if method == "DELETE" and "/directory/" in path else "%2B495117307"
     sound = hashlib.sha256(b"RIFF").hexdigest()
-    named = {"agent": "anna", "asset": "docs.js", "call": "c1", "queue": TOWN, "tenant": TOWN, "version": 1}
+    named = {
+        "agent": "anna",
+        "asset": "docs.js",
+        "call": "c1",
+        "queue": TOWN,
+        "tenant": TOWN,
+        "version": 1,
+        "month": "2026-02",
+    }
     return path.format(**named, digest=sound, id=id_, number=number) + ASKED.get(path, "")
 
 

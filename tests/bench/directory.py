@@ -52,6 +52,7 @@ from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.engine import Engine
 from dialog_acd.recordings import Recordings
 from dialog_acd.reports import Reports, Told
+from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
 from dialog_acd.store.attendance_store import AttendanceStore
 from dialog_acd.store.audit_store import AuditStore
@@ -61,7 +62,9 @@ from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordReader
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
+from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.testing import SequentialIds
 
 if TYPE_CHECKING:
@@ -222,6 +225,7 @@ async def measure() -> dict[str, object]:
             archive=Recordings(RecordingStore(database), Studio(), clock),
             repeats=RepeatStore(database),
             told=Told(reports, clock.now),
+            settlement=Settlement(UsageStore(database), DirectoryStore(database), StatementStore(database), clock),
             now=clock.now,
         )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://bench") as client:

@@ -60,6 +60,8 @@ def directory(
     closed: bool = False,
     dispatch: bool = False,
     shared: bool = False,
+    promised: Mapping[str, str] | None = None,
+    at_home: int = 0,
 ) -> str:
     """A small centre: two towns and the numbers nobody knows, four agents who can do everything alike.
 
@@ -69,6 +71,7 @@ def directory(
     ``channels``: as many calls Oldenburg takes at once. ``closed``: all towns and 115 have closed within the last
     minute and Oldenburg has not, as on Harburg's Friday at 15:00.
     ``shared``: 115 is Langenhagen's (code 1) or Hannover's (code 22), and calls of TESTER are test calls.
+    ``promised``: targets by town. ``at_home``: so many more agents, for whom there are no phones.
     ``dispatch``: a line for the Ordnungsdienst, DISPATCH, served before all others, and never by a partner.
     """
     queue = f"ring_for = {ring_for}\nwrap_up_for = {wrap_up_for}\nmax_wait = {max_wait}\n"
@@ -76,11 +79,14 @@ def directory(
     queue += f"ladder = {json.dumps(rungs)}\n"
     calendar = 'calendar = "shut"\n' if closed else ""
     group_115 = group_115 or ("demo" if shared else None)
+    contracts = {town: f'contract = {{ targets = ["{target}"] }}\n' for town, target in (promised or {}).items()}
     codes = ('code = "1"\n', 'code = "22"\n') if shared else ("", "")
     parts = [
         f'test_callers = ["{TESTER}"]\n' if shared else "",
-        f'[[tenants]]\nid = "langenhagen"\nname = "Stadt Langenhagen"\nlabel = "Langenhagen"\n{codes[0]}',
-        f'[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n{codes[1]}',
+        f'[[tenants]]\nid = "langenhagen"\nname = "Stadt Langenhagen"\nlabel = "Langenhagen"\n{codes[0]}'
+        + contracts.get("langenhagen", ""),
+        f'[[tenants]]\nid = "hannover"\nname = "Landeshauptstadt Hannover"\nlabel = "LHH Hannover"\n{codes[1]}'
+        + contracts.get("hannover", ""),
         '[[tenants]]\nid = "center"\nname = "DialogCenter"\nlabel = "115"\n',
         '[[trunks]]\nname = "trunk"\narea_code = "511"\n',
         f'[[partners]]\nid = "oldenburg"\nname = "Oldenburg"\nnumbers = ["{OLDENBURG}"]\n'
@@ -141,7 +147,7 @@ def directory(
             entry += f'greeting = "{greeting}"\n'
         parts.append(entry)
     parts += [f'[[skills]]\nid = "{skill}"\nname = "{skill}"\n' for skill in ("langenhagen", "hannover", "general")]
-    for place in range(1, AGENTS + 1):
+    for place in range(1, AGENTS + at_home + 1):
         name = f"agent{place:02d}"
         level = levels[place - 1] if place <= len(levels) else 3
         skills = f"{{ langenhagen = {level}, hannover = 3, general = 3 }}"

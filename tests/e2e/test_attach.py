@@ -120,6 +120,8 @@ async def test_call_is_answered_on_debians_stock_asterisk(tmp_path: Path, secret
     desk, citizen = await Phone.open("desk", server), await Phone.open("citizen", server)
     try:
         with asterisk.attached(phone_port=desk.port):
+            # Who rings when the service is gone.
+            assert "PJSIP/desk" in asterisk.console("queue show acd-failsafe-general")
             service = Service(asterisk, tmp_path)
             try:
                 await service.ready()

@@ -12,12 +12,14 @@ import sys
 import tempfile
 from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Boolean, MetaData
 
 from dialog_acd.core.model import SwitchKind
+from dialog_acd.core.shares import Month
 from dialog_acd.store.attendance_store import AttendanceStore
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import migrate, open_database, writing
@@ -27,6 +29,7 @@ from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_json import to_plain
 from dialog_acd.store.record_store import RecordReader
 from dialog_acd.store.recording_store import Recording, RecordingStore
+from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
 
 if TYPE_CHECKING:
@@ -89,6 +92,16 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
             | {part: (await recordings.sound(recording.digest, part)).hex() for part in ("content", "narrow", "wide")}
             for recording in await recordings.page(1000)
         ],
+        "statements": [
+            {
+                "number": issue.number,
+                "at": issue.at,
+                "by": issue.by,
+                "amounts": [s.amount for s in issue.statement.shares],
+            }
+            for issue in [await StatementStore(engine).latest(Month(2026, 3))]
+            if issue is not None
+        ],
         "tokens": [asdict(token) for token in await TokenStore(engine).all()],
         "attendance": [asdict(row) for row in await AttendanceStore(engine).between(LONG_AGO, LATER)],
         "audit": [asdict(line) for line in await AuditStore(engine).page(1000, None, None)],
@@ -107,6 +120,8 @@ def _spelled(one: Any) -> Any:
 
 
 def _day_or_moment(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
     assert isinstance(value, date), value
     return value.isoformat()
 

@@ -124,6 +124,7 @@ async def test_a_report_says_what_the_records_say_whatever_is_written_and_when(
                         kind=dice.choice([*EntryKind]),
                         target_ms=dice.choice([None, 20_000, 30_000]),
                         t_ovf=dice.choice([None, 3]),
+                        t_ann_end=dice.choice([None, 4, 90]),
                         overflow_trigger="waited",
                     )
                     for n in range(dice.randrange(1, 12))

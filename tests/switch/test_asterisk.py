@@ -686,3 +686,19 @@ async def test_a_call_rings_through(toy: ToyAmi) -> None:
     assert (record.call, record.agent, record.outcome.result) == (CALL, "anna", "served")
     assert [(o.agent, o.result) for o in record.offers] == [("anna", "answered")]
     assert record.hung_up_first == "agent"
+
+
+@pytest.mark.parametrize(
+    ("host", "may", "may_not"),
+    [
+        ("127.0.0.1", "127.0.0.1", "172.31.115.2"),
+        ("172.31.115.2", "172.31.115.2", "172.31.115.3"),
+        ("fd00::2", "fd00::2", "fd00::3"),
+        ("asterisk", "::1", "172.31.115.2"),  # a name is for whoever answers for it to decide
+    ],
+)
+def test_only_this_machine_and_the_asterisk_we_log_in_to_may_ask(host: str, may: str, may_not: str) -> None:
+    address = AmiAddress(host, 5038, "dialog-acd", "secret")
+    asterisk = Asterisk(address, Listener(), ManualClock(), demo_directory, random=lambda: 0.5)
+    assert asterisk.agi._may_speak((may, 4711))
+    assert not asterisk.agi._may_speak((may_not, 4711))

@@ -7,6 +7,8 @@ declares nobody ends the start, so a forgotten declaration is never an open door
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 from typing import TYPE_CHECKING, Annotated, Any
 
 # FastAPI reads the annotations of dependencies at run time; what they name must be imported for real.
@@ -16,8 +18,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from dialog_acd.api.keys import Principal
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import NoRole, NotAllowed, NotAuthenticated
-from dialog_acd.api.tokens import Role
+from dialog_acd.api.problems import MetricsForThisMachine, NoRole, NotAllowed, NotAuthenticated
+from dialog_acd.api.tokens import Role, digest
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 OPEN = frozenset({"/health/live", "/health/ready", "/metrics", "/docs", "/docs/{asset}"})
-"""For whoever watches over the service, and files that are the same in every installation; nothing there is about
-anybody's call, nor about this centre."""
+"""For whoever watches over the service (metrics: see ``scraper``), and files that are the same in every installation;
+nothing there is about anybody's call, nor about this centre."""
 
 # auto_error off: the library's own refusal would be one more shape of error.
 _bearer = HTTPBearer(
@@ -85,6 +87,33 @@ Whole = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR)]
 """Who may see all towns at once."""
 Inspector = Annotated[Principal, may(Role.OPERATOR, Role.AUDITOR, Role.TOWN_ADMIN)]
 """Who may read who did what."""
+
+
+async def scraper(request: Request, wiring: Wired, attempt: Noted) -> None:
+    """The door of ``/metrics``. Its key is a file of its own and no row: figures are needed most while the database is
+    away. Without one, who asks has to be on this machine, as many a scraper is; behind a proxy that says for whom
+    it asks (``X-Forwarded-For``), whoever that is.
+
+    Raises ``NotAuthenticated``, ``MetricsForThisMachine``.
+    """
+    attempt.action = "health.metrics"
+    if wiring.scraper is None:
+        if not _is_here(request):
+            raise MetricsForThisMachine
+        return
+    way, _, presented = request.headers.get("authorization", "").partition(" ")
+    mark = digest(presented.strip().encode("latin-1", "replace").decode(errors="replace"))
+    if way.lower() != "bearer" or not hmac.compare_digest(mark, wiring.scraper):
+        raise NotAuthenticated
+
+
+def _is_here(request: Request) -> bool:
+    try:
+        address = ipaddress.ip_address(request.client.host.partition("%")[0] if request.client else "")
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def require_declarations(routes: Iterable[BaseRoute]) -> None:

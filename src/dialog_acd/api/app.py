@@ -41,11 +41,13 @@ from dialog_acd.api.routes import (
     reports,
     resolve,
     resources,
+    statements,
     switches,
     tenants,
 )
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
+from dialog_acd.api.tokens import digest
 from dialog_acd.api.witness import Strangers, Witness
 
 if TYPE_CHECKING:
@@ -56,7 +58,18 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
     from dialog_acd.api.people import People
-    from dialog_acd.api.ports import Audit, Directories, Live, Readiness, Recordings, Records, Repeats, Reports, Tokens
+    from dialog_acd.api.ports import (
+        Audit,
+        Directories,
+        Live,
+        Readiness,
+        Recordings,
+        Records,
+        Repeats,
+        Reports,
+        Statements,
+        Tokens,
+    )
 
 BODY_LIMIT = 64 * 1024
 """Bytes. The largest body the API knows has some fifty, but for a whole directory."""
@@ -106,6 +119,7 @@ for _router in (
     audit.router,
     recordings.router,
     reports.router,
+    statements.router,
 ):
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
 
@@ -123,11 +137,13 @@ def create_api(
     repeats: Repeats,
     archive: Recordings,
     told: Reports,
+    settlement: Statements,
     now: Callable[[], datetime],
     people: People | None = None,
+    metrics_token: str | None = None,
 ) -> FastAPI:
     """Build the application. ``token``: the first operator's key, in force whatever the database says; ``people``:
-    who comes from the identity provider, where there is one.
+    who comes from the identity provider, where there is one; ``metrics_token``: what a scraper has to show.
 
     Raises ``ValueError`` for one too short to be one, ``RuntimeError`` for a route nobody is declared for.
     """
@@ -161,8 +177,10 @@ def create_api(
         archive,
         repeats,
         told,
+        settlement,
         now,
         Feed(live),
+        None if metrics_token is None else digest(metrics_token),
     )
     api.router.routes.extend(_ROUTES.routes)
 

@@ -29,7 +29,8 @@ DESCRIPTION = (
     "Every error is `{error_id, message, details}`: a stable word for programs, a sentence for people, and more. "
     "Lists come in pages: `limit` entries, and `next` to give as `before` (in the directory, whose lists begin with "
     "the first, as `after`) for those that follow; null: these were the last. "
-    "All but health and metrics need a token, and a token of one town sees what is that town's."
+    "All but health and metrics (for the service's own machine, or with a key of their own) need a token, and a token "
+    "of one town sees what is that town's."
 )
 TAGS = [
     {"name": "live", "description": "The centre at this moment, and as it changes."},
@@ -44,6 +45,7 @@ TAGS = [
     {"name": "switches", "description": "What supervisors have switched, and until when."},
     {"name": "recordings", "description": "What callers hear in a human voice: uploaded, checked, made fit."},
     {"name": "reports", "description": "Figures of calls with their definitions, the evaluation, 115 readiness."},
+    {"name": "statements", "description": "Shares of cost: what each town used in a month, and what it pays."},
     {"name": "audit", "description": "Who changed what, and who was refused."},
     {"name": "health", "description": "For whoever watches over the service; open, and about nobody's call."},
 ]

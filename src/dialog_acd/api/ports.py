@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.messages import Notice, Order, Signal
     from dialog_acd.core.model import CallId, TenantId
     from dialog_acd.core.records import CallRecord, Result
+    from dialog_acd.core.shares import Month, Statement
     from dialog_acd.core.view import AcdView, CallStory
 
 
@@ -413,6 +414,36 @@ class Reports(Protocol):
     async def readiness(self, weeks: int, form: str) -> str: ...
 
 
+class Issue(Protocol):
+    """That a statement has gone out."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def by(self) -> str: ...
+
+
+class Settled(Protocol):
+    @property
+    def statement(self) -> Statement: ...
+    @property
+    def issue(self) -> Issue | None:
+        """``None``: this is how it would be now."""
+        ...
+
+
+class Statements(Protocol):
+    """Who used what, and who pays what. Both raise ``DialogAcdError`` with the ``error_id`` the API names."""
+
+    async def settled(
+        self, month: Month, *, version: int | None = None, draft: bool = False, number: int | None = None
+    ) -> Settled: ...
+
+    async def issue(self, month: Month, by: str, *, version: int | None = None) -> Settled: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """All a route can reach."""
@@ -427,8 +458,11 @@ class Wiring:
     recordings: Recordings
     repeats: Repeats
     reports: Reports
+    statements: Statements
     now: Callable[[], datetime]
     feed: Feed
+    scraper: str | None = None
+    """Digest of what a scraper has to show; ``None``: it has to be on this machine."""
 
 
 async def _wiring(request: Request) -> Wiring:

@@ -83,6 +83,13 @@ class NoRole(ApiProblem):
         self.who = who
 
 
+class MetricsForThisMachine(ApiProblem):
+    """Only this machine may read metrics, until ACD_API__METRICS_TOKEN_FILE says what a scraper has to show."""
+
+    error_id = "metrics-for-this-machine"
+    status = HTTPStatus.FORBIDDEN
+
+
 class KeysUnavailable(ApiProblem):
     """Whether this token is in force cannot be said now: the database does not answer."""
 
@@ -284,6 +291,34 @@ class NoDirectory(ApiProblem):
     """Nobody has said yet which towns there are."""
 
     error_id = "no-directory"
+    status = HTTPStatus.CONFLICT
+
+
+class MonthNotBegun(ApiProblem):
+    """The month has not begun yet."""
+
+    error_id = "month-not-begun"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NotIssued(ApiProblem):
+    """No such statement was issued for this month."""
+
+    error_id = "not-issued"
+    status = HTTPStatus.NOT_FOUND
+
+
+class MonthNotOver(ApiProblem):
+    """The month is not over yet: its statement can be looked at, and not be issued."""
+
+    error_id = "month-not-over"
+    status = HTTPStatus.CONFLICT
+
+
+class IssuedMeanwhile(ApiProblem):
+    """Others issue this very statement: look at theirs first."""
+
+    error_id = "issued-meanwhile"
     status = HTTPStatus.CONFLICT
 
 

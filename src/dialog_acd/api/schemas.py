@@ -18,10 +18,11 @@ from dialog_acd.core.switches import PROMPT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dialog_acd.api.ports import AuditLine, Recording
+    from dialog_acd.api.ports import AuditLine, Recording, Settled
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.shares import Position, Share, Total, Volume
     from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
 _NOON = "2026-03-02T11:00:00Z"
@@ -818,13 +819,13 @@ class ResolveOut(_Out):
 
 
 class AuditLineOut(_Out):
-    """A change through the API, a token made or revoked, or an attempt that was refused."""
+    """A change through the API, a token made or revoked, an attempt that was refused, or a volume used up."""
 
     id: int = Field(description="Rises with every line.", examples=[4711])
     at: _Time = Field(description="When.")
     who: str = Field(
         description="Name of the token; `name (subject)` of a person of the identity provider; `admin` is the first "
-        "operator's key, `nobody` had no token in force.",
+        "operator's key, `nobody` had no token in force, `dialog-acd` is the service itself.",
         examples=["leitstelle"],
     )
     role: str = Field(
@@ -837,7 +838,8 @@ class AuditLineOut(_Out):
         examples=["langenhagen"],
     )
     action: str = Field(
-        description="What was asked for; `api.refuse-more`: further refused attempts, counted in `details`.",
+        description="What was asked for; `api.refuse-more`: further refused attempts, counted in `details`; "
+        "`contract.volume`: how far a town's included minutes are used up.",
         examples=["queues.switch-over"],
     )
     about: str = Field(description="The queue, agent, call, ... it was about.", examples=["langenhagen"])
@@ -1198,3 +1200,158 @@ class ReportOut(_Out):
     basis: list[ReportBasisOut] = Field(description="What the reader has to know of the data.")
     chapters: list[ReportChapterOut] = Field(description="Its chapters, in order.")
     definitions: list[ReportDefinitionOut] = Field(description="Of every figure in it.")
+
+
+# ---------------------------------------------------------------- shares of cost
+
+
+class PositionOut(_Out):
+    """One price of a town, for the days on which it was in force."""
+
+    element: str = Field(description="flat, per-call, per-minute, per-inhabitant or levy.", examples=["per-minute"])
+    begins: date = Field(description="The first day.", examples=["2026-03-01"])
+    last: date = Field(description="The last day.", examples=["2026-03-31"])
+    quantity: int = Field(
+        description="Calls; seconds of handling beyond the included minutes; inhabitants; of a flat sum, the days; of "
+        "a levy, what it is shared out by.",
+        examples=[3120],
+    )
+    price: str = Field(
+        description="Euros a call, a minute, an inhabitant and year, a month or a year; of a levy, the whole of it.",
+        examples=["1.59"],
+    )
+    amount: str = Field(description="Euros, without tax, rounded half up to the cent.", examples=["82.68"])
+    basis: str = Field(
+        description="How the amount was found, in German.",
+        examples=["3.120 s über 300.000 s hinaus, die enthalten sind, zu 1,59 EUR je Minute"],
+    )
+
+    @classmethod
+    def of(cls, position: Position) -> PositionOut:
+        return cls(
+            element=position.element.value,
+            begins=position.begins,
+            last=position.last,
+            quantity=position.quantity,
+            price=str(position.price),
+            amount=str(position.amount),
+            basis=position.basis,
+        )
+
+
+class VolumeOut(_Out):
+    """Included minutes of a month or a year, and how far they are used up."""
+
+    begins: date = Field(description="The first day they are for.", examples=["2026-03-01"])
+    last: date = Field(description="The last day they are for.", examples=["2026-03-31"])
+    included_seconds: int = Field(description="Handling that is included, in seconds.", examples=[300000])
+    used_seconds: int = Field(
+        description="Handling from the first day to the end of the month, in seconds.", examples=[303120]
+    )
+    warnings: list[int] = Field(description="Which of 80 and 100 per cent are reached.", examples=[[80, 100]])
+
+    @classmethod
+    def of(cls, volume: Volume) -> VolumeOut:
+        return cls(
+            begins=volume.begins,
+            last=volume.last,
+            included_seconds=volume.included_s,
+            used_seconds=volume.used_s,
+            warnings=list(volume.passed),
+        )
+
+
+class CentreUsageOut(_Out):
+    """What was used, and what is paid for it."""
+
+    offered: int = Field(description="Calls that wanted a person when the number was served.", examples=[1410])
+    accepted: int = Field(description="Of these, answered by the centre's own people.", examples=[1250])
+    accepted_by_partner: int = Field(description="Of these, answered at a partner instead.", examples=[40])
+    talk_seconds: int = Field(
+        description="From the answer to the end of the call, time on hold included, in seconds.", examples=[281120]
+    )
+    wrap_up_seconds: int = Field(description="Wrap-up after the call, in seconds.", examples=[22000])
+    handling_seconds: int = Field(
+        description="Both together, in seconds; what is charged by the minute.", examples=[303120]
+    )
+    amount: str = Field(description="Euros, without tax.", examples=["7999.35"])
+
+
+def _usage_of(line: Share | Total) -> dict[str, Any]:
+    return {
+        "offered": line.offered,
+        "accepted": line.accepted,
+        "accepted_by_partner": line.by_partner,
+        "talk_seconds": line.talk_s,
+        "wrap_up_seconds": line.wrap_up_s,
+        "handling_seconds": line.handling_s,
+        "amount": str(line.amount),
+    }
+
+
+class ShareOut(CentreUsageOut):
+    """A line of the statement: a town's, or that of calls which are no town's to pay."""
+
+    sort: str = Field(
+        description="town; unassigned: nobody has said for which of several towns; partner-inbound: another centre's "
+        "overflow; internal: own staff's lines.",
+        examples=["town"],
+    )
+    tenant: str | None = Field(description="Id of the town; null: no town's.", examples=["baden-baden"])
+    name: str = Field(description="For people, in German.", examples=["Stadt Baden-Baden"])
+    positions: list[PositionOut] = Field(description="What the amount is made of.")
+    volumes: list[VolumeOut] = Field(description="Included minutes.")
+    notes: list[str] = Field(
+        description="What who pays, or sends the bill, should know; in German.",
+        examples=[["101 % der Inklusivminuten des Monats sind verbraucht: 84:12:00 von 83:20:00 Stunden."]],
+    )
+
+    @classmethod
+    def of(cls, share: Share) -> ShareOut:
+        return cls(
+            **_usage_of(share),
+            sort=share.account.sort.value,
+            tenant=share.account.tenant or None,
+            name=share.name,
+            positions=[PositionOut.of(position) for position in share.positions],
+            volumes=[VolumeOut.of(volume) for volume in share.volumes],
+            notes=list(share.notes),
+        )
+
+
+class IssueOut(_Out):
+    """That a statement has gone out."""
+
+    number: int = Field(description="Of the statements issued for this month, from 1.", examples=[1])
+    at: _Time = Field(description="When.")
+    by: str | None = Field(description="By whom; null for one town.", examples=["kämmerei"])
+
+
+class StatementOut(_Out):
+    """A month's shares of cost: lines that add up to the centre's, to the second and to the cent."""
+
+    month: str = Field(description="A month of the calendar in Berlin.", examples=["2026-03"])
+    as_of: _Time = Field(description="When it was made; what was said of a call after that is not in it.")
+    complete: bool = Field(description="The month was over by then.", examples=[True])
+    version: int = Field(description="Version of the directory that the prices are from.", examples=[17])
+    issued: IssueOut | None = Field(description="That it was issued as it is; null: how it would be now.")
+    shares: list[ShareOut] = Field(description="Towns by name, then what is no town's. For one town its own line.")
+    total: CentreUsageOut | None = Field(description="The whole centre; null for one town.")
+
+    @classmethod
+    def of(cls, settled: Settled, town: str | None = None) -> StatementOut:
+        """``town``: as this one sees it."""
+        told, issue = settled.statement, settled.issue
+        if town is not None:
+            told = told.of_town(town)
+        return cls(
+            month=str(told.month),
+            as_of=told.as_of,
+            complete=told.complete,
+            version=told.version,
+            issued=None
+            if issue is None
+            else IssueOut(number=issue.number, at=issue.at, by=issue.by if town is None else None),
+            shares=[ShareOut.of(share) for share in told.shares],
+            total=None if told.total is None else CentreUsageOut(**_usage_of(told.total)),
+        )

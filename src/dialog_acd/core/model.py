@@ -92,6 +92,24 @@ class Target:
     """Only to callers of these kinds of entry; empty: to all."""
 
 
+class Span(StrEnum):
+    """How long a sum and a volume are agreed for. Years are those of the calendar, as budgets are."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Key(StrEnum):
+    """By what a sum is shared out."""
+
+    MINUTES = "minutes"
+    """Of talk and wrap-up."""
+    CALLS = "calls"
+    """Answered by the centre's own people."""
+    INHABITANTS = "inhabitants"
+    EQUALLY = "equally"
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """What a town pays, in euros; what is not named is free. Several of them add up: a flat sum, then per minute."""
@@ -99,7 +117,7 @@ class Price:
     since: date | None = None
     """The first day it is paid. ``None``: from the beginning of the contract."""
     flat: Decimal = Decimal()
-    """Each month."""
+    """Each month, or each year (``each``)."""
     per_call: Decimal = Decimal()
     """For each call answered."""
     per_minute: Decimal = Decimal()
@@ -107,7 +125,13 @@ class Price:
     per_inhabitant: Decimal = Decimal()
     """Each year."""
     included_minutes: int = 0
-    """Minutes a month that the flat sum covers."""
+    """Minutes of a month, or of a year (``each``), that the flat sum covers."""
+    each: Span = Span.MONTH
+    """What ``flat``, ``included_minutes`` and ``levy`` are for."""
+    levy: Decimal = Decimal()
+    """A sum that the towns whose prices name this very one pay together, such as what the centre costs."""
+    levy_by: Key = Key.MINUTES
+    """How it is shared out between them."""
 
 
 class Statistics(StrEnum):

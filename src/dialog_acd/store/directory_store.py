@@ -144,6 +144,20 @@ class DirectoryStore:
         async with self._engine.connect() as connection:
             return await _current(connection)
 
+    async def number_at(self, moment: datetime) -> int:
+        """Number of the version that was in force just before that moment; of the first one where there was none yet.
+
+        Raises ``DirectoryEmpty``.
+        """
+        v = directory_versions
+        async with self._engine.connect() as connection:
+            # By the number and not by the time: a clock that was set back must not bring an older one into force.
+            found: int | None = await connection.scalar(select(func.max(v.c.number)).where(v.c.at < moment))
+            found = found or await connection.scalar(select(func.min(v.c.number)))
+        if found is None:
+            raise DirectoryEmpty
+        return found
+
     async def is_empty(self) -> bool:
         """Nothing was ever stored."""
         return await self.current() == 0

@@ -283,3 +283,15 @@ recordings = Table(
     Column("content", LargeBinary, nullable=False),
     Index(None, "uploaded_at", "digest"),
 )
+
+# Statements of cost as they went out; rows are only ever added. The whole document: what it says must not change when
+# prices, towns or calls do.
+statements = Table(
+    "statements",
+    metadata,
+    Column("month", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("content", JSON, nullable=False),
+)

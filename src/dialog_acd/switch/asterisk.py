@@ -7,12 +7,13 @@ own, so that ``perform`` returns at once and orders leave in the sequence in whi
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from dialog_acd.core import messages as m
-from dialog_acd.switch.agi import AgiServer
+from dialog_acd.switch.agi import LOOPBACK, AgiServer
 from dialog_acd.switch.ami import AmiDown, AmiError, AmiLink, AmiLoginRefused, AmiRefused, AmiUnsafe
 from dialog_acd.switch.translate import NO_VERDICT, Interpreter, Untranslatable
 
@@ -61,7 +62,9 @@ class Asterisk:
         self._directory = directory
         self._interpreter = Interpreter()
         self.link = AmiLink(address, greet=self._greet, hear=self._hear, lost=self._lost, random=random)
-        self.agi = AgiServer(self._answer, NO_VERDICT, answer_within=agi_answer_within)
+        self.agi = AgiServer(
+            self._answer, NO_VERDICT, answer_within=agi_answer_within, peers=(*LOOPBACK, *_address(address.host))
+        )
         self.orders_failed = 0
         """Orders Asterisk refused, or of which nothing more was heard."""
         self._heartbeat_at: datetime | None = None
@@ -202,3 +205,13 @@ class Asterisk:
             outputs = await self._core.ask(intention.signal) if intention else ()
             return self._interpreter.confirmation(intention, outputs, self._directory())
         return NO_VERDICT
+
+
+def _address(host: str) -> Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """The Asterisk we log in to may also ask us, where it is elsewhere. Only an address says who that is: a name would
+    be for whoever answers for it to decide.
+    """
+    try:
+        return (ipaddress.ip_network(host),)
+    except ValueError:
+        return ()

@@ -1,4 +1,4 @@
-"""For supervisors and Prometheus; no token, and nothing about anybody's call.
+"""For supervisors and Prometheus; no person's token, and nothing about anybody's call.
 
 *Live* means that the engine's loop turns: restart the service when it does not. *Ready* means that calls can be
 taken: do not restart for that, a restart brings no database back.
@@ -10,13 +10,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
+from dialog_acd.api.access import scraper
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
-from dialog_acd.api.problems import EngineSilent, NotReady, fails
+from dialog_acd.api.problems import EngineSilent, MetricsForThisMachine, NotAuthenticated, NotReady, fails
 from dialog_acd.api.schemas import DependencyOut, LivenessOut, ReadinessOut
 
 if TYPE_CHECKING:
@@ -65,12 +66,15 @@ def _look(check: Callable[[], tuple[bool, str]]) -> DependencyOut:
 @router.get(
     "/metrics",
     summary="Prometheus metrics",
+    description="For this machine alone; or, where the operator has set a token for it, for whoever shows that one.",
+    dependencies=[Depends(scraper)],
     response_class=Response,
     responses={
+        **fails(NotAuthenticated, MetricsForThisMachine),
         200: {
             "description": "Prometheus' text format, version 0.0.4.",
             "content": {"text/plain": {"schema": {"type": "string"}, "example": "acd_ami_link_up 1.0\n"}},
-        }
+        },
     },
 )
 async def metrics(wiring: Wired) -> Response:

@@ -1,0 +1,208 @@
+"""Settles a month between the towns: whose prices, of which day, on what was used, and what stays so.
+
+The prices are those of the directory that was in force when the month ended, and the statement names that version, so
+the same month gives the same statement a year later. Two things may still move it: a call that is named or marked after
+the month (the statement says as of when it is), and a price that was written wrong and is corrected afterwards (another
+version can be asked for). What was sent to the towns should move by neither: it is *issued*, and kept as a document.
+
+Used-up volumes are looked at every hour. Who is to hear of one, hears of it once: what was told stands in the audit
+log, so a restart does not tell it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.shares import Month, midnight, slices, statement, warning
+from dialog_acd.store.directory_file import DirectoryFileInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.core.shares import Share, Slice, Statement, Used, Volume
+    from dialog_acd.store.statement_store import Issue
+
+log = structlog.get_logger()
+
+EVERY = timedelta(hours=1)
+TOLD = "contract.volume"
+"""In the log and, as the action, in the audit log."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Uses(Protocol):
+    async def usage(self, slices: Iterable[Slice]) -> Sequence[Used]: ...
+
+
+class Directories(Protocol):
+    async def number_at(self, moment: datetime) -> int: ...
+
+    async def version(self, number: int) -> Directory: ...
+
+
+class Issues(Protocol):
+    async def latest(self, month: Month, number: int | None = None) -> Issue | None: ...
+
+    async def keep(self, statement: Statement, at: datetime, by: str) -> Issue: ...
+
+
+class AuditLine(Protocol):
+    @property
+    def about(self) -> str: ...
+    @property
+    def details(self) -> Mapping[str, Any]: ...
+
+
+class Audit(Protocol):
+    def put(
+        self,
+        *,
+        at: datetime,
+        who: str,
+        role: str,
+        tenant: str | None,
+        action: str,
+        about: str,
+        outcome: str,
+        details: Mapping[str, Any],
+    ) -> None: ...
+
+    async def page(
+        self,
+        limit: int,
+        before: int | None,
+        tenant: str | None,
+        *,
+        who: str | None = None,
+        action: str | None = None,
+        since: datetime | None = None,
+        to: datetime | None = None,
+    ) -> Sequence[AuditLine]: ...
+
+
+class MonthNotBegun(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """The month has not begun yet."""
+
+    error_id = "month-not-begun"
+
+
+class MonthNotOver(DialogAcdError):  # noqa: N818
+    """The month is not over yet: its statement can be looked at, and not be issued."""
+
+    error_id = "month-not-over"
+
+
+class NotIssued(DialogAcdError):  # noqa: N818
+    """No such statement was issued for this month."""
+
+    error_id = "not-issued"
+
+
+class PricesUnreadable(DialogAcdError):  # noqa: N818
+    """The directory that the prices are from cannot be read."""
+
+    error_id = "directory-unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A statement, and whether it has gone out as it is."""
+
+    statement: Statement
+    issue: Issue | None = None
+
+
+class Settlement:
+    def __init__(self, uses: Uses, directories: Directories, issues: Issues, clock: Clock) -> None:
+        self._uses, self._directories, self._issues, self._clock = uses, directories, issues, clock
+
+    async def settled(
+        self, month: Month, *, version: int | None = None, draft: bool = False, number: int | None = None
+    ) -> Settled:
+        """The statement of a month as it was issued last (``number``: then), or as it would be now.
+
+        ``draft``, or a ``version`` of the directory that the prices shall be from: as it would be now, also where one
+        was issued. Raises ``MonthNotBegun``, ``NotIssued``, ``PricesUnreadable`` and what the directories raise for a
+        version they do not have.
+        """
+        if version is None and not draft:
+            issue = await self._issues.latest(month, number)
+            if issue is not None:
+                return Settled(issue.statement, issue)
+            if number is not None:
+                raise NotIssued
+        return Settled(await self._statement(month, version))
+
+    async def issue(self, month: Month, by: str, *, version: int | None = None) -> Settled:
+        """Keep the statement as it is now, for good. Raises ``MonthNotOver`` and what ``settled`` raises."""
+        made = await self._statement(month, version)
+        if not made.complete:
+            raise MonthNotOver
+        issue = await self._issues.keep(made, self._clock.now(), by)
+        log.info("statement.issued", month=str(month), number=issue.number, by=by, version=made.version)
+        return Settled(made, issue)
+
+    async def _statement(self, month: Month, version: int | None) -> Statement:
+        now = self._clock.now()
+        if now < midnight(month.begins):
+            raise MonthNotBegun
+        number = await self._directories.number_at(midnight(month.ends)) if version is None else version
+        try:
+            towns = (await self._directories.version(number)).tenants
+        except DirectoryFileInvalid as problem:
+            raise PricesUnreadable(f"The prices are from a directory that cannot be read: {problem}") from problem
+        return statement(month, towns, await self._uses.usage(slices(month, towns)), version=number, as_of=now)
+
+    # -- volumes that are used up
+
+    async def watch(self, audit: Audit) -> None:
+        """Look every hour, for ever."""
+        while True:
+            try:
+                await self.tell_of_volumes(audit)
+            except Exception as problem:  # noqa: BLE001  a database that is away is looked at again in an hour
+                log.warning("contract.volume-not-looked-at", why=str(problem).partition("\n")[0][:300])
+            await asyncio.sleep(EVERY.total_seconds())
+
+    async def tell_of_volumes(self, audit: Audit) -> None:
+        """Log, and note for the town and the operator, which included volumes have come to 80 or 100 per cent."""
+        now = self._clock.now()
+        # In the first hour of a month also the last one: what was used up in its last hour nobody has looked at.
+        for month in sorted({Month.at(now - EVERY), Month.at(now)}):
+            version = await self._directories.number_at(midnight(month.ends))
+            towns = (await self._directories.version(version)).tenants
+            if any(price.included_minutes for town in towns for price in town.contract.prices):
+                for share in (await self._statement(month, version)).shares:
+                    for volume in share.volumes:
+                        await self._tell(audit, share, volume, now)
+
+    async def _tell(self, audit: Audit, share: Share, volume: Volume, now: datetime) -> None:
+        if not volume.passed:
+            return
+        about, limit = f"{share.account.tenant}/{volume.begins}", max(volume.passed)
+        lines = await audit.page(200, None, share.account.tenant, action=TOLD, since=midnight(volume.begins))
+        if any(line.about == about and line.details.get("limit", 0) >= limit for line in lines):
+            return
+        said = {"limit": limit, "used_seconds": volume.used_s, "included_seconds": volume.included_s}
+        log.warning(TOLD, tenant=share.account.tenant, since=volume.begins.isoformat(), **said, says=warning(volume))
+        audit.put(
+            at=now,
+            who="dialog-acd",
+            role="",
+            tenant=share.account.tenant,
+            action=TOLD,
+            about=about,
+            outcome="done",
+            details={**said, "says": warning(volume)},
+        )

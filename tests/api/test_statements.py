@@ -1,0 +1,300 @@
+"""Finance sends the bill, a town reads its own, and both hear in time that the included minutes run out."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dialog_acd.api.tokens import Role
+from dialog_acd.core.model import UNASSIGNED, Contract, Price, Span, TenantId
+from dialog_acd.settlement import TOLD, Settlement
+from dialog_acd.store.directory_file import DirectoryFileInvalid
+from dialog_acd.store.directory_store import Edit
+from records import served
+
+from .conftest import NOON, Book, Cabinet, Ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from dialog_acd.core.directory import Directory
+    from dialog_acd.testing import ManualClock
+
+    from .conftest import Centre, Drawer
+
+FEBRUARY = "/api/v1/statements/2026-02"
+TOWN_TOKEN = "acd_the-token-of-langenhagen"
+PRICE = Price(flat=Decimal(1000), included_minutes=10, per_minute=Decimal("1.59"))
+
+
+def priced(directory: Directory, **prices: Price) -> Directory:
+    return replace(
+        directory,
+        tenants=tuple(
+            replace(t, contract=Contract(prices=(prices[t.id],))) if t.id in prices else t for t in directory.tenants
+        ),
+    )
+
+
+@pytest.fixture
+def cabinet(centre: Centre) -> Cabinet:
+    """The first version is of January, and nobody has a contract in it; the second of the first of February."""
+    cabinet = Cabinet(centre.towns, priced(centre.towns, langenhagen=PRICE, hannover=Price(per_call=Decimal(2))))
+    days = (datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+    cabinet.kept = [(Edit("setup", day), directory) for day, (_, directory) in zip(days, cabinet.kept, strict=True)]
+    return cabinet
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    ledger = Ledger()
+    then = datetime(2026, 2, 10, 9, tzinfo=UTC)
+    minutes = {"langenhagen": 12, "hannover": 3, "region": 1, UNASSIGNED: 1}
+    for town, talked in minutes.items():
+        begun = then + timedelta(minutes=1)
+        over = begun + timedelta(minutes=talked)
+        times: dict[str, Any] = {"t_in": then, "t_ans": begun, "t_end": over, "t_wrap_end": over}
+        ledger.calls.append(served(f"call of {town}", tenant=TenantId(town), **times))
+    return ledger
+
+
+@pytest.fixture
+def town(drawer: Drawer) -> dict[str, str]:
+    drawer.give(TOWN_TOKEN, Role.TOWN_ADMIN, "langenhagen")
+    return {"Authorization": f"Bearer {TOWN_TOKEN}"}
+
+
+def refused(answer: httpx.Response, status: int, word: str) -> None:
+    assert (answer.status_code, answer.json()["error_id"]) == (status, word)
+
+
+async def told(web: httpx.AsyncClient, path: str = FEBRUARY, **more: Any) -> dict[str, Any]:
+    answer = await web.get(path, **more)
+    assert answer.status_code == 200, answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+# ---------------------------------------------------------------- the statement
+
+
+async def test_a_month_of_all_towns_adds_up(operator: httpx.AsyncClient) -> None:
+    said = await told(operator)
+    assert (said["month"], said["complete"], said["version"], said["issued"]) == ("2026-02", True, 2, None)
+    assert said["as_of"] == "2026-03-02T11:00:00Z"
+    assert [(s["sort"], s["tenant"], s["accepted"], s["handling_seconds"], s["amount"]) for s in said["shares"]] == [
+        ("town", "hannover", 1, 180, "2.00"),
+        ("town", "langenhagen", 1, 720, "1003.18"),
+        ("town", "region", 1, 60, "0.00"),
+        ("unassigned", None, 1, 60, "0.00"),
+        ("partner-inbound", None, 0, 0, "0.00"),
+        ("internal", None, 0, 0, "0.00"),
+    ]
+    assert (said["total"]["handling_seconds"], said["total"]["amount"]) == (1020, "1005.18")
+    [flat, beyond] = said["shares"][1]["positions"]
+    assert (flat["element"], flat["amount"], flat["begins"], flat["last"]) == (
+        "flat",
+        "1000.00",
+        "2026-02-01",
+        "2026-02-28",
+    )
+    assert (beyond["quantity"], beyond["price"], beyond["amount"]) == (120, "1.59", "3.18")
+    assert said["shares"][1]["volumes"] == [
+        {
+            "begins": "2026-02-01",
+            "last": "2026-02-28",
+            "included_seconds": 600,
+            "used_seconds": 720,
+            "warnings": [80, 100],
+        }
+    ]
+    assert said["shares"][1]["notes"] == [
+        "120 % der Inklusivminuten des Monats sind verbraucht: 0:12:00 von 0:10:00 Stunden."
+    ]
+
+
+async def test_a_town_reads_its_own_line_and_nothing_of_the_others(
+    stranger: httpx.AsyncClient, town: dict[str, str]
+) -> None:
+    said = await told(stranger, headers=town)
+    assert [share["tenant"] for share in said["shares"]] == ["langenhagen"]
+    assert said["total"] is None
+    assert await told(stranger, f"{FEBRUARY}?tenant=langenhagen", headers=town) == said
+    for tenant in ("hannover", "unassigned", "nowhere"):
+        refused(await stranger.get(f"{FEBRUARY}?tenant={tenant}", headers=town), 404, "no-such-tenant")
+    for form in ("csv", "positions-csv"):
+        text = (await stranger.get(f"{FEBRUARY}?format={form}", headers=town)).text
+        assert "Hannover" not in text
+        assert "Summe" not in text
+
+
+async def test_an_operator_asks_for_one_town(operator: httpx.AsyncClient) -> None:
+    said = await told(operator, f"{FEBRUARY}?tenant=hannover")
+    assert ([share["tenant"] for share in said["shares"]], said["total"]) == (["hannover"], None)
+    refused(await operator.get(f"{FEBRUARY}?tenant=nowhere"), 404, "no-such-tenant")
+
+
+async def test_the_list_goes_into_a_spreadsheet(operator: httpx.AsyncClient) -> None:
+    answer = await operator.get(f"{FEBRUARY}?format=csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="statement-2026-02.csv"'
+    text = answer.content.decode("utf-8-sig")
+    head, *rows = csv.reader(text.splitlines(), delimiter=";")
+    column = head.index("Betrag (EUR)")
+    assert [row[column] for row in rows] == ["2,00", "1003,18", "0,00", "0,00", "0,00", "0,00", "1005,18"]
+    answer = await operator.get(f"{FEBRUARY}?format=positions-csv&tenant=langenhagen")
+    assert answer.headers["content-disposition"] == 'attachment; filename="statement-2026-02-langenhagen-positions.csv"'
+    assert [line.split(";")[9] for line in answer.text.splitlines()] == ["Betrag (EUR)", "1000,00", "3,18"]
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026-2", "1999-12", "2100-01", "26-02", "2026-02-01", "%D9%A2026-02"])
+async def test_what_is_no_month_is_refused(operator: httpx.AsyncClient, month: str) -> None:
+    refused(await operator.get(f"/api/v1/statements/{month}"), 422, "not-valid")
+
+
+async def test_a_month_to_come_has_no_statement_and_the_running_one_is_not_complete(
+    operator: httpx.AsyncClient,
+) -> None:
+    refused(await operator.get("/api/v1/statements/2026-04"), 404, "month-not-begun")
+    assert not (await told(operator, "/api/v1/statements/2026-03"))["complete"]
+    refused(await operator.post("/api/v1/statements/2026-03/issue"), 409, "month-not-over")
+    refused(await operator.post("/api/v1/statements/2026-04/issue"), 404, "month-not-begun")
+
+
+# ---------------------------------------------------------------- a year later
+
+
+async def test_prices_are_those_that_were_in_force_when_the_month_ended(
+    operator: httpx.AsyncClient, cabinet: Cabinet, centre: Centre
+) -> None:
+    before = await told(operator)
+    dearer = priced(centre.towns, langenhagen=replace(PRICE, flat=Decimal(5000)))
+    cabinet.kept.append((Edit("kämmerei", datetime(2026, 2, 28, 22, 59, 59, tzinfo=UTC)), dearer))
+    cabinet.kept.append((Edit("kämmerei", datetime(2026, 2, 28, 23, tzinfo=UTC)), centre.towns))
+    now = await told(operator)
+    assert (before["shares"][1]["amount"], now["shares"][1]["amount"]) == ("1003.18", "5003.18")
+    assert now["version"] == 3, "the last moment of the month in Berlin"
+    assert (await told(operator, "/api/v1/statements/2026-01"))["version"] == 1
+    # Before there was any: the first one.
+    assert (await told(operator, "/api/v1/statements/2025-12"))["version"] == 1
+
+    corrected = await told(operator, f"{FEBRUARY}?version=2")
+    assert (corrected["version"], corrected["shares"]) == (2, before["shares"])
+    refused(await operator.get(f"{FEBRUARY}?version=99"), 404, "no-such-version")
+
+
+async def test_what_was_issued_stays_whatever_is_said_of_a_call_later(
+    operator: httpx.AsyncClient, ledger: Ledger, book: Book, clock: ManualClock
+) -> None:
+    refused(await operator.get(f"{FEBRUARY}?number=1"), 404, "not-issued")
+    answer = await operator.post(f"{FEBRUARY}/issue")
+    assert (answer.status_code, answer.json()["issued"]["number"]) == (200, 1)
+    assert book.lines[-1].action == "statements.issue"
+    assert book.lines[-1].details == {"method": "POST", "status": 200, "number": 1, "version": 2, "token": "file"}
+
+    ledger.calls = [replace(call, tenant=TenantId("region")) for call in ledger.calls]
+    clock.advance(3600)
+    assert await told(operator) == answer.json()
+    draft = await told(operator, f"{FEBRUARY}?draft=true")
+    assert (draft["issued"], draft["as_of"]) == (None, "2026-03-02T12:00:00Z")
+    assert [share["accepted"] for share in draft["shares"]] == [0, 0, 4, 0, 0, 0]
+
+    again = (await operator.post(f"{FEBRUARY}/issue")).json()
+    assert (again["issued"]["number"], again["shares"]) == (2, draft["shares"])
+    assert await told(operator) == again
+    assert await told(operator, f"{FEBRUARY}?number=1") == answer.json()
+
+
+async def test_a_town_does_not_read_who_issued_it(
+    operator: httpx.AsyncClient, town: dict[str, str], ledger: Ledger
+) -> None:
+    await operator.post(f"{FEBRUARY}/issue")
+    said = await told(operator, headers=town)
+    assert said["issued"] == {"number": 1, "at": "2026-03-02T11:00:00Z", "by": None}
+
+
+async def test_prices_that_cannot_be_read_any_more_are_told_as_that(
+    operator: httpx.AsyncClient, cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def spoilt(number: int) -> Directory:
+        raise DirectoryFileInvalid(tmp_path, ("spoilt",))
+
+    monkeypatch.setattr(cabinet, "version", spoilt)
+    refused(await operator.get(FEBRUARY), 503, "directory-unreadable")
+
+
+# ---------------------------------------------------------------- included minutes run out
+
+
+def call(name: str, at: datetime, minutes: float) -> Any:
+    over = at + timedelta(minutes=minutes)
+    return served(name, t_in=at, t_ans=at, t_end=over, t_wrap_end=over)
+
+
+async def test_town_and_operator_hear_once_at_80_and_once_at_100_per_cent(
+    *,
+    settlement: Settlement,
+    ledger: Ledger,
+    clock: ManualClock,
+    book: Book,
+    cabinet: Cabinet,
+    operator: httpx.AsyncClient,
+    town: dict[str, str],
+) -> None:
+    ledger.calls = [call("a", NOON, 7.99)]
+    for talked, heard in ((0, 0), (0.01, 1), (0, 1), (1.9, 1), (0.1, 2), (50, 2)):
+        ledger.calls.append(call("b", NOON, talked))
+        await settlement.tell_of_volumes(book)
+        await Settlement(ledger, cabinet, ledger, clock).tell_of_volumes(book)  # after a restart
+        assert len(book.lines) == heard, talked
+    assert [(line.tenant, line.action, line.about) for line in book.lines] == [
+        ("langenhagen", TOLD, "langenhagen/2026-03-01")
+    ] * 2
+    assert [line.details["limit"] for line in book.lines] == [80, 100]
+    assert book.lines[0].details["says"] == (
+        "80 % der Inklusivminuten des Monats sind verbraucht: 0:08:00 von 0:10:00 Stunden."
+    )
+    seen = (await operator.get(f"/api/v1/audit?action={TOLD}", headers=town)).json()["lines"]
+    assert [line["details"]["limit"] for line in seen] == [100, 80]
+
+    clock.set(datetime(2026, 4, 10, tzinfo=UTC))
+    await settlement.tell_of_volumes(book)
+    assert len(book.lines) == 2, "a new month, a new volume"
+
+
+async def test_what_was_used_up_in_the_last_hour_of_a_month_is_told_in_the_next(
+    settlement: Settlement, ledger: Ledger, clock: ManualClock, book: Book
+) -> None:
+    midnight = datetime(2026, 3, 31, 22, tzinfo=UTC)
+    ledger.calls = [call("late", midnight - timedelta(minutes=10), 11)]
+    clock.set(midnight + timedelta(minutes=59))
+    await settlement.tell_of_volumes(book)
+    assert [line.about for line in book.lines] == ["langenhagen/2026-03-01"]
+
+
+async def test_a_volume_of_the_year_is_told_once_a_year(
+    settlement: Settlement, ledger: Ledger, clock: ManualClock, book: Book, cabinet: Cabinet
+) -> None:
+    yearly = replace(PRICE, each=Span.YEAR)
+    cabinet.kept[-1] = (cabinet.kept[-1][0], priced(cabinet.kept[-1][1], langenhagen=yearly))
+    ledger.calls = [call("a", datetime(2026, 1, 20, tzinfo=UTC), 5), call("b", NOON - timedelta(days=2), 3)]
+    for month in range(3, 13):
+        clock.set(datetime(2026, month, 15, tzinfo=UTC))
+        await settlement.tell_of_volumes(book)
+    assert [(line.about, line.at.month) for line in book.lines] == [("langenhagen/2026-01-01", 3)]
+
+
+async def test_where_nothing_is_included_nothing_is_summed_up(
+    clock: ManualClock, book: Book, centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger()
+    monkeypatch.setattr(ledger, "usage", None)
+    await Settlement(ledger, Cabinet(centre.towns), ledger, clock).tell_of_volumes(book)
+    assert book.lines == []

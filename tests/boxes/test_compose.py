@@ -1,0 +1,166 @@
+"""What compose.yaml promises of every container, read in what docker-compose makes of it."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from boxes.conftest import DOCKER, compose_says, prepare
+from boxes.dockerfile import read
+from rig.root import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.docker
+ONCE = {"migrate"}
+"""Does its work and ends."""
+WRITTEN = {
+    "asterisk": {"asterisk-run", "asterisk-db"},
+    "asterisk-door": {"asterisk-run", "asterisk-door"},
+    "db": {"db"},
+    "migrate": {"journal", "synced", "files"},
+    "dialog-acd": {"journal", "synced", "files"},
+    "prometheus": {"prometheus"},
+    "grafana": {"grafana"},
+}
+"""All that a container can write and that outlasts it."""
+NETWORKS = {
+    "asterisk": {"telephones", "switch"},
+    "asterisk-door": set(),
+    "db": {"store"},
+    "migrate": {"store"},
+    "dialog-acd": {"desks", "store", "switch", "watch"},
+    "prometheus": {"desks", "watch"},
+    "grafana": {"desks", "watch"},
+}
+
+
+def services(compose: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    assert set(compose["services"]) == set(WRITTEN)
+    return list(compose["services"].items())
+
+
+def test_no_container_is_root_or_becomes_it_or_writes_where_it_should_not(compose: dict[str, Any]) -> None:
+    for name, service in services(compose):
+        assert service["user"].partition(":")[0] not in ("", "0", "root"), name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert not service.keys() & {"cap_add", "privileged", "devices", "pid", "ipc", "userns_mode"}, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        volumes = [volume.split(":") for volume in service["volumes"]]
+        assert {source.rsplit("/", 1)[-1] for source, _, mode in volumes if mode == "rw"} == WRITTEN[name], name
+        assert all("size=" in folder for folder in service["tmpfs"]), f"{name}: memory without a bound"
+        assert not [source for source, *_ in volumes if "docker.sock" in source]
+
+
+def test_images_have_a_version_and_ours_is_this_one(compose: dict[str, Any]) -> None:
+    ours = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    for name, service in services(compose):
+        image, _, tag = service["image"].rpartition(":")
+        assert image, name
+        assert tag not in ("", "latest", "main"), name
+        assert tag == ours if image.startswith("dialog-acd") else re.match(r"v?\d+", tag), name
+    for file in DOCKER.glob("*/Dockerfile"):
+        stages = read(file.read_text(encoding="utf-8"))
+        names = {stage.name for stage in stages}
+        assert all(stage.base in names or ":" in stage.base for stage in stages), file
+
+
+def test_whoever_is_sick_is_seen_and_starts_again(compose: dict[str, Any]) -> None:
+    for name, service in services(compose):
+        if name in ONCE:
+            assert (service["healthcheck"], service["restart"]) == ({"test": ["NONE"]}, "no")
+            continue
+        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert service["restart"] == "unless-stopped", name
+
+
+def test_only_telephones_and_this_host_come_in(compose: dict[str, Any]) -> None:
+    opened = {
+        (name, str(port).partition(":")[0] if isinstance(port, str) else port["target"])
+        for name, service in services(compose)
+        for port in service.get("ports", [])
+    }
+    loopback = {(name, port) for name, port in opened if port == "127.0.0.1"}
+    assert loopback == {("dialog-acd", "127.0.0.1"), ("grafana", "127.0.0.1")}
+    voices = range(10000, 10400)
+    assert opened - loopback == {("asterisk", port) for port in (5060, 5061, *voices)}
+    for name, service in services(compose):
+        assert set(service.get("networks", {})) == NETWORKS[name], name
+    inner = {name for name, network in compose["networks"].items() if (network or {}).get("internal")}
+    assert inner == {"switch", "store", "watch"}
+
+
+def test_secrets_are_files_and_each_is_its_readers_alone(compose: dict[str, Any], site: Path) -> None:
+    readers: dict[str, set[str]] = {name: set() for name in compose["secrets"]}
+    for name, service in services(compose):
+        for secret in service.get("secrets", []):
+            readers[secret["source"] if isinstance(secret, dict) else secret].add(service["user"])
+        for key, value in service.get("environment", {}).items():
+            if re.search("password|secret|token|pass", key, re.IGNORECASE):
+                assert str(value).startswith("/run/secrets/"), f"{name}: {key}"
+    numbers = {"asterisk": 10116, "dialog-acd": 10115, "999:999": 999, "65534:65534": 65534, "472:0": 472}
+    for name, users in readers.items():
+        [user] = users
+        file = site / compose["secrets"][name]["file"]
+        found = file.stat()
+        assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (numbers[user], 0o600), name
+        assert len(file.read_text()) > 40
+
+
+def test_preparing_again_keeps_every_secret(site: Path) -> None:
+    before = {file: file.read_bytes() for file in site.rglob("secrets/*/*")}
+    assert len(before) == 9
+    prepare(site)
+    assert {file: file.read_bytes() for file in site.rglob("secrets/*/*")} == before
+
+
+@pytest.mark.parametrize("missing", ["ACD_SITE", "ACD_ADDRESS", "ACD_TRUNK"])
+@pytest.mark.parametrize("empty", [True, False])
+def test_without_what_has_to_be_filled_in_it_says_so(settings: dict[str, str], missing: str, *, empty: bool) -> None:
+    given = {**settings, missing: ""} if empty else {k: v for k, v in settings.items() if k != missing}
+    said = compose_says(**given)
+    assert said.returncode != 0
+    assert re.search(rf"{missing} is not set, .*docker/example.env", said.stderr)
+
+
+def test_the_example_names_every_setting() -> None:
+    compose = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    example = (DOCKER / "example.env").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\$\{(ACD_[A-Z_]+)", compose))
+    named = set(re.findall(r"^#?(ACD_[A-Z_]+)=", example, re.MULTILINE))
+    assert asked - named == {"ACD_OIDC_CLAIM"}  # seldom
+    assert named <= asked
+    defaults = dict(re.findall(r"\$\{(ACD_[A-Z_]+):-([^}]+)\}", compose))
+    assert dict(re.findall(r"^#(ACD_[A-Z_]+)=(.+)$", example, re.MULTILINE)) == {
+        name: value for name, value in defaults.items() if name != "ACD_OIDC_CLAIM"
+    }
+
+
+def test_prometheus_finds_the_service_its_key_and_the_rules(compose: dict[str, Any]) -> None:
+    told = yaml.safe_load((DOCKER / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    prometheus = compose["services"]["prometheus"]
+    assert "--config.file=/etc/prometheus/prometheus.yml" in prometheus["command"]
+    assert told["rule_files"] == ["rules/*.yml"]
+    [job] = [job for job in told["scrape_configs"] if job["job_name"] == "dialog-acd"]
+    assert job["authorization"]["credentials_file"] == "/run/secrets/prometheus_metrics"
+    assert job["static_configs"] == [{"targets": ["dialog-acd:8115"]}]
+
+
+def test_grafana_finds_prometheus_and_the_dashboards(compose: dict[str, Any]) -> None:
+    provisioning = DOCKER / "grafana" / "provisioning"
+    [source] = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    assert (source["uid"], source["type"], source["url"]) == ("prometheus", "prometheus", "http://prometheus:9090")
+    [provider] = yaml.safe_load((provisioning / "dashboards" / "dashboards.yaml").read_text())["providers"]
+    targets = {
+        target: source for source, target, _ in (v.split(":") for v in compose["services"]["grafana"]["volumes"])
+    }
+    assert targets[provider["options"]["path"]] == str(DOCKER / "grafana" / "dashboards")
+    assert targets["/etc/grafana/provisioning/datasources"] == str(provisioning / "datasources")
+    assert targets["/etc/grafana/provisioning/dashboards"] == str(provisioning / "dashboards")

@@ -1,0 +1,81 @@
+"""The reader of Dockerfiles takes what ours use, and stumbles over everything else."""
+
+from __future__ import annotations
+
+import pytest
+
+from boxes.dockerfile import Copy, Run, Unreadable, left_out, read
+from rig.root import REPOSITORY
+
+TWO = """\
+# a remark
+FROM debian:bookworm-slim AS build
+ENV A=1 B="two words"
+RUN one \\
+    # a remark within
+    && two
+WORKDIR /build
+COPY a b ./
+FROM build
+COPY --from=build /opt /opt
+COPY --chown=anna:staff x /y
+USER anna
+ENTRYPOINT ["program"]
+CMD ["serve"]
+"""
+
+
+def test_stages_steps_and_what_holds_at_each() -> None:
+    build, image = read(TWO)
+    assert (build.base, build.name, image.base, image.name) == ("debian:bookworm-slim", "build", "build", "1")
+    surroundings = {"A": "1", "B": "two words"}
+    assert build.steps == [
+        (Run("one     && two"), surroundings, "/"),
+        (Copy(("a", "b"), "./"), surroundings, "/build"),
+    ]
+    assert [step for step, _, _ in image.steps] == [
+        Copy(("/opt",), "/opt", stage="build"),
+        Copy(("x",), "/y", owner="anna:staff"),
+    ]
+    assert (image.environment, image.workdir, image.user) == (surroundings, "/build", "anna")
+    assert (image.entrypoint, image.command) == (["program"], ["serve"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ADD x /y", "ARG A", "VOLUME /x", "HEALTHCHECK CMD true", 'SHELL ["sh"]', "ONBUILD RUN x", "EXPOSE 1",
+        "RUN --mount=type=cache x", 'RUN ["x"]', "COPY --link a b", "COPY --from=nobody a b", "COPY a b c", "COPY a",
+        "ENV A", "ENV PATH=/x:$PATH", "WORKDIR x", "CMD serve", "ENTRYPOINT serve", "CMD [1]", "run x",
+        "FROM a b", "FROM $BASE", "RUN x \\",
+    ],
+)  # fmt: skip
+def test_what_it_does_not_know_it_does_not_pass_over(line: str) -> None:
+    with pytest.raises(Unreadable):
+        read(f"FROM debian:bookworm-slim\n{line}\n")
+
+
+def test_nothing_comes_before_a_base() -> None:
+    with pytest.raises(Unreadable, match="before FROM"):
+        read("RUN x\n")
+
+
+@pytest.mark.parametrize("name", ["service", "asterisk"])
+def test_ours_ends_as_a_user_who_is_not_root(name: str) -> None:
+    stages = read((REPOSITORY / "docker" / name / "Dockerfile").read_text(encoding="utf-8"))
+    assert stages[-1].user not in ("root", "0")
+    assert stages[0].base.startswith("debian:")
+
+
+@pytest.mark.parametrize(
+    ("path", "out"),
+    [
+        ("src/dialog_acd/app.py", False), ("migrations/env.py", False), ("pyproject.toml", False),
+        ("docker/asterisk/start", False), ("dialplans/sounds/de/acd/closed.alaw", False),
+        (".git/config", True), (".cache/x", True), (".venv/bin/python", True), (".run/api.token", True),
+        ("tests/conftest.py", True), ("docker/.env", True), ("docker/site/secrets/ami", True),
+        ("src/dialog_acd/__pycache__/app.pyc", True), ("dialog-acd.sqlite", True), ("sub/pyproject.toml", True),
+    ],
+)  # fmt: skip
+def test_only_what_images_are_made_of_reaches_the_builder(path: str, out: bool) -> None:
+    assert left_out((REPOSITORY / ".dockerignore").read_text(encoding="utf-8"), path) is out
