@@ -43,15 +43,17 @@ from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
+from dialog_acd.reports import Reports, Told
 from dialog_acd.retention import Retention
 from dialog_acd.settings import Settings, read_secret
 from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
-from dialog_acd.store.attendance_store import AttendanceWriter
+from dialog_acd.store.attendance_store import AttendanceStore, AttendanceWriter
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
@@ -288,6 +290,8 @@ async def serve(settings: Settings) -> None:
         if provisioning is not None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
+        figures = FiguresStore(database, clock.now)
+        reports = Reports(figures, AttendanceStore(database), directories, clock.now)
         settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
         watching = asyncio.create_task(settlement.watch(audit), name="volumes")
         stack.push_async_callback(_finish, watching)
@@ -302,6 +306,7 @@ async def serve(settings: Settings) -> None:
             audit_log=audit,
             repeats=RepeatStore(database),
             archive=Recordings(recordings, studio, clock),
+            told=Told(reports, clock.now),
             settlement=settlement,
             now=clock.now,
             people=people,

@@ -25,7 +25,7 @@ from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
 from directories import DEMO
 
-from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Shelf, Twice, unsettled
+from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Press, Shelf, Twice, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -61,6 +61,7 @@ def built(token: str) -> None:
         audit_log=Book(),
         repeats=Twice(),
         archive=Archive(),
+        told=Press(),
         settlement=unsettled(),
         now=lambda: NOON,
     )

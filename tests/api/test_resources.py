@@ -28,7 +28,7 @@ from dialog_acd.store.directory_plain import differences, plain
 from dialog_acd.testing import ManualClock
 from directories import DEMO
 
-from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Shelf, Twice, unsettled
+from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Press, Shelf, Twice, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -707,6 +707,7 @@ async def _by_both(steps: list[tuple[str, str, int, dict[str, Any]]]) -> None:
         audit_log=Book(),
         repeats=Twice(),
         archive=Archive(),
+        told=Press(),
         settlement=unsettled(),
         now=clock.now,
     )

@@ -49,7 +49,7 @@ from records import served
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dialog_acd.api.ports import Audit, Directories, Recordings, Records, Repeats, Statements, Tokens
+    from dialog_acd.api.ports import Audit, Directories, Recordings, Records, Repeats, Reports, Statements, Tokens
     from dialog_acd.core.directory import Directory
 
 SCRAPES = 30
@@ -121,6 +121,7 @@ async def metrics() -> dict[str, object]:
         audit_log=cast("Audit", unused),
         repeats=cast("Repeats", unused),
         archive=cast("Recordings", unused),
+        told=cast("Reports", unused),
         settlement=cast("Statements", unused),
         now=clock.now,
     )

@@ -38,6 +38,7 @@ from dialog_acd.api.routes import (
     health,
     queues,
     recordings,
+    reports,
     resolve,
     resources,
     statements,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         Recordings,
         Records,
         Repeats,
+        Reports,
         Statements,
         Tokens,
     )
@@ -116,6 +118,7 @@ for _router in (
     tenants.router,
     audit.router,
     recordings.router,
+    reports.router,
     statements.router,
 ):
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
@@ -133,6 +136,7 @@ def create_api(
     audit_log: Audit,
     repeats: Repeats,
     archive: Recordings,
+    told: Reports,
     settlement: Statements,
     now: Callable[[], datetime],
     people: People | None = None,
@@ -172,6 +176,7 @@ def create_api(
         audit_log,
         archive,
         repeats,
+        told,
         settlement,
         now,
         Feed(live),

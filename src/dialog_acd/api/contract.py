@@ -44,6 +44,7 @@ TAGS = [
     {"name": "centre", "description": "What a supervisor has all callers told."},
     {"name": "switches", "description": "What supervisors have switched, and until when."},
     {"name": "recordings", "description": "What callers hear in a human voice: uploaded, checked, made fit."},
+    {"name": "reports", "description": "Figures of calls with their definitions, the evaluation, 115 readiness."},
     {"name": "statements", "description": "Shares of cost: what each town used in a month, and what it pays."},
     {"name": "audit", "description": "Who changed what, and who was refused."},
     {"name": "health", "description": "For whoever watches over the service; open, and about nobody's call."},

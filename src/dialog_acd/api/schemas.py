@@ -1138,6 +1138,88 @@ class RecordingsOut(_Out):
     )
 
 
+class FigureOut(_Out):
+    """A number of a report, with what it was made of."""
+
+    value: float | None = Field(description="In its unit, unrounded; per cent are 0 to 100.", examples=[92.0])
+    unit: str = Field(description="Anzahl, %, s, EUR or h.", examples=["%"])
+    numerator: float | None = Field(description="What stands above the line; null: it is a count.", examples=[920])
+    denominator: float | None = Field(description="What stands below it.", examples=[1000])
+    missing: str | None = Field(
+        description="Why there is no value: `keine Daten`, or `unterdrückt`, as it would be about too few people.",
+        examples=["keine Daten"],
+    )
+    definition: str | None = Field(
+        description="Id of its definition; null: a plain count.", examples=["acceptance-network"]
+    )
+
+
+class RowNameOut(_Out):
+    """What a row is about."""
+
+    name: str = Field(description="As people call it, in German.", examples=["März 2026"])
+    key: str = Field(
+        description="What does not change with names: the id of a town or queue, a number, a day, a month, the "
+        "beginning of a half hour; empty for the number that takes all that have none.",
+        examples=["2026-03"],
+    )
+
+
+class ReportTableOut(_Out):
+    """Rows of figures; the first cell of each names the row."""
+
+    id: str = Field(description="Id of the table in its report.", examples=["erreichbarkeit"])
+    caption: str = Field(description="What the table is about, in German.", examples=["Erreichbarkeit"])
+    columns: list[str] = Field(description="What stands above each column.", examples=[["Kennzahl", "Wert"]])
+    rows: list[list[FigureOut | RowNameOut | str]] = Field(
+        description="A name, a figure or a text for each column; what sums up all rows is `Gesamt`.",
+        examples=[[["Langenhagen", "12 von 15"]]],
+    )
+    note: str = Field(description="What has to be known besides; may be empty.", examples=[""])
+
+
+class ReportChapterOut(_Out):
+    """A chapter of a report."""
+
+    id: str = Field(description="Id of the chapter in its report.", examples=["anrufzahlen"])
+    title: str = Field(description="Its title, in German.", examples=["Anrufzahlen"])
+    paragraphs: list[str] = Field(description="What is said before the tables.", examples=[["Alle Anrufe."]])
+    tables: list[ReportTableOut] = Field(description="Its tables.")
+
+
+class ReportDefinitionOut(_Out):
+    """What a figure is."""
+
+    id: str = Field(description="What figures name it by.", examples=["acceptance-network"])
+    name: str = Field(description="Its German name.", examples=["Annahmequote (Netz)"])
+    numerator: str = Field(description="What stands above the line.", examples=["angenommene Anrufe"])
+    denominator: str = Field(description="What stands below it; empty: a count.", examples=["angebotene Anrufe"])
+    note: str = Field(description="What has to be known besides; may be empty.", examples=[""])
+    unit: str = Field(description="What it is told in; empty: a count.", examples=["%"])
+    source: str = Field(description="What it is made from.", examples=["Anrufdatensätze"])
+
+
+class ReportBasisOut(_Out):
+    """Something that holds for the whole report."""
+
+    name: str = Field(description="What it is about.", examples=["Rundung"])
+    text: str = Field(description="What is so.", examples=["Auf eine Stelle."])
+
+
+class ReportOut(_Out):
+    """A report as data. The same tables are in its CSV, and on its page."""
+
+    id: str = Field(description="calls, evaluation or readiness.", examples=["evaluation"])
+    title: str = Field(description="Its German title.", examples=["Evaluationsbericht"])
+    subtitle: str = Field(
+        description="The range, and whom it is about.", examples=["01.03.2026 bis 31.03.2026, alle Kommunen"]
+    )
+    as_of: _Time = Field(description="When the figures were taken.")
+    basis: list[ReportBasisOut] = Field(description="What the reader has to know of the data.")
+    chapters: list[ReportChapterOut] = Field(description="Its chapters, in order.")
+    definitions: list[ReportDefinitionOut] = Field(description="Of every figure in it.")
+
+
 # ---------------------------------------------------------------- shares of cost
 
 
