@@ -140,7 +140,8 @@ class _Story:
             if time.monotonic() > until:
                 raise RigError(f"the call has no record; the last of the service's log:\n{self._stack.service_tail()}")
             time.sleep(0.1)
-        (record,) = calls
+        # A list names no agent.
+        record = self._api.get(f"/api/v1/calls/{calls[0]['call']}")
         phones = self._stack.phones
         shown = "" if phones is None else phones.message_file.read_text(errors="replace")
         by = next((line for line in shown.splitlines() if line.startswith("From: ") and "Laatzen" in line), "")

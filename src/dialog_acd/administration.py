@@ -27,6 +27,7 @@ from dialog_acd.core.errors import DialogAcdError, DirectoryInvalid
 from dialog_acd.core.gate import gate
 from dialog_acd.core.model import NOT_YET, Entry, EntryKind, TenantId, Waiver
 from dialog_acd.core.ownership import seen_by, town_of, trespasses
+from dialog_acd.core.releases import policy_changes
 from dialog_acd.core.remarks import remarks
 from dialog_acd.directory_form import THINGS
 from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_json, thing_from_json
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.model import Tenant
+    from dialog_acd.core.releases import PolicyChange
     from dialog_acd.store.directory_store import DirectoryStore, Version
 
 CATCH_ALL = "catch-all"
@@ -498,9 +500,12 @@ class Administration:
                 after = await asyncio.to_thread(Shelves, number + 1, wanted.directory)
                 new = await asyncio.to_thread(_new_remarks, shelves, after, self._clock.now())
                 await self._require_recordings(wanted.directory, shelves.directory)
+            policies = tuple(policy_changes(shelves.directory, wanted.directory)) if changed else ()
+            if terms.dry_run:
+                await self._store.require_released(policies, self._clock.now())
             if changed and not terms.dry_run:
                 edit = Edit(terms.by, self._clock.now(), terms.why)
-                number = await self._begin(wanted.directory, edit, number)
+                number = await self._begin(wanted.directory, edit, number, policies)
                 self._shelves = after
             elif not terms.dry_run:
                 await self._settle(shelves.directory)
@@ -514,8 +519,9 @@ class Administration:
     ) -> Changed:
         """Put this directory in force, unless it says the same as the one there is.
 
-        Raises ``DirectoryMoved``, and ``DirectoryInvalid`` for a prompt whose recording nobody has brought yet. One in
-        force that cannot be read any more keeps nobody from putting another in its place.
+        Raises ``DirectoryMoved``, ``DirectoryInvalid`` for a prompt whose recording nobody has brought yet, and
+        ``PolicyNotReleased``. One in force that cannot be read any more keeps nobody from putting another in its place;
+        but what its policies were nobody can say then, and weaker ones than the strictest have to be agreed upon again.
         """
         async with self._one_at_a_time:
             return await self._put(wanted, by, why, expected, dry_run=dry_run)
@@ -531,18 +537,20 @@ class Administration:
         lines = await asyncio.to_thread(differences, before, wanted)
         if found and before is None:
             lines = (f"version {found}, which is in force, cannot be read, and all of it is replaced", *lines)
+        policies = tuple(policy_changes(before, wanted))
         if dry_run or not lines:
             self._store.require(expected, found)
+            await self._store.require_released(policies, self._clock.now())
             if not dry_run:
                 await self._settle(before)
             return Changed(found, lines)
         edit = Edit(by, self._clock.now(), why)
-        return Changed(await self._begin(wanted, edit, found if expected is None else expected), lines)
+        return Changed(await self._begin(wanted, edit, found if expected is None else expected, policies), lines)
 
-    async def _begin(self, wanted: Directory, edit: Edit, expected: int) -> int:
-        """Store it and put it in force; the number of the version. Raises ``DirectoryMoved``."""
+    async def _begin(self, wanted: Directory, edit: Edit, expected: int, policies: Sequence[PolicyChange]) -> int:
+        """Store it and put it in force; the number of the version. Raises ``DirectoryMoved``, ``PolicyNotReleased``."""
         self._in_doubt = True
-        number = await self._store.replace(wanted, edit, expected)
+        number = await self._store.replace(wanted, edit, expected, policies)
         await self._settle(wanted)
         return number
 

@@ -57,6 +57,7 @@ from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.retention_store import RetentionStore
 from dialog_acd.store.statement_store import StatementStore
@@ -116,7 +117,7 @@ async def serve(settings: Settings) -> None:
     if settings.rehearse_at is not None:
         log.warning("service.rehearsal", clock_begins=settings.rehearse_at.isoformat())
     oidc = settings.oidc
-    people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, clock.now)
+    people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, clock.now, oidc.agent_claim)
     log.info("service.starting")
 
     async with AsyncExitStack() as stack:
@@ -172,7 +173,7 @@ async def serve(settings: Settings) -> None:
                 towns = {notice.before, notice.tenant} - {UNASSIGNED}
                 audit.put(
                     at=clock.now(),
-                    who=notice.agent,
+                    who="agent",  # which one, says the call; a list by name would be one of what they do
                     role="agent",
                     tenant=towns.pop() if len(towns) == 1 else None,
                     action="calls.name-town",
@@ -305,6 +306,7 @@ async def serve(settings: Settings) -> None:
             tokens=TokenStore(database),
             audit_log=audit,
             repeats=RepeatStore(database),
+            agreements=ReleaseStore(database),
             archive=Recordings(recordings, studio, clock),
             told=Told(reports, clock.now),
             settlement=settlement,

@@ -273,6 +273,7 @@ def _add_token_commands(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--name", required=True, help="who will hold it; shown in the audit log")
     create.add_argument("--role", required=True, type=Role, choices=list(Role), metavar="ROLE", help=", ".join(Role))
     create.add_argument("--tenant", metavar="ID", help="the one town it is for: a town-admin's, an auditor's if wanted")
+    create.add_argument("--agent", metavar="ID", help="of role agent: whose figures its holder sees, their own")
     create.add_argument("--days", type=int, default=90, help="expires after so many (default: 90)")
     acts.add_parser("list", help="all tokens, the youngest first; never the tokens themselves")
     acts.add_parser("revoke", help="end a token; a running service heeds it within seconds").add_argument("id")
@@ -463,7 +464,7 @@ async def _check(settings: Settings, asked: argparse.Namespace) -> int:
 
         nonlocal noted
         oidc = settings.oidc
-        people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, SystemClock().now)
+        people = people_of(oidc.issuer, oidc.audience, oidc.claim, oidc.roles, SystemClock().now, oidc.agent_claim)
         if people is None:
             return "none is set"
         async with people.issuer as issuer:
@@ -779,6 +780,10 @@ async def _token(settings: Settings, asked: argparse.Namespace) -> int:
                     raise TokenRefused(
                         f"the directory has no town {asked.tenant!r}; there are: {', '.join(known) or 'none'}"
                     )
+            if asked.agent is not None:
+                directory = await DirectoryStore(database).load()
+                if all(agent.id != asked.agent for agent in directory.agents):
+                    raise TokenRefused(f"the directory has no agent {asked.agent!r}")
             token = new_token()
             made = await tokens.create(
                 name=asked.name,
@@ -787,10 +792,11 @@ async def _token(settings: Settings, asked: argparse.Namespace) -> int:
                 digest=digest(token),
                 at=now,
                 expires_at=now + timedelta(days=asked.days),
+                agent=asked.agent,
             )
             # Alone on standard output, so that a script can take it from there.
             print(token)
-            town = f" of {made.tenant}" if made.tenant else ""
+            town = f" of {made.tenant}" if made.tenant else f" {made.agent}" if made.agent else ""
             print(
                 f"token {made.id}: {made.name}, {made.role}{town}, until {_local(made.expires_at)}; "
                 "it is shown this once and kept as a hash",
@@ -806,7 +812,7 @@ def _require_sense(asked: argparse.Namespace) -> None:
         raise TokenRefused("--name: 1 to 60 printable characters, no blanks around them")
     if asked.name == FIRST:
         raise TokenRefused(f"--name: {FIRST!r} is the first operator's key in the token file; choose another")
-    if (fault := fault_of_scope(asked.role, asked.tenant)) is not None:
+    if (fault := fault_of_scope(asked.role, asked.tenant, asked.agent)) is not None:
         raise TokenRefused(fault)
 
 
@@ -822,8 +828,8 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
             return f"revoked {_local(token.revoked_at)}"
         return "in force" if now < token.expires_at else "expired"
 
-    rows = [("ID", "NAME", "ROLE", "TOWN", "EXPIRES", "STATE")] + [
-        (t.id, t.name, t.role, t.tenant or "all", str(_local(t.expires_at)), state(t)) for t in tokens
+    rows = [("ID", "NAME", "ROLE", "FOR", "EXPIRES", "STATE")] + [
+        (t.id, t.name, t.role, t.tenant or t.agent or "all", str(_local(t.expires_at)), state(t)) for t in tokens
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(

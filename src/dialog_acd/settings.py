@@ -115,6 +115,7 @@ class OidcSettings(_Part):
     audience: str = Field(default="", max_length=200)
     claim: str = Field(default="groups", max_length=200)
     roles: str = Field(default="", max_length=20_000)
+    agent_claim: str = Field(default="", max_length=200)
 
 
 class RetentionSettings(_Part):

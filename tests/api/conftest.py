@@ -15,7 +15,8 @@ from dialog_acd.api.app import create_api
 from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
-from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, TenantId
+from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, Statistics, TenantId
+from dialog_acd.core.releases import Kind, OfOne, Release, Signature, of_one
 from dialog_acd.core.shares import usage_of
 from dialog_acd.core.switches import OF_ENTRIES
 from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
@@ -28,11 +29,12 @@ from dialog_acd.store.audit_store import NoSuchLine
 from dialog_acd.store.directory_plain import plain
 from dialog_acd.store.directory_store import DirectoryStore, Edit, NoSuchVersion, Version
 from dialog_acd.store.recording_store import NoSuchRecording, Recording
+from dialog_acd.store.release_store import PolicyNotReleased
 from dialog_acd.store.statement_store import Issue
 from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
     from datetime import date
 
     from fastapi import FastAPI
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.errors import DialogAcdError
     from dialog_acd.core.records import CallRecord, Result
+    from dialog_acd.core.releases import PolicyChange
     from dialog_acd.core.shares import Month, Slice, Statement, Used
 
 NOON = datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
@@ -89,6 +92,12 @@ def picture() -> AcdView:
         agent_view("cem", intent=Intent.SIGNED_OUT, available=False),
     )
     return AcdView(at=NOON, switch_up=True, queues=(queue,), agents=agents, calls=(call,))
+
+
+def with_policy(directory: Directory, level: Statistics) -> Directory:
+    """The same, where this policy holds in all towns."""
+    towns = (replace(town, contract=replace(town.contract, statistics=level)) for town in directory.tenants)
+    return replace(directory, tenants=tuple(towns))
 
 
 @dataclass
@@ -241,6 +250,46 @@ class Shelf:
             ordered = [r for r in ordered if (r.t_in, r.call) < before]
         return ordered[:limit]
 
+    async def of_agent(self, agent: str, since: datetime, to: datetime) -> OfOne:
+        return of_one([r for r in self.kept if since <= r.t_in < to], agent)
+
+
+@dataclass
+class Folder:
+    """Releases in memory."""
+
+    kept: list[Release] = field(default_factory=list)
+
+    async def ask(self, release: Release) -> Release:
+        self.kept.append(replace(release, id=len(self.kept) + 1))
+        return self.kept[-1]
+
+    async def one(self, number: int) -> Release | None:
+        return self.kept[number - 1] if number <= len(self.kept) else None
+
+    async def page(self, limit: int, before: int | None = None) -> Sequence[Release]:
+        return [r for r in reversed(self.kept) if before is None or r.id < before][:limit]
+
+    async def agreed(self, now: datetime) -> Sequence[Release]:
+        return [r for r in self.kept if r.agreed is not None]
+
+    async def agree(self, number: int, by: Signature) -> bool:
+        self.kept[number - 1] = replace(self.kept[number - 1], agreed=by)
+        return True
+
+    async def revoke(self, number: int, by: Signature) -> bool:
+        self.kept[number - 1] = replace(self.kept[number - 1], revoked=by)
+        return True
+
+    def release(self, *agents: str, first: str = "2026-01", last: str = "2026-12", days: int = 30) -> None:
+        """One that is in force."""
+        asked, agreed = Signature("the supervisor", "id-2", NOON), Signature("the staff-council", "id-9", NOON)
+        until = NOON.date() + timedelta(days=days)
+        named = tuple(AgentId(agent) for agent in agents)
+        self.kept.append(
+            Release(len(self.kept) + 1, Kind.FIGURES, "a test", until, asked, named, first, last, agreed=agreed)
+        )
+
 
 @dataclass(frozen=True)
 class Given:
@@ -252,6 +301,7 @@ class Given:
     tenant: str | None
     digest: str
     expires_at: datetime
+    agent: str | None = None
 
 
 @dataclass
@@ -263,10 +313,18 @@ class Drawer:
     locked: Exception | None = None
 
     def give(
-        self, token: str, role: Role | str, tenant: str | None = None, *, until: datetime = NOON + timedelta(days=90)
+        self,
+        token: str,
+        role: Role | str,
+        tenant: str | None = None,
+        *,
+        until: datetime = NOON + timedelta(days=90),
+        agent: str | None = None,
     ) -> None:
         name = f"the {role}"
-        self.kept.append(Given(f"id-{len(self.kept)}", name, str(role), tenant, digest(token), until))
+        if role == Role.AGENT:
+            agent = agent or "anna"
+        self.kept.append(Given(f"id-{len(self.kept)}", name, str(role), tenant, digest(token), until, agent))
 
     async def live(self) -> Sequence[Given]:
         self.looked += 1
@@ -307,6 +365,7 @@ class Book:
         action: str | None = None,
         since: datetime | None = None,
         to: datetime | None = None,
+        among: Collection[str] | None = None,
     ) -> Sequence[Line]:
         if before is not None and all(line.id != before for line in self.lines):
             raise NoSuchLine
@@ -314,6 +373,7 @@ class Book:
             line
             for line in reversed(self.lines)
             if tenant in (None, line.tenant)
+            and (among is None or line.action in among)
             and who in (None, line.who)
             and action in (None, line.action)
             and (since is None or since <= line.at)
@@ -397,6 +457,8 @@ class Cabinet:
         self.beside: Callable[[], None] | None = None
         """What somebody at the command line does just before the next edit is stored."""
         self.recordings: set[str] = set()
+        self.released: set[str] = set()
+        """Towns whose policy may be weakened."""
 
     async def current(self) -> int:
         return len(self.kept)
@@ -423,7 +485,15 @@ class Cabinet:
         made = [Version(number, edit) for number, (edit, _) in enumerate(self.kept, 1)]
         return [v for v in reversed(made) if before is None or v.number < before][:limit]
 
-    async def replace(self, directory: Directory, edit: Edit, expected: int | None = None) -> int:
+    async def require_released(self, policies: Sequence[PolicyChange], now: datetime) -> None:
+        for change in policies:
+            if change.weakens and change.tenant not in self.released:
+                raise PolicyNotReleased(change)
+
+    async def replace(
+        self, directory: Directory, edit: Edit, expected: int | None = None, policies: Sequence[PolicyChange] = ()
+    ) -> int:
+        await self.require_released(policies, edit.at)
         if (beside := self.beside) is not None:
             self.beside = None
             beside()
@@ -523,6 +593,11 @@ def twice() -> Twice:
 
 
 @pytest.fixture
+def folder() -> Folder:
+    return Folder()
+
+
+@pytest.fixture
 def readiness() -> dict[str, Callable[[], tuple[bool, str]]]:
     return {
         "asterisk": lambda: (True, "connected to Asterisk 22.10.1"),
@@ -555,6 +630,7 @@ def api(
     clock: ManualClock,
     people: People | None,
     archive: Recordings,
+    folder: Folder,
     press: Press,
     settlement: Statements,
     metrics_token: str | None,
@@ -571,6 +647,7 @@ def api(
         tokens=drawer,
         audit_log=book,
         repeats=twice,
+        agreements=folder,
         archive=archive,
         told=press,
         settlement=settlement,

@@ -67,12 +67,14 @@ from dialog_acd.core.model import (
     QueueId,
     Skill,
     SkillId,
+    Statistics,
     Team,
     TeamId,
     Tenant,
     TenantId,
     Trunk,
 )
+from dialog_acd.core.releases import Kind, Release, Signature
 from dialog_acd.recordings import Recordings
 from dialog_acd.reports import Reports, Told
 from dialog_acd.settlement import Settlement
@@ -84,13 +86,14 @@ from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.usage_store import UsageStore
-from dialog_acd.testing import Scenario, demo_directory
+from dialog_acd.testing import Scenario, demo_agent, demo_directory
 from records import served
 
-from .conftest import NOON, TOKEN, Drawer
+from .conftest import NOON, TOKEN, Drawer, with_policy
 from .test_towns import RealCentre
 
 if TYPE_CHECKING:
@@ -114,6 +117,8 @@ WHO: dict[str, tuple[Role, str | None] | None] = {
     "auditor-of-a-town": (Role.AUDITOR, TOWN),
     "town-admin": (Role.TOWN_ADMIN, TOWN),
     "desk": (Role.DESK, None),
+    "agent": (Role.AGENT, None),
+    "staff-council": (Role.STAFF_COUNCIL, None),
     "nobody": None,
 }
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance]
@@ -122,7 +127,10 @@ STREAM = "/api/v1/live/stream"
 
 def spared() -> Directory:
     """One of each kind that nobody needs, and so can be taken away."""
-    made = demo_directory(("anna", "bert"), ladder=("switched: partner oldenburg",))
+    made = with_policy(
+        demo_directory((replace(demo_agent("anna"), home=TOWN), "bert"), ladder=("switched: partner oldenburg",)),
+        Statistics.RELEASED,
+    )
     entry = next(e for e in made.entries if e.tenant == TOWN)
     towns = (TenantId("hannover"), TOWN)
     return replace(
@@ -178,6 +186,8 @@ class House(BaseAdapter):
                 drawer.give(self.tokens[name], *role, until=clock.now() + timedelta(days=90))
         self.directories = directories = DirectoryStore(engine)
         self.made = self.centre.directory()
+        self.releases = ReleaseStore(engine)
+        await self.anew_release(agreed=True)
         await directories.replace(self.made, Edit("setup", NOON, "the first"))
         writer = RecordWriter(engine, self.folder / "spill", clock.now)
         for number in range(3):
@@ -197,6 +207,7 @@ class House(BaseAdapter):
             tokens=drawer,
             audit_log=self.audit,
             repeats=RepeatStore(engine),
+            agreements=self.releases,
             archive=Recordings(RecordingStore(engine), Deaf(), clock),
             told=Told(
                 Reports(FiguresStore(engine, clock.now), AttendanceStore(engine), directories, clock.now), clock.now
@@ -210,6 +221,16 @@ class House(BaseAdapter):
         if (await self.directories.in_force())[1] != self.made:
             await self.directories.replace(self.made, Edit("setup", NOON, "once more"))
             self.centre.sheet.tell(m.DirectoryChanged(self.made))
+
+    async def anew_release(self, *, agreed: bool) -> int:
+        """Somebody has asked for anna's figures."""
+        now = self.centre.sheet.clock.now()
+        by, until = Signature("leitung", "elsewhere", now), now.date() + timedelta(days=80)
+        wanted = Release(0, Kind.FIGURES, "a test", until, by, (AgentId("anna"),), "2026-01", "2026-12")
+        made: Release = await self.releases.ask(wanted)
+        if agreed:
+            assert await self.releases.agree(made.id, Signature("personalrat", "there", now))
+        return made.id
 
     async def leave(self) -> None:
         assert await self.audit.flush()
@@ -412,6 +433,10 @@ class Asking:
             match name:
                 case "id":
                     case.path_parameters[name] = SPARE
+                case "release":
+                    # Of which either side has said nothing yet.
+                    opened = self.house.anew_release(agreed=False)
+                    case.path_parameters[name] = self.house.runner.run(opened)
                 case "call":
                     case.path_parameters[name] = ("c1", "r1")[self._turn // 2 % 2]
                 case _:
@@ -432,6 +457,10 @@ class Asking:
                 case.body["waivers"] = [{"finding": one["id"], "by": "A. Muster", "why": "x"} for one in missing]
             if path.startswith("/api/v1/directory") and case.method in ("PUT", "POST"):
                 self._aim_body(case)
+            if path == "/api/v1/releases":
+                until = (self.house.centre.sheet.clock.now() + timedelta(days=9)).date().isoformat()
+                wanted: Any = {"kind": "figures", "agents": ["anna"], "purpose": "x", "until": until}
+                case.body = wanted | {"first_month": "2026-01", "last_month": "2026-02"}
 
     def _aim_body(self, case: Case[Any]) -> None:
         """What is there already, now and then but for one field; under another name where it shall be new."""

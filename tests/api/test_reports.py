@@ -25,7 +25,7 @@ from dialog_acd.store.record_store import RecordWriter
 from dialog_acd.testing import ManualClock
 from records import served
 
-from .conftest import TOKEN, Centre, Twice, unsettled
+from .conftest import TOKEN, Centre, Folder, Twice, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -146,7 +146,8 @@ async def web(
     told = Told(Reports(FiguresStore(engine, clock.now), AttendanceStore(engine), store, clock.now), clock.now)
     api = create_api(
         centre, shelf, directories, readiness={}, metrics_registry=CollectorRegistry(), token=TOKEN, tokens=drawer,
-        audit_log=book, repeats=Twice(), archive=archive, told=told, settlement=unsettled(), now=clock.now,
+        audit_log=book, repeats=Twice(), agreements=Folder(), archive=archive, told=told, settlement=unsettled(),
+        now=clock.now,
     )  # fmt: skip
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://acd.test") as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from dialog_acd.api import feed
 from dialog_acd.api.app import end_streams
 from dialog_acd.api.feed import change
+from dialog_acd.api.schemas import Names
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.lifecycle import CallState, Work
 from dialog_acd.core.messages import Switch
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .conftest import Centre, Drawer
 
 PATH = "/api/v1/live/stream"
+LED = Names(agents=True, calls=True, counts=True)
 
 
 class Board:
@@ -159,12 +161,12 @@ def test_that_a_wait_grows_is_no_change_and_that_another_waits_longest_is() -> N
     later = timedelta(seconds=7)
     [queue] = before.queues
     grown = replace(before, at=NOON + later, queues=(replace(queue, longest_wait=queue.longest_wait + later),))
-    assert change(before, grown) is None
-    assert change(before, replace(before, at=NOON + later)) is not None
+    assert change(before, grown, LED) is None
+    assert change(before, replace(before, at=NOON + later), LED) is not None
     nobody = replace(before, queues=(replace(queue, waiting=0, longest_wait=timedelta()),))
-    assert change(nobody, replace(nobody, at=NOON + later)) is None
-    assert change(before, replace(before, queues=())).gone.queues == ["langenhagen"]  # type: ignore[union-attr]
-    told = change(before, replace(before, agents=(*before.agents[1:], agent_view("dora"))))
+    assert change(nobody, replace(nobody, at=NOON + later), LED) is None
+    assert change(before, replace(before, queues=()), LED).gone.queues == ["langenhagen"]  # type: ignore[union-attr]
+    told = change(before, replace(before, agents=(*before.agents[1:], agent_view("dora"))), LED)
     assert told is not None
     assert ([a.id for a in told.agents], told.gone.agents) == (["dora"], ["anna"])
 
@@ -200,7 +202,7 @@ async def test_a_town_hears_of_itself_alone(api: FastAPI, centre: Centre, drawer
     drawer.give("acd_langenhagens-own-token", Role.TOWN_ADMIN, "langenhagen")
     async with board(api, token="acd_langenhagens-own-token") as wall:
         _, said = await wall.hears()
-        assert [a["id"] for a in said["agents"]] == ["anna"]
+        assert (said["agents"], said["agents_by_state"]) == ([], {})  # one person is nobody's business
         [call], [queue] = centre.seen.calls, centre.seen.queues
         centre.changes(
             replace(
@@ -245,9 +247,9 @@ async def test_what_is_told_is_worked_out_once_for_all_who_have_seen_the_same(
 ) -> None:
     worked_out: list[object] = []
 
-    def counted(before: AcdView | None, now: AcdView) -> str | None:
+    def counted(before: AcdView | None, now: AcdView, names: Names) -> str | None:
         worked_out.append(now)
-        return tell(before, now)
+        return tell(before, now, names)
 
     tell = feed._tell
     monkeypatch.setattr(feed, "_tell", counted)

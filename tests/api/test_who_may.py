@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from dialog_acd.administration import name_of
 from dialog_acd.api.access import require_declarations
-from dialog_acd.api.tokens import Role, digest, new_token
+from dialog_acd.api.tokens import LEADING, Role, digest, new_token
 from dialog_acd.core.calendars import Calendar, parse_hours
 from dialog_acd.core.gate import gate
 from dialog_acd.core.model import (
@@ -32,6 +32,7 @@ from dialog_acd.core.model import (
     QueueId,
     Skill,
     SkillId,
+    Statistics,
     Team,
     TeamId,
     Tenant,
@@ -39,19 +40,22 @@ from dialog_acd.core.model import (
     Trunk,
 )
 from dialog_acd.store.directory_plain import plain, whole
+from dialog_acd.testing import demo_agent
 from records import served
 
-from .conftest import TOKEN, Cabinet
+from .conftest import TOKEN, Cabinet, agent_view, with_policy
 
 if TYPE_CHECKING:
     from dialog_acd.testing import ManualClock
 
-    from .conftest import Archive, Book, Centre, Drawer, Shelf
+    from .conftest import Archive, Book, Centre, Drawer, Folder, Shelf
 
 OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR = Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR
 DESK = Role.DESK
+AGENT, COUNCIL = Role.AGENT, Role.STAFF_COUNCIL
 ALL = {OPERATOR, TOWN_ADMIN, SUPERVISOR, AUDITOR}
-"""All people: the desk is a program, and gets what it must."""
+"""All people who run the centre, or look over it. The desk is a program, and gets what it must; an agent what is about
+themselves; the staff council what is about people."""
 LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/openapi.json"): ALL,
     ("GET", "/api/v1/live"): {*ALL, DESK},
@@ -70,7 +74,15 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("PUT", "/api/v1/entries/{number}/closure"): {OPERATOR, SUPERVISOR, TOWN_ADMIN},
     ("DELETE", "/api/v1/entries/{number}/closure"): {OPERATOR, SUPERVISOR, TOWN_ADMIN},
     ("GET", "/api/v1/agents"): ALL,
-    ("GET", "/api/v1/agents/{agent}"): ALL,
+    ("GET", "/api/v1/agents/{agent}"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/agents/{agent}/figures"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/me/figures"): {AGENT},
+    ("GET", "/api/v1/policy"): {*ALL, AGENT, COUNCIL},
+    ("GET", "/api/v1/releases"): {OPERATOR, SUPERVISOR, COUNCIL},
+    ("POST", "/api/v1/releases"): {OPERATOR, SUPERVISOR},
+    ("GET", "/api/v1/releases/{release}"): {OPERATOR, SUPERVISOR, COUNCIL},
+    ("POST", "/api/v1/releases/{release}/agree"): {COUNCIL},
+    ("POST", "/api/v1/releases/{release}/revoke"): {OPERATOR, SUPERVISOR, COUNCIL},
     ("POST", "/api/v1/agents/{agent}/sign-in"): {OPERATOR, SUPERVISOR},
     ("POST", "/api/v1/agents/{agent}/sign-out"): {OPERATOR, SUPERVISOR},
     ("POST", "/api/v1/agents/{agent}/ready"): {OPERATOR, SUPERVISOR},
@@ -94,7 +106,7 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("GET", "/api/v1/reports/calls"): ALL,
     ("GET", "/api/v1/reports/evaluation"): ALL,
     ("GET", "/api/v1/reports/readiness"): {OPERATOR, SUPERVISOR, AUDITOR},
-    ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR},
+    ("GET", "/api/v1/audit"): {OPERATOR, TOWN_ADMIN, AUDITOR, COUNCIL},
     ("GET", "/api/v1/statements/{month}"): {OPERATOR, TOWN_ADMIN, AUDITOR},
     ("POST", "/api/v1/statements/{month}/issue"): {OPERATOR},
     ("POST", "/api/v1/recordings"): {OPERATOR, TOWN_ADMIN},
@@ -144,7 +156,12 @@ TOWN, NUMBER = "langenhagen", "%2B495117307"
 TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
 
 
-ASKED = {"/api/v1/resolve": "?called=0511 7307-0", "/api/v1/live/stream": "?events=1"}
+ASKED = {
+    "/api/v1/resolve": "?called=0511 7307-0",
+    "/api/v1/live/stream": "?events=1",
+    "/api/v1/agents/{agent}/figures": "?month=2026-03",
+    "/api/v1/me/figures": "?month=2026-03",
+}
 """What a route cannot do without, or would not end without."""
 
 
@@ -160,6 +177,7 @@ def where(method: str, path: str) -> str:
         "tenant": TOWN,
         "version": 1,
         "month": "2026-02",
+        "release": 2 if path.endswith("/agree") else 1,
     }
     return path.format(**named, digest=sound, id=id_, number=number) + ASKED.get(path, "")
 
@@ -176,6 +194,8 @@ def told_to(method: str, path: str, cabinet: Cabinet) -> Any:
     """A body that changes something of the town's own."""
     if method == "PUT" and not path.startswith("/api/v1/directory"):
         return BODIES.get(path, {"until": "2026-03-02T17:00:00+01:00"})
+    if path == "/api/v1/releases":
+        return {"kind": "policy", "tenant": TOWN, "level": "own", "purpose": "a test", "until": "2026-03-31"}
     if path == "/api/v1/directory":
         return json.loads(json.dumps(plain(cabinet.kept[-1][1]), default=str)) if method == "PUT" else None
     if (method, path) in GOES_LIVE:
@@ -270,11 +290,16 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
     book: Book,
     cabinet: Cabinet,
     archive: Archive,
+    folder: Folder,
     method: str,
     path: str,
     role: Role,
 ) -> None:
     shelf.kept = [replace(served("c1"), tenant=TenantId(TOWN))]
+    centre.towns = with_policy(centre.towns, Statistics.RELEASED)
+    folder.release("anna")
+    folder.release("anna")
+    folder.kept[1] = replace(folder.kept[1], agreed=None)
     if method == "GET":
         await archive.take(b"RIFF", name="", by="somebody", tenant=None)
     sent: dict[str, Any] = {"json": told_to(method, path, cabinet)}
@@ -287,7 +312,8 @@ async def test_a_role_may_what_the_table_says_and_nothing_else(
         assert answer.status_code in (200, 201), answer.text
         changes = method != "GET" and "/directory/" in path and path not in UNCHANGED
         assert len(cabinet.kept) == (2 if changes or (method, path) in GOES_LIVE else 1)
-        assert [line.outcome for line in book.lines] == ([] if method == "GET" else ["done"])
+        told = path.endswith("{agent}/figures") or (role in LEADING and path.startswith("/api/v1/calls"))
+        assert [line.outcome for line in book.lines] == ([] if method == "GET" and not told else ["done"])
     else:
         assert (answer.status_code, answer.json()["error_id"]) == (403, "not-allowed")
         assert set(answer.json()["details"]["allowed"]) == {r.value for r in LOCKED[method, path]}
@@ -382,14 +408,18 @@ async def test_a_towns_part_of_the_picture(town: httpx.AsyncClient, centre: Cent
         queues=(queue, replace(queue, id=QueueId("hannover")), replace(queue, id=QueueId("115"))),
         calls=(call, replace(call, id=CallId("c2"), tenant=TenantId("hannover"))),
     )
+    theirs = [agent_view(who) for who in ("anna", "dora", "emil", "fritz", "gitta")]
+    at_home = [replace(demo_agent(agent.id), home=TenantId(TOWN)) for agent in theirs[1:]]
+    centre.towns = replace(centre.towns, agents=(*centre.towns.agents, *at_home))
+    centre.seen = replace(centre.seen, agents=(*centre.seen.agents[1:], *theirs))
     live = (await town.get("/api/v1/live")).json()
     assert [q["id"] for q in live["queues"]] == [TOWN]
-    assert [a["id"] for a in live["agents"]] == ["anna"]  # who sits in the centre is not the town's staff
-    assert live["agents_by_state"] == {"available": 1}
+    assert live["agents"] == []
+    assert live["agents_by_state"] == {"available": 5}  # who sits in the centre is not the town's staff
     assert [c["tenant"] for c in live["calls"]] == [TOWN]
     assert (await town.get("/api/v1/queues")).json()["queues"] == live["queues"]
     assert (await town.get("/api/v1/agents")).json()["agents"] == live["agents"]
-    assert (await town.get("/api/v1/agents/bert")).json()["error_id"] == "no-such-agent"
+    assert (await town.get("/api/v1/agents")).json()["by_state"] == live["agents_by_state"]
 
 
 async def test_a_queue_that_a_town_shares_is_in_its_picture(town: httpx.AsyncClient, centre: Centre) -> None:

@@ -61,6 +61,7 @@ from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordReader
 from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
@@ -224,6 +225,7 @@ async def measure() -> dict[str, object]:
             audit_log=audit,
             archive=Recordings(RecordingStore(database), Studio(), clock),
             repeats=RepeatStore(database),
+            agreements=ReleaseStore(database),
             told=Told(reports, clock.now),
             settlement=Settlement(UsageStore(database), DirectoryStore(database), StatementStore(database), clock),
             now=clock.now,

@@ -49,7 +49,17 @@ from records import served
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dialog_acd.api.ports import Audit, Directories, Recordings, Records, Repeats, Reports, Statements, Tokens
+    from dialog_acd.api.ports import (
+        Agreements,
+        Audit,
+        Directories,
+        Recordings,
+        Records,
+        Repeats,
+        Reports,
+        Statements,
+        Tokens,
+    )
     from dialog_acd.core.directory import Directory
 
 SCRAPES = 30
@@ -120,6 +130,7 @@ async def metrics() -> dict[str, object]:
         tokens=cast("Tokens", unused),
         audit_log=cast("Audit", unused),
         repeats=cast("Repeats", unused),
+        agreements=cast("Agreements", unused),
         archive=cast("Recordings", unused),
         told=cast("Reports", unused),
         settlement=cast("Statements", unused),

@@ -179,7 +179,9 @@ class Api:
         return list((await self.get("/api/v1/live"))["calls"])
 
     async def records(self) -> list[dict[str, Any]]:
-        return list((await self.get("/api/v1/calls?limit=200"))["calls"])
+        """Each asked for by itself: a list names no agent, nor how long they talked."""
+        listed = (await self.get("/api/v1/calls?limit=200"))["calls"]
+        return [await self.get(f"/api/v1/calls/{call['call']}") for call in listed]
 
     async def metrics(self) -> dict[str, float]:
         """Every sample, its name with its labels as they are written."""

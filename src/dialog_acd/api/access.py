@@ -69,8 +69,8 @@ def may(*roles: Role) -> Any:
     return Depends(gate)
 
 
-Onlooker = Annotated[Principal, may(*Role)]
-"""Everybody with a token, to see what is going on now; what they see ends where their town ends."""
+Onlooker = Annotated[Principal, may(Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR, Role.DESK)]
+"""Who may see what is going on now; what they see ends where their town ends."""
 Reader = Annotated[Principal, may(Role.OPERATOR, Role.TOWN_ADMIN, Role.SUPERVISOR, Role.AUDITOR)]
 """Every person with a token; likewise."""
 Commander = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR)]
@@ -86,7 +86,19 @@ Announcer = Annotated[Principal, may(Role.OPERATOR, Role.TOWN_ADMIN)]
 Whole = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.AUDITOR)]
 """Who may see all towns at once."""
 Inspector = Annotated[Principal, may(Role.OPERATOR, Role.AUDITOR, Role.TOWN_ADMIN)]
-"""Who may read who did what."""
+"""Who may look into a town's affairs."""
+Chronicler = Annotated[Principal, may(Role.OPERATOR, Role.AUDITOR, Role.TOWN_ADMIN, Role.STAFF_COUNCIL)]
+"""Who may read who did what; the staff council what concerns its releases."""
+Council = Annotated[Principal, may(Role.STAFF_COUNCIL)]
+"""Who agrees to what comes near a person."""
+Signatory = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.STAFF_COUNCIL)]
+"""The two sides of a release."""
+Concerned = Annotated[
+    Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.TOWN_ADMIN, Role.AUDITOR, Role.STAFF_COUNCIL, Role.AGENT)
+]
+"""Who may know which policy holds for figures about staff."""
+Oneself = Annotated[Principal, may(Role.AGENT)]
+"""Who may see what is about themselves."""
 
 
 async def scraper(request: Request, wiring: Wired, attempt: Noted) -> None:

@@ -38,6 +38,7 @@ from dialog_acd.api.routes import (
     health,
     queues,
     recordings,
+    releases,
     reports,
     resolve,
     resources,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.api.people import People
     from dialog_acd.api.ports import (
+        Agreements,
         Audit,
         Directories,
         Live,
@@ -116,6 +118,10 @@ for _router in (
     directory.router,
     resources.router,
     tenants.router,
+    releases.policy,
+    releases.router,
+    releases.named,
+    releases.own,
     audit.router,
     recordings.router,
     reports.router,
@@ -135,6 +141,7 @@ def create_api(
     tokens: Tokens,
     audit_log: Audit,
     repeats: Repeats,
+    agreements: Agreements,
     archive: Recordings,
     told: Reports,
     settlement: Statements,
@@ -177,6 +184,7 @@ def create_api(
         archive,
         repeats,
         told,
+        agreements,
         settlement,
         now,
         Feed(live),

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from starlette.responses import Response
 
 from dialog_acd.api.problems import NoSuchQueue, StreamsTaken, TooManyStreams
-from dialog_acd.api.schemas import AgentOut, GoneOut, LiveCallOut, LiveChangeOut, LiveOut, QueueOut, SwitchOut, by_state
+from dialog_acd.api.schemas import AgentOut, GoneOut, LiveCallOut, LiveChangeOut, LiveOut, QueueOut, SwitchOut
 from dialog_acd.api.sight import part
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.api.keys import Principal
     from dialog_acd.api.ports import Live
+    from dialog_acd.api.schemas import Names
     from dialog_acd.core.view import AcdView, QueueView
 
 MOST_STREAMS = 64
@@ -60,7 +61,7 @@ class Feed:
         self._unwatch: Callable[[], None] | None = None
         self._view: AcdView | None = None
         self._parts: dict[tuple[str | None, str | None], AcdView] = {}
-        self._told: dict[tuple[int, int], _Telling] = {}
+        self._told: dict[tuple[int, int, Names], _Telling] = {}
         self._closed = False
 
     @property
@@ -104,11 +105,12 @@ class Feed:
             self._parts[tenant, queue] = found
         return found
 
-    async def told(self, before: AcdView | None, now: AcdView) -> str | None:
+    async def told(self, before: AcdView | None, now: AcdView, names: Names) -> str | None:
         """What somebody has to be told who was shown ``before`` (or nothing), as JSON; ``None``: nothing."""
-        key = id(before), id(now)
+        key = id(before), id(now), names
         if key not in self._told:
-            self._told[key] = _Telling(before, now, asyncio.ensure_future(asyncio.to_thread(_tell, before, now)))
+            words = asyncio.ensure_future(asyncio.to_thread(_tell, before, now, names))
+            self._told[key] = _Telling(before, now, words)
         # Who leaves meanwhile must not take it from the others.
         return await asyncio.shield(self._told[key].words)
 
@@ -172,6 +174,7 @@ class Wish:
 
     tenant: str | None
     queue: str | None
+    names: Names
     still: Callable[[], Awaitable[bool]]
     """Whether they still may."""
     seconds: float
@@ -231,7 +234,7 @@ class EventStream(Response):
                 except NoSuchQueue as problem:  # a new directory, without that queue
                     why = problem.error_id
                     break
-                told = await listener.feed.told(shown, view)
+                told = await listener.feed.told(shown, view, wish.names)
                 if told is not None:
                     yield self._event("change" if shown else "state", told)
                     shown, spoke_at = view, clock()
@@ -274,27 +277,33 @@ def _back_in(view: AcdView) -> float | None:
 # ---------------------------------------------------------------- what has changed
 
 
-def _tell(before: AcdView | None, now: AcdView) -> str | None:
-    told = LiveOut.of(now) if before is None else change(before, now)
+def _tell(before: AcdView | None, now: AcdView, names: Names) -> str | None:
+    told = LiveOut.of(now, names) if before is None else change(before, now, names)
     return None if told is None else told.model_dump_json()
 
 
-def change(before: AcdView, now: AcdView) -> LiveChangeOut | None:
-    """What somebody has to be told who was shown ``before``; ``None``: nothing."""
+def change(before: AcdView, now: AcdView, names: Names) -> LiveChangeOut | None:
+    """What somebody has to be told who was shown ``before``; ``None``: nothing.
+
+    That nothing is told counts, too: an event at the moment in which an agent of no name has done something would say
+    so.
+    """
     had_queues = {queue.id: _standing(queue, before.at) for queue in before.queues}
-    had_agents = {agent.id: agent for agent in before.agents}
-    had_calls = {call.id: call for call in before.calls}
+    had_agents = {agent.id: agent for agent in before.agents} if names.agents else {}
+    had_calls = {call.id: names.of_call(call) for call in before.calls}
     queues = [queue for queue in now.queues if had_queues.pop(queue.id, None) != _standing(queue, now.at)]
-    agents = [agent for agent in now.agents if had_agents.pop(agent.id, None) != agent]
-    calls = [call for call in now.calls if had_calls.pop(call.id, None) != call]
+    agents = [agent for agent in now.agents if had_agents.pop(agent.id, None) != agent] if names.agents else []
+    calls = [call for call in map(names.of_call, now.calls) if had_calls.pop(call.id, None) != call]
+    counted = names.by_state(now.agents)
     other = (before.switch_up, before.switches) != (now.switch_up, now.switches)
+    other = other or counted != names.by_state(before.agents)
     if not (other or queues or agents or calls or had_queues or had_agents or had_calls):
         return None
     return LiveChangeOut(
         at=now.at,
         switch_up=now.switch_up,
         queues=[QueueOut.of(queue) for queue in queues],
-        agents_by_state=by_state(now.agents),
+        agents_by_state=counted,
         agents=[AgentOut.of(agent) for agent in agents],
         calls=[LiveCallOut.of(call, now.at) for call in calls],
         switches=[SwitchOut.of(switch) for switch in now.switches],

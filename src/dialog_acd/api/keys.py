@@ -53,6 +53,11 @@ class Principal:
     """The one town they see; ``None``: all."""
     token: str
     """Id of the token, which is no secret; ``oidc:`` and the subject for a person of the identity provider."""
+    agent: str | None = None
+    """The one agent whose figures they see."""
+    also: frozenset[Role] = frozenset()
+    """What further groups of the person would give them, were they first. It lets them do nothing; but what takes two
+    people's word is not for somebody who could be both."""
 
 
 class Keyring:
@@ -112,7 +117,7 @@ def _holder(grant: Grant) -> Principal | None:
     except ValueError:
         log.warning("keys.unknown_role", token=grant.id, role=grant.role)
         return None
-    if (fault := fault_of_scope(role, grant.tenant)) is not None:
+    if (fault := fault_of_scope(role, grant.tenant, grant.agent)) is not None:
         log.warning("keys.no_scope", token=grant.id, role=grant.role, why=fault)
         return None
-    return Principal(grant.name, role, grant.tenant, grant.id)
+    return Principal(grant.name, role, grant.tenant, grant.id, grant.agent)

@@ -48,11 +48,14 @@ class Place:
 
 
 class People:
-    def __init__(self, issuer: Issuer, claim: str, places: Mapping[str, Place]) -> None:
-        """``places``: by name of the group, those that count before others first."""
+    def __init__(self, issuer: Issuer, claim: str, places: Mapping[str, Place], agent_claim: str = "") -> None:
+        """``places``: by name of the group, those that count before others first. ``agent_claim``: what says which
+        agent of the directory somebody is.
+        """
         self.issuer = issuer
         self.places = places
         self._claim = claim
+        self._agent_claim = agent_claim
 
     async def principal(self, token: str) -> Principal:
         """Whose token this is. Raises ``NotAuthenticated``, ``NoRole`` and ``KeysUnavailable``."""
@@ -62,13 +65,23 @@ class People:
             raise NotAuthenticated("a subject longer than OpenID Connect allows")
         who = _who(claims)
         groups = _names(claims, self._claim)
-        place = next((place for name, place in self.places.items() if name in groups), None)
-        if place is None:
+        found = [place for name, place in self.places.items() if name in groups]
+        if not found:
             raise NoRole(who, self._claim)
-        return Principal(who, place.role, place.tenant, f"oidc:{subject}")
+        place, agent = found[0], None
+        if place.role is Role.AGENT:
+            named = _names(claims, self._agent_claim)
+            if len(named) != 1:  # one of several would be a guess, and about somebody's figures
+                raise NoRole(who, self._agent_claim)
+            [agent] = named
+        return Principal(
+            who, place.role, place.tenant, f"oidc:{subject}", agent, frozenset(other.role for other in found[1:])
+        )
 
 
-def people_of(issuer: str, audience: str, claim: str, roles: str, now: Callable[[], datetime]) -> People | None:
+def people_of(  # noqa: PLR0917  as many as there are settings
+    issuer: str, audience: str, claim: str, roles: str, now: Callable[[], datetime], agent_claim: str = ""
+) -> People | None:
     """What ``ACD_OIDC__...`` says; ``None`` where nothing is set.
 
     Raises ``PeopleMisconfigured`` with every fault.
@@ -88,9 +101,11 @@ def people_of(issuer: str, audience: str, claim: str, roles: str, now: Callable[
             faults.append(f"ACD_OIDC__ROLES: {name!r} is there twice")
         else:
             places[name] = place
+    if any(place.role is Role.AGENT for place in places.values()) and not agent_claim.strip():
+        faults.append("ACD_OIDC__AGENT_CLAIM: is missing: it says which agent of the directory somebody is")
     if faults:
         raise PeopleMisconfigured("; ".join(faults))
-    return People(Issuer(issuer, audience, now), claim, places)
+    return People(Issuer(issuer, audience, now), claim, places, agent_claim.strip())
 
 
 def _place(line: str) -> tuple[str, Place | None, str | None]:
@@ -105,7 +120,9 @@ def _place(line: str) -> tuple[str, Place | None, str | None]:
         return name, None, f"names no role; there are: {', '.join(Role)}"
     if ":" in place and not tenant:
         return name, None, "names no town after the colon"
-    if (fault := fault_of_scope(Role(role), tenant or None)) is not None:
+    # Which agent, says each person's token.
+    agent = "themselves" if role == Role.AGENT else None
+    if (fault := fault_of_scope(Role(role), tenant or None, agent)) is not None:
         return name, None, f"does not fit: {fault.partition(':')[0]}"
     return name, Place(Role(role), tenant or None), None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 from fastapi import Depends, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import date, datetime, timedelta
 
     from prometheus_client import CollectorRegistry
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.messages import Notice, Order, Signal
     from dialog_acd.core.model import CallId, TenantId
     from dialog_acd.core.records import CallRecord, Result
+    from dialog_acd.core.releases import OfOne, Release, Signature
     from dialog_acd.core.shares import Month, Statement
     from dialog_acd.core.view import AcdView, CallStory
 
@@ -87,6 +88,36 @@ class Records(Protocol):
         The call belongs to the mark: two may come in the same millisecond, and a time alone would then skip one
         of them or show it twice.
         """
+        ...
+
+    async def of_agent(self, agent: str, since: datetime, to: datetime) -> OfOne:
+        """One agent's figures, of the calls that came from ``since`` on and before ``to``."""
+        ...
+
+
+class Agreements(Protocol):
+    """What two people have to agree on before figures come near a person."""
+
+    async def ask(self, release: Release) -> Release:
+        """Keep a request; the answer has its number."""
+        ...
+
+    async def one(self, number: int) -> Release | None: ...
+
+    async def page(self, limit: int, before: int | None = None) -> Sequence[Release]:
+        """The latest first, also those that are over."""
+        ...
+
+    async def agreed(self, now: datetime) -> Sequence[Release]:
+        """All that may be in force."""
+        ...
+
+    async def agree(self, number: int, by: Signature) -> bool:
+        """Says whether it counts: not for what was agreed to or revoked before, nor by who has asked."""
+        ...
+
+    async def revoke(self, number: int, by: Signature) -> bool:
+        """Says whether it counts: not for what was revoked before."""
         ...
 
 
@@ -257,6 +288,8 @@ class Grant(Protocol):
     @property
     def tenant(self) -> str | None: ...
     @property
+    def agent(self) -> str | None: ...
+    @property
     def digest(self) -> str: ...
     @property
     def expires_at(self) -> datetime: ...
@@ -317,8 +350,10 @@ class Audit(Protocol):
         action: str | None = None,
         since: datetime | None = None,
         to: datetime | None = None,
+        among: Collection[str] | None = None,
     ) -> Sequence[AuditLine]:
-        """The latest first; with ``before`` only those that come after this line, with ``tenant`` only this town's.
+        """The latest first; with ``before`` only those that come after this line, with ``tenant`` only this town's,
+        with ``among`` only these actions. ``who`` finds nobody who acted as an agent.
 
         From ``since`` on, before ``to``. Raises a ``DialogAcdError`` with the ``error_id`` ``no-such-line``.
         """
@@ -458,6 +493,7 @@ class Wiring:
     recordings: Recordings
     repeats: Repeats
     reports: Reports
+    agreements: Agreements
     statements: Statements
     now: Callable[[], datetime]
     feed: Feed

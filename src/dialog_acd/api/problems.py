@@ -266,6 +266,61 @@ class NotTheirs(ApiProblem):
     status = HTTPStatus.FORBIDDEN
 
 
+class NotReleased(ApiProblem):
+    """Figures of a named agent are told only while a release is about them."""
+
+    error_id = "named-figures-not-released"
+    status = HTTPStatus.FORBIDDEN
+
+    _WORDS: ClassVar[Mapping[str, str]] = {
+        "release": "no release in force names this agent and month. Ask for one (POST /api/v1/releases), and have the "
+        "staff council agree to it.",
+        "policy": "the policy that holds for this agent does not allow it (GET /api/v1/policy): it can become "
+        "'released' after a release of kind policy.",
+        "months": "say from and to, and stay within the months of a release.",
+        "own": "the policy that holds for you is that of groups alone (GET /api/v1/policy).",
+    }
+
+    def __init__(self, message: str | None = None, *, why: str = "release", **details: Any) -> None:
+        """``why``: what is in the way, a word of ``core/releases.py`` and ``sight.py``."""
+        super().__init__(message or f"Not told: {self._WORDS[why]}", why=why, **details)
+
+
+class NoSuchRelease(ApiProblem):
+    """There is no release with this number."""
+
+    error_id = "no-such-release"
+    status = HTTPStatus.NOT_FOUND
+
+
+class ReleaseRefused(ApiProblem):
+    """Such a release cannot be asked for."""
+
+    error_id = "release-refused"
+    status = HTTPStatus(422)
+
+
+class ReleaseOver(ApiProblem):
+    """The release is agreed to, revoked or ended already; its state says which."""
+
+    error_id = "release-not-open"
+    status = HTTPStatus.CONFLICT
+
+
+class SamePerson(ApiProblem):
+    """Who asks does not agree, and nobody does who is of both sides: it takes two people."""
+
+    error_id = "same-person"
+    status = HTTPStatus.CONFLICT
+
+
+class PolicyNotReleased(ApiProblem):
+    """Nobody weakens a town's policy for figures about staff alone: it takes a release the staff council agrees to."""
+
+    error_id = "policy-not-released"
+    status = HTTPStatus.CONFLICT
+
+
 class DirectoryBusy(ApiProblem):
     """Others keep changing the directory; nothing was changed, try again."""
 
@@ -460,6 +515,10 @@ def directory_told(address: Address | None = None) -> Iterator[None]:
                 raise ThingMoved(**asked, found=getattr(problem, "found", None)) from problem
             case "not-theirs":
                 raise NotTheirs(str(problem), why=list(getattr(problem, "why", ()))) from problem
+            case "policy-not-released":
+                change = getattr(problem, "change", None)
+                about = {} if change is None else {"tenant": change.tenant, "policy": change.after}
+                raise PolicyNotReleased(str(problem), **about) from problem
             case "directory-busy":
                 raise DirectoryBusy from problem
             case "directory-unreadable":

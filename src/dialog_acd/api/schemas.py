@@ -7,21 +7,26 @@ Caller numbers are complete: who holds the token may see them.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from dialog_acd.api.asking import SOMETHING, Day, written
+from dialog_acd.api.tokens import Role
+from dialog_acd.core.disclosure import PERSONS
+from dialog_acd.core.releases import MOST_AGENTS
 from dialog_acd.core.switches import PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from dialog_acd.api.ports import AuditLine, Recording, Settled
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.releases import OfOne, Release, Signature
     from dialog_acd.core.shares import Position, Share, Total, Volume
     from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
@@ -47,6 +52,27 @@ class ProblemOut(_Out):
 
 
 # ---------------------------------------------------------------- live
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Whom the live state names to somebody; why, says ``sight.py``."""
+
+    agents: bool
+    """All agents, with what they do; else none of them."""
+    calls: bool
+    """Who has which call."""
+    counts: bool
+    """How many agents are in which state, where they are enough: those of all that somebody sees."""
+
+    def by_state(self, seen: Collection[AgentView], among: Iterable[AgentView] | None = None) -> dict[str, int]:
+        """``among``: those of them who are asked for."""
+        if not self.agents and not (self.counts and len(seen) >= PERSONS):
+            return {}
+        return dict(sorted(Counter(agent.state for agent in (seen if among is None else among)).items()))
+
+    def of_call(self, call: CallView) -> CallView:
+        return call if self.calls or call.agent is None else replace(call, agent=None)
 
 
 class QueueOut(_Out):
@@ -306,8 +332,14 @@ class AgentsOut(_Out):
     agents: list[AgentOut] = Field(description="In the directory's order.")
 
     @classmethod
-    def of(cls, view: AcdView) -> AgentsOut:
-        return cls(at=view.at, by_state=by_state(view.agents), agents=[AgentOut.of(agent) for agent in view.agents])
+    def of(cls, view: AcdView, names: Names, states: Collection[str] | None = None) -> AgentsOut:
+        """``states``: only agents in one of these."""
+        among = [agent for agent in view.agents if states is None or agent.state in states]
+        return cls(
+            at=view.at,
+            by_state=names.by_state(view.agents, among),
+            agents=[AgentOut.of(agent) for agent in among] if names.agents else [],
+        )
 
 
 class LiveOut(_Out):
@@ -328,14 +360,14 @@ class LiveOut(_Out):
     switches: list[SwitchOut] = Field(description="What a supervisor has switched, the latest first.")
 
     @classmethod
-    def of(cls, view: AcdView) -> LiveOut:
+    def of(cls, view: AcdView, names: Names) -> LiveOut:
         return cls(
             at=view.at,
             switch_up=view.switch_up,
             queues=[QueueOut.of(queue) for queue in view.queues],
-            agents_by_state=by_state(view.agents),
-            agents=[AgentOut.of(agent) for agent in view.agents],
-            calls=[LiveCallOut.of(call, view.at) for call in view.calls],
+            agents_by_state=names.by_state(view.agents),
+            agents=[AgentOut.of(agent) for agent in view.agents] if names.agents else [],
+            calls=[LiveCallOut.of(names.of_call(call), view.at) for call in view.calls],
             switches=[SwitchOut.of(switch) for switch in view.switches],
         )
 
@@ -347,8 +379,8 @@ class LiveCallsOut(_Out):
     calls: list[LiveCallOut] = Field(description="Oldest first.")
 
     @classmethod
-    def of(cls, view: AcdView) -> LiveCallsOut:
-        return cls(at=view.at, calls=[LiveCallOut.of(call, view.at) for call in view.calls])
+    def of(cls, view: AcdView, names: Names) -> LiveCallsOut:
+        return cls(at=view.at, calls=[LiveCallOut.of(names.of_call(call), view.at) for call in view.calls])
 
 
 class GoneOut(_Out):
@@ -375,10 +407,6 @@ class LiveChangeOut(_Out):
     calls: list[LiveCallOut] = Field(description="Those that have changed, and new ones.")
     switches: list[SwitchOut] = Field(description="All that a supervisor has switched, the latest first.")
     gone: GoneOut = Field(description="What is not there any more.")
-
-
-def by_state(agents: Iterable[AgentView]) -> dict[str, int]:
-    return dict(sorted(Counter(agent.state for agent in agents).items()))
 
 
 class NotReadyIn(BaseModel):
@@ -414,7 +442,7 @@ class OfferOut(_Out):
     """One attempt to have one agent take the call."""
 
     offer: str = Field(description="Number of the offer; they rise.", examples=["31"])
-    agent: str = Field(description="Id of the agent; empty: it is not known any more.", examples=["anna"])
+    agent: str = Field(description="Id of the agent; empty: not told, or not known any more.", examples=["anna"])
     at: _Time = Field(description="When the phone was to ring.")
     result: str = Field(
         description="answered, no-answer, declined, phone-busy, phone-gone, caller-gone, not-talked.",
@@ -500,8 +528,11 @@ class CallOut(_Out):
     t_ann_end: _Moment = Field(description="End of the mandatory greeting.")
     t_q: _Moment = Field(description="Held in the queue.")
     t_ans: _Moment = Field(description="An agent answered; the wait ends here.")
-    t_end: _Time = Field(description="The caller's channel was gone.")
-    t_wrap_end: _Moment = Field(description="End of the agent's wrap-up; may lie ahead.")
+    t_end: _Moment = Field(
+        description="The caller's channel was gone; null where the agent who answered is not named: how long a call "
+        "took is a figure about who took it."
+    )
+    t_wrap_end: _Moment = Field(description="End of the agent's wrap-up; may lie ahead; null likewise.")
     t_leave: _Moment = Field(description="The caller hung up while waiting.")
     t_ovf: _Moment = Field(description="Overflow to a partner began.")
     t_ovf_ans: _Moment = Field(description="The partner answered.")
@@ -511,7 +542,9 @@ class CallOut(_Out):
     )
     in_time: bool = Field(description="Answered within the queue's target, boundary included.", examples=[True])
     agent: str | None = Field(
-        description="Who answered; null: nobody, or (`team`) it is not known any more.", examples=["anna"]
+        description="Who answered; null also where that is not told: it is to an operator who looks at a single call "
+        "of the last days, and where a release names the agent.",
+        examples=["anna"],
     )
     partner: str | None = Field(description="Partner centre that answered.", examples=["oldenburg"])
     transferred_to: str | None = Field(
@@ -526,7 +559,9 @@ class CallOut(_Out):
         description="Phone or partner that answered in failsafe; null: none; empty: it is not known any more.",
         examples=["phone-12"],
     )
-    hung_up_first: str = Field(description="caller, agent or unknown.", examples=["caller"])
+    hung_up_first: str = Field(
+        description="caller, agent or unknown, as it is where the agent is not told.", examples=["caller"]
+    )
     cause: int = Field(description="Q.850 cause of the caller's channel, 0 when unknown.", examples=[16])
     outcome: OutcomeOut = Field(description="How the call ended.")
     offers: list[OfferOut] = Field(description="Attempts to find an agent, in order; at most the last fifty.")
@@ -558,7 +593,11 @@ class CallOut(_Out):
     target_share: float | None = Field(
         description="To how many callers it was promised, 0 to 1; null: an old record.", examples=[0.75]
     )
-    team: str | None = Field(description="Team of the agent who answered, as it was then.", examples=["zentrale"])
+    team: str | None = Field(
+        description="Team of the agent who answered, as it was then; null also where it is fewer than five and the "
+        "agent is not told.",
+        examples=["zentrale"],
+    )
 
     @classmethod
     def of(cls, record: CallRecord) -> CallOut:
@@ -579,7 +618,7 @@ class CallOut(_Out):
             t_ann_end=record.t_ann_end,
             t_q=record.t_q,
             t_ans=record.t_ans,
-            t_end=record.t_end,
+            t_end=record.t_end if record.t_ans is None or record.agent is not None else None,
             t_wrap_end=record.t_wrap_end,
             t_leave=record.t_leave,
             t_ovf=record.t_ovf,
@@ -691,7 +730,7 @@ class DecisionOut(_Out):
     )
     chosen: str = Field(
         description="Of a verdict: wait, closed, refused, emergency, failsafe (Asterisk did not get an answer, and "
-        "went on alone). Of a rung: the rung. Of an offer: the agent.",
+        "went on alone). Of a rung: the rung. Of an offer: the agent; empty: not told.",
         examples=["anna"],
     )
     why: str = Field(description="The reason, in words.", examples=["waited 12 s; idle for 95 s (then bert 40 s)"])
@@ -836,7 +875,9 @@ class ResolveOut(_Out):
 
 
 class AuditLineOut(_Out):
-    """A change through the API, a token made or revoked, an attempt that was refused, or a volume used up."""
+    """A change through the API, a token made or revoked, an attempt that was refused, a volume used up, or that
+    somebody was told of agents by name.
+    """
 
     id: int = Field(description="Rises with every line.", examples=[4711])
     at: _Time = Field(description="When.")
@@ -846,9 +887,8 @@ class AuditLineOut(_Out):
         examples=["leitstelle"],
     )
     role: str = Field(
-        description="operator, town-admin, supervisor, auditor, desk; agent: by a code at the phone; service: what "
-        "dialog-acd does by itself; empty for nobody "
-        "and for who has no role here.",
+        description="operator, town-admin, supervisor, auditor, desk, staff-council, agent (also by a code at the "
+        "phone); service: what dialog-acd does by itself; empty for nobody and for who has no role here.",
         examples=["supervisor"],
     )
     tenant: str | None = Field(
@@ -876,7 +916,7 @@ class AuditLineOut(_Out):
         return cls(
             id=line.id,
             at=line.at,
-            who=line.who,
+            who=line.role if line.role == Role.AGENT else line.who,
             role=line.role,
             tenant=line.tenant,
             action=line.action,
@@ -893,6 +933,149 @@ class AuditOut(_Out):
     next: int | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.", examples=[4711]
     )
+
+
+# ---------------------------------------------------------------- what comes near a person
+
+_MONTH = "^20[0-9]{2}-(0[1-9]|1[0-2])$"
+_Month = Annotated[str, StringConstraints(pattern=_MONTH)]
+_Id = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=SOMETHING)]
+
+
+class ReleaseIn(BaseModel):
+    """What two people are to agree on: figures of named agents, or a weaker policy for a town."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["figures", "policy"] = Field(
+        description="figures: of `agents` or `team`, about the months; policy: that `tenant` may have `level`.",
+        examples=["figures"],
+    )
+    purpose: Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=SOMETHING)] = Field(
+        description="What for, as the staff council reads it.", examples=["Einarbeitung, mit Frau Ahrens besprochen"]
+    )
+    until: Day = Field(
+        description="The last day, in Berlin; at most 90 days ahead. Of a policy: by when the directory is edited.",
+        examples=["2026-03-31"],
+    )
+    agents: list[_Id] | None = Field(
+        default=None, min_length=1, max_length=MOST_AGENTS, description="Whose figures.", examples=[["anna"]]
+    )
+    team: _Id | None = Field(default=None, description="Instead: of all who are in this team now.", examples=[None])
+    first_month: _Month | None = Field(default=None, description="The first month it is about.", examples=["2026-02"])
+    last_month: _Month | None = Field(
+        default=None, description="The last; at most a year in all.", examples=["2026-02"]
+    )
+    tenant: _Id | None = Field(default=None, description="Of which town the policy is weakened.", examples=[None])
+    level: Literal["own", "released"] | None = Field(
+        default=None, description="What it may become, at the weakest.", examples=[None]
+    )
+
+
+class SignatureOut(_Out):
+    """Somebody's word."""
+
+    by: str = Field(description="Name of the token, or of the person.", examples=["leitung"])
+    at: _Time = Field(description="When.")
+
+
+class ReleaseOut(_Out):
+    """A release, and how it stands."""
+
+    id: int = Field(description="Its number.", examples=[3])
+    kind: str = Field(description="figures or policy.", examples=["figures"])
+    state: str = Field(description="asked, in-force, revoked, ended.", examples=["in-force"])
+    purpose: str = Field(description="What for.", examples=["Einarbeitung, mit Frau Ahrens besprochen"])
+    until: date = Field(description="The last day, in Berlin.", examples=["2026-03-31"])
+    agents: list[str] = Field(description="Whose figures; none for a policy.", examples=[["anna"]])
+    first_month: str | None = Field(description="The first month it is about.", examples=["2026-02"])
+    last_month: str | None = Field(description="The last.", examples=["2026-02"])
+    tenant: str | None = Field(description="Of which town the policy may be weakened.", examples=[None])
+    level: str | None = Field(description="What it may become: own or released.", examples=[None])
+    asked: SignatureOut = Field(description="Who asked.")
+    agreed: SignatureOut | None = Field(description="Who of the staff council agreed; null: nobody yet.")
+    revoked: SignatureOut | None = Field(description="Who revoked it; null: nobody.")
+
+    @classmethod
+    def of(cls, release: Release, now: datetime) -> ReleaseOut:
+        def signed(one: Signature | None) -> SignatureOut | None:
+            return None if one is None else SignatureOut(by=one.name, at=one.at)
+
+        return cls(
+            id=release.id,
+            kind=release.kind.value,
+            state=release.state(now).value,
+            purpose=release.purpose,
+            until=release.until,
+            agents=list(release.agents),
+            first_month=release.first_month or None,
+            last_month=release.last_month or None,
+            tenant=release.tenant,
+            level=None if release.level is None else release.level.value,
+            asked=SignatureOut(by=release.asked.name, at=release.asked.at),
+            agreed=signed(release.agreed),
+            revoked=signed(release.revoked),
+        )
+
+
+class ReleasesOut(_Out):
+    """A page of releases, the latest first; also those that are over."""
+
+    releases: list[ReleaseOut] = Field(description="The latest first.")
+    next: int | None = Field(
+        description="Give this as 'before' to get the next page; null when this is the last.", examples=[3]
+    )
+
+
+class PolicyOut(_Out):
+    """How far figures may come near a person: `groups`, `own` (everybody's own as well), `released` (named ones, too,
+    while a release is about them).
+    """
+
+    persons: int = Field(description="A figure about staff is about at least so many people.", examples=[5])
+    calls: int = Field(description="And at least so many calls.", examples=[20])
+    centre: str = Field(
+        description="For agents who sit in no town hall: the strictest of all towns.", examples=["groups"]
+    )
+    towns: dict[str, str] = Field(
+        description="By town; for who is of one town or sits there, that one.", examples=[{"langenhagen": "own"}]
+    )
+
+
+class OfOneOut(_Out):
+    """One agent's figures of a month, without test calls.
+
+    When somebody signed in or out, was ready or had a pause is kept of nobody by name, and so is in no figure. Who
+    answered a call is forgotten after some weeks, and what is told of months before that is nothing.
+    """
+
+    agent: str = Field(description="Id of the agent.", examples=["anna"])
+    month: str = Field(description="In Berlin.", examples=["2026-02"])
+    policy: str = Field(description="The policy that holds for the agent: own or released.", examples=["released"])
+    calls_answered: int = Field(description="Calls the agent answered.", examples=[412])
+    talk_seconds: float = Field(
+        description="In conversation, in seconds; of transferred calls to the caller's end.",
+        examples=[51210.5],
+    )
+    wrap_up_seconds: float = Field(description="In wrap-up after them, in seconds.", examples=[4120.0])
+    offers: int = Field(description="How often the agent's phone was to ring.", examples=[430])
+    offers_missed: dict[str, int] = Field(
+        description="Of these, those that came to nothing, by their result; caller-gone is nobody's doing here.",
+        examples=[{"no-answer": 11, "caller-gone": 7}],
+    )
+
+    @classmethod
+    def of(cls, agent: str, month: str, policy: str, found: OfOne) -> OfOneOut:
+        return cls(
+            agent=agent,
+            month=month,
+            policy=policy,
+            calls_answered=found.answered,
+            talk_seconds=found.talk.total_seconds(),
+            wrap_up_seconds=found.wrap_up.total_seconds(),
+            offers=found.offers,
+            offers_missed=dict(sorted(found.missed.items())),
+        )
 
 
 # ---------------------------------------------------------------- health

@@ -8,23 +8,133 @@ Queues and agents of a shared centre have no single owner, so a town's part of t
   because a wait behind other towns' callers is a wait of the town's own;
 * the agents who sit in the town hall (``home``). Who sits in the centre is not the town's staff;
 * what a supervisor has switched about any of these queues, the town's own numbers, or the whole centre.
+
+And who of the staff is named to whom (domain sheet 5.3). What many calls say of one agent added up is an evaluation of
+that agent, whatever question it was asked by. So
+
+* the live state tells names and what each does to who leads the day, operator and supervisor, because they have to
+  see whose phone does not ring; to the desks who has which call, or nobody could name its town; to everybody else
+  counts, of five people or more, and of all they see together: two counts that differ by a filter differ by a person;
+* calls that are over name nobody and tell nothing of how they were handled (when they ended, and who hung up). A
+  single call does to an operator, as long as its caller may complain, and that is written down; a list only those whom
+  a release names, in the months it is about, and that is, too;
+* a list is not searched for an agent unless that agent is released for the whole time that is asked for.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dialog_acd.api.problems import NoSuchQueue, NoSuchTenant, NotAllowed
-from dialog_acd.core.model import UNASSIGNED, QueueId
+from dialog_acd.api.schemas import Names
+from dialog_acd.api.tokens import LEADING, Role
+from dialog_acd.core.disclosure import PERSONS
+from dialog_acd.core.model import UNASSIGNED, AgentId, Phone, QueueId, Statistics
+from dialog_acd.core.releases import MOST_MONTHS, month_at, policy_of
 from dialog_acd.core.switches import OF_QUEUES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from dialog_acd.api.keys import Principal
-    from dialog_acd.api.ports import Live
+    from dialog_acd.api.ports import Live, Wiring
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import Entry
-    from dialog_acd.core.view import AcdView
+    from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.releases import Release
+    from dialog_acd.core.view import AcdView, CallStory
+
+
+def names_for(by: Principal, tenant: str | None = None, queue: str | None = None) -> Names:
+    """Whom the live state, or this part of it, names to somebody."""
+    return Names(
+        agents=by.role in LEADING,
+        calls=by.role in LEADING or by.role is Role.DESK,
+        counts=tenant in (None, by.tenant) and queue is None,
+    )
+
+
+class Named:
+    """Whom releases name to somebody now, in which months."""
+
+    def __init__(self, releases: Sequence[Release], directory: Directory, at: datetime) -> None:
+        self._releases, self._directory, self._at = releases, directory, at
+        self._agents = {agent.id: agent for agent in directory.agents}
+        self._phones = {agent.phone: agent.id for agent in directory.agents}
+        self._teams = Counter(agent.team for agent in directory.agents)
+
+    def why_not(self, agent: str, month: str) -> str | None:
+        """What is in the way of the agent's figures of this month; ``None``: nothing is."""
+        found = self._agents.get(AgentId(agent))
+        if found is None or policy_of(self._directory, found) is not Statistics.RELEASED:
+            return "policy"
+        return None if any(r.covers(agent, month, self._at) for r in self._releases) else "release"
+
+    def why_not_all(self, agent: str, since: datetime | None, to: datetime | None) -> str | None:
+        """The same for all months of a time."""
+        if since is None or to is None:
+            return "months"
+        first, last = month_at(since), month_at(max(since, to - timedelta(microseconds=1)))
+        year, number = int(first[:4]), int(first[5:])
+        for _ in range(MOST_MONTHS):
+            month = f"{year}-{number:02}"
+            if (why := self.why_not(agent, month)) is not None:
+                return why
+            if month == last:
+                return None
+            year, number = (year + 1, 1) if number == 12 else (year, number + 1)
+        return "months"
+
+    def tell(self, call: CallRecord, *, all_of_them: bool = False) -> tuple[CallRecord, bool]:
+        """A call that is over, without what it says of people who are not named; and whether anybody is.
+
+        ``all_of_them``: all are. How a call was handled is told with who handled it, or not at all.
+        """
+        month = month_at(call.t_in)
+
+        def keep(agent: str) -> bool:
+            return all_of_them or (bool(self._releases) and self.why_not(agent, month) is None)
+
+        def phone(named: str | None) -> str | None:
+            holder = None if named is None else self._phones.get(Phone(named))
+            return named if holder is None or keep(holder) else None
+
+        offers = tuple(offer if keep(offer.agent) else replace(offer, agent="", why="") for offer in call.offers)
+        told = call.agent is not None and keep(call.agent)
+        less = replace(
+            call,
+            offers=offers,
+            transferred_to=phone(call.transferred_to),
+            failsafe_answered_by=phone(call.failsafe_answered_by),
+        )
+        if call.agent is not None and not told:
+            team = None if call.team is not None and self._teams[call.team] < PERSONS else call.team
+            less = replace(less, agent=None, team=team, t_wrap_end=None, hung_up_first="unknown")
+        return less, told or any(offer.agent for offer in offers)
+
+
+async def named_to(wiring: Wiring, by: Principal) -> Named:
+    """Whom releases name to somebody: nobody, but to the management."""
+    at = wiring.now()
+    releases = await wiring.agreements.agreed(at) if by.role in LEADING else ()
+    return Named(releases, wiring.live.directory(), at)
+
+
+def nameless_story(call: CallStory) -> CallStory:
+    """A call that has not ended without the names of agents."""
+    offers = tuple(replace(offer, agent="", why="") for offer in call.offers)
+    return replace(
+        call,
+        now=replace(call.now, agent=None),
+        agent=None,
+        offers=offers,
+        transferred_to=None,
+        failsafe_answered_by=None,
+    )
 
 
 def sight(live: Live, by: Principal, tenant: str | None = None, queue: str | None = None) -> AcdView:

@@ -39,7 +39,7 @@ def _moments(call: CallRecord | CallStory) -> Iterator[_Told]:
     # Which partner was asked first is said by its rung; the record names the one that was asked last.
     yield call.t_ovf, "overflow-began", None if call.rungs else call.overflow_partner, ""
     for offer in call.offers:
-        yield offer.at, "offered", offer.agent, f"{offer.result}: {offer.why}" if offer.why else offer.result
+        yield offer.at, "offered", offer.agent or None, f"{offer.result}: {offer.why}" if offer.why else offer.result
     yield call.t_ans, "answered", call.agent, ""
     yield call.t_ovf_ans, "partner-answered", call.partner, ""
     yield call.t_failsafe, "failsafe-entered", call.failsafe_answered_by, ""
@@ -48,8 +48,13 @@ def _moments(call: CallRecord | CallStory) -> Iterator[_Told]:
         yield call.t_leave, "left", None, "hung up while waiting"
         first = "" if call.hung_up_first == "unknown" else f"; the {call.hung_up_first} hung up first"
         sent = f"; transferred to {call.transferred_to}" if call.transferred_to else ""
-        yield call.t_end, "ended", None, f"{call.outcome.result}: {call.outcome.reason}{sent}{first}"
+        yield _end(call), "ended", None, f"{call.outcome.result}: {call.outcome.reason}{sent}{first}"
     yield call.t_wrap_end, "wrap-up-ended", call.agent, ""
+
+
+def _end(call: CallRecord) -> datetime | None:
+    """Not told where who answered is not: how long they talked is a figure about them."""
+    return call.t_end if call.t_ans is None or call.agent is not None else None
 
 
 def decisions(call: CallRecord | CallStory) -> list[DecisionOut]:

@@ -38,6 +38,14 @@ class Role(StrEnum):
     """Reads, changes nothing; all towns, or the one the token names."""
     DESK = "desk"
     """The program at the agents' places: sees who calls now, and names the town a call was for. Nothing else."""
+    AGENT = "agent"
+    """Somebody who takes calls: sees their own figures, where the policy is that they may. Nothing else."""
+    STAFF_COUNCIL = "staff-council"
+    """The Personalrat: reads policy, releases and who used them, agrees and revokes. Nothing else."""
+
+
+LEADING = frozenset({Role.OPERATOR, Role.SUPERVISOR})
+"""The management: who may ask for a release, and be told what it releases."""
 
 
 class TokenRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -60,12 +68,16 @@ def without_tokens(text: str) -> str:
     return _TOKEN.sub(f"{PREFIX}***", text)
 
 
-def fault_of_scope(role: Role, tenant: str | None) -> str | None:
-    """Why this role and this town do not go together; ``None``: they do."""
+def fault_of_scope(role: Role, tenant: str | None, agent: str | None = None) -> str | None:
+    """Why this role does not go together with this town and this agent; ``None``: it does."""
+    if (role is Role.AGENT) != bool(agent):
+        return "an agent's token names the agent, and no other does: --agent"
     if tenant == UNASSIGNED:
         return f"{UNASSIGNED} is no town"
     if role is Role.TOWN_ADMIN and not tenant:
         return "a town-admin needs a town: --tenant"
+    if role in (Role.AGENT, Role.STAFF_COUNCIL) and tenant is not None:
+        return "who sits where says the directory: leave --tenant out"
     if role in (Role.OPERATOR, Role.SUPERVISOR, Role.DESK) and tenant is not None:
         # It would promise what nobody keeps: agents and queues serve several towns.
         return f"the work of a role like {role.value} has no limits at a town's border: leave --tenant out"

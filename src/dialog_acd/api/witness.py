@@ -1,4 +1,4 @@
-"""Writes down every change and every refused attempt, whichever route it was.
+"""Writes down every change and every refused attempt, whichever route it was, and who was told of named persons.
 
 It stands around the routes, not in them: a route whose author thinks of nothing is in the audit log all the same.
 What a line is about comes from the path; a route may add whom it concerns, and facts in a few words.
@@ -59,6 +59,8 @@ class Attempt:
     """Who asks, where that is known of somebody who is nobody here."""
     tenant: str | None = None
     """The one town it concerns; ``None`` where it concerns several, or the centre."""
+    told: bool = False
+    """Also where nothing was changed it is to be written down: somebody was told what is about a named person."""
     details: dict[str, Any] = field(default_factory=dict)
     """Facts in a few words: nothing about a caller, no free text about a person."""
 
@@ -144,7 +146,7 @@ class Witness:
         try:
             await self._app(scope, receive, send_on)
         finally:
-            if attempt.action and (status in (401, 403) or scope["method"] not in _READS):
+            if attempt.action and (attempt.told or status in (401, 403) or scope["method"] not in _READS):
                 self._write(attempt, status, scope)
 
     def _write(self, attempt: Attempt, status: int, scope: Scope) -> None:

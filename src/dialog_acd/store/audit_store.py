@@ -22,7 +22,7 @@ from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.tables import audit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -98,14 +98,21 @@ class AuditStore:
         action: str | None = None,
         since: datetime | None = None,
         to: datetime | None = None,
+        among: Collection[str] | None = None,
     ) -> list[AuditLine]:
-        """The latest first; with ``before`` only those that come after this line, with ``tenant`` only this town's.
+        """The latest first; with ``before`` only those that come after this line, with ``tenant`` only this town's,
+        with ``among`` only these actions. ``who`` finds nobody who acted as an agent: all lines of one would tell their
+        work.
 
         From ``since`` on, before ``to``. Raises ``NoSuchLine``.
         """
         await self.flush()
         question = select(audit).order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit)
         question = question.where(*by_the_first((audit.c.tenant, tenant), (audit.c.who, who), (audit.c.action, action)))
+        if who is not None:
+            question = question.where(audit.c.role != "agent")
+        if among is not None:
+            question = question.where(audit.c.action.in_(among))
         if since is not None:
             question = question.where(audit.c.at >= since)
         if to is not None:

@@ -33,15 +33,17 @@ from dialog_acd.store.database import writing
 from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_json
 from dialog_acd.store.directory_plain import plain
 from dialog_acd.store.recording_store import RecordingStore
+from dialog_acd.store.release_store import require_agreed, settle
 from dialog_acd.store.tables import directory_versions
 from dialog_acd.store.yaml_text import write_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.releases import PolicyChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,13 @@ class DirectoryStore:
             last = self._last = content, await asyncio.to_thread(_directory, content, _source(number))
         return number, last[1]
 
-    async def replace(self, directory: Directory, edit: Edit, expected: int | None = None) -> int:
+    async def replace(
+        self, directory: Directory, edit: Edit, expected: int | None = None, policies: Sequence[PolicyChange] = ()
+    ) -> int:
         """Put this directory in the place of the one stored. It is valid, or it could not have been built.
 
-        ``expected``: the version the edit was made from. Returns the number of the new version. Raises
-        ``DirectoryMoved``, and nothing has changed.
+        ``expected``: the version the edit was made from; ``policies``: what it makes of those of towns. Returns the
+        number of the new version. Raises ``DirectoryMoved``, ``PolicyNotReleased``, and nothing has changed.
         """
         content = await asyncio.to_thread(_packed, directory)
         async with writing(self._engine).begin() as connection:
@@ -130,6 +134,8 @@ class DirectoryStore:
             self.require(expected, found)
             row = {"number": found + 1, "at": edit.at, "by": edit.by, "why": edit.why, "content": content}
             await connection.execute(insert(directory_versions), row)
+            # In the same transaction: what was revoked a moment ago allows nothing.
+            await settle(connection, policies, edit.by, edit.at)
         self._last = content, directory
         return found + 1
 
@@ -190,6 +196,11 @@ class DirectoryStore:
         """The same as plain values, dates as ISO texts, with its number. Raises what ``text_of`` raises."""
         number, content = await self._content(number)
         return number, await asyncio.to_thread(_unpacked, content, _source(number))
+
+    async def require_released(self, policies: Sequence[PolicyChange], now: datetime) -> None:
+        """Raise ``PolicyNotReleased`` for what ``replace`` would."""
+        async with self._engine.connect() as connection:
+            await require_agreed(connection, policies, now)
 
     async def missing_recordings(self, digests: Collection[str]) -> set[str]:
         """Those of which this database has no recording."""

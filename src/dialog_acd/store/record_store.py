@@ -22,6 +22,7 @@ A record exists exactly once per call, and none may be lost. ``RecordWriter.put`
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import deque
 from contextlib import suppress
@@ -30,13 +31,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Text, cast, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.model import CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
+from dialog_acd.core.releases import OfOne, of_one
 from dialog_acd.core.retention import NONE, Due, Numbers, Terms, day_of, due, parted, rejoined, without_agents
 from dialog_acd.store import number_store
 from dialog_acd.store.database import by_the_first, writing
@@ -77,6 +79,7 @@ _BESIDE = {"ani", "diversion"}
 """Columns of ``caller_numbers``, never of ``records``."""
 _MADE = {"kind", "outcome", "offers", "rungs", "candidates"}
 _SAME_NAME = tuple(name for name in field_names() if name not in _BESIDE | _MADE)
+_LIKE = str.maketrans({"!": "!!", "%": "!%", "_": "!_"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,6 +468,22 @@ class RecordReader:
             # The first says nothing new but to the database, which finds the place by it instead of walking there.
             where += [records.c.t_in <= t_in, or_(records.c.t_in < t_in, records.c.call < call)]
         return await self._read(*where, order=newest, limit=limit)
+
+    async def of_agent(self, agent: str, since: datetime, to: datetime) -> OfOne:
+        """One agent's figures, of the calls that came from ``since`` on and before ``to``.
+
+        Whose phone rang in vain stands in the offers, a text to the database: it finds the calls in which the name
+        occurs at all, and they are looked at here.
+        """
+        named = json.dumps(agent).translate(_LIKE)
+        return of_one(
+            await self._read(
+                records.c.t_in >= since,
+                records.c.t_in < to,
+                or_(records.c.agent == agent, cast(records.c.offers, Text).like(f"%{named}%", escape="!")),
+            ),
+            agent,
+        )
 
     async def records_since(self, t: datetime) -> list[CallRecord]:
         """Of calls that came at ``t`` or later, oldest first. All of them: not for a year's worth."""

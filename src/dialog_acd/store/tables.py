@@ -255,6 +255,33 @@ tokens = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+    Column("agent", Text),  # whose figures its holder may see
+)
+
+# What two people have to agree on before figures come near a person (``core/releases.py``). Rows stay when it is over.
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("until", Date, nullable=False),
+    Column("agents", JSON, nullable=False),
+    Column("first_month", Text, nullable=False),
+    Column("last_month", Text, nullable=False),
+    Column("tenant", Text),
+    Column("level", Text),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_token", Text, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("agreed_by", Text),
+    Column("agreed_token", Text),
+    Column("agreed_at", UtcDateTime),
+    Column("revoked_by", Text),
+    Column("revoked_token", Text),
+    Column("revoked_at", UtcDateTime),
+    # Those that can still be in force are read whenever somebody asks for a name.
+    Index(None, "until"),
 )
 
 # Lines are only ever added: triggers of the migration refuse to change one, or to delete one that is not 30 days older

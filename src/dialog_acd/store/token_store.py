@@ -42,6 +42,8 @@ class Token:
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    agent: str | None = None
+    """The one agent whose figures its holder may see."""
 
 
 class TokenStore:
@@ -49,9 +51,17 @@ class TokenStore:
         self._engine = engine
 
     async def create(
-        self, *, name: str, role: str, tenant: str | None, digest: str, at: datetime, expires_at: datetime
+        self,
+        *,
+        name: str,
+        role: str,
+        tenant: str | None,
+        digest: str,
+        at: datetime,
+        expires_at: datetime,
+        agent: str | None = None,
     ) -> Token:
-        token = Token(secrets.token_hex(4), name, role, tenant, digest, at, expires_at)
+        token = Token(secrets.token_hex(4), name, role, tenant, digest, at, expires_at, agent=agent)
         row = {name: getattr(token, name) for name in Token.__slots__}
         async with writing(self._engine).begin() as connection:
             await connection.execute(insert(tokens), row)

@@ -5,7 +5,6 @@ An agent made ready here and one made ready by the phone's feature code are the 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import structlog
@@ -16,7 +15,7 @@ from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import AgentRefused, EngineSilent, NoSuchAgent, NoSuchQueue, NoSuchTenant, fails
 from dialog_acd.api.routes.live import OfQueue, OfTenant  # noqa: TC001  read at run time
 from dialog_acd.api.schemas import AgentOut, AgentsOut, NotReadyIn
-from dialog_acd.api.sight import sight, town_of_agent
+from dialog_acd.api.sight import names_for, sight, town_of_agent
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.messages import AgentNotReady, AgentReady, AgentSignedIn, AgentSignedOut
@@ -46,7 +45,7 @@ AgentWord = Literal[
 @router.get(
     "",
     responses=fails(NoSuchTenant, NoSuchQueue),
-    summary="Agents, and how many are in which state; for one town those in its town hall",
+    summary="How many agents are in which state, for one town of those in its town hall; to who leads them also who",
 )
 async def everybody(
     wiring: Wired,
@@ -58,14 +57,11 @@ async def everybody(
         Query(max_length=9, description="Only agents in this state, or in one of several.", examples=[["available"]]),
     ] = None,
 ) -> AgentsOut:
-    seen = sight(wiring.live, by, tenant, queue)
-    if state is not None:
-        seen = replace(seen, agents=tuple(agent for agent in seen.agents if agent.state in state))
-    return AgentsOut.of(seen)
+    return AgentsOut.of(sight(wiring.live, by, tenant, queue), names_for(by, tenant, queue), state)
 
 
-@router.get("/{agent}", summary="One agent")
-async def one(wiring: Wired, by: Reader, agent: _Id) -> AgentOut:
+@router.get("/{agent}", summary="One agent, to who leads them")
+async def one(wiring: Wired, by: Commander, agent: _Id) -> AgentOut:
     return AgentOut.of(_find(wiring.live, by, agent))
 
 

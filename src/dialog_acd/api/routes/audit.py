@@ -6,20 +6,42 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from dialog_acd.api.access import Inspector  # noqa: TC001  read at run time
+from dialog_acd.api.access import Chronicler  # noqa: TC001  read at run time
 from dialog_acd.api.asking import Limit, Name, Since, To  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import NoSuchLine, fails
 from dialog_acd.api.schemas import AuditLineOut, AuditOut
+from dialog_acd.api.tokens import Role
 from dialog_acd.core.errors import DialogAcdError
 
 router = APIRouter(prefix="/audit", tags=["audit"], responses=fails(NoSuchLine))
 
 
-@router.get("", summary="Changes and refused attempts, the latest first")
+OF_RELEASES = (
+    "releases.ask",
+    "releases.agree",
+    "releases.revoke",
+    "policy.weaken",
+    "policy.strengthen",
+    "agents.figures",
+    "calls.recent",
+    "calls.one",
+    "calls.decisions",
+    # Who may speak for the council, or for both sides.
+    "tokens.create",
+    "tokens.revoke",
+)
+"""What the staff council reads: what was released, who used it, and who was given which token."""
+
+
+@router.get(
+    "",
+    summary="Changes, refused attempts, and who was told of agents by name, the latest first; for the staff council "
+    "what concerns releases",
+)
 async def lines(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
-    by: Inspector,
+    by: Chronicler,
     limit: Limit = 50,
     before: Annotated[
         int | None,
@@ -34,7 +56,16 @@ async def lines(  # noqa: PLR0917  FastAPI's parameters
 ) -> AuditOut:
     # One more than wanted tells whether there is a next page, without counting the table.
     try:
-        found = await wiring.audit.page(limit + 1, before, by.tenant, who=who, action=action, since=since, to=to)
+        found = await wiring.audit.page(
+            limit + 1,
+            before,
+            by.tenant,
+            who=who,
+            action=action,
+            since=since,
+            to=to,
+            among=OF_RELEASES if by.role is Role.STAFF_COUNCIL else None,
+        )
     except DialogAcdError as problem:
         if problem.error_id == NoSuchLine.error_id:
             raise NoSuchLine(line=before) from problem

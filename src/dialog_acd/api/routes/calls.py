@@ -15,7 +15,7 @@ from fastapi import APIRouter, Path, Query
 from dialog_acd.api.access import Commander, Namer, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import PRINTABLE, Limit, Name, Since, To
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
-from dialog_acd.api.problems import EngineSilent, NoSuchCall, NoSuchTenant, NoSuchTown, TownRefused, fails
+from dialog_acd.api.problems import EngineSilent, NoSuchCall, NoSuchTenant, NoSuchTown, NotReleased, TownRefused, fails
 from dialog_acd.api.schemas import (
     CallOut,
     CallSoFarOut,
@@ -26,6 +26,7 @@ from dialog_acd.api.schemas import (
     TownIn,
     TownOut,
 )
+from dialog_acd.api.sight import named_to, nameless_story, names_for
 from dialog_acd.api.story import decisions, timeline
 from dialog_acd.api.telling import ANSWER_WITHIN, ask, refusal
 from dialog_acd.api.tokens import Role
@@ -33,6 +34,7 @@ from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.messages import CallAssigned, CallMarked, NamingFault, TownNamed
 from dialog_acd.core.model import UNASSIGNED, CallId, TenantId
 from dialog_acd.core.records import CallRecord, Result
+from dialog_acd.core.releases import NAMED_FOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,12 +58,13 @@ _REFUSED = {
 
 @router.get(
     "",
-    responses=fails(NoSuchCall, NoSuchTenant),
+    responses=fails(NoSuchCall, NoSuchTenant, NotReleased),
     summary="Finished calls, the latest to come in first; for one town its own",
 )
 async def recent(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Reader,
+    noted: Noted,
     limit: Limit = 50,
     before: Annotated[
         str | None,
@@ -94,12 +97,22 @@ async def recent(  # noqa: PLR0917  FastAPI's parameters
             examples=["oldenburg"],
         ),
     ] = None,
-    agent: Annotated[Name, Query(description="Only calls this agent answered.", examples=["anna"])] = None,
+    agent: Annotated[
+        Name,
+        Query(
+            description="Only calls this agent answered: to the management, where a release is about the agent and all "
+            "months from `from` to `to`.",
+            examples=["anna"],
+        ),
+    ] = None,
     since: Since = None,
     to: To = None,
 ) -> CallsOut:
     if by.tenant is not None and tenant not in (None, by.tenant):
         raise NoSuchTenant(tenant=tenant)
+    named = await named_to(wiring, by)
+    if agent is not None and (why := named.why_not_all(agent, since, to)) is not None:
+        raise NotReleased(why=why, agent=agent)
     mark = None
     if before is not None:
         last = await _find(wiring, by, before)  # an unknown mark must not look like the end of the list
@@ -109,12 +122,18 @@ async def recent(  # noqa: PLR0917  FastAPI's parameters
         limit + 1, mark, result, by.tenant or tenant, queue=queue, partner=partner, agent=agent, since=since, to=to
     )
     page = found[:limit]
-    return CallsOut(calls=[CallOut.of(record) for record in page], next=page[-1].call if len(found) > limit else None)
+    told = [named.tell(record) for record in page]
+    if agent is not None or any(somebody for _, somebody in told):
+        noted.told = True
+        noted.details |= {"agent": agent, "calls": len(page)}
+    return CallsOut(
+        calls=[CallOut.of(record) for record, _ in told], next=page[-1].call if len(found) > limit else None
+    )
 
 
 @router.get("/{call}", summary="One call, finished or not, with what happened to it; another town's is not found")
-async def one(wiring: Wired, by: Reader, call: _Id) -> EndedCallOut | CallSoFarOut:
-    found = await _told(wiring, by, call)
+async def one(wiring: Wired, by: Reader, noted: Noted, call: _Id) -> EndedCallOut | CallSoFarOut:
+    found = await _told(wiring, by, noted, call)
     if isinstance(found, CallRecord):
         return EndedCallOut.told(found, timeline(found))
     return CallSoFarOut.told(found, timeline(found), wiring.now())
@@ -123,16 +142,22 @@ async def one(wiring: Wired, by: Reader, call: _Id) -> EndedCallOut | CallSoFarO
 @router.get(
     "/{call}/decisions", name="decisions", summary="Why this and nothing else was done for one call, finished or not"
 )
-async def why(wiring: Wired, by: Reader, call: _Id) -> DecisionsOut:
-    return DecisionsOut(call=call, decisions=decisions(await _told(wiring, by, call)))
+async def why(wiring: Wired, by: Reader, noted: Noted, call: _Id) -> DecisionsOut:
+    return DecisionsOut(call=call, decisions=decisions(await _told(wiring, by, noted, call)))
 
 
-async def _told(wiring: Wiring, by: Principal, call: str) -> CallRecord | CallStory:
+async def _told(wiring: Wiring, by: Principal, noted: Attempt, call: str) -> CallRecord | CallStory:
     """A call that has not ended is asked for first: it is in memory. Raises ``NoSuchCall``."""
     story = wiring.live.story(CallId(call))
     if story is not None and by.tenant in (None, story.now.tenant):
-        return story
-    return await _find(wiring, by, call)
+        return story if names_for(by).agents else nameless_story(story)
+    record = await _find(wiring, by, call)
+    # What an operator answers a complaint with.
+    complaint = by.role is Role.OPERATOR and wiring.now() - record.t_in < NAMED_FOR
+    shown, noted.told = (await named_to(wiring, by)).tell(record, all_of_them=complaint)
+    if noted.told:
+        noted.concerns(None if record.tenant == UNASSIGNED else record.tenant)
+    return shown
 
 
 @commands.put(

@@ -19,6 +19,7 @@ from dialog_acd.api.problems import (
     DirectoryRefused,
     DirectoryUnreadable,
     NoSuchVersion,
+    PolicyNotReleased,
     VersionNotSaid,
     directory_told,
     fails,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 PATH = "/api/v1/directory"
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/directory", tags=["directory"])
-_EDITS = fails(NoSuchVersion, DirectoryMoved, VersionNotSaid, DirectoryRefused, DirectoryUnreadable)
+_EDITS = fails(NoSuchVersion, DirectoryMoved, VersionNotSaid, DirectoryRefused, PolicyNotReleased, DirectoryUnreadable)
 _IfMatch = Annotated[
     str | None,
     Header(

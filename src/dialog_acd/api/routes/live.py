@@ -12,7 +12,7 @@ from dialog_acd.api.feed import EventStream, Wish
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import ApiProblem, NoSuchQueue, NoSuchTenant, StreamsTaken, TooManyStreams, fails
 from dialog_acd.api.schemas import LiveCallsOut, LiveOut
-from dialog_acd.api.sight import part, seen_by, sight
+from dialog_acd.api.sight import names_for, part, seen_by, sight
 
 router = APIRouter(tags=["live"], responses=fails(NoSuchTenant, NoSuchQueue))
 
@@ -39,7 +39,7 @@ CallWord = Literal[
 
 @router.get("/live", name="picture", summary="The whole picture, or one town's part of it")
 async def whole_picture(wiring: Wired, by: Onlooker, tenant: OfTenant = None, queue: OfQueue = None) -> LiveOut:
-    return LiveOut.of(sight(wiring.live, by, tenant, queue))
+    return LiveOut.of(sight(wiring.live, by, tenant, queue), names_for(by, tenant, queue))
 
 
 @router.get("/live/calls", summary="Calls that have not ended, oldest first; `state=waiting`: who waits")
@@ -56,7 +56,7 @@ async def calls(
     seen = sight(wiring.live, by, tenant, queue)
     if state is not None:
         seen = replace(seen, calls=tuple(call for call in seen.calls if call.state.value in state))
-    return LiveCallsOut.of(seen)
+    return LiveCallsOut.of(seen, names_for(by))
 
 
 @router.get(
@@ -117,6 +117,7 @@ async def stream(  # noqa: PLR0917  FastAPI's parameters
     wish = Wish(
         tenant=town,
         queue=queue,
+        names=names_for(by, tenant, queue),
         still=still,
         seconds=seconds,
         events=events,

@@ -40,6 +40,7 @@ from dialog_acd.api.problems import (
     NoSuchThing,
     NotAllowed,
     NotTheirs,
+    PolicyNotReleased,
     SeveralEntries,
     StillRunning,
     ThingExists,
@@ -306,9 +307,11 @@ def _routes(kind: Kind) -> None:
     item = f"/{kind.path}/{{{'number' if kind.section == 'entries' else 'id'}}}"
     named = (NoSuchThing, SeveralEntries) if kind.section == "entries" else (NoSuchThing,)
 
+    policies = (PolicyNotReleased,) if kind.section == "tenants" else ()
+
     def edits(method: str) -> dict[int | str, dict[str, Any]]:
         theirs = (NotTheirs,) if method in kind.for_towns else ()
-        return {200: _ref("EditedOut", headers=_ETAG), **_refusals(*named, *theirs, *_EDITING)}
+        return {200: _ref("EditedOut", headers=_ETAG), **_refusals(*named, *theirs, *policies, *_EDITING)}
 
     @router.get(
         f"/{kind.path}",
@@ -358,6 +361,7 @@ def _routes(kind: Kind) -> None:
             **_refusals(
                 *(ThingExists, KeyReused, StillRunning, DirectoryRefused, DirectoryBusy, DirectoryUnreadable),
                 *((NotTheirs,) if "POST" in kind.for_towns else ()),
+                *policies,
             ),
         },
         openapi_extra=_body(kind),

@@ -1,0 +1,376 @@
+"""Management and staff council: what two of them can let out together, and what nobody gets out alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from dialog_acd.api.keys import Principal
+from dialog_acd.api.sight import names_for
+from dialog_acd.api.tokens import Role
+from dialog_acd.core.lifecycle import Work
+from dialog_acd.core.model import AgentId, QueueId, Statistics, TeamId, TenantId
+from dialog_acd.testing import ManualClock, demo_agent
+from records import served
+
+from .conftest import Book, Centre, Drawer, Folder, Shelf, agent_view, with_policy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+
+TOKENS = {role: f"acd_the-token-of-the-{role.value}-here" for role in Role}
+LGH = TenantId("langenhagen")
+MARCH = {"from": "2026-03-01T00:00:00+01:00", "to": "2026-04-01T00:00:00+02:00"}
+OF_ANNA = {
+    "kind": "figures", "agents": ["anna"], "first_month": "2026-03", "last_month": "2026-03",
+    "purpose": "Einarbeitung", "until": "2026-03-31",
+}  # fmt: skip
+
+
+class Desk:
+    """Everybody's way to the API, by role."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def __call__(self, role: Role, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {TOKENS[role]}"}
+        return await self._client.request(method, f"/api/v1/{path}", headers=headers, **more)
+
+    async def get(self, role: Role, path: str, **params: str) -> Any:
+        answer = await self(role, "GET", path, params=params)
+        return answer.json() if answer.status_code == 200 else answer.json()["error_id"]
+
+    async def asks(self, **changes: Any) -> int:
+        answer = await self(Role.SUPERVISOR, "POST", "releases", json=OF_ANNA | changes)
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["id"])
+
+
+@pytest.fixture
+async def ask(api: FastAPI, drawer: Drawer) -> AsyncIterator[Desk]:
+    for role, token in TOKENS.items():
+        drawer.give(token, role, LGH if role is Role.TOWN_ADMIN else None)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://acd.test") as client:
+        yield Desk(client)
+
+
+@pytest.fixture
+def released(centre: Centre) -> None:
+    centre.towns = with_policy(centre.towns, Statistics.RELEASED)
+
+
+def annas(call: str, **changes: Any) -> Any:
+    """Anna answers at once; Bert's phone rang in vain."""
+    made = served(call, agent=AgentId("anna"), team="region", transferred_to="phone-bert", failsafe_answered_by="4711")
+    bert, anna = made.offers[0], made.offers[1]
+    offers = (replace(bert, agent="bert", why="idle for 95 s (then anna 40 s)"), replace(anna, agent="anna"))
+    return replace(made, offers=offers, **changes)
+
+
+# ---------------------------------------------------------------- two people
+
+
+@pytest.mark.usefixtures("released")
+async def test_named_figures_take_two_people_and_end(ask: Desk, shelf: Shelf, clock: ManualClock, book: Book) -> None:
+    shelf.kept = [annas("c1"), annas("c2")]
+
+    async def figures() -> Any:
+        return await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03")
+
+    assert await figures() == "named-figures-not-released"
+    number = await ask.asks()
+    assert await figures() == "named-figures-not-released"
+    agreed = await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/agree")
+    assert (agreed.json()["state"], agreed.json()["agreed"]["by"]) == ("in-force", "the staff-council")
+    book.lines.clear()
+    assert await figures() == {
+        "agent": "anna", "month": "2026-03", "policy": "released", "calls_answered": 2, "talk_seconds": 120.0,
+        "wrap_up_seconds": 20.0, "offers": 2, "offers_missed": {},
+    }  # fmt: skip
+    assert book.told() == [("the supervisor", "agents.figures", "anna", "done")]  # each reading, too
+    assert book.lines[0].details["month"] == "2026-03"
+    assert await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-02") == "named-figures-not-released"
+    assert await ask.get(Role.SUPERVISOR, "agents/bert/figures", month="2026-03") == "named-figures-not-released"
+    clock.advance(timedelta(days=29).total_seconds())  # 31 March, 13:00 in Berlin, by the tokens' clock as well
+    assert (await figures())["calls_answered"] == 2
+    clock.advance(timedelta(hours=11).total_seconds())
+    assert await figures() == "named-figures-not-released"
+    assert (await ask.get(Role.STAFF_COUNCIL, f"releases/{number}"))["state"] == "ended"
+
+
+@pytest.mark.usefixtures("released")
+@pytest.mark.parametrize("side", [Role.SUPERVISOR, Role.OPERATOR, Role.STAFF_COUNCIL])
+async def test_either_side_takes_it_back_at_once(ask: Desk, side: Role) -> None:
+    number = await ask.asks()
+    await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/agree")
+    assert (await ask(side, "POST", f"releases/{number}/revoke")).json()["state"] == "revoked"
+    assert await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03") == "named-figures-not-released"
+    for step in ("agree", "revoke"):
+        assert (await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/{step}")).json()["error_id"] == (
+            "release-not-open"
+        )
+
+
+async def test_who_asks_does_not_agree_under_another_token(ask: Desk, drawer: Drawer) -> None:
+    drawer.kept = [replace(g, name="The  Supervisor") if g.role == Role.STAFF_COUNCIL else g for g in drawer.kept]
+    number = await ask.asks()
+    answer = await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/agree")
+    assert (answer.status_code, answer.json()["error_id"]) == (409, "same-person")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"agents": ["nobody-here"]}, "no-such-agent"),
+        ({"agents": None, "team": "none"}, "release-refused"),
+        ({"team": "region"}, "release-refused"),
+        ({"agents": None}, "release-refused"),
+        ({"until": "2026-06-01"}, "release-refused"),
+        ({"until": "2026-03-01"}, "release-refused"),
+        ({"last_month": None}, "release-refused"),
+        ({"kind": "policy"}, "release-refused"),
+        ({"kind": "policy", "tenant": "nowhere"}, "no-such-tenant"),
+        ({"purpose": " "}, "not-valid"),
+        ({"purpose": "x\ny"}, "not-valid"),
+        ({"first_month": "2026-3"}, "not-valid"),
+        ({"forever": True}, "not-valid"),
+    ],
+)
+async def test_what_cannot_be_asked_for(ask: Desk, folder: Folder, changes: dict[str, Any], error: str) -> None:
+    answer = await ask(Role.SUPERVISOR, "POST", "releases", json=OF_ANNA | changes)
+    assert answer.json()["error_id"] == error
+    assert folder.kept == []
+
+
+async def test_a_team_is_those_who_are_in_it_when_it_is_asked_for(ask: Desk, centre: Centre) -> None:
+    members = [replace(a, team=TeamId("region")) if a.id != "bert" else a for a in centre.towns.agents]
+    # The demonstration's directory declares no teams, and nobody asks it here.
+    object.__setattr__(centre.towns, "agents", tuple(members))
+    number = await ask.asks(agents=None, team="region")
+    assert (await ask.get(Role.STAFF_COUNCIL, f"releases/{number}"))["agents"] == ["anna", "cem"]
+
+
+async def test_releases_page_by_page_and_what_the_council_reads_beside(ask: Desk, book: Book) -> None:
+    numbers = [await ask.asks() for _ in range(3)]
+    await ask(Role.SUPERVISOR, "POST", "agents/anna/ready")
+    first = await ask.get(Role.STAFF_COUNCIL, "releases", limit="2")
+    rest = await ask.get(Role.STAFF_COUNCIL, "releases", before=str(first["next"]))
+    assert [r["id"] for r in first["releases"] + rest["releases"]] == numbers[::-1]
+    assert await ask.get(Role.STAFF_COUNCIL, "releases/99") == "no-such-release"
+    lines = (await ask.get(Role.STAFF_COUNCIL, "audit"))["lines"]
+    assert {line["action"] for line in lines} == {"releases.ask"}  # and not what agents were told
+    assert lines[0]["details"]["agents"] == ["anna"]
+
+
+# ---------------------------------------------------------------- the policy
+
+
+async def test_the_policy_is_there_to_be_read(ask: Desk, centre: Centre) -> None:
+    centre.towns = replace(
+        centre.towns,
+        tenants=tuple(
+            replace(t, contract=replace(t.contract, statistics=Statistics.OWN)) if t.id == LGH else t
+            for t in centre.towns.tenants
+        ),
+    )
+    whole = await ask.get(Role.STAFF_COUNCIL, "policy")
+    assert whole["towns"] == {"langenhagen": "own", "hannover": "groups", "region": "groups"}
+    assert (whole["centre"], whole["persons"], whole["calls"]) == ("groups", 5, 20)
+    for role in (Role.TOWN_ADMIN, Role.AGENT):  # anna sits there
+        assert (await ask.get(role, "policy"))["towns"] == {"langenhagen": "own"}
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [(Statistics.GROUPS, False), (Statistics.OWN, True), (Statistics.RELEASED, True)],
+)
+async def test_own_figures_are_for_oneself(
+    ask: Desk, centre: Centre, shelf: Shelf, book: Book, level: Statistics, *, told: bool
+) -> None:
+    centre.towns = with_policy(centre.towns, level)
+    shelf.kept = [annas("c1")]
+    found = await ask.get(Role.AGENT, "me/figures", month="2026-03")
+    if not told:
+        assert found == "named-figures-not-released"
+        return
+    assert (found["agent"], found["calls_answered"]) == ("anna", 1)
+    assert book.lines == []  # when somebody looks at their own is nobody's business
+    for path in ("agents/bert/figures", "agents/anna/figures", "calls", "live", "agents", "audit"):
+        assert await ask.get(Role.AGENT, path, month="2026-03") == "not-allowed"
+    assert await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03") == "named-figures-not-released"
+
+
+async def test_own_figures_of_somebody_who_has_left(ask: Desk, drawer: Drawer) -> None:
+    drawer.kept = [replace(g, agent="gone") if g.role == Role.AGENT else g for g in drawer.kept]
+    assert await ask.get(Role.AGENT, "me/figures", month="2026-03") == "no-such-agent"
+
+
+@pytest.mark.parametrize("month", ["", "2026", "2026-13", "2026-03-01", "1999-01", "٢٠٢٦-٠٣"])
+async def test_an_odd_month(ask: Desk, month: str) -> None:
+    assert await ask.get(Role.AGENT, "me/figures", month=month) == "not-valid"
+
+
+# ---------------------------------------------------------------- an inquisitive supervisor
+
+
+@pytest.mark.parametrize("role", [Role.SUPERVISOR, Role.OPERATOR, Role.AUDITOR, Role.TOWN_ADMIN])
+@pytest.mark.parametrize("level", list(Statistics))
+async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR0917  fixtures
+    ask: Desk, centre: Centre, shelf: Shelf, book: Book, role: Role, level: Statistics
+) -> None:
+    """Whatever the filter: a one-person shift, a hall with one agent, a half hour with one call."""
+    centre.towns = with_policy(centre.towns, level)
+    shelf.kept = [annas("c1"), annas("c2", transferred_to="4711")]
+    half_hour = {"from": "2026-03-02T11:30:00Z", "to": "2026-03-02T12:00:00Z"}
+    for params in ({}, half_hour, {"tenant": LGH}, {"queue": LGH}, {"result": "served", "limit": "1"}):
+        answer = await ask(role, "GET", "calls", params=params)
+        assert answer.status_code == 200
+        for name in ("anna", "bert", "region"):
+            assert name not in answer.text
+        for call in answer.json()["calls"]:
+            assert (call["t_end"], call["t_wrap_end"], call["hung_up_first"]) == (None, None, "unknown")
+            assert call["waited_seconds"] == 12.4  # what the caller had of it is not about who answered
+    assert await ask.get(role, "calls", agent="anna", **MARCH) == "named-figures-not-released"
+    assert [line.outcome for line in book.lines] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("since", "to", "why"),
+    [
+        (None, None, "months"),
+        ("2026-03-01T00:00:00+01:00", None, "months"),
+        ("2026-02-28T23:00:00+01:00", "2026-03-02T00:00:00+01:00", "release"),
+        ("2026-03-01T00:00:00+01:00", "2026-04-01T00:00:01+02:00", "release"),
+        ("2026-03-01T00:00:00+01:00", "2026-04-01T00:00:00+02:00", ""),
+        ("2026-03-05T00:00:00+01:00", "2026-03-01T00:00:00+01:00", ""),
+        ("2999-01-01T00:00:00+01:00", "1999-01-01T00:00:00+01:00", "release"),
+    ],
+)
+@pytest.mark.usefixtures("released")
+async def test_a_list_of_one_agents_calls_stays_within_a_release(  # noqa: PLR0917  fixtures
+    ask: Desk, folder: Folder, shelf: Shelf, book: Book, since: str | None, to: str | None, why: str
+) -> None:
+    folder.release("anna", first="2026-03", last="2026-03")
+    shelf.kept = [annas("c1")]
+    params = {"agent": "anna"} | ({"from": since} if since else {}) | ({"to": to} if to else {})
+    answer = await ask(Role.SUPERVISOR, "GET", "calls", params=params)
+    if why:
+        assert (answer.status_code, answer.json()["details"]["why"]) == (403, why)
+        return
+    assert answer.status_code == 200
+    for call in answer.json()["calls"]:
+        assert (call["agent"], call["t_end"]) == ("anna", "2026-03-02T12:00:00.123456Z")
+        assert [offer["agent"] for offer in call["offers"]] == ["", "anna"]  # and nobody else
+        assert call["transferred_to"] is None
+    assert book.told() == [("the supervisor", "calls.recent", "", "done")]
+
+
+async def test_a_release_does_not_help_where_the_policy_has_become_stricter(ask: Desk, folder: Folder) -> None:
+    folder.release("anna")
+    assert await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03") == "named-figures-not-released"
+    assert await ask.get(Role.SUPERVISOR, "calls", agent="anna", **MARCH) == "named-figures-not-released"
+
+
+@pytest.mark.parametrize(
+    ("role", "hours", "named"),
+    [
+        (Role.OPERATOR, 1, True),
+        (Role.OPERATOR, 7 * 24 + 2, False),
+        (Role.SUPERVISOR, 1, False),
+        (Role.AUDITOR, 1, False),
+        (Role.TOWN_ADMIN, 1, False),
+    ],
+)
+async def test_a_single_call_names_its_agents_while_somebody_may_complain(  # noqa: PLR0917  fixtures
+    ask: Desk, shelf: Shelf, book: Book, clock: ManualClock, role: Role, hours: int, *, named: bool
+) -> None:
+    shelf.kept = [annas("c1")]
+    clock.advance(timedelta(hours=hours).total_seconds())
+    for path in ("calls/c1", "calls/c1/decisions"):
+        answer = await ask(role, "GET", path)
+        assert answer.status_code == 200
+        assert ("anna" in answer.text, "bert" in answer.text) == (named, named)
+    moments = {m["what"] for m in (await ask.get(role, "calls/c1"))["timeline"]}
+    assert ("ended" in moments, "wrap-up-ended" in moments) == (named, named)
+    told = [(line.action, line.about, line.tenant, line.outcome) for line in book.lines]
+    assert told == ([(f"calls.{w}", "c1", LGH, "done") for w in ("one", "decisions", "one")] if named else [])
+
+
+async def test_a_call_nobody_answered_is_told_whole(ask: Desk, shelf: Shelf) -> None:
+    shelf.kept = [replace(annas("c1"), agent=None, t_ans=None, t_wrap_end=None, offers=())]
+    [call] = (await ask.get(Role.AUDITOR, "calls"))["calls"]
+    assert (call["t_end"], call["hung_up_first"]) == ("2026-03-02T12:00:00.123456Z", "caller")
+
+
+# ---------------------------------------------------------------- the live state
+
+
+@pytest.fixture
+def busy(centre: Centre) -> Centre:
+    """Six agents, five of them in Langenhagen's hall; Bert talks."""
+    who = ("anna", "dora", "emil", "fritz", "gitta")
+    at_home = tuple(replace(demo_agent(name), home=LGH) for name in who)
+    bert = agent_view("bert", work=Work.TALKING, available=False)
+    object.__setattr__(centre.towns, "agents", (*at_home, demo_agent("bert")))
+    call = replace(centre.seen.calls[0], agent=AgentId("bert"))
+    centre.seen = replace(centre.seen, agents=(*map(agent_view, who), bert), calls=(call,))
+    return centre
+
+
+@pytest.mark.parametrize(
+    ("role", "names", "call"),
+    [
+        (Role.OPERATOR, True, "bert"),
+        (Role.SUPERVISOR, True, "bert"),
+        (Role.DESK, False, "bert"),  # or nobody could say for which town the call is that rings there
+        (Role.AUDITOR, False, None),
+        (Role.TOWN_ADMIN, False, None),
+    ],
+)
+async def test_who_is_named_now(ask: Desk, busy: Centre, role: Role, call: str | None, *, names: bool) -> None:
+    live = await ask.get(role, "live")
+    assert bool(live["agents"]) is names
+    assert [c["agent"] for c in live["calls"]] == [call]
+    assert [c["agent"] for c in (await ask.get(role, "live/calls"))["calls"]] == [call]
+    stream = (await ask(role, "GET", "live/stream", params={"events": "1"})).text
+    assert ('"name":"Anna"' in stream, '"agent":"bert"' in stream) == (names, call == "bert")
+
+
+async def test_counts_are_of_all_that_somebody_sees_or_there_are_none(ask: Desk, busy: Centre) -> None:
+    """Six in all and five in the hall would be Bert."""
+
+    async def counts(role: Role, **params: str) -> Any:
+        live = (await ask.get(role, "live", **params))["agents_by_state"]
+        if role is not Role.DESK and not {"state"} & params.keys():
+            assert (await ask.get(role, "agents", **params))["by_state"] == live
+        return live
+
+    assert await counts(Role.AUDITOR) == {"available": 5, "talking": 1}
+    assert await counts(Role.DESK) == {"available": 5, "talking": 1}
+    assert await counts(Role.TOWN_ADMIN) == await counts(Role.TOWN_ADMIN, tenant=LGH) == {"available": 5}
+    for part in ({"tenant": LGH}, {"queue": LGH}, {"tenant": "hannover"}):
+        assert await counts(Role.AUDITOR, **part) == {}
+    assert await counts(Role.TOWN_ADMIN, queue=LGH) == {}
+    assert await counts(Role.SUPERVISOR, tenant=LGH) == {"available": 5}
+    busy.seen = replace(busy.seen, agents=busy.seen.agents[1:])
+    assert await counts(Role.TOWN_ADMIN) == {}
+
+
+def test_whom_a_stream_names_is_said_once_for_all_parts() -> None:
+    for role in (Role.AUDITOR, Role.DESK):
+        by = Principal("somebody", role, None, "id")
+        assert names_for(by, None, QueueId(LGH)) == replace(names_for(by), counts=False)
+
+
+async def test_nobody_is_looked_for_in_the_audit_log(ask: Desk, book: Book) -> None:
+    said: dict[str, Any] = {"tenant": None, "action": "calls.name-town", "about": "c1", "outcome": "done"}
+    book.put(**said, at=served("c").t_in, who="anna", role="agent", details={})
+    [line] = (await ask.get(Role.OPERATOR, "audit"))["lines"]
+    assert line["who"] == "agent"
