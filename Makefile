@@ -10,7 +10,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: dashboards plots onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-e2e test-docker check format lint types imports clean
+.PHONY: dashboards plots onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-browser test-e2e test-docker check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,12 +37,12 @@ down: setup ## end what `make up` started
 	@$(RIG) down
 
 unit: setup ## the tests that need nothing but Python (a minute or so, on all cores)
-	@$(BIN)/pytest -q -n auto -m "not e2e and not postgres and not simulation and not docker"
+	@$(BIN)/pytest -q -n auto -m "not e2e and not postgres and not simulation and not docker and not browser"
 
 tools: setup
 	@bash tests/tools.sh
 
-test: tools unit test-simulation test-store test-e2e test-docker ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
+test: tools unit test-simulation test-store test-browser test-e2e test-docker ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
 
 test-simulation: setup ## the simulator against queueing theory, at a tenth of the references' length
 	@ACD_SIMULATION=tenth $(BIN)/pytest -q -m simulation
@@ -55,6 +55,9 @@ test-contract: setup ## the API against its own document, for as long as it take
 
 test-store: tools ## the database cases once more, on a real PostgreSQL
 	@$(BIN)/pytest -q -m postgres
+
+test-browser: tools ## whether reports can be read by everybody and printed, in a real browser
+	@$(BIN)/pytest -q -m browser
 
 test-e2e: tools ## real SIP calls through a real Asterisk
 	@$(BIN)/pytest -q -m e2e -p no:randomly

@@ -187,6 +187,17 @@ if [ -n "$synced" ]; then
     [ -n "$certificate" ] || echo "WARNING  phones of the directory will not encrypt: name ACD_CERTIFICATE, remove $etc/acd-pjsip.conf and run this again"
     [ "$phone_context" != acd-agent-codes ] || echo "WARNING  phones of the directory can dial *71 to *74 and nothing else, not even 112: name ACD_PHONE_CONTEXT, or change it in $etc/acd-pjsip.conf"
 fi
+# What Asterisk writes down of callers is nowhere forgotten in time: dialog-acd's own records are.
+says() { sed 's/;.*//' "$etc/$1" 2>/dev/null | grep -iE "^[[:space:]]*$2" >/dev/null; }
+says cdr.conf 'enable[[:space:]]*=>?[[:space:]]*(no|off|false|0)' ||
+    echo "WARNING  Asterisk keeps every caller's number in its CDRs: enable = no in $etc/cdr.conf"
+says logger.conf 'queue_log[[:space:]]*=>?[[:space:]]*(no|off|false|0)' ||
+    echo "WARNING  Asterisk keeps callers' numbers in its queue_log: queue_log = no in $etc/logger.conf"
+if sed 's/;.*//' "$etc/logger.conf" 2>/dev/null | grep -v '^[[:space:]]*console' | grep -E "=>?.*(verbose|debug|dtmf)" >/dev/null; then
+    echo "WARNING  verbose and debug lines tell callers' numbers: take them out of the files of $etc/logger.conf"
+fi
+says cel.conf 'enable[[:space:]]*=>?[[:space:]]*(yes|on|true|1)' &&
+    echo "WARNING  Asterisk keeps callers' numbers in its CEL: enable = no in $etc/cel.conf"
 datadir=$(dirname "$sounds")
 compgen -G "$datadir/moh/*" >/dev/null || echo "WARNING  $datadir/moh is empty: callers would wait in silence (Debian: asterisk-moh-opsound-wav)"
 

@@ -15,6 +15,7 @@ import sys
 import threading
 import zlib
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -705,3 +706,47 @@ def test_a_file_whose_recording_nobody_has_brought_is_not_loaded_over_what_calle
     assert desk.run("load", str(first))[0] == 0
     assert f"nobody has brought the recording {'1' * 64}" in desk.refuses("load", str(other))
     assert "0" * 64 in desk.run("directory", "export")[1]
+
+
+# ---------------------------------------------------------------- what is kept of people
+
+
+def test_what_may_not_be_kept_goes_at_once(desk: Desk) -> None:
+    desk.has_directory()
+    status, said, _ = desk.run("retention", "run")
+    assert status == 0
+    assert said.endswith("done, see the audit log (retention.run)\n")
+    with sqlite3.connect(desk.folder / "acd.sqlite") as connection:
+        lines = connection.execute("SELECT who, action FROM audit").fetchall()
+    connection.close()
+    assert lines == [("command-line", "retention.run")]
+
+
+def test_terms_are_not_lengthened(desk: Desk) -> None:
+    desk.set(ACD_RETENTION__NUMBERS=14)
+    assert desk.refuses("retention", "run").startswith(
+        "ACD_RETENTION__NUMBERS: Value error, at most 7 days, it can only be shortened: a caller's number is kept to"
+    )
+
+
+def test_a_town_takes_its_data_along_and_is_erased_a_day_after_it_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.has_directory()
+    to = desk.folder / "taken-along"
+    status, said, _ = desk.run("tenant", "export", "town", str(to))
+    assert status == 0
+    assert "0 of records" in said
+    assert "Langenhagen" in (to / "directory.yaml").read_text()
+    assert desk.refuses("tenant", "export", "atlantis", str(to)).startswith("no directory there ever was has a town")
+    refusal = desk.refuses("tenant", "erase", "town", "--confirm", "Stadt Langenhagen")
+    assert refusal.startswith("town is in the directory in force")
+
+    (desk.folder / "without.toml").write_text(TOWN.replace('"town"', '"laatzen"'))
+    assert desk.run("load", str(desk.folder / "without.toml"))[0] == 0
+    assert "less than a day ago" in desk.refuses("tenant", "erase", "town", "--confirm", "Stadt Langenhagen")
+    desk.set(ACD_REHEARSE_AT=(datetime.now(UTC) + timedelta(days=2)).isoformat())
+    assert desk.refuses("tenant", "erase", "town", "--confirm", "ja").endswith("nothing was erased")
+    monkeypatch.setattr("builtins.input", lambda _question: "Stadt Langenhagen")
+    status, said, _ = desk.run("tenant", "erase", "town")
+    assert (status, "erased: 0 of records" in said) == (0, True)

@@ -42,10 +42,10 @@ def written(**words: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("number", "shown"),
     [
-        ("+49511168230", "+4951***230"),
-        ("+4951123559876", "+49511***876"),
-        ("051123559876", "05112***876"),
-        ("12345678", "1***678"),
+        ("+49511168230", "+4951***"),
+        ("+4951123559876", "+49511***"),
+        ("051123559876", "05112***"),
+        ("12345678", "1***"),
         ("115", "115"),
         ("7307", "7307"),
         ("", ""),
@@ -57,12 +57,20 @@ def test_a_number_shows_its_form_and_not_its_owner(number: str, shown: str) -> N
 
 
 @given(numbers)
-def test_at_least_four_digits_of_a_number_are_hidden(number: str) -> None:
+def test_the_last_seven_digits_of_a_number_are_hidden(number: str) -> None:
     shown = log.mask(number)
     assert not DIGITS.search(shown)
     kept = sum(c.isdigit() for c in shown)
-    assert kept <= sum(c.isdigit() for c in number) - 4
-    assert shown.endswith(number[-3:])
+    assert kept <= sum(c.isdigit() for c in number) - 7
+    assert shown.endswith("***")
+
+
+@pytest.mark.parametrize("ani", ["0511-123-59", "0511.123.59", "4711"])
+def test_a_callers_number_and_name_are_hidden_however_they_are_written(ani: str) -> None:
+    signal = CallArrived(CallId("c1"), LANGENHAGEN, ani, "Frau O'Meier", "trunk", "x@10.0.0.1")
+    line = json.dumps(written(event="engine.defect", signal=repr(signal)))
+    assert ani not in line
+    assert "Meier" not in line
 
 
 @given(numbers)
@@ -119,7 +127,8 @@ def test_a_call_is_one_line_with_its_whole_story() -> None:
             "queue": "langenhagen",
             "kind": "main-number",
             "dialled": LANGENHAGEN,
-            "ani": "+4951123559876",
+            "withheld": False,
+            "area": "511",
             "result": "served",
             "reason": "talked",
             "blame": "nobody",
@@ -217,7 +226,7 @@ def test_it_writes_one_json_object_a_line_to_standard_error() -> None:
     done = run("INFO")
     assert done.stdout == "the answer\n"
     ended, defect = map(json.loads, done.stderr.splitlines())
-    assert (ended["event"], ended["level"], ended["ani"]) == ("call.ended", "info", "+49511***876")
+    assert (ended["event"], ended["level"], ended["ani"]) == ("call.ended", "info", "+49511***")
     assert ended["timestamp"].endswith("Z")
     assert "KeyError" in defect["exception"]
     assert not DIGITS.search(done.stderr)

@@ -767,6 +767,13 @@ def test_what_was_never_measured_is_absent_and_not_zero(board: Board) -> None:
     assert scrape("acd_metrics_unreadable_total") == 0
 
 
+def test_the_last_night_in_which_all_was_forgotten_is_a_moment(board: Board) -> None:
+    board.metrics.watch(sources(retention_done_at=lambda: 1795311000.0))
+    assert board.scrape()("acd_retention_last_success_timestamp_seconds") == 1795311000
+    board.metrics.watch(sources())
+    assert board.scrape()("acd_retention_last_success_timestamp_seconds") is None, "not yet"
+
+
 def test_a_broken_source_costs_only_itself(board: Board) -> None:
     def breaks() -> int:
         raise ConnectionError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from dialog_acd.core.retention import Terms
 from dialog_acd.settings import Settings, SettingsInvalid, read_secret, read_settings
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ def test_a_variable_sets_its_part_and_no_other(monkeypatch: pytest.MonkeyPatch) 
         ("ACD_AGI__ANSWER_WITHIN", "3"),  # the dialplan waits three: our answer must be earlier
         ("ACD_AGI__ANSWER_WITHIN", "0"),
         ("ACD_AMI__PROT", "5038"),
+        ("ACD_RETENTION__NUMBERS", "8"),
+        ("ACD_RETENTION__HASHES", "36"),
+        ("ACD_RETENTION__AGENTS", "0"),
+        ("ACD_RETENTION__AUDIT", "29"),
         ("ACD_LOG_LEVEL", "LOUD"),
         ("ACD_AMI", "not json"),
         ("ACD_AMI", "[1]"),
@@ -68,6 +73,16 @@ def test_a_value_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, v
     with pytest.raises(SettingsInvalid, match=rf"^{variable}: ") as caught:
         read_settings()
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_kept_of_people_can_be_shortened_and_who_lengthens_it_hears_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ACD_RETENTION__NUMBERS", "3")
+    assert read_settings().retention.terms == Terms(numbers=3)
+    monkeypatch.setenv("ACD_RETENTION__NUMBERS", "30")
+    with pytest.raises(SettingsInvalid, match=r"ACD_RETENTION__NUMBERS: .*can only be shortened: a caller's number"):
+        read_settings()
 
 
 def test_all_faults_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 from dialog_acd.core import erlang
 from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
-from dialog_acd.core.attendance import Attendance, Demand, half_hour, occupancy, staffing
+from dialog_acd.core.attendance import Attendance, Demand, occupancy, staffing
 from dialog_acd.core.errors import RuleInvalid
-from dialog_acd.core.kpi import Fate, Mean, Ratio
+from dialog_acd.core.kpi import Fate, Mean, Ratio, half_hour
 from dialog_acd.core.records import Result
 from dialog_acd.simulation import ScenarioInvalid, find, run_command
 from dialog_acd.simulation import run as run_module

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the tests need beyond Python: what reads compose files and makes roots of Debian's, a PostgreSQL to be real about,
-# a voice for drafts, Prometheus for its rules, and the private Asterisk. Quick when all are there.
+# a voice for drafts, Prometheus for its rules, a browser for the reports, and the private
+# Asterisk. Quick when all are there.
 set -euo pipefail
 missing=()
 command -v docker-compose >/dev/null || missing+=(docker-compose)
@@ -41,5 +42,11 @@ if ! command -v promtool >/dev/null; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null
     if [ -d /run/systemd/system ]; then systemctl disable --now prometheus 2>/dev/null || true; fi
+fi
+if ! command -v chromium >/dev/null; then
+    [ "$(id -u)" = 0 ] || { echo "The tests need Chromium: run 'apt-get install chromium' or make test as root." >&2; exit 1; }
+    echo "installing Chromium for the tests"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-liberation >/dev/null
 fi
 bash "$(dirname "$0")/../asterisk/provide.sh" >/dev/null

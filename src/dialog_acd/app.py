@@ -43,19 +43,23 @@ from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
+from dialog_acd.reports import Reports, Told
+from dialog_acd.retention import Retention
 from dialog_acd.settings import Settings, read_secret
 from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
-from dialog_acd.store.attendance_store import AttendanceWriter
+from dialog_acd.store.attendance_store import AttendanceStore, AttendanceWriter
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
+from dialog_acd.store.retention_store import RetentionStore
 from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.store.usage_store import UsageStore
@@ -126,7 +130,8 @@ async def serve(settings: Settings) -> None:
         directories = DirectoryStore(database)
         directory = await directories.load()
 
-        writer = RecordWriter(database, settings.store.journal_dir, clock.now)
+        terms = settings.retention.terms
+        writer = RecordWriter(database, settings.store.journal_dir, clock.now, terms=terms)
         writing = asyncio.create_task(writer.run(), name="records")
         stack.push_async_callback(_finish, writing)
         stack.push_async_callback(writer.close, STOP_WITHIN)
@@ -183,6 +188,16 @@ async def serve(settings: Settings) -> None:
         observers = [metrics.observe, log_setup.tell, note_phone, attend]
         engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers, took=metrics.signal_took)
 
+        retention = Retention(
+            RetentionStore(database),
+            audit,
+            clock,
+            terms,
+            teams=lambda: {agent.id: agent.team for agent in engine.directory().agents if agent.team is not None},
+            spool=writer,
+            living=callers,
+        )
+
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
             address,
@@ -215,6 +230,7 @@ async def serve(settings: Settings) -> None:
                 messages_failed=lambda: link.hear_failures,
                 defects=lambda: engine.failures,
                 agi_questions=questions,
+                retention_done_at=lambda: retention.done_at.timestamp() if retention.done_at is not None else None,
             )
         )
 
@@ -275,6 +291,8 @@ async def serve(settings: Settings) -> None:
         if provisioning is not None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
+        figures = FiguresStore(database, clock.now)
+        reports = Reports(figures, AttendanceStore(database), directories, clock.now)
         settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
         watching = asyncio.create_task(settlement.watch(audit), name="volumes")
         stack.push_async_callback(_finish, watching)
@@ -290,6 +308,7 @@ async def serve(settings: Settings) -> None:
             repeats=RepeatStore(database),
             agreements=ReleaseStore(database),
             archive=Recordings(recordings, studio, clock),
+            told=Told(reports, clock.now),
             settlement=settlement,
             now=clock.now,
             people=people,
@@ -301,6 +320,8 @@ async def serve(settings: Settings) -> None:
         stack.callback(api.state.strangers.tell)  # after the last request, before the last flush
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
+        forgetting = asyncio.create_task(retention.run(), name="retention")
+        stack.push_async_callback(_finish, forgetting)
         # All that lives until the end is out of the collector's sight: or it would look through it again and again, a
         # twentieth of a second each time, in which no caller is served.
         gc.collect()
@@ -318,7 +339,7 @@ async def serve(settings: Settings) -> None:
 
         stopping = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait(
-            {stopping, turning, linking, writing, remembering, auditing, serving},
+            {stopping, turning, linking, writing, remembering, auditing, serving, forgetting},
             return_when=asyncio.FIRST_COMPLETED,
         )
         stopping.cancel()

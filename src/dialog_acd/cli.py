@@ -1,5 +1,5 @@
 """The command line: ``serve``, ``migrate``, ``backup``, ``load``, ``directory``, ``asterisk``, ``check``, ``route``,
-``simulate``, ``statement``, ``token``.
+``report``, ``simulate``, ``statement``, ``token``, ``retention``, ``tenant``.
 
 An operator can ask here, without touching a live call, what the service thinks: whether it could start (``check``)
 and where a number leads (``route``).
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.model import Entry
     from dialog_acd.core.shares import Share, Statement, Total
     from dialog_acd.settings import Settings
+    from dialog_acd.store.figures_store import FiguresStore
     from dialog_acd.store.statement_store import Issue
     from dialog_acd.store.token_store import Token
 
@@ -75,6 +76,9 @@ def main() -> None:
     )
     backup = commands.add_parser("backup", help="save journal and SQLite database in a new FOLDER, also while serving")
     backup.add_argument("folder", type=Path, metavar="FOLDER")
+    backup.add_argument(
+        "--without-numbers", action="store_true", help="of callers: may be kept for longer than these may be"
+    )
     load = commands.add_parser("load", help="replace the directory by the one in FILE (TOML or YAML)")
     load.add_argument("file", type=Path)
     _add_directory_commands(commands)
@@ -109,12 +113,27 @@ def main() -> None:
     route.add_argument("--why", action="store_true", help="also say who could answer, and who could not for what")
     route.add_argument("--json", action="store_true", help="one JSON object instead of text")
     route.add_argument("--directory", type=Path, metavar="FILE", help="ask this file (TOML) instead of the database")
+    _add_report_commands(
+        commands.add_parser("report", help="call figures, the evaluation of the pilot, the readiness for 115")
+    )
     _add_statement_command(commands)
     simulate = commands.add_parser("simulate", help="play a scenario's days through this very core, in no time")
     simulate.add_argument("file", type=Path, metavar="SCENARIO.yaml")
     simulate.add_argument("--seed", type=int, default=1, help="same seed, same callers (default: 1)")
     simulate.add_argument("--runs", type=int, help="how many days (default: what the scenario says)")
     simulate.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    retention = commands.add_parser("retention", help="take out what may not be kept any more: run")
+    retention.add_subparsers(dest="act", required=True, metavar="ACT").add_parser(
+        "run", help="now, in the database; the service does it every night, and the files beside it, too"
+    )
+    tenant = commands.add_parser("tenant", help="a town leaves: export, erase")
+    acts = tenant.add_subparsers(dest="act", required=True, metavar="ACT")
+    export = acts.add_parser("export", help="write all that is one town's into a new folder, for it to take along")
+    export.add_argument("tenant", metavar="TOWN", help="its id")
+    export.add_argument("folder", type=Path, metavar="DIR")
+    erase = acts.add_parser("erase", help="take out of the database what is left of a town's people, for good")
+    erase.add_argument("tenant", metavar="TOWN", help="its id; it must have left the directory a day ago")
+    erase.add_argument("--confirm", metavar="NAME", help="the town's name, as the directory had it (default: asks)")
     _add_token_commands(commands.add_parser("token", help="make, list and revoke the tokens of the REST API"))
     asked = parser.parse_args()
 
@@ -180,6 +199,44 @@ def _add_asterisk_commands(commands: argparse._SubParsersAction[argparse.Argumen
     password.add_argument("folder", type=Path, metavar="DIR")
 
 
+_REPORT_BY = ("town", "entry", "kind", "queue", "half-hour", "day", "month", "year", "clock", "weekday")
+
+
+def _add_report_commands(parser: argparse.ArgumentParser) -> None:
+    acts = parser.add_subparsers(dest="act", required=True, metavar="REPORT")
+    calls = acts.add_parser("calls", help="every figure of calls, in groups")
+    calls.add_argument(
+        "--by",
+        default="town",
+        metavar="GROUPS",
+        help=f"one or more of {', '.join(_REPORT_BY)}, with commas between (default: town)",
+    )
+    evaluation = acts.add_parser("evaluation", help="the evaluation report of the pilot in its five chapters")
+    readiness = acts.add_parser("readiness", help="whether the centre keeps what the 115 network asks for")
+    readiness.add_argument("--weeks", type=int, default=12, metavar="N", help="the last N whole weeks (default: 12)")
+    for ranged in (calls, evaluation):
+        ranged.add_argument(
+            "--from", dest="since", type=_day, metavar="DAY", help="as 2026-03-01 (default: last month)"
+        )
+        ranged.add_argument(
+            "--to", dest="until", type=_day, metavar="DAY", help="the last day (default: of that month)"
+        )
+        ranged.add_argument("--town", metavar="ID", help="about this town alone (default: all)")
+    for act in (calls, evaluation, readiness):
+        form = act.add_mutually_exclusive_group()
+        form.add_argument("--csv", action="store_true", help="for a spreadsheet; the default of calls")
+        form.add_argument("--json", action="store_true", help="for a program")
+        form.add_argument("--html", action="store_true", help="a page to read or print; the default of the others")
+        act.add_argument("-o", "--out", type=Path, metavar="FILE", help="write it there (default: print it)")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-03-01") from None
+
+
 def _month(text: str) -> Month:
     try:
         return Month.read(text)
@@ -239,7 +296,9 @@ async def _migrate(settings: Settings, asked: argparse.Namespace) -> int:
 async def _backup(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.store.backup import back_up
 
-    database, files = await back_up(settings.store.database_url, settings.store.journal_dir, asked.folder)
+    database, files = await back_up(
+        settings.store.database_url, settings.store.journal_dir, asked.folder, numbers=not asked.without_numbers
+    )
     print(f"{asked.folder}: {'the database and ' if database else ''}{_count(files, 'file')} of the journal")
     if not database:
         print("the database is PostgreSQL: save it with pg_dump now, after the journal")
@@ -575,6 +634,60 @@ async def _gate(settings: Settings, asked: argparse.Namespace) -> int:
     return 0 if verdict.go else 1
 
 
+async def _report(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.administration import NoSuchTenant
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.core.kpi import berlin_day
+    from dialog_acd.reports import Form, Reports, grouping, range_of, told
+    from dialog_acd.store.attendance_store import AttendanceStore
+    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.figures_store import FiguresStore
+
+    now = SystemClock().now
+    async with _database(settings, create=False) as database:
+        directories, figures = DirectoryStore(database), FiguresStore(database, now)
+        reports = Reports(figures, AttendanceStore(database), directories, now)
+        if asked.act == "readiness":
+            document = await reports.readiness(asked.weeks)
+        else:
+            if asked.town is not None and asked.town not in (known := await _tenants(database)):
+                raise NoSuchTenant(f"there is no town {asked.town!r}; there are: {', '.join(sorted(known))}")
+            span = range_of(asked.since, asked.until, berlin_day(now()))
+            by = grouping(asked.by) if asked.act == "calls" else ()
+            await _count_ahead(figures, span.since, span.after, asked.town)
+            if asked.act == "evaluation":
+                document = await reports.evaluation(span, asked.town)
+            else:
+                document = await reports.calls(span, by, asked.town)
+    usual = Form.CSV if asked.act == "calls" else Form.HTML
+    text = told(document, next((form for form in Form if getattr(asked, form)), usual))
+    if asked.out is None:
+        print(text, end="")
+    else:
+        try:
+            asked.out.write_text(text, encoding="utf-8", newline="")
+        except OSError as problem:
+            print(f"dialog-acd: {asked.out} cannot be written: {problem.strerror}", file=sys.stderr)
+            return 1
+        print(f"wrote {asked.out}", file=sys.stderr)
+    return 0
+
+
+async def _count_ahead(figures: FiguresStore, since: date, until: date, town: str | None) -> None:
+    """Days that nobody has asked for yet are counted once, which may take a minute a year: whoever waits at a terminal
+    sees how far it is.
+    """
+    if not sys.stderr.isatty():
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    weeks = range(0, (until - since).days, 7)
+    for days in track(weeks, "counting", console=Console(stderr=True), transient=True):
+        first = since + timedelta(days=days)
+        await figures.make(first, min(until, first + timedelta(days=7)), None if town is None else [town])
+
+
 async def _statement(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.administration import NoSuchTenant
     from dialog_acd.api.schemas import StatementOut
@@ -724,6 +837,60 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
     )
 
 
+async def _retention(settings: Settings, _asked: argparse.Namespace) -> int:
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.retention import Retention
+    from dialog_acd.store.audit_store import AuditStore
+    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.retention_store import RetentionStore
+    from dialog_acd.store.token_store import COMMAND_LINE
+
+    async with _database(settings, create=False) as database:
+        directories = DirectoryStore(database)
+        agents = () if await directories.is_empty() else (await directories.load()).agents
+        teams: dict[str, str] = {agent.id: agent.team for agent in agents if agent.team is not None}
+        retention = Retention(
+            RetentionStore(database),
+            AuditStore(database),
+            SystemClock(settings.rehearse_at),
+            settings.retention.terms,
+            teams=lambda: teams,
+            by=COMMAND_LINE,
+            role="operator",
+        )
+        done = await retention.carry_out()
+    print("done, see the audit log (retention.run)" if done else "not all of it: see the log above, and try again")
+    return 0 if done else 1
+
+
+async def _tenant(settings: Settings, asked: argparse.Namespace) -> int:
+    from dialog_acd.clock import SystemClock
+    from dialog_acd.core.model import TenantId
+    from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.retention_store import RetentionStore
+    from dialog_acd.store.town_store import ErasureRefused, TownStore
+
+    now = SystemClock(settings.rehearse_at).now()
+    async with _database(settings, create=False) as database:
+        store, town = TownStore(database, DirectoryStore(database)), TenantId(asked.tenant)
+        if asked.act == "export":
+            counts = await store.export(town, asked.folder)
+            print(f"{asked.folder}: " + ", ".join(f"{many} of {name}" for name, many in counts.items()))
+            return 0
+        await store.require_gone(town, now)
+        directory, _ = await store.last_with(town)
+        name = directory.tenant[town].name
+        said: str | None = asked.confirm
+        if said is None:
+            said = await asyncio.to_thread(input, f"To erase it for good, write its name ({name}): ")
+        if said.strip() != name:
+            raise ErasureRefused(f"{said!r} is not its name; nothing was erased")
+        gone = await store.erase(town, now, getpass.getuser())
+        await RetentionStore(database).settle()
+    print("erased: " + ", ".join(f"{many} of {what}" for what, many in gone.items()))
+    return 0
+
+
 _COMMANDS = {
     "serve": _serve,
     "migrate": _migrate,
@@ -735,6 +902,9 @@ _COMMANDS = {
     "route": _route,
     "simulate": _simulate,
     "gate": _gate,
+    "report": _report,
     "statement": _statement,
     "token": _token,
+    "retention": _retention,
+    "tenant": _tenant,
 }

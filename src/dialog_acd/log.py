@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dialog_acd.core import messages as m
+from dialog_acd.core.retention import as_dialled, parted
 from dialog_acd.core.switches import OF_ENTRIES
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_NUMBER = re.compile(r"(?<!\w)(?<!\w\.)(\+?[0-9]{1,5})[0-9]{4,}([0-9]{3})(?!\w|\.\w)")
+_NUMBER = re.compile(r"(?<!\w)(?<!\w\.)(\+?[0-9]{1,5})[0-9]{7,}(?!\w|\.\w)")
+_CALLER = re.compile(r"""\b(ani|caller_name|diversion|transferred_to|target)=('[^']*'|"[^"]*")""")
+"""In the words for a message or record: names, and numbers however they are written (``0511-123-59``)."""
 _OURS = frozenset({"event", "level", "timestamp", "call", "offer", "dialled", "entry"})
-"""What is no caller's number, and has to be read as it is. What they dialled is ours and public, and so is an entry.
+"""What is no caller's number, and has to be read as it is. What they dialled is ours and public, and so is an entry;
+where it is not (the catch-all), it comes shortened.
 
 Everything else is looked through: a number also comes along in a signal the core choked on, in Asterisk's own words
 and in a traceback, where nobody thought of it.
@@ -27,11 +31,11 @@ and in a traceback, where nobody thought of it.
 
 
 def mask(text: str) -> str:
-    """``+49511168230`` to ``+4951***230``: enough to recognise a trunk's format, not a person.
+    """``+49511168230`` to ``+4951***``: enough to recognise a trunk's format, not a person.
 
-    At least four digits of every number of eight digits and more are hidden.
+    The last seven digits, at least, of every number of eight digits and more are hidden.
     """
-    return _NUMBER.sub(r"\1***\2", text)
+    return _NUMBER.sub(r"\1***", _CALLER.sub(r"\1='***'", text))
 
 
 def _masked(words: object) -> object:
@@ -72,7 +76,9 @@ def set_up(*, level: str = "INFO") -> None:
 def tell(notice: m.Notice) -> None:
     """One log line for a notice; one canonical line for a call, with its whole story."""
     match notice:
-        case m.CallEnded(record=r):
+        case m.CallEnded(record=told):
+            # Logs are copied, sent on and kept: no number of a person goes there.
+            r, _ = parted(told)
             log.info(
                 "call.ended",
                 call=r.call,
@@ -81,7 +87,8 @@ def tell(notice: m.Notice) -> None:
                 queue=r.queue,
                 kind=r.kind.value,
                 dialled=r.dialled,
-                ani=r.ani,
+                withheld=told.ani is None,
+                area=r.caller_area,
                 result=r.outcome.result.value,
                 reason=r.outcome.reason,
                 blame=r.outcome.blame.value,
@@ -93,7 +100,7 @@ def tell(notice: m.Notice) -> None:
                 cause=r.cause,
             )
         case m.NumberUnknown(call=call, dialled=dialled):
-            log.warning("number.unknown", call=call, dialled=dialled)
+            log.warning("number.unknown", call=call, dialled=as_dialled(dialled))
         case m.FailsafeEntered(call=call, why=why):
             log.warning("call.failsafe", call=call, why=why)
         case m.AgentChanged(agent=agent, axis=axis, before=before, after=after, why=why):

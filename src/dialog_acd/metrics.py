@@ -141,6 +141,8 @@ class Sources:
     """Signals the core could not handle. Must stay 0."""
     agi_questions: Callable[[], Mapping[str, int]]
     """Questions of the dialplan by how they ended; the keys must come from a fixed set."""
+    retention_done_at: Callable[[], float | None] = lambda: None
+    """When what may not be kept any more was last taken out, in seconds since 1970."""
 
 
 class Metrics(Collector):
@@ -392,6 +394,11 @@ class Metrics(Collector):
             ("acd_heartbeat_age_seconds", "Since Asterisk last heard that we live.", s.heartbeat_age_seconds),
             ("acd_inbox_depth", "Signals that wait to be handled.", s.inbox_depth),
             ("acd_spool_depth", "Records not yet in the database.", s.spool_depth),
+            (
+                "acd_retention_last_success_timestamp_seconds",
+                "When what may not be kept any more was last taken out.",
+                s.retention_done_at,
+            ),
         )
         counters: tuple[tuple[str, str, Callable[[], float | None]], ...] = (
             ("acd_ami_reconnects_total", "Links to Asterisk's manager after the first.", s.ami_reconnects),

@@ -10,10 +10,20 @@ import shlex
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.retention import Terms, fault_of
 
 
 class SettingsInvalid(DialogAcdError):  # noqa: N818
@@ -108,6 +118,26 @@ class OidcSettings(_Part):
     agent_claim: str = Field(default="", max_length=200)
 
 
+class RetentionSettings(_Part):
+    """For how many days something of a call is kept; what, and why not longer, is in ``core/retention.py``."""
+
+    numbers: int = Terms().numbers
+    hashes: int = Terms().hashes
+    agents: int = Terms().agents
+    audit: int = Terms().audit
+
+    @field_validator("numbers", "hashes", "agents", "audit")
+    @classmethod
+    def _shortened(cls, days: int, field: ValidationInfo) -> int:
+        if (fault := fault_of(field.field_name or "", days)) is not None:
+            raise ValueError(fault)
+        return days
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(numbers=self.numbers, hashes=self.hashes, agents=self.agents, audit=self.audit)
+
+
 class Settings(BaseSettings):
     """All settings. Raises ``SettingsInvalid`` (through ``read_settings``) with one line per fault."""
 
@@ -119,6 +149,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
     oidc: OidcSettings = OidcSettings()
+    retention: RetentionSettings = RetentionSettings()
     rehearse_at: AwareDatetime | None = None
     """For a rehearsal: the moment at which this service's clock begins. Never in a centre that takes calls."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -21,6 +21,9 @@ from dialog_acd.core.shares import usage_of
 from dialog_acd.core.switches import OF_ENTRIES
 from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 from dialog_acd.recordings import Taken
+from dialog_acd.report.document import Chapter, Document, Label, Table, Unit, Value
+from dialog_acd.reports import Form
+from dialog_acd.reports import told as written
 from dialog_acd.settlement import Settlement
 from dialog_acd.store.audit_store import NoSuchLine
 from dialog_acd.store.directory_plain import plain
@@ -32,12 +35,14 @@ from dialog_acd.testing import ManualClock, demo_agent, demo_directory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import date
 
     from fastapi import FastAPI
 
     from dialog_acd.api.people import People
     from dialog_acd.api.ports import Directories, Recordings, Statements
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.errors import DialogAcdError
     from dialog_acd.core.records import CallRecord, Result
     from dialog_acd.core.releases import PolicyChange
     from dialog_acd.core.shares import Month, Slice, Statement, Used
@@ -178,6 +183,31 @@ class Centre:
         after = replace(before, intent=intent, reason=reason, available=intent is Intent.READY)
         self.seen = replace(self.seen, agents=tuple(after if a.id == who else a for a in self.seen.agents))
         return [m.AgentChanged(before.id, "intent", before.intent, intent, reason)]
+
+
+@dataclass
+class Press:
+    """Prints the same little report for everybody, and remembers who asked for what."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    refuses: DialogAcdError | None = None
+
+    async def calls(self, since: date | None, until: date | None, by: str, town: str | None, form: str) -> str:
+        return self._print(form, "calls", since, until, by, town)
+
+    async def evaluation(self, since: date | None, until: date | None, town: str | None, form: str) -> str:
+        return self._print(form, "evaluation", since, until, town)
+
+    async def readiness(self, weeks: int, form: str) -> str:
+        return self._print(form, "readiness", weeks)
+
+    def _print(self, form: str, *asked: object) -> str:
+        if self.refuses is not None:
+            raise self.refuses
+        self.asked.append(asked)
+        row = (Label("Langenhagen", "langenhagen"), Value(92.0, Unit.PERCENT, 920, 1000))
+        table = Table("t", "Anrufe", ("Kommune", "Wert"), (row,))
+        return written(Document("calls", "Anrufe", "März", NOON, (Chapter("c", "Anrufe", (), (table,)),)), Form(form))
 
 
 @dataclass
@@ -601,6 +631,7 @@ def api(
     people: People | None,
     archive: Recordings,
     folder: Folder,
+    press: Press,
     settlement: Statements,
     metrics_token: str | None,
 ) -> FastAPI:
@@ -618,11 +649,17 @@ def api(
         repeats=twice,
         agreements=folder,
         archive=archive,
+        told=press,
         settlement=settlement,
         now=clock.now,
         people=people,
         metrics_token=metrics_token,
     )
+
+
+@pytest.fixture
+def press() -> Press:
+    return Press()
 
 
 @pytest.fixture

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 async def test_a_call_is_told_in_full(operator: httpx.AsyncClient, shelf: Shelf) -> None:
     shelf.kept = [served("acd1-1.7")]
     told = (await operator.get("/api/v1/calls/acd1-1.7")).json()
-    assert set(told) == {*field_names()} - {"target_ms"} | {"target_seconds", "waited_seconds", "state", "timeline"}
+    assert set(told) == {*field_names()} - {"target_ms", "caller_hash"} | {
+        "target_seconds",
+        "waited_seconds",
+        "state",
+        "timeline",
+    }
     assert told["ani"] == "+4930230125001"
     assert told["t_in"] == "2026-03-02T11:58:47.723456Z"
     assert told["waited_seconds"] == 12.4

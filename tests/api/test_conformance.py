@@ -76,11 +76,14 @@ from dialog_acd.core.model import (
 )
 from dialog_acd.core.releases import Kind, Release, Signature
 from dialog_acd.recordings import Recordings
+from dialog_acd.reports import Reports, Told
 from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Sound
+from dialog_acd.store.attendance_store import AttendanceStore
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.release_store import ReleaseStore
@@ -206,6 +209,9 @@ class House(BaseAdapter):
             repeats=RepeatStore(engine),
             agreements=self.releases,
             archive=Recordings(RecordingStore(engine), Deaf(), clock),
+            told=Told(
+                Reports(FiguresStore(engine, clock.now), AttendanceStore(engine), directories, clock.now), clock.now
+            ),
             settlement=Settlement(UsageStore(engine), directories, StatementStore(engine), clock),
             now=clock.now,
         )

@@ -25,7 +25,7 @@ from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.repeat_store import RepeatStore
 from directories import DEMO
 
-from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Folder, Shelf, Twice, unsettled
+from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Folder, Press, Shelf, Twice, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -62,6 +62,7 @@ def built(token: str) -> None:
         repeats=Twice(),
         agreements=Folder(),
         archive=Archive(),
+        told=Press(),
         settlement=unsettled(),
         now=lambda: NOON,
     )

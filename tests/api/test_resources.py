@@ -28,7 +28,7 @@ from dialog_acd.store.directory_plain import differences, plain
 from dialog_acd.testing import ManualClock
 from directories import DEMO
 
-from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Folder, Shelf, Twice, unsettled
+from .conftest import NOON, TOKEN, Archive, Book, Cabinet, Centre, Drawer, Folder, Press, Shelf, Twice, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -708,6 +708,7 @@ async def _by_both(steps: list[tuple[str, str, int, dict[str, Any]]]) -> None:
         repeats=Twice(),
         agreements=Folder(),
         archive=Archive(),
+        told=Press(),
         settlement=unsettled(),
         now=clock.now,
     )

@@ -16,7 +16,7 @@ from dialog_acd.core.model import UNASSIGNED, CallId, EntryKind, TenantId
 from dialog_acd.testing import LANGENHAGEN, Scenario, demo_directory
 from records import served
 
-from .conftest import TOKEN, Folder, Twice, unsettled
+from .conftest import TOKEN, Folder, Press, Twice, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -89,7 +89,8 @@ async def web(
         drawer.give(token, role, "langenhagen" if role is Role.TOWN_ADMIN else None)
     api = create_api(
         real, shelf, directories, readiness={}, metrics_registry=CollectorRegistry(), token=TOKEN, tokens=drawer,
-        audit_log=book, repeats=Twice(), agreements=Folder(), archive=archive, settlement=unsettled(), now=clock.now,
+        audit_log=book, repeats=Twice(), agreements=Folder(), archive=archive, told=Press(), settlement=unsettled(),
+        now=clock.now,
     )  # fmt: skip
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://acd.test") as client:
         client.headers["Authorization"] = f"Bearer {TOKENS[Role.DESK]}"

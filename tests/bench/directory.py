@@ -51,11 +51,14 @@ from dialog_acd.core.model import (
 from dialog_acd.core.rules import parse_rung, parse_step
 from dialog_acd.engine import Engine
 from dialog_acd.recordings import Recordings
+from dialog_acd.reports import Reports, Told
 from dialog_acd.settlement import Settlement
 from dialog_acd.sound.studio import Studio
+from dialog_acd.store.attendance_store import AttendanceStore
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import migrate, open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordReader
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.release_store import ReleaseStore
@@ -210,6 +213,7 @@ async def measure() -> dict[str, object]:
         found["signal_p99_in_edit"], found["signal_max_in_edit"] = in_ms(quantile(waits, 0.99)), in_ms(max(waits))
 
         audit = AuditStore(database)
+        reports = Reports(FiguresStore(database, clock.now), AttendanceStore(database), store, clock.now)
         api = create_api(
             engine,
             RecordReader(database),
@@ -222,6 +226,7 @@ async def measure() -> dict[str, object]:
             archive=Recordings(RecordingStore(database), Studio(), clock),
             repeats=RepeatStore(database),
             agreements=ReleaseStore(database),
+            told=Told(reports, clock.now),
             settlement=Settlement(UsageStore(database), DirectoryStore(database), StatementStore(database), clock),
             now=clock.now,
         )

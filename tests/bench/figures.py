@@ -49,7 +49,17 @@ from records import served
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from dialog_acd.api.ports import Agreements, Audit, Directories, Recordings, Records, Repeats, Statements, Tokens
+    from dialog_acd.api.ports import (
+        Agreements,
+        Audit,
+        Directories,
+        Recordings,
+        Records,
+        Repeats,
+        Reports,
+        Statements,
+        Tokens,
+    )
     from dialog_acd.core.directory import Directory
 
 SCRAPES = 30
@@ -122,6 +132,7 @@ async def metrics() -> dict[str, object]:
         repeats=cast("Repeats", unused),
         agreements=cast("Agreements", unused),
         archive=cast("Recordings", unused),
+        told=cast("Reports", unused),
         settlement=cast("Statements", unused),
         now=clock.now,
     )

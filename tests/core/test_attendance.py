@@ -25,7 +25,6 @@ from dialog_acd.core.attendance import (
     Staffed,
     capacity,
     covered,
-    half_hour,
     needed,
     occupancy,
     part_of,
@@ -34,7 +33,7 @@ from dialog_acd.core.attendance import (
 )
 from dialog_acd.core.erlang import erlang_c_agents, erlang_c_service_level
 from dialog_acd.core.errors import DirectoryInvalid
-from dialog_acd.core.kpi import Mean, Ratio
+from dialog_acd.core.kpi import Mean, Ratio, half_hour
 from dialog_acd.core.lifecycle import Intent, PhoneState, Work
 from dialog_acd.core.model import AgentId, QueueId, Team, TeamId
 from dialog_acd.core.rules import parse_rung, parse_step

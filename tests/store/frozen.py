@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 DUMPS = Path(__file__).parent / "dumps"
 FOUND = "found in the database"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
+"""When the dumps are migrated: callers' numbers of the last days are kept then, and hashes of some weeks."""
 LATER = datetime(3000, 1, 1, tzinfo=UTC)
 
 
@@ -51,7 +53,7 @@ def frozen() -> list[str]:
 
 async def thaw(url: str, schema: str) -> None:
     """Fill an empty database with the dump of this schema, at this schema."""
-    await migrate(url, schema)
+    await migrate(url, schema, now=TODAY)
     engine = await open_database(url)
     async with writing(engine).begin() as connection:
         for statement in re.split(r";\n", (DUMPS / f"{schema}.sql").read_text(encoding="utf-8")):
@@ -75,7 +77,11 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
     said = {
         "directory": spelled(await directories.load()),
         "versions": versions,
-        "records": [to_plain(record) for record in await records.records_since(LONG_AGO)],
+        "records": [
+            # Keys are random.
+            to_plain(record) | {"caller_hash": record.caller_hash and "by a key"}
+            for record in await records.records_since(LONG_AGO)
+        ],
         "conflicts": [to_plain(conflict.record) for conflict in await records.conflicts_since(LONG_AGO)],
         "intents": sorted((asdict(intent) for intent in await intents.load(LONG_AGO)), key=lambda i: i["agent"]),
         # As they were before anything else could be switched: since when was not kept then.
@@ -172,7 +178,7 @@ async def freeze(schema: str) -> None:
         url = f"sqlite:///{folder}/acd.sqlite"
         if not sql.exists():
             await thaw(url, max(known for known in frozen() if known < schema))
-            await migrate(url, schema)
+            await migrate(url, schema, now=TODAY)
             engine = await open_database(url)
             async with engine.connect() as connection:
                 text = await connection.run_sync(written)
@@ -180,7 +186,7 @@ async def freeze(schema: str) -> None:
             sql.write_text(f"-- As {schema} is made of the one before.\n\n{text}", encoding="utf-8")
         else:
             await thaw(url, schema)
-        await migrate(url)
+        await migrate(url, now=TODAY)
         engine = await open_database(url)
         said = await read(engine)
         await engine.dispose()

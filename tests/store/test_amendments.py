@@ -184,7 +184,7 @@ async def test_a_name_the_database_will_never_take_is_put_aside(
     with capture_logs():
         assert await writer.flush()
     assert ((await found(reader, "c1"))[0], writer.rejected) == ("laatzen", 1)
-    assert b"perhaps" in (folder / "rejected.jsonl").read_bytes()
+    assert b"perhaps" in (folder / f"rejected-{NOON:%Y%m%d}.jsonl").read_bytes()
 
 
 async def test_the_loop_carries_a_name_within_a_moment(writer: RecordWriter, reader: RecordReader) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ async def contents(url: str) -> dict[int, str]:
 async def thaw(url: str, schema: str) -> dict[int, str]:
     await frozen.thaw(url, schema)
     before = await contents(url)
-    await migrate(url)
+    await migrate(url, now=frozen.TODAY)
     return before
 
 
@@ -83,6 +84,23 @@ def expected(schema: str) -> dict[str, Any]:
     return said
 
 
+def what_may_still_be_known(said: dict[str, Any]) -> None:
+    """Callers' numbers are older than the rule that they go after some days: dumps before it say more of them."""
+    if any("caller_hash" in record for record in said["records"]):
+        return
+    since = frozen.TODAY - timedelta(days=7)
+    for record in said["records"]:
+        young = datetime.fromisoformat(record["t_in"]) >= since
+        record["caller_hash"] = "by a key" if young and record["ani"] else None
+        if not young:
+            record.update(dict.fromkeys(_NUMBERS & record.keys()))
+    for conflict in said["conflicts"]:
+        conflict.update(dict.fromkeys(_NUMBERS & conflict.keys()))
+
+
+_NUMBERS = {"ani", "diversion", "transferred_to"}
+
+
 def same_but_for_what_is_new(found: Any, wanted: Any) -> None:
     """What was frozen is there; what a table has more (a later field) says nothing."""
     if isinstance(wanted, dict):
@@ -100,6 +118,7 @@ async def test_a_database_of_an_earlier_version_is_read_whole(thawed: Thawed, sc
     directory = await DirectoryStore(engine).load()
     await engine.dispose()
 
+    what_may_still_be_known(wanted)
     assert found.keys() >= wanted.keys()
     assert not any(found["directory"][section] for section in found["directory"].keys() - wanted["directory"].keys())
     for section, things in wanted.pop("directory").items():

@@ -15,6 +15,7 @@ from sqlalchemy.exc import StatementError
 
 from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TeamId, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, OfferTried, Outcome, Result, RungTaken
+from dialog_acd.core.retention import NONE, parted, rejoined, without_agents
 from dialog_acd.store import tables
 from dialog_acd.store.database import writing
 from dialog_acd.store.record_json import UnreadableRecord, decode, digest, encode, storable, storable_amendment
@@ -80,6 +81,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "target_ms": st.none() | st.integers(0, 2**31 - 1),
     "target_share": st.none() | st.floats(0, 1),
     "team": st.none() | texts.map(TeamId),
+    "caller_area": st.none() | texts,
+    "caller_hash": st.none() | texts,
 }
 records = st.builds(CallRecord, **FIELDS)
 
@@ -129,6 +132,8 @@ def test_every_text_is_made_fit_for_every_database() -> None:
                 "diversion_reason",
                 "entry",
                 "team",
+                "caller_area",
+                "caller_hash",
             ),
         ),
         hostile,
@@ -213,9 +218,22 @@ async def _there_and_back(writer: RecordWriter, reader: RecordReader, engine: As
             writer.put(record)
         assert await writer.flush()
         found = await reader.recent(100)
-        assert {r.call: r for r in found} == {r.call: r for r in map(storable, batch)}
+        # Of most days there ever were, numbers are not kept any more, or not yet.
+        kept = {r.call: r for r in found}
+        for told in map(storable, batch):
+            assert kept.pop(told.call) in (told, parted(told)[0], parted(without_agents(told))[0])
+        assert not kept
         assert all(moment.utcoffset() == timedelta(0) for r in found for moment in (r.t_in, r.t_end))
     assert (writer.conflicts, writer.rejected, writer.unreadable) == (0, 0, 0)
+
+
+@settings(max_examples=30)
+@given(records)
+def test_numbers_are_parted_from_a_record_and_joined_again(record: CallRecord) -> None:
+    alone, numbers = parted(record)
+    assert rejoined(alone, numbers) == record
+    assert (alone.ani, alone.diversion) == (None, None)
+    assert parted(alone) == (alone, NONE)
 
 
 async def test_a_naive_moment_is_refused_by_the_table(engine: AsyncEngine) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
 from dialog_acd.core.records import Blame, CallRecord, Outcome, Result
+from dialog_acd.core.retention import parted
 from dialog_acd.store import journal as journal_module
 from dialog_acd.store.database import open_database
 from dialog_acd.store.journal import SEGMENT_RECORDS, JournalUnavailable
@@ -27,7 +28,7 @@ from dialog_acd.store.record_json import encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.tables import record_conflicts
 from patience import soon
-from records import served
+from records import NOON, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -123,7 +124,7 @@ async def test_a_second_different_record_is_kept_aside_counted_and_logged(
         assert await writer.flush()
     assert await reader.by_call(first.call) == first
     (conflict,) = await reader.conflicts_since(clock() - timedelta(hours=1))
-    assert (conflict.record, conflict.seen_at) == (second, clock())
+    assert (conflict.record, conflict.seen_at) == (parted(second)[0], clock())
     assert (writer.written, writer.conflicts) == (1, 1)
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["record.conflict"]
 
@@ -311,7 +312,7 @@ async def test_a_torn_line_is_put_aside_and_does_not_hold_up_the_others(
         assert await writer.flush()
     assert {r.call for r in await reader.recent(9)} == {"c1", "c3"}
     assert writer.unreadable == 2
-    assert (folder / "unreadable.jsonl").read_bytes() == zeros + b"\n" + torn + b"\n"
+    assert (folder / f"unreadable-{NOON:%Y%m%d}.jsonl").read_bytes() == zeros + b"\n" + torn + b"\n"
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["journal.unreadable"] * 2
     assert writer.depth == 0
     await writer.close(1)
@@ -420,7 +421,7 @@ async def test_a_record_no_database_takes_is_put_aside_and_the_others_go_on(
     assert await writer.flush()
     assert {r.call for r in await reader.recent(9)} == {"c1", "c2"}
     assert (writer.rejected, writer.depth, writer.lost) == (1, 0, 0)
-    assert json.loads((folder / "rejected.jsonl").read_bytes())["call"] == "huge"
+    assert json.loads((folder / f"rejected-{NOON:%Y%m%d}.jsonl").read_bytes())["call"] == "huge"
 
 
 @pytest.mark.postgres
@@ -453,4 +454,4 @@ async def test_put_never_raises(writer: RecordWriter, folder: Path) -> None:
     naive: CallRecord = served("naive", t_in=served("x").t_in.replace(tzinfo=None))
     writer.put(naive)
     assert (writer.rejected, writer.depth) == (1, 0)
-    assert b"naive" in (folder / "rejected.jsonl").read_bytes()
+    assert b"naive" in (folder / f"rejected-{NOON:%Y%m%d}.jsonl").read_bytes()

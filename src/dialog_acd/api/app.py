@@ -39,6 +39,7 @@ from dialog_acd.api.routes import (
     queues,
     recordings,
     releases,
+    reports,
     resolve,
     resources,
     statements,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         Recordings,
         Records,
         Repeats,
+        Reports,
         Statements,
         Tokens,
     )
@@ -122,6 +124,7 @@ for _router in (
     releases.own,
     audit.router,
     recordings.router,
+    reports.router,
     statements.router,
 ):
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
@@ -140,6 +143,7 @@ def create_api(
     repeats: Repeats,
     agreements: Agreements,
     archive: Recordings,
+    told: Reports,
     settlement: Statements,
     now: Callable[[], datetime],
     people: People | None = None,
@@ -179,6 +183,7 @@ def create_api(
         audit_log,
         archive,
         repeats,
+        told,
         agreements,
         settlement,
         now,

@@ -44,6 +44,7 @@ TAGS = [
     {"name": "centre", "description": "What a supervisor has all callers told."},
     {"name": "switches", "description": "What supervisors have switched, and until when."},
     {"name": "recordings", "description": "What callers hear in a human voice: uploaded, checked, made fit."},
+    {"name": "reports", "description": "Figures of calls with their definitions, the evaluation, 115 readiness."},
     {"name": "policy", "description": "How far figures may come near a person of the staff."},
     {"name": "releases", "description": "What management and staff council agree on: named figures, a weaker policy."},
     {"name": "me", "description": "What is kept about oneself."},

@@ -437,6 +437,18 @@ class Recordings(Protocol):
     async def sound(self, digest: str, part: Literal["content", "narrow", "wide"]) -> bytes: ...
 
 
+class Reports(Protocol):
+    """Reports as text: ``form`` is ``json``, ``csv`` or ``html``. All raise ``DialogAcdError`` with the ``error_id``
+    the API names.
+    """
+
+    async def calls(self, since: date | None, until: date | None, by: str, town: str | None, form: str) -> str: ...
+
+    async def evaluation(self, since: date | None, until: date | None, town: str | None, form: str) -> str: ...
+
+    async def readiness(self, weeks: int, form: str) -> str: ...
+
+
 class Issue(Protocol):
     """That a statement has gone out."""
 
@@ -480,6 +492,7 @@ class Wiring:
     audit: Audit
     recordings: Recordings
     repeats: Repeats
+    reports: Reports
     agreements: Agreements
     statements: Statements
     now: Callable[[], datetime]

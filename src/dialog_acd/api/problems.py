@@ -335,6 +335,20 @@ class DirectoryUnreadable(ApiProblem):
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class RangeRefused(ApiProblem):
+    """No report can be made of this range, or in these groups: the message says which can."""
+
+    error_id = "range-refused"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class NoDirectory(ApiProblem):
+    """Nobody has said yet which towns there are."""
+
+    error_id = "no-directory"
+    status = HTTPStatus.CONFLICT
+
+
 class MonthNotBegun(ApiProblem):
     """The month has not begun yet."""
 

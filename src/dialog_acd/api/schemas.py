@@ -442,7 +442,7 @@ class OfferOut(_Out):
     """One attempt to have one agent take the call."""
 
     offer: str = Field(description="Number of the offer; they rise.", examples=["31"])
-    agent: str = Field(description="Id of the agent; empty: not told.", examples=["anna"])
+    agent: str = Field(description="Id of the agent; empty: not told, or not known any more.", examples=["anna"])
     at: _Time = Field(description="When the phone was to ring.")
     result: str = Field(
         description="answered, no-answer, declined, phone-busy, phone-gone, caller-gone, not-talked.",
@@ -507,8 +507,19 @@ class CallOut(_Out):
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
     )
-    dialled: str = Field(description="The number dialled, as the record keeps it.", examples=["+4951173070"])
-    ani: str | None = Field(description="The caller's number; null when withheld.", examples=["+4930230125001"])
+    dialled: str = Field(
+        description="The number dialled, as the record keeps it. What led to the catch-all loses its last three digits "
+        "after the days for which numbers are kept.",
+        examples=["+4951173070"],
+    )
+    ani: str | None = Field(
+        description="The caller's number; null when withheld, and after the days for which numbers are kept.",
+        examples=["+4930230125001"],
+    )
+    caller_area: str | None = Field(
+        description="Area code of the caller's line without its 0; null: a mobile, abroad, withheld, or an old record.",
+        examples=["511"],
+    )
     trunk: str = Field(description="Name of the trunk it came in on.", examples=["trunk"])
     trunk_call_id: str = Field(
         description="SIP Call-ID on the trunk: what a carrier asks for.", examples=["1-4711@192.0.2.7"]
@@ -537,13 +548,16 @@ class CallOut(_Out):
     )
     partner: str | None = Field(description="Partner centre that answered.", examples=["oldenburg"])
     transferred_to: str | None = Field(
-        description="Extension or phone the agent sent the caller to; null: nobody did.", examples=["4711"]
+        description="Extension, phone or number the agent sent the caller to; null: nobody did, or (`transfer_blind`) "
+        "it is not known any more.",
+        examples=["4711"],
     )
     transfer_blind: bool | None = Field(
         description="Blind (true) or attended (false); null without transfer.", examples=[True]
     )
     failsafe_answered_by: str | None = Field(
-        description="Phone or partner that answered in failsafe; null: none.", examples=["phone-12"]
+        description="Phone or partner that answered in failsafe; null: none; empty: it is not known any more.",
+        examples=["phone-12"],
     )
     hung_up_first: str = Field(
         description="caller, agent or unknown, as it is where the agent is not told.", examples=["caller"]
@@ -597,6 +611,7 @@ class CallOut(_Out):
             kind=record.kind.value,
             dialled=record.dialled,
             ani=record.ani,
+            caller_area=record.caller_area,
             trunk=record.trunk,
             trunk_call_id=record.trunk_call_id,
             t_in=record.t_in,
@@ -873,7 +888,7 @@ class AuditLineOut(_Out):
     )
     role: str = Field(
         description="operator, town-admin, supervisor, auditor, desk, staff-council, agent (also by a code at the "
-        "phone); empty for nobody and for who has no role here.",
+        "phone); service: what dialog-acd does by itself; empty for nobody and for who has no role here.",
         examples=["supervisor"],
     )
     tenant: str | None = Field(
@@ -1304,6 +1319,88 @@ class RecordingsOut(_Out):
     next: str | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.", examples=[_RECORDING]
     )
+
+
+class FigureOut(_Out):
+    """A number of a report, with what it was made of."""
+
+    value: float | None = Field(description="In its unit, unrounded; per cent are 0 to 100.", examples=[92.0])
+    unit: str = Field(description="Anzahl, %, s, EUR or h.", examples=["%"])
+    numerator: float | None = Field(description="What stands above the line; null: it is a count.", examples=[920])
+    denominator: float | None = Field(description="What stands below it.", examples=[1000])
+    missing: str | None = Field(
+        description="Why there is no value: `keine Daten`, or `unterdrückt`, as it would be about too few people.",
+        examples=["keine Daten"],
+    )
+    definition: str | None = Field(
+        description="Id of its definition; null: a plain count.", examples=["acceptance-network"]
+    )
+
+
+class RowNameOut(_Out):
+    """What a row is about."""
+
+    name: str = Field(description="As people call it, in German.", examples=["März 2026"])
+    key: str = Field(
+        description="What does not change with names: the id of a town or queue, a number, a day, a month, the "
+        "beginning of a half hour; empty for the number that takes all that have none.",
+        examples=["2026-03"],
+    )
+
+
+class ReportTableOut(_Out):
+    """Rows of figures; the first cell of each names the row."""
+
+    id: str = Field(description="Id of the table in its report.", examples=["erreichbarkeit"])
+    caption: str = Field(description="What the table is about, in German.", examples=["Erreichbarkeit"])
+    columns: list[str] = Field(description="What stands above each column.", examples=[["Kennzahl", "Wert"]])
+    rows: list[list[FigureOut | RowNameOut | str]] = Field(
+        description="A name, a figure or a text for each column; what sums up all rows is `Gesamt`.",
+        examples=[[["Langenhagen", "12 von 15"]]],
+    )
+    note: str = Field(description="What has to be known besides; may be empty.", examples=[""])
+
+
+class ReportChapterOut(_Out):
+    """A chapter of a report."""
+
+    id: str = Field(description="Id of the chapter in its report.", examples=["anrufzahlen"])
+    title: str = Field(description="Its title, in German.", examples=["Anrufzahlen"])
+    paragraphs: list[str] = Field(description="What is said before the tables.", examples=[["Alle Anrufe."]])
+    tables: list[ReportTableOut] = Field(description="Its tables.")
+
+
+class ReportDefinitionOut(_Out):
+    """What a figure is."""
+
+    id: str = Field(description="What figures name it by.", examples=["acceptance-network"])
+    name: str = Field(description="Its German name.", examples=["Annahmequote (Netz)"])
+    numerator: str = Field(description="What stands above the line.", examples=["angenommene Anrufe"])
+    denominator: str = Field(description="What stands below it; empty: a count.", examples=["angebotene Anrufe"])
+    note: str = Field(description="What has to be known besides; may be empty.", examples=[""])
+    unit: str = Field(description="What it is told in; empty: a count.", examples=["%"])
+    source: str = Field(description="What it is made from.", examples=["Anrufdatensätze"])
+
+
+class ReportBasisOut(_Out):
+    """Something that holds for the whole report."""
+
+    name: str = Field(description="What it is about.", examples=["Rundung"])
+    text: str = Field(description="What is so.", examples=["Auf eine Stelle."])
+
+
+class ReportOut(_Out):
+    """A report as data. The same tables are in its CSV, and on its page."""
+
+    id: str = Field(description="calls, evaluation or readiness.", examples=["evaluation"])
+    title: str = Field(description="Its German title.", examples=["Evaluationsbericht"])
+    subtitle: str = Field(
+        description="The range, and whom it is about.", examples=["01.03.2026 bis 31.03.2026, alle Kommunen"]
+    )
+    as_of: _Time = Field(description="When the figures were taken.")
+    basis: list[ReportBasisOut] = Field(description="What the reader has to know of the data.")
+    chapters: list[ReportChapterOut] = Field(description="Its chapters, in order.")
+    definitions: list[ReportDefinitionOut] = Field(description="Of every figure in it.")
 
 
 # ---------------------------------------------------------------- shares of cost

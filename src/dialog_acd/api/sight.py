@@ -28,7 +28,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dialog_acd.api.problems import NoSuchQueue, NoSuchTenant
+from dialog_acd.api.problems import NoSuchQueue, NoSuchTenant, NotAllowed
 from dialog_acd.api.schemas import Names
 from dialog_acd.api.tokens import LEADING, Role
 from dialog_acd.core.disclosure import PERSONS
@@ -152,6 +152,12 @@ def seen_by(by: Principal, tenant: str | None, directory: Directory) -> str | No
     if by.tenant not in (None, tenant) or tenant not in (UNASSIGNED, *directory.tenant):
         raise NoSuchTenant(tenant=tenant)
     return tenant
+
+
+def sees_all_towns(by: Principal) -> None:
+    """Raises ``NotAllowed`` for an auditor of one town, where what is told is that of all of them."""
+    if by.tenant is not None:
+        raise NotAllowed(role=by.role.value, tenant=by.tenant)
 
 
 def part(view: AcdView, directory: Directory, tenant: str | None, queue: str | None) -> AcdView:

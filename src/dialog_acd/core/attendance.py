@@ -94,12 +94,6 @@ def part_of(intent: Intent, reason: str, work: Work, phone: PhoneState) -> Part 
     return Part.ELSEWHERE if phone is PhoneState.IN_USE else Part.FREE
 
 
-def half_hour(moment: datetime) -> datetime:
-    """Beginning (UTC) of the half hour in which an aware moment lies."""
-    moment = moment.astimezone(UTC)
-    return moment - (moment - _EPOCH) % HALF_HOUR
-
-
 # ---------------------------------------------------------------- what a group's half hour was made of
 
 
@@ -357,7 +351,7 @@ class Demand:
     """
 
     begins: datetime
-    """The half hour in which they came (``half_hour``)."""
+    """The half hour in which they came (``kpi.half_hour``)."""
     queue: QueueId
     calls: int
     """All offered ones, whatever became of them; without test calls."""

@@ -105,6 +105,24 @@ def _read(dialled: str, trunk: Trunk) -> Number:
     return Number(NumberKind.E164, "+" + international)
 
 
+def area_of(caller: Number) -> str | None:
+    """The area code (ONKz, without its zero) of a caller's line; ``None`` for mobiles, services, and from abroad.
+
+    It says a region, not a person. In the east (03...) codes have four digits or five and only a list tells which, so
+    it is four there: the region then takes in its neighbours.
+    """
+    if caller.kind is not NumberKind.E164 or not caller.text.startswith(f"+{_GERMANY}"):
+        return None
+    national = caller.text.removeprefix(f"+{_GERMANY}")
+    if _NO_PLACE.match(national):
+        return None
+    return next((national[:length] for length in (2, 3, 4) if is_area_code(national[:length])), None)
+
+
+# Numbers without a place: 01... (mobiles, shared cost), 032, personal ones, free ones, premium rates.
+_NO_PLACE = re.compile(r"1|32|700|800|900")
+
+
 def is_anonymous(shown: str) -> bool:
     """Whether a caller's number or name is one of the words by which networks say that there is none to be shown."""
     return shown.strip(' "').lower() in _NOBODY

@@ -97,6 +97,8 @@ class CallRecord:
     kind: EntryKind
     dialled: str
     ani: str | None
+    """The caller's number, E.164 where it can be read. Like ``diversion`` and an outside ``transferred_to`` it is there
+    for some days only; ``None`` is also what is left then."""
     trunk: str
     trunk_call_id: str
     t_in: datetime
@@ -155,6 +157,12 @@ class CallRecord:
     """To how many of them it was promised, 0 to 1."""
     team: TeamId | None = None
     """Of the agent who answered, as it was then: what is left when nobody may know any more who it was."""
+    caller_area: str | None = None
+    """Where the caller's line is: the area code (ONKz) without its 0. ``None``: a mobile, from abroad, withheld, or an
+    older record."""
+    caller_hash: str | None = field(default=None, compare=False)
+    """The same within a town and a month for the same caller, and no number any more (``retention.py``). Only what
+    comes from the database has it, so it makes no two records differ."""
 
     @property
     def waited(self) -> timedelta:

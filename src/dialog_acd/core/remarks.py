@@ -324,27 +324,38 @@ def _ordinary(calendar: Calendar) -> Calendar:
     return replace(calendar, land=None, special_days=())
 
 
+def promised_gaps(directory: Directory, entry: Entry) -> tuple[calendars.Hours, ...]:
+    """When in the promised hours nobody takes the calls of a 115 entry, neither we nor a partner, by weekday."""
+    if entry.kind is not EntryKind.SERVICE_115 or entry.calendar is None:
+        return ()
+    partners = _after_hours(directory, entry)
+    if any(partner.calendar is None for partner in partners):
+        return ()  # somebody is always there
+    named = (entry.calendar, *(partner.calendar for partner in partners))
+    return _gaps([_ordinary(directory.calendar[id_]) for id_ in named if id_ is not None])
+
+
 def promised_hours(directory: Directory, entry: Entry) -> str:
     """What is wrong with the hours of a 115 entry; empty: it keeps them, by itself or with its partners."""
-    if entry.kind is not EntryKind.SERVICE_115 or entry.calendar is None:
+    gaps = [calendars.written(gap).title() for gap in promised_gaps(directory, entry)]
+    if not gaps:
         return ""
-    partners = [
+    promise = f"entry {entry.number} is promised Mon-Fri 08:00-18:00, but {', '.join(gaps)} it is closed"
+    partners = _after_hours(directory, entry)
+    if theirs := list(dict.fromkeys(f"partner {p.id} (calendar {p.calendar})" for p in partners)):
+        return f"{promise}, and so {'is' if len(theirs) == 1 else 'are'} {' and '.join(theirs)}"
+    return f"{promise} and no partner takes its calls, as a rung 'closed by hours for 115: partner NAME' would have it"
+
+
+def _after_hours(directory: Directory, entry: Entry) -> list[Partner]:
+    """Who takes its calls while it is closed."""
+    return [
         directory.partner[PartnerId(rung.target)]
         for rung in directory.queue[entry.queue].ladder
         if rung.trigger is Trigger.CLOSED_HOURS
         and rung.action is Action.PARTNER
         and (not rung.kinds or entry.kind in rung.kinds)
     ]
-    if any(partner.calendar is None for partner in partners):
-        return ""  # somebody is always there
-    named = (entry.calendar, *(partner.calendar for partner in partners))
-    gaps = _gaps([_ordinary(directory.calendar[id_]) for id_ in named if id_ is not None])
-    if not gaps:
-        return ""
-    promise = f"entry {entry.number} is promised Mon-Fri 08:00-18:00, but {', '.join(gaps)} it is closed"
-    if theirs := list(dict.fromkeys(f"partner {p.id} (calendar {p.calendar})" for p in partners)):
-        return f"{promise}, and so {'is' if len(theirs) == 1 else 'are'} {' and '.join(theirs)}"
-    return f"{promise} and no partner takes its calls, as a rung 'closed by hours for 115: partner NAME' would have it"
 
 
 def _prompts_missing(directory: Directory) -> Iterator[str]:
@@ -379,8 +390,8 @@ def is_there(directory: Directory, name: str) -> bool:
     return folder != "acd" or prompt in directory.prompt or prompt in SHIPPED
 
 
-def _gaps(any_of: Sequence[Calendar]) -> list[str]:
-    """When in the promised hours none of these is open, days with the same gap together: ``Fri 15:00-18:00``."""
+def _gaps(any_of: Sequence[Calendar]) -> tuple[calendars.Hours, ...]:
+    """When in the promised hours none of these is open, days with the same gap together: ``fri 15:00-18:00``."""
     days: dict[tuple[time, time], set[int]] = {}
     for weekday in range(5):
         day = _MONDAY + timedelta(days=weekday)
@@ -392,10 +403,7 @@ def _gaps(any_of: Sequence[Calendar]) -> list[str]:
                 gap = moment.astimezone(_BERLIN).time(), until.astimezone(_BERLIN).time()
                 days.setdefault(gap, set()).add(weekday)
             moment = until
-    return [
-        calendars.written(calendars.Hours(frozenset(weekdays), opens, closes)).title()
-        for (opens, closes), weekdays in days.items()
-    ]
+    return tuple(calendars.Hours(frozenset(weekdays), opens, closes) for (opens, closes), weekdays in days.items())
 
 
 def _seconds(length: timedelta) -> str:

@@ -12,7 +12,7 @@ from dialog_acd.core.ladder import is_for
 from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due, EndedCall, LiveCall
 from dialog_acd.core.model import UNASSIGNED, EntryKind, OfferId
-from dialog_acd.core.numbers import NumberKind
+from dialog_acd.core.numbers import NumberKind, area_of
 from dialog_acd.core.records import PROMISED, Blame, CallRecord, Outcome, Result, Timeline, blame_for
 
 if TYPE_CHECKING:
@@ -326,10 +326,13 @@ class Visits:
         del self._floor.calls[call.id]
         self._floor.note_end(call.id, EndedCall(call.town, call.candidates, self._floor.now, call.test))
         line, promised = call.line, self._floor.promised(call)
+        caller = None if call.ani is None else self._floor.directory.number(call.ani, call.trunk)
+        # The same caller on two trunks is the same caller.
+        ani = caller.text if caller is not None and caller.kind is NumberKind.E164 else call.ani
         agent = self._floor.directory.agent.get(call.served_by) if call.served_by else None
         record = CallRecord(
             call=call.id, tenant=call.town, queue=call.queue.id, kind=call.entry.kind,
-            dialled=call.dialled, ani=call.ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
+            dialled=call.dialled, ani=ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
             t_in=line.t_in, t_ann_end=line.t_ann_end, t_q=line.t_q, t_ans=line.t_ans, t_end=self._floor.now,
             t_wrap_end=line.t_wrap_end, t_leave=self._floor.now if abandoned else None, t_ovf=line.t_ovf,
             t_ovf_ans=line.t_ovf_ans, t_failsafe=line.t_failsafe, agent=call.served_by, partner=partner,
@@ -342,6 +345,7 @@ class Visits:
             diversion=call.diversion, diversion_reason=call.diversion_reason, candidates=call.candidates,
             test=call.test, entry=call.entry.number, target_ms=promised.within // timedelta(milliseconds=1),
             target_share=promised.share, team=agent.team if agent else None,
+            caller_area=None if caller is None else area_of(caller),
         )  # fmt: skip
         if abandoned:
             self._floor.out.append(

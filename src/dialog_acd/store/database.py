@@ -33,6 +33,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import URL, ColumnElement, Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -114,6 +116,13 @@ def writing(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(acd_begin="BEGIN IMMEDIATE")
 
 
+def outside_transactions(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine, for what cannot be done in a transaction."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(acd_begin="SELECT 1")
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 async def schema_version(engine: AsyncEngine) -> str | None:
     """Revision of the schema, ``None`` where there is none."""
     async with engine.connect() as connection:
@@ -138,14 +147,16 @@ async def require_current_schema(engine: AsyncEngine) -> None:
     raise SchemaOutdated(found, needed)
 
 
-async def migrate(url: str, to: str = "head") -> str:
+async def migrate(url: str, to: str = "head", *, now: datetime | None = None) -> str:
     """Bring the schema up to date, or to a revision, in one transaction, and return its revision.
 
-    An earlier revision is for an earlier version of this program; what it has no place for is gone. Raises
-    ``DatabaseUnavailable``, and ``SchemaUnknown`` where the way there is not known here.
+    An earlier revision is for an earlier version of this program; what it has no place for is gone. ``now`` (aware;
+    by default what the database says) decides what may not be kept any more. Raises ``DatabaseUnavailable``, and
+    ``SchemaUnknown`` where the way there is not known here.
     """
     engine = await _open(_read_url(url), busy_for=30.0, connect_within=5.0, foreign_keys=False)
     config = _alembic_config()
+    config.attributes["now"] = now
     try:
         async with writing(engine).begin() as connection:
             if connection.dialect.name == "postgresql":
@@ -320,6 +331,8 @@ def _settle_sqlite(engine: AsyncEngine, busy_for: float, *, foreign_keys: bool) 
         cursor.execute(f"PRAGMA busy_timeout = {round(busy_for * 1000)}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
+        # What is deleted is overwritten with zeros: callers' numbers must not outlive their rows in a free page.
+        cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 

@@ -12,8 +12,9 @@ start was left by a crash or an outage, and is written again: the call's id is t
 Files:
 
 ``records-<when>-<pid>-<n>.jsonl``   segments; names sort by age and never repeat
-``unreadable.jsonl``                 lines that are no record: torn by a power failure, or not ours
-``rejected.jsonl``                   records the database will never take, kept for a person to look at
+``unreadable-<day>.jsonl``           lines that are no record: torn by a power failure, or not ours
+``rejected-<day>.jsonl``             records the database will never take, kept for a person to look at, for some days:
+                                     they hold numbers of people
 ``lock``                             one process at a time: deleting another's living segment would lose records
 """
 
@@ -22,23 +23,25 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from itertools import count
 from typing import TYPE_CHECKING
 
 import structlog
 
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.records import CallRecord
 from dialog_acd.store.record_json import UnreadableRecord, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
-    from dialog_acd.core.records import Amendment, CallRecord
+    from dialog_acd.core.records import Amendment
 
 log = structlog.get_logger(__name__)
 
@@ -149,7 +152,7 @@ class Journal:
                     "journal.unreadable", segment=segment.path.name, bytes=len(line), why=str(error)[:200]
                 )
         if strange:
-            self.put_aside("unreadable.jsonl", strange)
+            self.put_aside("unreadable", strange)
             self.unreadable += len(strange)
         # From now on it is in memory: a second attempt must not put the same lines aside again.
         segment.records = records
@@ -169,14 +172,43 @@ class Journal:
             log.warning("journal.not-removed", segment=segment.path.name, why=str(error))
 
     def put_aside(self, name: str, lines: list[bytes]) -> None:
-        """Append to a file for people, on the disk when this returns. Raises ``OSError``."""
-        fd = os.open(self._folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Append to this day's file for people, on the disk when this returns. Raises ``OSError``."""
+        path = self._folder / f"{name}-{self._clock_now():%Y%m%d}.jsonl"
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(os.dup(fd), "ab") as file:
                 file.writelines(line + b"\n" for line in lines)
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def forget(self, to: date, fit: Callable[[CallRecord], CallRecord]) -> int:
+        """Nothing of this day (UTC) or an earlier one stays as it was: what was put aside is deleted, and what still
+        waits for the database gets ``fit``. Returns how many files that were. Raises ``OSError``.
+        """
+        changed = 0
+        for path in (*self._folder.glob("unreadable*.jsonl"), *self._folder.glob("rejected*.jsonl")):
+            if _day(path) <= to:
+                path.unlink(missing_ok=True)
+                changed += 1
+        for segment in tuple(self._segments)[: -1 if self._fd is not None else None]:
+            with suppress(FileNotFoundError):  # its records were carried just now
+                if _day(segment.path) <= to:
+                    changed += self._fit(segment, fit)
+        return changed
+
+    def _fit(self, segment: Segment, fit: Callable[[CallRecord], CallRecord]) -> bool:
+        was = self.read(segment)
+        becomes = [fit(entry) if isinstance(entry, CallRecord) else entry for entry in was]
+        if becomes == was:
+            return False
+        new = segment.path.with_suffix(".new")
+        new.touch(0o600)
+        new.write_bytes(b"".join(encode(entry) + b"\n" for entry in becomes))
+        _fsync(new)
+        new.replace(segment.path)
+        was[:] = becomes  # in place: whoever carries them has this list
+        return True
 
     def seal(self) -> None:
         """No more into the open segment."""
@@ -217,6 +249,14 @@ def _found(folder: Path) -> list[Segment]:
         Segment(path, count=sum(bool(line) for line in path.read_bytes().split(b"\n")))
         for path in sorted(folder.glob("records-*.jsonl"))
     ]
+
+
+def _day(path: Path) -> date:
+    """When it was begun, by its name; by its last change for those that have none in it."""
+    found = re.search(r"-(\d{8})(?!\d)", path.name)
+    if found is None:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    return datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC).date()
 
 
 def _fsync(path: Path) -> None:

@@ -36,6 +36,8 @@ _SINCE_0_2: dict[str, Any] = {
     "target_ms": None,
     "target_share": None,
     "team": None,
+    "caller_area": None,
+    "caller_hash": None,
 }
 """Not in the journal an older version has left."""
 _TEXTS = (
@@ -57,6 +59,8 @@ _TEXTS = (
     "diversion_reason",
     "entry",
     "team",
+    "caller_area",
+    "caller_hash",
 )
 
 
@@ -181,6 +185,8 @@ def to_plain(record: CallRecord | Amendment) -> dict[str, Any]:
         "target_ms": record.target_ms,
         "target_share": record.target_share,
         "team": record.team,
+        "caller_area": record.caller_area,
+        "caller_hash": record.caller_hash,
     }
 
 
@@ -237,6 +243,8 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         target_ms=plain["target_ms"],
         target_share=plain["target_share"],
         team=None if plain["team"] is None else TeamId(plain["team"]),
+        caller_area=plain["caller_area"],
+        caller_hash=plain["caller_hash"],
     )
 
 

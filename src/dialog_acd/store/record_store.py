@@ -11,8 +11,10 @@ A record exists exactly once per call, and none may be lost. ``RecordWriter.put`
 * What is said of a call after its end (its town, that it was a test) changes its row (``amend``). It travels the same
   way behind its record, so it does not matter where that is by then, and twice is once. A row that was changed is
   marked (``t_amended``): carried once more, the record as it was before is no second story.
+* The numbers of people a record brings along are parted from it and kept beside it for some days
+  (``number_store.py``); who reads the record meanwhile finds them in it.
 * When the disk is full as well, records wait in memory, and are journalled as soon as there is room. Past
-  ``memory_limit`` the oldest way out is the log: the record is written there in full, and counted as lost.
+  ``memory_limit`` the oldest way out is the log: the record is written there, without numbers, and counted as lost.
 * A record the database will never take (our own defect) must not hold up those behind it: it is put aside in the
   journal's folder, counted, and logged.
 """
@@ -37,6 +39,8 @@ from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.model import CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
 from dialog_acd.core.releases import OfOne, of_one
+from dialog_acd.core.retention import NONE, Due, Numbers, Terms, day_of, due, parted, rejoined, without_agents
+from dialog_acd.store import number_store
 from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.figures_store import touched
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal, Segment
@@ -55,7 +59,7 @@ from dialog_acd.store.record_json import (
 from dialog_acd.store.tables import record_conflicts, records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
@@ -71,8 +75,11 @@ Place = tuple["datetime", CallId]
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
+_BESIDE = {"ani", "diversion"}
+"""Columns of ``caller_numbers``, never of ``records``."""
+_MADE = {"kind", "outcome", "offers", "rungs", "candidates"}
+_SAME_NAME = tuple(name for name in field_names() if name not in _BESIDE | _MADE)
 _LIKE = str.maketrans({"!": "!!", "%": "!%", "_": "!_"})
-_SAME_NAME = tuple(name for name in field_names() if name not in {"kind", "outcome", "offers", "rungs", "candidates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,8 @@ class RecordWriter:
     """Takes records and gets them into the database, whatever happens to it meanwhile.
 
     ``spill_dir`` is the journal's folder, made if missing; ``flush_within`` seconds are given to each
-    transaction; ``linger`` seconds are waited for more records to share it. Raises ``JournalUnavailable``.
+    transaction; ``linger`` seconds are waited for more records to share it; ``terms`` say what of a late record is not
+    kept any more. Raises ``JournalUnavailable``.
     """
 
     def __init__(
@@ -99,8 +107,10 @@ class RecordWriter:
         flush_within: float = 5.0,
         linger: float = 0.1,
         memory_limit: int = 100_000,
+        terms: Terms = Terms(),  # noqa: B008  a value
     ) -> None:
         self._engine = engine
+        self._terms = terms
         self._clock_now = clock_now
         self._flush_within = flush_within
         self._linger = linger
@@ -212,6 +222,14 @@ class RecordWriter:
             self.last_error = None
             return True
 
+    def forget(self, due: Due) -> int:
+        """In the journal, too, nobody's number is kept for longer than in the database. Raises ``OSError``."""
+
+        def fit(record: CallRecord) -> CallRecord:
+            return parted(record)[0] if day_of(record.t_in) <= due.numbers_to else record
+
+        return self._journal.forget(due.numbers_to, fit)
+
     async def close(self, grace: float) -> int:
         """Try for ``grace`` seconds to write the rest; return how many records stay in the journal instead."""
         self._closing.set()
@@ -270,7 +288,7 @@ class RecordWriter:
                     await self._carry([record])
             else:
                 # Before it leaves the journal it has to be on the disk elsewhere: an OSError here means later.
-                self._journal.put_aside("rejected.jsonl", [encode(batch[0])])
+                self._journal.put_aside("rejected", [encode(batch[0])])
                 self.rejected += 1
                 log.error("record.rejected", call=batch[0].call, why=_said(error))  # noqa: TRY400
 
@@ -279,17 +297,18 @@ class RecordWriter:
         amendments = [entry for entry in batch if isinstance(entry, Amendment)]
         first = {record.call: record for record in reversed(told)}
         added: set[str] = set()
+        now = self._clock_now()
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(self._flush_within), writing(self._engine).begin() as connection:
                 if first:
-                    added = await _insert(connection, records, [_row(r) for r in first.values()], records.c.call)
+                    added = await self._add(connection, first.values(), now)
                 again = [r for r in told if r.call not in added or r is not first[r.call]]
-                contradicting = await self._contradicting(connection, again) if again else []
+                contradicting = await self._contradicting(connection, again, now) if again else []
                 new = await self._keep_conflicts(connection, contradicting) if contradicting else []
                 days = {_town_and_day(record.tenant, record.t_in) for record in first.values() if record.call in added}
                 for amendment in amendments:  # each stands behind its record
-                    days |= await _amend(connection, amendment)
+                    days |= await _amend(connection, amendment, now, self._terms)
                 await touched(connection, days)
         finally:
             self._took(time.perf_counter() - begun)
@@ -299,20 +318,46 @@ class RecordWriter:
             log.error("record.conflict", call=record.call, result=record.outcome.result.value)
         log.debug("record.written", records=len(added), again=len(again), conflicts=len(new))
 
-    async def _contradicting(self, connection: AsyncConnection, again: Iterable[CallRecord]) -> list[CallRecord]:
+    async def _add(self, connection: AsyncConnection, told: Collection[CallRecord], now: datetime) -> set[str]:
+        """Those whose call has no record yet, and beside them what of them is kept for days only."""
+        callers = [(record.call, record.tenant, record.t_in, record.ani) for record in told]
+        hashes = await number_store.hashes_of(connection, callers, now, self._terms)
+        apart = {record: parted(self._fit(record, now)) for record in told}
+        rows = [_row(stays) | {"caller_hash": hashes.get(stays.call)} for stays, _ in apart.values()]
+        added = await _insert(connection, records, rows, records.c.call)
+        beside = {r: numbers for r, (_, numbers) in apart.items() if numbers != NONE and r.call in added}
+        await number_store.keep(connection, beside, self._terms, now)
+        return added
+
+    def _fit(self, record: CallRecord, now: datetime) -> CallRecord:
+        """As it may be written down now: of one that was long on its way, not who answered."""
+        return record if record.t_in >= due(self._terms, now).agents_before else without_agents(record)
+
+    async def _contradicting(
+        self, connection: AsyncConnection, again: Iterable[CallRecord], now: datetime
+    ) -> list[CallRecord]:
         again = list(again)
         question = select(records).where(records.c.call.in_({r.call for r in again}))
+        rows = (await connection.execute(question)).mappings().all()
+        numbers = await number_store.numbers_of(connection, ((row["call"], row["t_in"]) for row in rows))
         stored: dict[str, CallRecord] = {}
-        for row in (await connection.execute(question)).mappings():
+        for row in rows:
             # A row this version cannot read (an outcome of a newer one) is different from anything we bring.
             with suppress(ValueError, KeyError, TypeError):
-                stored[row["call"]] = _record(row)
-        return [record for record in again if record != _before_it_was_amended(stored.get(record.call), record)]
+                stored[row["call"]] = self._fit(_record(row, numbers.get(row["call"], NONE)), now)
+        contradicting = []
+        for record in again:
+            # What is forgotten by now cannot be compared.
+            told = self._fit(record if record.call in numbers else parted(record)[0], now)
+            if told != _before_it_was_amended(stored.get(record.call), told):
+                contradicting.append(record)
+        return contradicting
 
     async def _keep_conflicts(
         self, connection: AsyncConnection, contradicting: Iterable[CallRecord]
     ) -> list[CallRecord]:
-        by_digest = {digest(record): record for record in contradicting}
+        # Without numbers: it is kept for longer than they may be, and a digest of a number could be tried out.
+        by_digest = {digest(record): record for record, _ in map(parted, contradicting)}
         now = self._clock_now()
         rows = [
             {"call": record.call, "digest": key, "seen_at": now, "content": to_plain(record)}
@@ -340,7 +385,7 @@ class RecordWriter:
         self.last_error = f"journal: {error}"
         if len(self._unjournalled) >= self._memory_limit:
             self.lost += 1
-            log.critical("record.lost", record=to_plain(record), why="no room in database, journal and memory")
+            log.critical("record.lost", record=_for_the_log(record), why="no room in database, journal and memory")
             return
         self._unjournalled.append(record)
         self._complain("record.not-journalled", why=str(error), in_memory=len(self._unjournalled))
@@ -356,14 +401,14 @@ class RecordWriter:
     def _reject(self, record: CallRecord | Amendment, error: Exception) -> None:
         self.rejected += 1
         self.last_error = _said(error)
-        log.error("record.rejected", call=str(record.call), why=self.last_error, record=repr(record))
+        log.error("record.rejected", call=str(record.call), why=self.last_error)
         with suppress(OSError):
-            self._journal.put_aside("rejected.jsonl", [ascii(record).encode()])
+            self._journal.put_aside("rejected", [ascii(record).encode()])
 
     def _last_words(self) -> None:
         for record in self._unjournalled:
             self.lost += 1
-            log.critical("record.lost", record=to_plain(record), why="stopped without database and journal")
+            log.critical("record.lost", record=_for_the_log(record), why="stopped without database and journal")
 
     def _complain(self, what: str, **about: object) -> None:
         """An error that may come a hundred times a second is logged once in a while."""
@@ -471,18 +516,24 @@ class RecordReader:
     ) -> list[CallRecord]:
         question = select(records).where(*where).order_by(*order).limit(limit)
         async with self._engine.connect() as connection:
-            return [_record(row) for row in (await connection.execute(question)).mappings()]
+            rows = (await connection.execute(question)).mappings().all()
+            numbers = await number_store.numbers_of(connection, ((row["call"], row["t_in"]) for row in rows))
+        return [_record(row, numbers.get(row["call"], NONE)) for row in rows]
 
 
-async def _amend(connection: AsyncConnection, amendment: Amendment) -> set[tuple[str, date]]:
+async def _amend(
+    connection: AsyncConnection, amendment: Amendment, now: datetime, terms: Terms
+) -> set[tuple[str, date]]:
     """Whose days it concerns: the town's that had the call as well as that of the one that gets it."""
     changes = {"tenant": amendment.tenant, "test": amendment.test}
-    said = {name: value for name, value in changes.items() if value is not None}
+    said: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     question = select(records.c.tenant, records.c.t_in).where(records.c.call == amendment.call)
     before = (await connection.execute(question)).first()
     if before is None:
         log.error("record.not-there-to-amend", call=amendment.call, **said)
         return set()
+    if amendment.tenant is not None:
+        said["caller_hash"] = await _hash_for(connection, amendment, before.t_in, now, terms)
     statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
     await connection.execute(statement)
     return {_town_and_day(town, before.t_in) for town in (before.tenant, amendment.tenant or before.tenant)}
@@ -490,6 +541,19 @@ async def _amend(connection: AsyncConnection, amendment: Amendment) -> set[tuple
 
 def _town_and_day(tenant: str, came: datetime) -> tuple[str, date]:
     return tenant, berlin_day(came)
+
+
+async def _hash_for(
+    connection: AsyncConnection, amendment: Amendment, t_in: datetime, now: datetime, terms: Terms
+) -> str | None:
+    """The caller's hash among those of another town. Where the number is gone by now, there is none."""
+    call, tenant = amendment.call, amendment.tenant or ""
+    ani = (await number_store.numbers_of(connection, [(call, t_in)])).get(call, NONE).ani
+    return (await number_store.hashes_of(connection, [(call, tenant, t_in, ani)], now, terms)).get(call)
+
+
+def _for_the_log(entry: CallRecord | Amendment) -> dict[str, Any]:
+    return to_plain(parted(entry)[0] if isinstance(entry, CallRecord) else entry)
 
 
 def _before_it_was_amended(stored: CallRecord | None, record: CallRecord) -> CallRecord | None:
@@ -520,15 +584,18 @@ def _row(record: CallRecord) -> dict[str, Any]:
     return row
 
 
-def _record(row: RowMapping) -> CallRecord:
-    return CallRecord(
+def _record(row: RowMapping, numbers: Numbers) -> CallRecord:
+    alone = CallRecord(
         **{name: row[name] for name in _SAME_NAME},
+        ani=None,
+        diversion=None,
         kind=EntryKind(row["kind"]),
         outcome=Outcome(Result(row["result"]), row["reason"], Blame(row["blame"])),
         offers=offers_from_plain(row["offers"]),
         rungs=rungs_from_plain(row["rungs"] or ()),
         candidates=tuple(TenantId(tenant) for tenant in row["candidates"] or ()),
     )
+    return alone if numbers == NONE else rejoined(alone, numbers)
 
 
 def _record_is_at_fault(error: BaseException) -> bool:

@@ -35,6 +35,8 @@ from sqlalchemy import (
     text,
 )
 
+from dialog_acd.core.retention import SLOTS
+
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
@@ -78,7 +80,6 @@ records = Table(
     Column("queue", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("dialled", Text, nullable=False),
-    Column("ani", Text),
     Column("trunk", Text, nullable=False),
     Column("trunk_call_id", Text, nullable=False),
     Column("t_in", UtcDateTime, nullable=False, index=True),
@@ -108,7 +109,6 @@ records = Table(
     Column("overflow_partner", Text),
     Column("rungs", JSON),  # NULL on records of a version that had no ladder
     Column("t_callback", UtcDateTime),
-    Column("diversion", Text),
     Column("diversion_reason", Text, nullable=False, server_default=text("''")),
     Column("candidates", JSON(none_as_null=True)),  # NULL: of one town's number
     Column("test", Boolean, nullable=False, server_default=text("false")),
@@ -118,6 +118,8 @@ records = Table(
     Column("target_ms", Integer),
     Column("target_share", Double),
     Column("team", Text),
+    Column("caller_area", Text),
+    Column("caller_hash", Text),
     # What a list is filtered by, in the order in which it is shown.
     Index(None, "tenant", "t_in"),
     Index(None, "queue", "t_in"),
@@ -126,6 +128,35 @@ records = Table(
     Index(None, "agent", "t_in"),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
     Index(None, "trunk_call_id", postgresql_using="hash"),
+)
+
+# The numbers of calls, and they are nowhere else: one table for each day, used in turn, because a table is emptied
+# without a trace and a row is not (``number_store.py``).
+caller_numbers = tuple(
+    Table(
+        f"caller_numbers_{slot}",
+        metadata,
+        Column("call", Text, primary_key=True),
+        # When the call came, in UTC; the same for all rows of a table.
+        Column("day", Date, nullable=False),
+        Column("ani", Text),
+        Column("diversion", Text),
+        Column("transferred_to", Text),
+        Column("dialled", Text),
+    )
+    for slot in range(SLOTS)
+)
+
+# What hashes a caller's number, of one town and one month. Without it a hash says nothing any more.
+caller_keys = Table(
+    "caller_keys",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    # As 2026-11, in Berlin.
+    Column("month", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    # When the first call came whose number it hashed.
+    Column("made_at", UtcDateTime, nullable=False),
 )
 
 record_conflicts = Table(
@@ -253,8 +284,9 @@ releases = Table(
     Index(None, "until"),
 )
 
-# Lines are only ever added: triggers of the migration refuse to change or delete one. They are no part of this
-# metadata, and SQLite drops them where a migration copies the table; such a one has to make them anew.
+# Lines are only ever added: triggers of the migration refuse to change one, or to delete one that is not 30 days older
+# than the latest. They are no part of this metadata, and SQLite drops them where a migration copies the table; such a
+# one has to make them anew.
 audit = Table(
     "audit",
     metadata,

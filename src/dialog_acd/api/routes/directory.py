@@ -19,17 +19,16 @@ from dialog_acd.api.problems import (
     DirectoryRefused,
     DirectoryUnreadable,
     NoSuchVersion,
-    NotAllowed,
     PolicyNotReleased,
     VersionNotSaid,
     directory_told,
     fails,
 )
 from dialog_acd.api.schemas import ChangedOut, DirectoryOut, VersionOut, VersionsOut, WhyIn
+from dialog_acd.api.sight import sees_all_towns
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 
 if TYPE_CHECKING:
-    from dialog_acd.api.keys import Principal
     from dialog_acd.api.ports import Change
     from dialog_acd.api.witness import Attempt
 
@@ -76,7 +75,7 @@ async def directory(
         Query(ge=1, le=2**31 - 1, description="An earlier version; absent: the one in force.", examples=[7]),
     ] = None,
 ) -> DirectoryOut | Response:
-    _sees_all_towns(by)
+    sees_all_towns(by)
     with directory_told():
         if if_none_match is not None and version is None:
             # What is asked for each minute by another host is answered without reading the directory.
@@ -140,7 +139,7 @@ async def versions(
         Query(ge=1, le=2**31 - 1, description="`next` of the page before; absent: the newest.", examples=[3]),
     ] = None,
 ) -> VersionsOut:
-    _sees_all_towns(by)
+    sees_all_towns(by)
     # One more than wanted tells whether there is a next page.
     found = await wiring.directories.versions(limit + 1, before)
     page = [VersionOut(version=v.number, at=v.edit.at, by=v.edit.by, why=v.edit.why) for v in found[:limit]]
@@ -172,12 +171,6 @@ def _note(noted: Attempt, changed: Change) -> None:
     noted.details["differences"] = [
         "test_callers" if line.startswith("test_callers ") else line for line in changed.differences
     ]
-
-
-def _sees_all_towns(by: Principal) -> None:
-    """Raises ``NotAllowed`` for an auditor of one town: the directory is that of all of them."""
-    if by.tenant is not None:
-        raise NotAllowed(role=by.role.value, tenant=by.tenant)
 
 
 def _version(if_match: str | None) -> int | None:

@@ -1,0 +1,159 @@
+"""The night's work: what may not be kept any more goes, in the database and in the files beside it.
+
+It is due once a night (``core/retention.py`` says when) and done by the service itself, by its own clock: nothing has
+to be set up for it, and nobody can forget it. Whoever starts later finds in the audit log when it was last done, and
+does at once what was missed. What fails is tried again soon; steps that went well have then nothing left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from dialog_acd.core.retention import due, last_night
+from dialog_acd.store.repeat_store import KEPT_FOR
+from dialog_acd.store.retention_store import DONE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from dialog_acd.core.retention import Due, Terms
+    from dialog_acd.store.audit_store import AuditStore
+    from dialog_acd.store.retention_store import RetentionStore
+
+log = structlog.get_logger()
+
+LOOK_EVERY = 30.0
+"""Seconds between two looks at the clock."""
+TRY_AGAIN = 600.0
+BY = "dialog-acd"
+ROLE = "service"
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Spool(Protocol):
+    """A ``RecordWriter``."""
+
+    def forget(self, due: Due) -> int:
+        """Take the numbers out of what has waited for too long, and delete what was put aside long ago. Returns how
+        many files were changed or deleted.
+        """
+        ...
+
+
+class Living(Protocol):
+    """A ``CallMemory``."""
+
+    def tidy(self) -> None:
+        """Leave nothing in the file of calls that are over."""
+        ...
+
+
+class Retention:
+    """``run`` never ends and never fails. Without ``spool`` and ``living`` it is somebody else's process that has them;
+    the database is done all the same.
+    """
+
+    def __init__(
+        self,
+        store: RetentionStore,
+        audit: AuditStore,
+        clock: Clock,
+        terms: Terms,
+        *,
+        teams: Callable[[], Mapping[str, str]] = dict,
+        spool: Spool | None = None,
+        living: Living | None = None,
+        by: str = BY,
+        role: str = ROLE,
+    ) -> None:
+        """``teams``: the team of each agent who is in the directory in force."""
+        self._store, self._audit, self._clock, self._terms = store, audit, clock, terms
+        self._teams, self._spool, self._living = teams, spool, living
+        self._by, self._role = by, role
+        self.done_at: datetime | None = None
+        """When it was last done as a whole, by whomever; ``None``: never, or nobody has looked yet."""
+
+    async def run(self) -> None:
+        while True:
+            wait = LOOK_EVERY
+            try:
+                if not await self._is_done():
+                    wait = LOOK_EVERY if await self.carry_out() else TRY_AGAIN
+            except Exception as problem:  # noqa: BLE001  whatever a database can say, the answer is to try again
+                log.warning("retention.put-off", why=_said(problem))
+                wait = TRY_AGAIN
+            await asyncio.sleep(wait)
+
+    async def _is_done(self) -> bool:
+        night = last_night(self._clock.now())
+        if self.done_at is None or self.done_at < night:
+            last = await self._store.last()  # somebody may have done it by hand
+            self.done_at = None if last is None else last.at
+        return self.done_at is not None and self.done_at >= night
+
+    async def carry_out(self) -> bool:
+        """Do now whatever is due. ``False``: something of it failed and was logged; the rest is done."""
+        now = self._clock.now()
+        this = due(self._terms, now)
+        last = await self._store.last()
+        steps: dict[str, Callable[[], Awaitable[int]]] = {
+            "days_of_numbers": lambda: self._store.drop_numbers(this, now),
+            "keys": lambda: self._store.drop_keys(this),
+            "agents": lambda: self._store.forget_agents(
+                # A day more: who was late then is not looked for among all records there are.
+                this,
+                None if last is None else last.agents_before - timedelta(days=1),
+                self._teams(),
+            ),
+            "conflicts": lambda: self._store.delete_conflicts(this),
+            "creations": lambda: self._store.delete_repeats(now - KEPT_FOR),
+            "audit": lambda: self._store.delete_audit(this),
+            "files": lambda: self._files(this),
+            "settled": self._settle,
+        }
+        told: dict[str, object] = {}
+        failed = []
+        for name, step in steps.items():
+            try:
+                told[name] = await step()
+            except Exception as problem:  # noqa: BLE001  the other steps do not wait for this one
+                failed.append(name)
+                log.error("retention.failed", step=name, why=_said(problem))  # noqa: TRY400  no trace, it shows rows
+        if failed:
+            return False
+        del told["settled"]
+        self._audit.put(
+            at=now,
+            who=self._by,
+            role=self._role,
+            tenant=None,
+            action=DONE,
+            about="",
+            outcome="done",
+            details=told | {"agents_before": this.agents_before.isoformat()},
+        )
+        await self._audit.flush()
+        self.done_at = now
+        return True
+
+    async def _files(self, this: Due) -> int:
+        if self._living is not None:
+            self._living.tidy()
+        return 0 if self._spool is None else self._spool.forget(this)
+
+    async def _settle(self) -> int:
+        if not await self._store.settle():
+            raise TimeoutError("somebody reads the database all the time")
+        return 0
+
+
+def _said(problem: BaseException) -> str:
+    return str(getattr(problem, "orig", None) or problem).partition("\n")[0][:300] or type(problem).__name__

@@ -1,0 +1,443 @@
+"""Nights pass, and what may not be kept any more is nowhere: not in a row, not in a free page, not in a file beside."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from sqlalchemy import delete, insert, make_url, select, update
+from sqlalchemy.exc import DBAPIError
+
+from dialog_acd import log as log_setup
+from dialog_acd.core import messages as m
+from dialog_acd.core.model import CallId, TenantId
+from dialog_acd.core.records import Amendment, CallRecord, Result
+from dialog_acd.core.retention import Terms, due, last_night
+from dialog_acd.retention import Retention
+from dialog_acd.store import tables
+from dialog_acd.store.audit_store import AuditStore
+from dialog_acd.store.backup import back_up
+from dialog_acd.store.call_store import CallMemory
+from dialog_acd.store.database import migrate, open_database, writing
+from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.retention_store import RetentionStore
+from dialog_acd.testing import LANGENHAGEN, Scenario
+from records import NOON, served
+from store import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from .conftest import Cluster, Database
+
+# Nobody's numbers (Bundesnetzagentur keeps them for films), each with a tail of its own to look for.
+LANDLINE, MOBILE, PROMISED = "+493023125771", "+4917139200772", "+4915228817386"
+LEFT, TWICE, REFUSED, MISDIALLED, TORN = (
+    "+494066969773",
+    "+492214710774",
+    "+498999998775",
+    "+4917139200776",
+    "0171-3920-077",
+)
+TARGET, FORWARDER = "0152 28895456", "+496990009778"
+TAILS = {
+    "landline": b"23125771",
+    "mobile": b"39200772",
+    "promised": b"28817386",
+    "left": b"66969773",
+    "twice": b"14710774",
+    "refused": b"99998775",
+    "misdialled": b"39200776",
+    "torn": b"3920-077",
+    "target": b"28895456",
+    "forwarder": b"90009778",
+}
+"""However somebody spells them: +49, 0049, 0, nothing before them."""
+
+
+@dataclass
+class Centre:
+    """A service without Asterisk: the core on a call sheet, and everything that writes."""
+
+    engine: AsyncEngine
+    database: Database
+    folder: Path
+    said: StringIO
+    sheet: Scenario
+    writer: RecordWriter
+    memory: CallMemory
+    audit: AuditStore
+    retention: Retention
+
+    @property
+    def reader(self) -> RecordReader:
+        return RecordReader(self.engine)
+
+    def now(self) -> datetime:
+        return self.sheet.clock.now()
+
+    async def lives(self) -> None:
+        """Carry out what the core has answered so far."""
+        for _, _, outputs in self.sheet.story:
+            for output in outputs:
+                if isinstance(output, m.RememberCall):
+                    self.memory.put(output)
+                elif isinstance(output, m.SaveRecord):
+                    self.writer.put(output.record)
+                    self.memory.forget(output.record.call)
+                elif isinstance(output, m.Notice):
+                    log_setup.tell(output)
+        self.sheet.story.clear()
+        assert await self.writer.flush()
+
+    async def night(self) -> None:
+        """To half past two of the next one, and what the service does then."""
+        self.sheet.until(last_night(self.now() + timedelta(days=1)))
+        assert not await self.retention._is_done()
+        assert await self.retention.carry_out()
+        assert await self.retention._is_done()
+
+    def traces(self) -> set[str]:
+        """Which of the numbers are anywhere."""
+        raw = b"".join(path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file())
+        raw += self.said.getvalue().encode()
+        if (cluster := cluster_of(self.database)) is not None:
+            raw += of_postgres(cluster, self.database.url)
+        return {name for name, tail in TAILS.items() if tail in raw}
+
+
+def cluster_of(database: Database) -> Cluster | None:
+    return getattr(database, "cluster", None)
+
+
+def of_postgres(cluster: Cluster, url: str) -> bytes:
+    """What a dump says, and all files of the server. Not its write-ahead log: that is history, see the README."""
+    name = str(make_url(url).database)
+    dump = subprocess.run([*cluster.client("pg_dump"), name], check=True, capture_output=True, timeout=60)
+    checkpoint = [*cluster.client("psql"), "-q", "-d", name, "-c", "CHECKPOINT"]
+    subprocess.run(checkpoint, check=True, timeout=60)
+    files = [p for p in cluster.folder.rglob("*") if p.is_file() and "pg_wal" not in p.parts]
+    return dump.stdout + b"".join(path.read_bytes() for path in files)
+
+
+@contextmanager
+def logging_into(file: StringIO) -> Iterator[None]:
+    before = structlog.get_config()
+    log_setup.set_up(level="DEBUG")
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=file), cache_logger_on_first_use=False)
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture
+async def centre(database: Database, tmp_path: Path) -> AsyncIterator[Centre]:
+    said = StringIO()
+    with logging_into(said):
+        engine = await open_database(database.url)
+        sheet = Scenario()
+        writer = RecordWriter(engine, tmp_path / "journal", sheet.clock.now)
+        memory, audit = CallMemory(tmp_path / "journal"), AuditStore(engine)
+        retention = Retention(
+            RetentionStore(engine),
+            audit,
+            sheet.clock,
+            Terms(),
+            spool=writer,
+            living=memory,
+            teams=lambda: {"bert": "z"},
+        )
+        yield Centre(engine, database, tmp_path, said, sheet, writer, memory, audit, retention)
+        memory.close()
+        await writer.close(1)
+        await engine.dispose()
+
+
+def a_day_of_calls(sheet: Scenario) -> None:
+    """Answered, transferred out, abandoned, promised to be called back, mislead, withheld."""
+    arrives = sheet.tell
+    arrives(m.CallArrived(CallId("landline"), LANGENHAGEN, LANDLINE, "Frau Meier", diversion=FORWARDER)).held(
+        "landline"
+    )
+    sheet.after(3).talks("anna").after(60).agent_hangs_up("anna").after(20)
+    sheet.arrives("mobile", ani=MOBILE).held("mobile").after(2).rings("bert").after(20).offer_failed("bert").held(
+        "mobile"
+    )
+    sheet.after(1).talks("anna").after(30).transferred("mobile", TARGET).after(60).caller_hangs_up("mobile").after(20)
+    sheet.signs_out("anna").signs_out("bert")
+    sheet.arrives("left", ani="0049" + LEFT[3:]).held("left").after(40).caller_hangs_up("left")
+    sheet.arrives("promised", ani=PROMISED).held("promised").after(40).tell(m.CallbackAsked(CallId("promised")))
+    sheet.after(3).caller_hangs_up("promised")
+    sheet.arrives("misdialled", MISDIALLED, None).held("misdialled").after(30).caller_hangs_up("misdialled")
+    sheet.arrives("withheld", ani=None).held("withheld").after(30).caller_hangs_up("withheld")
+
+
+async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> None:
+    a_day_of_calls(centre.sheet)
+    came = centre.now()
+    await centre.lives()
+    # A second story of one of them, one that no database takes, and a line that is none.
+    told = served("twice", centre.now(), ani=TWICE)
+    record: CallRecord | None
+    for record in (told, replace(told, cause=17), replace(served("refused", ani=REFUSED), t_end=datetime(2026, 1, 1))):  # noqa: DTZ001
+        centre.writer.put(record)
+    assert await centre.writer.flush()
+    centre.writer._journal.put_aside("unreadable", [TORN.encode()])
+    assert (centre.writer.conflicts, centre.writer.rejected) == (1, 1)
+
+    assert centre.traces() == TAILS.keys(), "what was looked for could be found"
+    assert not [tail for tail in TAILS.values() if tail in centre.said.getvalue().encode()], "but never in the log"
+    record = await centre.reader.by_call(CallId("mobile"))
+    assert record is not None
+    assert (record.ani, record.transferred_to, record.caller_area) == (MOBILE, TARGET, None)
+    assert len(record.caller_hash or "") == 64
+    left = await centre.reader.by_call(CallId("left"))
+    assert left is not None
+    assert (left.ani, left.caller_area) == (LEFT, "40"), "as everybody writes it"
+    misdialled = await centre.reader.by_call(CallId("misdialled"))
+    assert misdialled is not None
+    assert misdialled.dialled == MISDIALLED
+    owed = await centre.reader.recent(9, result=Result.CALLBACK)
+    assert [(one.call, one.ani) for one in owed] == [("promised", PROMISED)]
+
+    for _ in range(6):
+        await centre.night()
+    assert [one.ani for one in await centre.reader.recent(9, result=Result.CALLBACK)] == [PROMISED]
+    for _ in range(2):
+        await centre.night()
+    assert centre.now() - came < timedelta(days=8)
+    assert centre.traces() == set()
+
+    kept = {one.call: one for one in await centre.reader.recent(99)}
+    assert kept.keys() == {"landline", "mobile", "left", "promised", "misdialled", "withheld", "twice"}
+    assert {one.ani for one in kept.values()} == {None}
+    assert {call: one.caller_area for call, one in kept.items()} == {
+        call: {"landline": "30", "left": "40"}.get(call) for call in kept
+    }
+    assert (kept[CallId("mobile")].transferred_to, kept[CallId("mobile")].transfer_blind) == (None, True)
+    assert kept[CallId("misdialled")].dialled == "+4917139200…"
+    assert kept[CallId("mobile")].agent == "anna"
+    (conflict,) = await centre.reader.conflicts_since(came - timedelta(days=1))
+    assert (conflict.record.call, conflict.record.cause, conflict.record.ani) == ("twice", 17, None)
+    lines = [line for line in await centre.audit.page(99, None, None) if line.action == "retention.run"]
+    assert len(lines) == 8
+    assert sum(line.details["days_of_numbers"] for line in lines) == 1
+    assert sum(line.details["files"] for line in lines) == 2
+
+    assert kept[CallId("mobile")].failsafe_answered_by is None
+    centre.writer.put(served("alone", came, failsafe_answered_by="office01", agent=None))
+    assert await centre.writer.flush()
+
+    for _ in range(28):
+        await centre.night()
+    kept = {one.call: one for one in await centre.reader.recent(99)}
+    assert {one.agent for one in kept.values()} == {None}
+    assert kept[CallId("landline")].t_ans is not None
+    assert kept[CallId("alone")].failsafe_answered_by == "", "somebody did, and that counts"
+    assert [(offer.agent, bool(offer.result)) for offer in kept[CallId("mobile")].offers] == [("", True)] * 2
+    assert kept[CallId("twice")].team == "z", "the team of Bert, where the record did not say"
+    assert await centre.reader.conflicts_since(came - timedelta(days=1)) == []
+    async with centre.engine.connect() as connection:
+        assert (await connection.execute(select(tables.caller_keys))).all() == []
+    assert kept[CallId("landline")].caller_hash is not None, "and nobody can say of whom"
+
+
+async def test_ten_thousand_numbers_leave_nothing_in_the_pages(centre: Centre) -> None:
+    """Full pages, several days at once, and days that begin while others end."""
+    for day in range(9):
+        for n in range(400):
+            centre.writer.put(served(f"c{day}-{n:05}", centre.now(), ani=f"+49171555{day}{n:05}"))
+        assert await centre.writer.flush()
+        await centre.night()
+    raw = b"".join(path.read_bytes() for path in centre.folder.rglob("*") if path.is_file())
+    if (cluster := cluster_of(centre.database)) is not None:
+        raw += of_postgres(cluster, centre.database.url)
+    found = {day: raw.count(b"171555%d" % day) for day in range(9)}
+    assert {day for day, times in found.items() if times} == set(range(3, 9)), found
+
+
+async def test_a_backup_can_do_without_numbers(centre: Centre) -> None:
+    a_day_of_calls(centre.sheet)
+    centre.sheet.arrives("talking", ani="+493023125771")
+    await centre.lives()
+    centre.writer.put(served("in-the-journal", centre.now(), ani=TWICE))
+    centre.writer._journal.put_aside("rejected", [TORN.encode()])
+    saved = centre.folder / "saved"
+    await back_up(centre.database.url, centre.folder / "journal", saved, numbers=False)
+    raw = b"".join(path.read_bytes() for path in saved.rglob("*") if path.is_file())
+    assert not [name for name, tail in TAILS.items() if tail in raw]
+    assert b"in-the-journal" in raw
+    assert [call.call for call in CallMemory(saved / "journal").calls] == ["talking"]
+    await back_up(centre.database.url, centre.folder / "journal", centre.folder / "whole")
+    raw = b"".join(path.read_bytes() for path in (centre.folder / "whole").rglob("*") if path.is_file())
+    assert TAILS["twice"] in raw
+
+
+async def test_a_database_of_an_earlier_version_forgets_while_it_is_migrated(
+    empty_database_url: str, request: pytest.FixtureRequest
+) -> None:
+    """A column that is dropped is hidden by PostgreSQL, and what an update replaces stays where it was."""
+    await frozen.thaw(empty_database_url, "0013")
+
+    def raw() -> bytes:
+        if "postgresql" in empty_database_url:
+            return of_postgres(request.getfixturevalue("cluster"), empty_database_url)
+        file = Path(str(make_url(empty_database_url).database))
+        return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+
+    # Of March; of four days ago; whom a caller was transferred to in March, and yesterday.
+    tails = {b"30230125001", b"7012345678", b"117307200", b"5112345678"}
+    assert {tail for tail in tails if tail in raw()} == tails
+    await migrate(empty_database_url, now=frozen.TODAY)
+    assert {tail for tail in tails if tail in raw()} == {b"7012345678", b"5112345678"}
+
+
+# ------------------------------------------------------------ the same caller
+
+
+async def test_the_same_caller_is_the_same_within_a_town_and_a_month(centre: Centre) -> None:
+    def calls(call: str, town: str, days: float, **changes: Any) -> CallRecord:
+        return served(call, NOON + timedelta(days=days), ani=LANDLINE, tenant=TenantId(town), **changes)
+
+    centre.sheet.clock.set(NOON + timedelta(days=60))
+    hashes = {}
+    for record in (calls("c1", "laatzen", 57), calls("c2", "laatzen", 58), calls("c3", "seelze", 58)):
+        centre.writer.put(record)
+    centre.writer.put(replace(calls("c4", "laatzen", 58), ani=MOBILE))
+    centre.writer.put(calls("c5", "laatzen", 60))  # the first of May
+    assert await centre.writer.flush()
+    hashes = {one.call: one.caller_hash for one in await centre.reader.recent(9)}
+    assert hashes[CallId("c1")] == hashes[CallId("c2")]
+    assert len(set(hashes.values())) == 4
+
+    # Said to be for another town after all, it is one of that town's callers; and says nothing when nobody knows whose.
+    centre.writer.amend(Amendment(CallId("c3"), centre.now(), tenant=TenantId("laatzen")))
+    assert await centre.writer.flush()
+    moved = await centre.reader.by_call(CallId("c3"))
+    assert moved is not None
+    assert moved.caller_hash == hashes[CallId("c1")]
+
+
+# ------------------------------------------------------------ late, twice, cut short
+
+
+async def test_what_comes_late_is_not_kept_for_longer(centre: Centre) -> None:
+    centre.sheet.clock.set(NOON + timedelta(days=50))
+    centre.writer.put(served("week", NOON + timedelta(days=42), ani=LANDLINE))
+    centre.writer.put(served("month", NOON, ani=MOBILE))
+    assert await centre.writer.flush()
+    week, month = [await centre.reader.by_call(CallId(call)) for call in ("week", "month")]
+    assert week is not None
+    assert month is not None
+    assert (week.ani, week.agent, bool(week.caller_hash)) == (None, "bert", True)
+    assert (month.ani, month.agent, month.caller_hash) == (None, None, None)
+    # Carried once more after a crash: the same story, as far as anybody may remember it.
+    centre.writer.put(served("week", NOON + timedelta(days=42), ani=LANDLINE))
+    centre.writer.put(served("month", NOON, ani=MOBILE))
+    assert await centre.writer.flush()
+    assert centre.writer.conflicts == 0
+    assert centre.traces() == set()
+
+
+async def test_what_waits_for_the_database_loses_its_numbers_in_time(centre: Centre, database: Database) -> None:
+    centre.writer.put(served("c1", centre.now(), ani=LANDLINE))
+    centre.writer._journal.seal()
+    (segment,) = (centre.folder / "journal").glob("records-*")
+    centre.sheet.clock.set(centre.now() + timedelta(days=8))
+    centre.writer.put(served("c2", centre.now(), ani=MOBILE))
+    assert LANDLINE.encode() in segment.read_bytes()
+    assert centre.writer.forget(due(Terms(), centre.now())) == 1
+    assert LANDLINE.encode() not in segment.read_bytes()
+    assert centre.writer.forget(due(Terms(), centre.now())) == 0
+    assert await centre.writer.flush()
+    assert {(r.call, r.ani) for r in await centre.reader.recent(9)} == {("c1", None), ("c2", MOBILE)}
+
+
+async def test_a_table_that_no_night_has_emptied_is_emptied_by_the_day_that_needs_it(centre: Centre) -> None:
+    centre.writer.put(served("old", centre.now(), ani=LANDLINE))
+    assert await centre.writer.flush()
+    centre.sheet.clock.set(centre.now() + timedelta(days=9))
+    centre.writer.put(served("new", centre.now(), ani=MOBILE))
+    assert await centre.writer.flush()
+    old, new = [await centre.reader.by_call(CallId(call)) for call in ("old", "new")]
+    assert old is not None
+    assert new is not None
+    assert (old.ani, new.ani) == (None, MOBILE)
+
+
+async def test_a_step_that_fails_keeps_up_no_other_and_the_night_is_done_again(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_day_of_calls(centre.sheet)
+    await centre.lives()
+
+    async def fails(*_: object) -> int:
+        raise OSError("no")
+
+    centre.sheet.until(centre.now() + timedelta(days=8))
+    monkeypatch.setattr(RetentionStore, "drop_keys", fails)
+    assert not await centre.retention.carry_out()
+    assert centre.retention.done_at is None
+    assert centre.traces() == set()
+    monkeypatch.undo()
+    assert await centre.retention.carry_out()
+    assert await centre.retention._is_done()
+    assert await centre.retention.carry_out(), "twice is once"
+
+
+# ------------------------------------------------------------ the audit log
+
+
+async def test_only_the_oldest_lines_of_the_audit_log_can_go(centre: Centre) -> None:
+    day = centre.now()
+    for age in (0, 20, 40, 364, 366):
+        centre.audit.put(
+            at=day - timedelta(days=age),
+            who="anna",
+            role="operator",
+            tenant=None,
+            action="x.y",
+            about=f"{age}",
+            outcome="done",
+            details={},
+        )
+    assert await centre.audit.flush()
+
+    async def refused(statement: Any) -> None:
+        with pytest.raises(DBAPIError, match="audit is append-only"):
+            async with writing(centre.engine).begin() as connection:
+                await connection.execute(statement)
+
+    await refused(delete(tables.audit).where(tables.audit.c.about == "20"))
+    await refused(delete(tables.audit))
+    await refused(update(tables.audit).where(tables.audit.c.about == "366").values(who="nobody"))
+    await centre.night()
+    assert {line.about for line in await centre.audit.page(99, None, None)} == {"", "0", "20", "40", "364"}
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(delete(tables.audit).where(tables.audit.c.about == "40"))
+
+
+async def test_a_reader_who_does_not_end_puts_the_night_off(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite cannot empty its log while somebody reads from it; that is found out, and tried again."""
+    monkeypatch.setattr("dialog_acd.store.retention_store._CHECKPOINTS", 2)
+    monkeypatch.setattr("dialog_acd.store.retention_store._SETTLE", 0.0)
+    engine = await open_database(centre.database.url, busy_for=0.01)
+    store = RetentionStore(engine)
+    async with centre.engine.connect() as reading:
+        await reading.execute(select(tables.records))
+        async with writing(engine).begin() as connection:
+            await connection.execute(
+                insert(tables.agent_intents), {"agent": "a", "intent": "i", "reason": "", "at": NOON}
+            )
+        # PostgreSQL has nothing of the kind.
+        assert await store.settle() is (cluster_of(centre.database) is not None)
+    assert await store.settle()
+    await engine.dispose()

@@ -1,0 +1,161 @@
+"""A town leaves the centre: it takes along what is its own, and nothing of its people stays behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from sqlalchemy import insert, select
+
+from dialog_acd.core.model import CallId, TenantId
+from dialog_acd.store import tables
+from dialog_acd.store.audit_store import AuditStore
+from dialog_acd.store.database import writing
+from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.recording_store import Recording, RecordingStore
+from dialog_acd.store.town_store import ErasureRefused, ExportRefused, TownStore, UnknownTown
+from dialog_acd.testing import demo_directory
+from records import NOON, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+LEAVES, STAYS = TenantId("langenhagen"), TenantId("hannover")
+CALLER = "+493023125771"
+
+
+class Town:
+    """A centre of two towns with a day behind it."""
+
+    def __init__(self, engine: AsyncEngine, folder: Path, clock: Any) -> None:
+        self.engine, self.folder, self.clock = engine, folder, clock
+        self.directories, self.reader = DirectoryStore(engine), RecordReader(engine)
+        self.store = TownStore(engine, self.directories)
+
+    async def lives(self) -> None:
+        await self.directories.replace(demo_directory(), Edit("anna", NOON))
+        writer = RecordWriter(self.engine, self.folder / "journal", self.clock)
+        for town in (LEAVES, STAYS):
+            for n in range(3):
+                promised = NOON if n == 2 else None
+                writer.put(served(f"{town}{n}", tenant=town, ani=CALLER, t_callback=promised, transferred_to="4711"))
+            writer.put(replace(served(f"{town}0", tenant=town), cause=99))
+        assert await writer.close(5) == 0
+        assert writer.conflicts == 2
+        audit = AuditStore(self.engine)
+        for town in (LEAVES, STAYS):
+            audit.put(
+                at=NOON, who="x", role="town-admin", tenant=town, action="a.b", about=town, outcome="done", details={}
+            )
+            recording = Recording(town, "gruß.wav", town, "x", NOON, timedelta(seconds=2), -3.0, -22.0, 1.0, ())
+            await RecordingStore(self.engine).add(recording, content=b"RIFF" + town.encode(), narrow=b"", wide=b"")
+        await audit.flush()
+        rows = [
+            {
+                "id": town,
+                "name": f"Frau Meier, {town}",
+                "role": "town-admin",
+                "tenant": town,
+                "digest": f"digest-{town}",
+                "created_at": NOON,
+                "expires_at": NOON,
+            }
+            for town in (LEAVES, STAYS)
+        ]
+        async with writing(self.engine).begin() as connection:
+            await connection.execute(insert(tables.tokens), rows)
+
+    async def leaves(self) -> None:
+        """The directory goes on without it."""
+        with_it = await self.directories.load()
+        without = replace(
+            with_it,
+            tenants=tuple(t for t in with_it.tenants if t.id != LEAVES),
+            entries=tuple(e for e in with_it.entries if e.tenant != LEAVES),
+        )
+        await self.directories.replace(without, Edit("anna", self.clock()))
+
+
+@pytest.fixture
+async def town(engine: AsyncEngine, tmp_path: Path, clock: Any) -> Town:
+    town = Town(engine, tmp_path, clock)
+    await town.lives()
+    return town
+
+
+async def test_it_takes_along_what_is_its_own_and_nothing_else(town: Town) -> None:
+    to = town.folder / "langenhagen"
+    counts = await town.store.export(LEAVES, to)
+    assert counts.pop("directory") > 2
+    assert counts == {"records": 3, "callbacks": 1, "recordings": 1, "audit": 1, "tokens": 1}
+    assert to.stat().st_mode & 0o777 == 0o700
+    files = {path.name: path.read_text(encoding="utf-8") for path in to.iterdir() if path.is_file()}
+    directory = yaml.safe_load(files["directory.yaml"])
+    assert [tenant["id"] for tenant in directory["tenants"]] == [LEAVES]
+    assert {entry["tenant"] for entry in directory["entries"]} == {LEAVES}
+    assert "hannover" not in "".join(files.values())
+    told = [json.loads(line) for line in files["records.jsonl"].splitlines()]
+    assert {record["call"] for record in told} == {"langenhagen0", "langenhagen1", "langenhagen2"}
+    assert "caller_hash" not in told[0]
+    rows = list(csv.DictReader(files["records.csv"].splitlines()))
+    assert (rows[0]["result"], rows[0]["agent"], rows[0]["dialled"]) == ("served", "bert", "'+4951173070")
+    assert [row["ani"] for row in csv.DictReader(files.pop("callbacks.csv").splitlines())] == [CALLER]
+    assert CALLER not in "".join(files.values()), "but for whom the town owes a call"
+    assert (to / "recordings" / "langenhagen.wav").read_bytes() == b"RIFFlangenhagen"
+    assert "digest-" not in "".join(files.values())
+
+    with pytest.raises(ExportRefused, match="name a new one"):
+        await town.store.export(LEAVES, to)
+    with pytest.raises(UnknownTown):
+        await town.store.export(TenantId("atlantis"), town.folder / "atlantis")
+
+
+async def test_it_is_not_erased_while_calls_may_come_or_live(town: Town, clock: Any) -> None:
+    with pytest.raises(ErasureRefused, match="directory in force"):
+        await town.store.erase(LEAVES, clock(), "anna")
+    clock.advance(days=1)
+    await town.leaves()
+    clock.advance(hours=23)
+    with pytest.raises(ErasureRefused, match="less than a day ago"):
+        await town.store.erase(LEAVES, clock(), "anna")
+    assert await town.store.export(LEAVES, town.folder / "late"), "what it was is remembered"
+
+
+async def test_nothing_of_its_people_stays_and_the_sums_do(town: Town, clock: Any) -> None:
+    clock.advance(days=1)
+    await town.leaves()
+    clock.advance(days=2)
+    gone = await town.store.erase(LEAVES, clock(), "anna")
+    assert gone == {
+        "records": 3, "numbers": 3, "keys": 1, "conflicts": 1, "recordings": 1, "tokens": 1, "switches": 0
+    }  # fmt: skip
+    for call in ("langenhagen0", "langenhagen2"):
+        record, before = await town.reader.by_call(CallId(call)), served(call)
+        assert record is not None
+        assert (record.ani, record.agent, record.caller_hash, record.transferred_to, record.trunk_call_id) == (
+            None, None, None, None, ""
+        )  # fmt: skip
+        assert {offer.agent for offer in record.offers} == {""}
+        assert (record.t_in, record.t_ans, record.t_end, record.outcome) == (
+            before.t_in, before.t_ans, before.t_end, before.outcome
+        )  # fmt: skip
+    other = await town.reader.by_call(CallId("hannover2"))
+    assert other is not None
+    assert (other.ani, other.agent, other.transferred_to) == (CALLER, "bert", "4711")
+    assert [conflict.record.tenant for conflict in await town.reader.conflicts_since(NOON)] == [STAYS]
+    async with town.engine.connect() as connection:
+        for table in (tables.recordings, tables.tokens, tables.caller_keys):
+            assert set(await connection.scalars(select(table.c.tenant))) == {STAYS}, table.name
+        lines = (await connection.execute(select(tables.audit.c.action, tables.audit.c.tenant))).all()
+    assert sorted(tuple(line) for line in lines) == [
+        ("a.b", STAYS), ("a.b", LEAVES), ("tenants.erase", LEAVES)
+    ]  # fmt: skip
+    assert sum((await town.store.erase(LEAVES, clock(), "anna")).values()) == 3, "the offers are looked at once more"
