@@ -373,7 +373,7 @@ def test_settings_of_the_identity_provider_that_cannot_be_used_end_the_start(des
     sign_in(desk, "", "acd-operators=emperor")
     assert desk.refuses("serve") == (
         "ACD_OIDC__ISSUER: is missing; ACD_OIDC__ROLES: 'acd-operators=emperor' names no role; "
-        "there are: operator, town-admin, supervisor, auditor, desk"
+        "there are: operator, town-admin, supervisor, auditor, desk, agent, staff-council"
     )
 
 
@@ -604,7 +604,7 @@ def test_a_town_gets_its_token_and_loses_it_again(desk: Desk) -> None:
 
     status, out, _ = desk.run("token", "list")
     head, row = out.splitlines()
-    assert head.split() == ["ID", "NAME", "ROLE", "TOWN", "EXPIRES", "STATE"]
+    assert head.split() == ["ID", "NAME", "ROLE", "FOR", "EXPIRES", "STATE"]
     assert row.split()[:4] == [made[1], "rathaus", "town-admin", "town"]
     assert row.endswith("in force")
     assert token not in out

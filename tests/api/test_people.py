@@ -859,3 +859,25 @@ def test_all_faults_are_named_at_once() -> None:
 @pytest.mark.parametrize("issuer", ["http://127.0.0.1:8080", "http://localhost/realms/x", "http://[::1]:1"])
 def test_on_this_very_machine_no_tls_is_needed(issuer: str) -> None:
     assert configured(issuer=issuer) is not None
+
+
+# ---------------------------------------------------------------- agents, and people of two sides
+
+
+async def test_an_agent_is_who_the_claim_says(issuer: ToyIssuer, clock: ManualClock) -> None:
+    roles = "acd-agents=agent; personalrat=staff-council; acd-leitstelle=supervisor"
+    people = people_of(issuer.url, "dialog-acd", "groups", roles, clock.now, "acd_agent")
+    assert people is not None
+    found = await people.principal(issuer.token(groups=["acd-agents"], acd_agent="anna"))
+    assert (found.role, found.tenant, found.agent) == (Role.AGENT, None, "anna")
+    for nobody in ({}, {"acd_agent": ["anna", "bert"]}, {"acd_agent": 7}):
+        with pytest.raises(NoRole):
+            await people.principal(issuer.token(groups=["acd-agents"], **nobody))
+    both = await people.principal(issuer.token(groups=["acd-leitstelle", "personalrat"], acd_agent="anna"))
+    assert (both.role, both.also, both.agent) == (Role.STAFF_COUNCIL, frozenset({Role.SUPERVISOR}), None)
+    await people.issuer.close()
+
+
+def test_agents_cannot_sign_in_without_that_claim() -> None:
+    with pytest.raises(PeopleMisconfigured, match="ACD_OIDC__AGENT_CLAIM"):
+        people_of("https://login.example", "dialog-acd", "groups", "acd-agents=agent", lambda: NOON)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from dialog_acd.api.feed import change
 from dialog_acd.api.keys import Principal
 from dialog_acd.api.sight import names_for
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.lifecycle import Work
-from dialog_acd.core.model import AgentId, QueueId, Statistics, TeamId, TenantId
-from dialog_acd.testing import ManualClock, demo_agent
+from dialog_acd.core.model import AgentId, CallId, QueueId, Statistics, TeamId, TenantId
+from dialog_acd.testing import ManualClock, Scenario, demo_agent, demo_directory
 from records import served
 
 from .conftest import Book, Centre, Drawer, Folder, Shelf, agent_view, with_policy
@@ -122,6 +123,27 @@ async def test_who_asks_does_not_agree_under_another_token(ask: Desk, drawer: Dr
     drawer.kept = [replace(g, name="The  Supervisor") if g.role == Role.STAFF_COUNCIL else g for g in drawer.kept]
     number = await ask.asks()
     answer = await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/agree")
+    assert (answer.status_code, answer.json()["error_id"]) == (409, "same-person")
+
+
+@pytest.mark.parametrize(
+    ("role", "other"), [(Role.STAFF_COUNCIL, Role.OPERATOR), (Role.SUPERVISOR, Role.STAFF_COUNCIL)]
+)
+async def test_a_person_of_both_sides_is_neither(
+    ask: Desk, api: FastAPI, monkeypatch: pytest.MonkeyPatch, role: Role, other: Role
+) -> None:
+    """As the identity provider may have somebody in the groups of both."""
+    number = await ask.asks()
+    keys = api.state.wiring.keys
+    known = keys.principal
+
+    async def of_both(token: str) -> Any:
+        found = await known(token)
+        return replace(found, also=frozenset({other})) if found.role is role else found
+
+    monkeypatch.setattr(keys, "principal", of_both)
+    path = f"releases/{number}/agree" if role is Role.STAFF_COUNCIL else "releases"
+    answer = await ask(role, "POST", path, json=None if role is Role.STAFF_COUNCIL else OF_ANNA)
     assert (answer.status_code, answer.json()["error_id"]) == (409, "same-person")
 
 
@@ -272,7 +294,11 @@ async def test_a_list_of_one_agents_calls_stays_within_a_release(  # noqa: PLR09
     assert book.told() == [("the supervisor", "calls.recent", "", "done")]
 
 
-async def test_a_release_does_not_help_where_the_policy_has_become_stricter(ask: Desk, folder: Folder) -> None:
+@pytest.mark.parametrize("level", [Statistics.GROUPS, Statistics.OWN])
+async def test_a_release_does_not_help_where_the_policy_has_become_stricter(
+    ask: Desk, centre: Centre, folder: Folder, level: Statistics
+) -> None:
+    centre.towns = with_policy(centre.towns, level)
     folder.release("anna")
     assert await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03") == "named-figures-not-released"
     assert await ask.get(Role.SUPERVISOR, "calls", agent="anna", **MARCH) == "named-figures-not-released"
@@ -361,6 +387,36 @@ async def test_counts_are_of_all_that_somebody_sees_or_there_are_none(ask: Desk,
     assert await counts(Role.SUPERVISOR, tenant=LGH) == {"available": 5}
     busy.seen = replace(busy.seen, agents=busy.seen.agents[1:])
     assert await counts(Role.TOWN_ADMIN) == {}
+
+
+def test_what_an_agent_does_is_no_event_for_who_sees_counts(busy: Centre) -> None:
+    [*others, bert] = busy.seen.agents
+    now = replace(busy.seen, agents=(*others, replace(bert, since=bert.since + timedelta(seconds=1))))
+    auditor = names_for(Principal("somebody", Role.AUDITOR, None, "id"))
+    assert change(busy.seen, now, auditor) is None
+    ready = replace(busy.seen, agents=(*others, agent_view("bert")), calls=())
+    told = change(busy.seen, ready, auditor)
+    assert told is not None
+    assert (told.agents, told.gone.agents, told.agents_by_state) == ([], [], {"available": 6})
+
+
+@pytest.mark.parametrize(
+    ("role", "named"),
+    [(Role.SUPERVISOR, True), (Role.OPERATOR, True), (Role.AUDITOR, False), (Role.TOWN_ADMIN, False)],
+)
+async def test_a_call_that_goes_on_names_agents_to_who_leads_them(
+    ask: Desk, centre: Centre, role: Role, *, named: bool
+) -> None:
+    sheet = (
+        Scenario(demo_directory(("anna", "bert"))).at("09:00:00").is_ready("anna").waits("c1").after(5).talks("anna")
+    )
+    told = sheet.acd.story(CallId("c1"))
+    assert told is not None
+    centre.stories["c1"] = told
+    for path in ("calls/c1", "calls/c1/decisions"):
+        answer = await ask(role, "GET", path)
+        assert answer.status_code == 200
+        assert ("anna" in answer.text) is named
 
 
 def test_whom_a_stream_names_is_said_once_for_all_parts() -> None:

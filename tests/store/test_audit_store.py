@@ -160,3 +160,13 @@ async def test_a_line_the_database_refuses_does_not_keep_out_the_others(engine: 
         assert await about(store) == ["bert", "anna"]
     assert [line["event"] for line in lines] == ["audit.lost"]
     assert store.lost == 1
+
+
+async def test_what_agents_did_is_not_found_by_their_names(engine: AsyncEngine) -> None:
+    """Nor is more told than the actions that somebody may read about."""
+    store = AuditStore(engine)
+    for role, action in (("agent", "calls.name-town"), ("supervisor", "releases.ask")):
+        store.put(at=NINE, who="anna", role=role, tenant=None, action=action, about="1", outcome="done", details={})
+    assert [line.role for line in await store.page(9, None, None, who="anna")] == ["supervisor"]
+    assert [line.role for line in await store.page(9, None, None, among=("calls.name-town",))] == ["agent"]
+    assert await store.page(9, None, None, among=()) == []

@@ -74,6 +74,9 @@ async def test_each_word_is_said_once_and_never_by_who_has_asked(engine: AsyncEn
     assert not await store.revoke(number, ASKED)
     assert not await store.agree(number, COUNCIL)
     assert not await store.agree(4711, COUNCIL)
+    taken_back = (await store.ask(of_anna)).id
+    assert await store.revoke(taken_back, ASKED)
+    assert not await store.agree(taken_back, COUNCIL)
     assert await store.one(4711) is None
 
 
