@@ -179,9 +179,8 @@ class Api:
         return list((await self.get("/api/v1/live"))["calls"])
 
     async def records(self) -> list[dict[str, Any]]:
-        """Each asked for by itself: a list names no agent, nor how long they talked."""
-        listed = (await self.get("/api/v1/calls?limit=200"))["calls"]
-        return [await self.get(f"/api/v1/calls/{call['call']}") for call in listed]
+        """As a list tells them: it names no agent, nor how long they talked."""
+        return list((await self.get("/api/v1/calls?limit=200"))["calls"])
 
     async def metrics(self) -> dict[str, float]:
         """Every sample, its name with its labels as they are written."""
@@ -351,7 +350,7 @@ class Stage:
 
         found = await self.until(look, bool, limit, "the record of the call")
         assert len(found) == 1, f"{len(found)} records of one call"
-        return dict(found[0])
+        return dict(await self.api.get(f"/api/v1/calls/{found[0]['call']}"))
 
     async def unknown_numbers(self) -> float:
         return (await self.api.metrics())["acd_unknown_numbers_total"]
