@@ -15,6 +15,7 @@ from dialog_acd.api.sight import names_for
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.lifecycle import Work
 from dialog_acd.core.model import AgentId, CallId, QueueId, Statistics, TeamId, TenantId
+from dialog_acd.core.retention import without_agents
 from dialog_acd.testing import ManualClock, Scenario, demo_agent, demo_directory
 from records import served
 
@@ -249,7 +250,7 @@ async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR091
 ) -> None:
     """Whatever the filter: a one-person shift, a hall with one agent, a half hour with one call."""
     centre.towns = with_policy(centre.towns, level)
-    shelf.kept = [annas("c1"), annas("c2", transferred_to="4711")]
+    shelf.kept = [annas("c1"), annas("c2", transferred_to="4711"), without_agents(annas("c3"))]
     half_hour = {"from": "2026-03-02T11:30:00Z", "to": "2026-03-02T12:00:00Z"}
     for params in ({}, half_hour, {"tenant": LGH}, {"queue": LGH}, {"result": "served", "limit": "1"}):
         answer = await ask(role, "GET", "calls", params=params)

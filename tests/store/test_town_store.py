@@ -106,7 +106,8 @@ async def test_it_takes_along_what_is_its_own_and_nothing_else(town: Town) -> No
     assert {record["call"] for record in told} == {"langenhagen0", "langenhagen1", "langenhagen2"}
     assert "caller_hash" not in told[0]
     rows = list(csv.DictReader(files["records.csv"].splitlines()))
-    assert (rows[0]["result"], rows[0]["agent"], rows[0]["dialled"]) == ("served", "bert", "'+4951173070")
+    assert (rows[0]["result"], rows[0]["agent"], rows[0]["dialled"]) == ("served", "", "'+4951173070")
+    assert "bert" not in "".join(files.values()), "the centre's staff is not the town's"
     assert [row["ani"] for row in csv.DictReader(files.pop("callbacks.csv").splitlines())] == [CALLER]
     assert CALLER not in "".join(files.values()), "but for whom the town owes a call"
     assert (to / "recordings" / "langenhagen.wav").read_bytes() == b"RIFFlangenhagen"

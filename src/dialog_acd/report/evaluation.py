@@ -231,7 +231,9 @@ def _groups_told(data: Evaluated) -> dict[date, Sheet]:
     return {
         month: Sheet(
             {
-                (one.team, berlin_day(one.begins).isoformat(), one.begins): Crowd(one.working, one.calls)
+                (one.team, berlin_day(one.begins).isoformat(), one.begins): Crowd(
+                    one.working or min(one.people, 1), one.calls
+                )
                 for one in of_month
             }
         )

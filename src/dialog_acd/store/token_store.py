@@ -102,5 +102,6 @@ def _line(at: datetime, token: Token, action: str, **details: Any) -> Insert:
         action=action,
         about=token.id,
         outcome="done",
-        details={"name": token.name, "role": token.role, **details},
+        # Whose figures a token opens is for the staff council to see.
+        details={"name": token.name, "role": token.role, **({"agent": token.agent} if token.agent else {}), **details},
     )

@@ -18,7 +18,7 @@ from sqlalchemy import String, and_, bindparam, case, cast, delete, insert, or_,
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.ownership import SEEN_BY_A_TOWN, seen_by
-from dialog_acd.core.retention import parted
+from dialog_acd.core.retention import parted, without_agents
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_plain import whole
 from dialog_acd.store.number_store import days_held, keep_only
@@ -53,7 +53,9 @@ QUIET_FOR = timedelta(days=1)
 here, and nobody names a town for one any more."""
 _BATCH = 500
 _NEVER_TAKEN = ("caller_hash",)
-"""Says something only beside a key, and that is not given away."""
+"""Says something only beside a key, and that is not given away. Who of the centre's staff answered, and how long they
+took, is not the town's either.
+"""
 
 
 class ExportRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -134,7 +136,8 @@ class TownStore:
             if record.t_callback is not None and record.ani is not None:
                 owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
                 counts["callbacks"] += 1
-            plain = {name: value for name, value in to_plain(parted(record)[0]).items() if name not in _NEVER_TAKEN}
+            kept = replace(without_agents(parted(record)[0]), t_wrap_end=None, hung_up_first="unknown")
+            plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
             lines.write(_line(plain))
             flat = plain | {name: plain["outcome"][name] for name in ("result", "reason", "blame")}
             flat["offers"], flat["rungs"] = len(record.offers), len(record.rungs)
