@@ -37,7 +37,6 @@ from collections import Counter as Count
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, get_args
-from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -46,6 +45,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from dialog_acd.core import messages as m
 from dialog_acd.core.disclosure import PERSONS
 from dialog_acd.core.erlang import erlang_c_service_level
+from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.ladder import is_for
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import UNASSIGNED, Action, EntryKind, SwitchKind, Trigger
@@ -101,7 +101,6 @@ REASONS: Mapping[Result, tuple[str, ...]] = {
 OFFER_RESULTS = ("answered", *(failure.value for failure in m.OfferFailure))
 SIGNALS = frozenset(signal.__name__ for signal in get_args(m.Signal))
 
-_BERLIN = ZoneInfo("Europe/Berlin")
 _NOT_OF_CITIZENS = frozenset({EntryKind.CATCH_ALL, EntryKind.PARTNER_INBOUND})
 """Nobody was promised that somebody is there for these."""
 HALF_HOUR = timedelta(minutes=30)
@@ -369,7 +368,7 @@ class Metrics(Collector):
 
     def _promises(self, now: datetime) -> Iterator[Metric]:
         """The service level that is promised on this day, by place."""
-        today = now.astimezone(_BERLIN).date()
+        today = berlin_day(now)
         if self._directory is not None and (self._targets is None or self._targets[0] != today):
             self._targets = today, tuple(_targets(self._directory, now))
         targets = () if self._targets is None else self._targets[1]

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.shares import Month, midnight, slices, statement, warning
+from dialog_acd.core.kpi import berlin_midnight
+from dialog_acd.core.shares import Month, slices, statement, warning
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
 if TYPE_CHECKING:
@@ -155,9 +156,9 @@ class Settlement:
 
     async def _statement(self, month: Month, version: int | None) -> Statement:
         now = self._clock.now()
-        if now < midnight(month.begins):
+        if now < berlin_midnight(month.begins):
             raise MonthNotBegun
-        number = await self._directories.number_at(midnight(month.ends)) if version is None else version
+        number = await self._directories.number_at(berlin_midnight(month.ends)) if version is None else version
         try:
             towns = (await self._directories.version(number)).tenants
         except DirectoryFileInvalid as problem:
@@ -180,7 +181,7 @@ class Settlement:
         now = self._clock.now()
         # In the first hour of a month also the last one: what was used up in its last hour nobody has looked at.
         for month in sorted({Month.at(now - EVERY), Month.at(now)}):
-            version = await self._directories.number_at(midnight(month.ends))
+            version = await self._directories.number_at(berlin_midnight(month.ends))
             towns = (await self._directories.version(version)).tenants
             if any(price.included_minutes for town in towns for price in town.contract.prices):
                 for share in (await self._statement(month, version)).shares:
@@ -191,7 +192,7 @@ class Settlement:
         if not volume.passed:
             return
         about, limit = f"{share.account.tenant}/{volume.begins}", max(volume.passed)
-        lines = await audit.page(200, None, share.account.tenant, action=TOLD, since=midnight(volume.begins))
+        lines = await audit.page(200, None, share.account.tenant, action=TOLD, since=berlin_midnight(volume.begins))
         if any(line.about == about and line.details.get("limit", 0) >= limit for line in lines):
             return
         said = {"limit": limit, "used_seconds": volume.used_s, "included_seconds": volume.included_s}

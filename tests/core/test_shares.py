@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialog_acd.core.kpi import figures
+from dialog_acd.core.kpi import berlin_midnight, figures
 from dialog_acd.core.model import (
     NOT_YET,
     UNASSIGNED,
@@ -42,7 +42,6 @@ from dialog_acd.core.shares import (
     clock,
     german,
     list_csv,
-    midnight,
     positions_csv,
     rounded,
     slices,
@@ -110,10 +109,10 @@ def test_a_call_belongs_to_the_month_in_berlin_in_which_it_came() -> None:
 
 
 def test_the_month_of_the_change_to_summer_time_is_an_hour_shorter() -> None:
-    assert midnight(MARCH.ends) - midnight(MARCH.begins) == timedelta(days=31, hours=-1)
+    assert berlin_midnight(MARCH.ends) - berlin_midnight(MARCH.begins) == timedelta(days=31, hours=-1)
     october = Month(2026, 10)
-    assert midnight(october.ends) - midnight(october.begins) == timedelta(days=31, hours=1)
-    assert midnight(date(2026, 3, 1)) == datetime(2026, 2, 28, 23, tzinfo=UTC)
+    assert berlin_midnight(october.ends) - berlin_midnight(october.begins) == timedelta(days=31, hours=1)
+    assert berlin_midnight(date(2026, 3, 1)) == datetime(2026, 2, 28, 23, tzinfo=UTC)
     assert Month.at(datetime(2026, 12, 31, 23, tzinfo=UTC)) == Month(2027, 1)
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dialog_acd.core.kpi import berlin_midnight
 from dialog_acd.core.model import UNASSIGNED, CallId, Contract, EntryKind, Price, Span, Tenant, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result
-from dialog_acd.core.shares import Account, Month, Sort, Usage, midnight, slices, usage_of
+from dialog_acd.core.shares import Account, Month, Sort, Usage, slices, usage_of
 from dialog_acd.store.record_store import RecordWriter
 from dialog_acd.store.usage_store import UsageStore
 from records import served
@@ -35,7 +36,7 @@ TOWNS = [Tenant(TenantId("langenhagen"), "Langenhagen", "", contract=Contract(pr
 def some(number: int) -> list[CallRecord]:
     """Calls of every kind and end from January to April, at awkward microseconds; some clocks go backwards."""
     dice = random.Random(1706)
-    begins = midnight(Month(2026, 1).begins)
+    begins = berlin_midnight(Month(2026, 1).begins)
     calls = []
     for n in range(number):
         t_in = begins + timedelta(microseconds=dice.randrange(100 * 86_400 * 10**6))
@@ -58,7 +59,11 @@ def some(number: int) -> list[CallRecord]:
                 test=dice.random() < 0.05,
             )
         )
-    edges = (midnight(MARCH.begins), midnight(MARCH.ends), midnight(PRICES[1].since or MARCH.begins))
+    edges = (
+        berlin_midnight(MARCH.begins),
+        berlin_midnight(MARCH.ends),
+        berlin_midnight(PRICES[1].since or MARCH.begins),
+    )
     for n, edge in enumerate(edges):
         for before in (0, 1):
             moment = edge - timedelta(microseconds=before)

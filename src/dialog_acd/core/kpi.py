@@ -657,8 +657,8 @@ def berlin_day(moment: datetime) -> date:
 
 
 def berlin_midnight(day: date) -> datetime:
-    """When this day begins in Berlin; in UTC the next one begins 23 to 25 hours later."""
-    return datetime(day.year, day.month, day.day, tzinfo=BERLIN)
+    """When this day begins in Berlin, in UTC: the next one begins 23 to 25 hours later, and a difference says so."""
+    return datetime(day.year, day.month, day.day, tzinfo=BERLIN).astimezone(UTC)
 
 
 class Cell(NamedTuple):

@@ -43,15 +43,14 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, NamedTuple
-from zoneinfo import ZoneInfo
 
-from dialog_acd.core.kpi import NOT_OFFERED, Fate, facts, fate
+from dialog_acd.core.kpi import NOT_OFFERED, Fate, berlin_day, berlin_midnight, facts, fate
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Key, Span, TenantId
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ if TYPE_CHECKING:
     from dialog_acd.core.model import Price, Tenant
     from dialog_acd.core.records import CallRecord
 
-_BERLIN = ZoneInfo("Europe/Berlin")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -85,7 +83,7 @@ class Month:
 
     @classmethod
     def at(cls, moment: datetime) -> Month:
-        return cls.of(moment.astimezone(_BERLIN).date())
+        return cls.of(berlin_day(moment))
 
     @classmethod
     def read(cls, text: str) -> Month:
@@ -113,11 +111,6 @@ class Slice(NamedTuple):
     begins: date
     ends: date
     """The first day after it."""
-
-
-def midnight(day: date) -> datetime:
-    """When a day begins in Berlin, in UTC."""
-    return datetime.combine(day, time(), _BERLIN).astimezone(UTC)
 
 
 def milliseconds(moment: datetime) -> int:
@@ -205,7 +198,7 @@ def usage_of(records: Iterable[CallRecord], slices: Iterable[Slice]) -> list[Use
     """What a database sums up, from the records themselves. Records of other days are not counted."""
     used: list[tuple[Slice, dict[Account, Usage]]] = [(of, {}) for of in slices]
     for record in records:
-        day = record.t_in.astimezone(_BERLIN).date()
+        day = berlin_day(record.t_in)
         for of, accounts in used:
             if of.begins <= day < of.ends:
                 accounts.setdefault(account_of(record.tenant, record.kind), Usage()).add(record)
@@ -368,7 +361,7 @@ class Statement:
     @property
     def complete(self) -> bool:
         """The month was over."""
-        return midnight(self.month.ends) <= self.as_of
+        return berlin_midnight(self.month.ends) <= self.as_of
 
     def of_town(self, tenant: str) -> Statement:
         """That town's line alone; none where it has none."""

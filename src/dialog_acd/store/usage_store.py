@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Integer, and_, case, cast, extract, func, or_, select
 
+from dialog_acd.core.kpi import berlin_midnight
 from dialog_acd.core.model import TenantId
 from dialog_acd.core.records import PROMISED, Result
-from dialog_acd.core.shares import Usage, account_of, midnight
+from dialog_acd.core.shares import Usage, account_of
 from dialog_acd.store.tables import records
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class UsageStore:
         async with self._engine.connect() as connection:
             for of in slices:
                 rows = await connection.execute(
-                    question.where(records.c.t_in >= midnight(of.begins), records.c.t_in < midnight(of.ends))
+                    question.where(
+                        records.c.t_in >= berlin_midnight(of.begins), records.c.t_in < berlin_midnight(of.ends)
+                    )
                 )
                 accounts: dict[Account, Usage] = {}
                 for tenant, kind, offered, accepted, by_partner, talk_ms, handling_ms in rows:
