@@ -81,6 +81,13 @@ def test_whoever_is_sick_is_seen_and_starts_again(compose: dict[str, Any]) -> No
         assert service["restart"] == "unless-stopped", name
 
 
+def test_a_database_that_is_still_being_made_is_not_taken_for_ready(compose: dict[str, Any]) -> None:
+    """While the image makes it, a first server answers on its socket alone, and goes away again."""
+    _, asks, *words = compose["services"]["db"]["healthcheck"]["test"]
+    assert asks == "pg_isready"
+    assert words[words.index("-h") + 1] == "127.0.0.1"
+
+
 def test_only_telephones_and_this_host_come_in(compose: dict[str, Any]) -> None:
     opened = {
         (name, str(port).partition(":")[0] if isinstance(port, str) else port["target"])
