@@ -237,6 +237,16 @@ def promtool_says(scrape: str) -> str:
     return said.stdout + said.stderr
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+async def test_a_proxy_on_this_machine_does_not_open_metrics_to_all_whom_it_serves(site: Site, host: str) -> None:
+    """It says for whom it asks; also where the port is open on IPv6, and 127.0.0.1 has another name there."""
+    async with site.asterisk(), service(site, ACD_API__HOST=host) as running, site.client() as api:
+        await running.says("service.started")
+        assert (await api.get("/metrics")).status_code == 200
+        assert (await api.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})).status_code == 403
+        assert (await api.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1, 203.0.113.7"})).status_code == 403
+
+
 async def test_a_day_at_the_centre(site: Site) -> None:
     """Start, ready, anna signs in, a citizen calls and gives up, and at once the service is told to stop."""
     async with site.asterisk() as asterisk, service(site) as running, site.client() as api:
@@ -255,8 +265,6 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         assert "acd_ami_link_up 1.0" in scrape
         assert 'acd_calls_waiting{queue="langenhagen"} 1' in scrape
         assert promtool_says(scrape) == ""
-        # A proxy on this machine that says for whom it asks does not open them to all whom it serves.
-        assert (await api.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})).status_code == 403
 
         asterisk.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
         asterisk.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16"))

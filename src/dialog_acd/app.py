@@ -367,6 +367,11 @@ async def _finish(task: asyncio.Task[None]) -> None:
         await task
 
 
+_THIS_MACHINE = ("127.0.0.0/8", "::1", "::ffff:127.0.0.0/104")
+"""From here, a proxy says for whom it asks (X-Forwarded-For). The last is how a port on ``::`` sees 127.0.0.1: were it
+not believed, everybody whom the proxy serves would be on this machine, and ``/metrics`` open to them."""
+
+
 class _QuietServer(uvicorn.Server):
     """uvicorn without its signal handlers: we stop it, not it us."""
 
@@ -393,7 +398,13 @@ async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) 
             "stop what uses it, or set ACD_API__PORT (ACD_API__HOST) to another one"
         ) from None
     config = uvicorn.Config(
-        api, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=2
+        api,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        forwarded_allow_ips=list(_THIS_MACHINE),
     )
     server = _QuietServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]), name="api")
