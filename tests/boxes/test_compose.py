@@ -88,6 +88,14 @@ def test_a_database_that_is_still_being_made_is_not_taken_for_ready(compose: dic
     assert words[words.index("-h") + 1] == "127.0.0.1"
 
 
+def test_a_proxy_that_docker_is_told_of_is_asked_by_nobody(compose: dict[str, Any]) -> None:
+    for name, service in services(compose):
+        given = service["environment"]
+        for way in ("http", "https", "all", "ftp"):
+            assert (given[f"{way}_proxy"], given[f"{way}_proxy".upper()]) == ("", ""), name
+        assert given["no_proxy"] == given["NO_PROXY"] == "*", name
+
+
 def test_only_telephones_and_this_host_come_in(compose: dict[str, Any]) -> None:
     opened = {
         (name, str(port).partition(":")[0] if isinstance(port, str) else port["target"])
