@@ -136,7 +136,7 @@ def test_preparing_again_keeps_every_secret(site: Path) -> None:
     assert {file: file.read_bytes() for file in site.rglob("secrets/*/*")} == before
 
 
-@pytest.mark.parametrize("missing", ["ACD_SITE", "ACD_ADDRESS", "ACD_TRUNK"])
+@pytest.mark.parametrize("missing", ["ACD_SITE", "ACD_ADDRESS", "ACD_TRUNK", "ACD_HOUSE_NUMBER"])
 @pytest.mark.parametrize("empty", [True, False])
 def test_without_what_has_to_be_filled_in_it_says_so(settings: dict[str, str], missing: str, *, empty: bool) -> None:
     given = {**settings, missing: ""} if empty else {k: v for k, v in settings.items() if k != missing}
