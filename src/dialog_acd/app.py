@@ -12,9 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
+import os
 import random
 import signal
 import socket
+import sys
+import threading
+import traceback
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -67,7 +72,7 @@ from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from fastapi import FastAPI
@@ -81,6 +86,9 @@ LONGEST_SHIFT = timedelta(hours=14)
 """An intent older than this is of another day; its agent starts signed out."""
 HEARTBEAT_OLD = 6.0
 """Seconds. The dialplan gives up at ten."""
+LOOK_EVERY, PATIENCE = 5.0, 12
+"""Seconds between two looks at the loop, and how many in vain until the process ends: a minute. Callers are with
+Asterisk from the tenth second on."""
 STOP_WITHIN = 10.0
 """Seconds given to the records at the end; what is not in the database then is in the journal."""
 
@@ -121,6 +129,7 @@ async def serve(settings: Settings) -> None:
     log.info("service.starting")
 
     async with AsyncExitStack() as stack:
+        stack.callback(end_when_stuck(loop))
         if people is not None:
             stack.push_async_callback(people.issuer.close)
             people.issuer.look()  # aside, and whatever comes of it: calls do not wait for who may sign in
@@ -359,6 +368,42 @@ async def reload(administration: Administration) -> None:
     except Exception as problem:  # noqa: BLE001  whoever sent the signal reads it here or nowhere
         why = str(problem).partition("\n")[0][:300] or type(problem).__name__
         log.warning("directory.kept", why=why, kind=type(problem).__name__)
+
+
+def end_when_stuck(
+    loop: asyncio.AbstractEventLoop, every: float = LOOK_EVERY, patience: int = PATIENCE
+) -> Callable[[], None]:
+    """End the process, with status 70, when ``loop`` has not turned for ``patience`` looks; ``every`` is in seconds.
+
+    Whoever runs the service starts it again when it ends; of one that is there and does nothing, Docker and systemd
+    take no notice. Looks are counted and not time: a machine that was halted goes on where it was. Where each thread
+    stood is written to standard error. What is returned ends the looking.
+    """
+    over, turned = threading.Event(), threading.Event()
+    turned.set()
+
+    def tell() -> None:
+        stood = ["".join(traceback.format_stack(frame)) for frame in sys._current_frames().values()]  # noqa: SLF001
+        # Not by the log: whoever hangs may have its lock.
+        os.write(2, json.dumps({"event": "service.stuck", "level": "critical", "stood": stood}).encode() + b"\n")
+
+    def look() -> None:
+        missed = 0
+        while not over.wait(every):
+            missed = 0 if turned.is_set() else missed + 1
+            if missed >= patience:
+                # Aside: that nobody takes what is written may be the very reason.
+                last_words = threading.Thread(target=tell, daemon=True)
+                last_words.start()
+                last_words.join(2)
+                os._exit(70)
+            if not missed:
+                turned.clear()
+                with contextlib.suppress(RuntimeError):  # closed: it has come to its end in order
+                    loop.call_soon_threadsafe(turned.set)
+
+    threading.Thread(target=look, name="stuck", daemon=True).start()
+    return over.set
 
 
 async def _finish(task: asyncio.Task[None]) -> None:

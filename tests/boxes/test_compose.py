@@ -72,7 +72,7 @@ def test_images_have_a_version_and_ours_is_this_one(compose: dict[str, Any]) -> 
         assert all(stage.base in names or ":" in stage.base for stage in stages), file
 
 
-def test_whoever_is_sick_is_seen_and_starts_again(compose: dict[str, Any]) -> None:
+def test_whoever_is_sick_is_seen_and_who_ends_starts_again(compose: dict[str, Any]) -> None:
     for name, service in services(compose):
         if name in ONCE:
             assert (service["healthcheck"], service["restart"]) == ({"test": ["NONE"]}, "no")
