@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,31 @@ def test_preparing_again_keeps_every_secret(site: Path) -> None:
     assert len(before) == 9
     prepare(site)
     assert {file: file.read_bytes() for file in site.rglob("secrets/*/*")} == before
+
+
+@pytest.mark.parametrize(
+    ("given", "line", "copy", "who"),
+    [
+        ("service/ami", "new", "asterisk/ami", "asterisk dialog-acd"),
+        ("service/metrics", "new", "prometheus/metrics", "prometheus dialog-acd"),
+        ("db/acd", "new", "service/pgpass", "dialog-acd"),
+    ],
+)
+def test_who_has_to_know_a_new_secret_gets_it(tmp_path: Path, given: str, line: str, copy: str, who: str) -> None:
+    """And it is said who has to be made anew: each container goes on with the file it began with."""
+    prepare(tmp_path / "site")
+    secrets = tmp_path / "site" / "secrets"
+    before = {file: file.read_bytes() for file in secrets.glob("*/*")}
+    (secrets / given).write_text(f"{line}\n")
+    said = subprocess.run([DOCKER / "prepare.sh", tmp_path / "site"], check=True, capture_output=True, text=True).stdout
+    changed = {file for file in secrets.glob("*/*") if file.read_bytes() != before.get(file)}
+    assert changed == {secrets / given, secrets / copy}
+    assert (secrets / copy).read_text().strip().rpartition(":")[2] == line
+    owners = {"asterisk": 10116, "prometheus": 65534, "service": 10115}
+    found = (secrets / copy).stat()
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owners[copy.partition("/")[0]], 0o600)
+    assert f"remade   {secrets / copy}" in said
+    assert f"--force-recreate {who}" in said
 
 
 @pytest.mark.parametrize("missing", ["ACD_SITE", "ACD_ADDRESS", "ACD_TRUNK", "ACD_HOUSE_NUMBER"])
