@@ -54,6 +54,9 @@ copy $ASTERISK asterisk/ami 'asterisk dialog-acd' cat "$site/secrets/service/ami
 copy $PROMETHEUS prometheus/metrics 'prometheus dialog-acd' cat "$site/secrets/service/metrics"
 copy $SERVICE service/pgpass 'dialog-acd   # and in the database: ALTER ROLE acd PASSWORD' sed 's/^/db:5432:acd:acd:/' "$site/secrets/db/acd"
 
+# Containers have these folders of the checkout; it may have been made under umask 077.
+chmod -R a+rX "$(dirname "${BASH_SOURCE[0]}")"/{grafana,postgres,prometheus}
+
 for file in acd.crt acd.key; do # whoever brings a certificate need not think of this
     [ ! -e "$site/tls/$file" ] || { chown root:$ASTERISK "$site/tls/$file"; chmod 640 "$site/tls/$file"; }
 done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 import subprocess
 import tomllib
@@ -135,6 +136,24 @@ def test_preparing_again_keeps_every_secret(site: Path) -> None:
     assert len(before) == 9
     prepare(site)
     assert {file: file.read_bytes() for file in site.rglob("secrets/*/*")} == before
+
+
+def test_a_checkout_that_is_closed_to_others_is_opened_to_containers(tmp_path: Path, compose: dict[str, Any]) -> None:
+    """Under umask 077: Prometheus and Grafana would find no rules and no dashboards."""
+    checkout = tmp_path / "docker"
+    shutil.copytree(DOCKER, checkout)
+    subprocess.run(["chmod", "-R", "go-rwx", checkout], check=True)
+    subprocess.run([checkout / "prepare.sh", tmp_path / "site"], check=True, stdout=subprocess.DEVNULL)
+    mounted = {
+        source.removeprefix(f"{DOCKER}/")
+        for _, service in services(compose)
+        for source, *_ in (volume.split(":") for volume in service["volumes"])
+        if source.startswith(f"{DOCKER}/")
+    }
+    assert len(mounted) == 5
+    for folder in mounted:
+        for path in (checkout / folder, *(checkout / folder).rglob("*")):
+            assert path.stat().st_mode & (0o005 if path.is_dir() else 0o004), path
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,19 @@ def test_ours_ends_as_a_user_who_is_not_root(name: str) -> None:
     assert stages[0].base.startswith("debian:")
 
 
+@pytest.mark.parametrize("name", ["service", "asterisk"])
+def test_what_is_copied_can_be_read_by_who_is_not_root(name: str) -> None:
+    """A checkout under umask 077 has files for their owner alone, and COPY keeps that."""
+    steps = [step for step, *_ in read((REPOSITORY / "docker" / name / "Dockerfile").read_text("utf-8"))[-1].steps]
+    last = steps[-1]
+    assert isinstance(last, Run)
+    assert last.command.startswith("chmod -R a+rX ")
+    opened = last.command.split()[3:]
+    copied = [step.target.rstrip("/") for step in steps if isinstance(step, Copy) and step.owner is step.stage is None]
+    assert copied
+    assert all(any(f"{target}/".startswith(f"{folder}/") for folder in opened) for target in copied)
+
+
 def test_an_asterisk_of_another_day_is_the_same_asterisk() -> None:
     """Debian's testing is another one each day; the image has the date of its packages, and looks at what it got."""
     [stage] = read((REPOSITORY / "docker" / "asterisk" / "Dockerfile").read_text(encoding="utf-8"))
