@@ -199,6 +199,10 @@ fi
 says cel.conf 'enable[[:space:]]*=>?[[:space:]]*(yes|on|true|1)' &&
     echo "WARNING  Asterisk keeps callers' numbers in its CEL: enable = no in $etc/cel.conf"
 datadir=$(dirname "$sounds")
+# Where it can be asked: earlier ones lose orders between any two lines of the dialplan.
+version=$(asterisk -V 2>/dev/null | sed -n 's/^Asterisk \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' || true)
+[[ -z $version || ${version%.*} -gt 22 || ( ${version%.*} -eq 22 && ${version#*.} -ge 6 ) ]] ||
+    echo "WARNING  Asterisk $version loses orders of the service now and then: 22.6 or later is needed"
 compgen -G "$datadir/moh/*" >/dev/null || echo "WARNING  $datadir/moh is empty: callers would wait in silence (Debian: asterisk-moh-opsound-wav)"
 
 cat <<END

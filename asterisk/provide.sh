@@ -20,7 +20,7 @@ readonly SUITE=forky
 readonly SCRIPT=sid
 readonly PACKAGES=asterisk,asterisk-prompt-de,asterisk-moh-opsound-wav,sip-tester,tzdata
 readonly RECIPE="4 $SUITE $PACKAGES"
-readonly LEAST_MAJOR=22 LEAST_MINOR=1
+readonly LEAST_MAJOR=22 LEAST_MINOR=6
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${1:-$here/../.cache/asterisk-root}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the folder of an installation: secrets, each owned by who reads it and open to nobody else, and places for what
-# the site brings. As root; may be run again, and keeps what is there.
+# the site brings. As root; may be run again, and keeps what is
+# there; where one of two who must know the same has a new secret, the other gets it.
 #
 #   docker/prepare.sh /srv/dialog-acd
 set -euo pipefail
@@ -20,6 +21,18 @@ secret() { # OWNER NAME COMMAND...: what the command says becomes the file, unle
     mv "$file.new" "$file"
     echo "made     $file"
 }
+copy() { # OWNER NAME WHO COMMAND...: as above, and made anew when it would be another; WHO has to be told
+    local owner=$1 file=$site/secrets/$2 who=$3 was=made; shift 3
+    "$@" >"$file.new"
+    chown "$owner:$owner" "$file.new"
+    if [ -s "$file" ]; then
+        if cmp -s "$file.new" "$file"; then rm "$file.new"; return; fi
+        was=remade
+    fi
+    mv "$file.new" "$file"
+    printf "%-8s %s\n" "$was" "$file"
+    [ $was = made ] || echo "         a container keeps the file it began with: docker compose up -d --force-recreate $who"
+}
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; echo; }
 
 mkdir -p "$site" && chmod 711 "$site"
@@ -37,9 +50,12 @@ secret $POSTGRES db/superuser random
 secret $POSTGRES db/acd random
 secret $GRAFANA grafana/admin random
 # The other sides of what two must know.
-secret $ASTERISK asterisk/ami cat "$site/secrets/service/ami"
-secret $PROMETHEUS prometheus/metrics cat "$site/secrets/service/metrics"
-secret $SERVICE service/pgpass sed 's/^/db:5432:acd:acd:/' "$site/secrets/db/acd"
+copy $ASTERISK asterisk/ami 'asterisk dialog-acd' cat "$site/secrets/service/ami"
+copy $PROMETHEUS prometheus/metrics 'prometheus dialog-acd' cat "$site/secrets/service/metrics"
+copy $SERVICE service/pgpass 'dialog-acd   # and in the database: ALTER ROLE acd PASSWORD' sed 's/^/db:5432:acd:acd:/' "$site/secrets/db/acd"
+
+# Containers have these folders of the checkout; it may have been made under umask 077.
+chmod -R a+rX "$(dirname "${BASH_SOURCE[0]}")"/{grafana,postgres,prometheus}
 
 for file in acd.crt acd.key; do # whoever brings a certificate need not think of this
     [ ! -e "$site/tls/$file" ] || { chown root:$ASTERISK "$site/tls/$file"; chmod 640 "$site/tls/$file"; }

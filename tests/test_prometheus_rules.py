@@ -53,6 +53,14 @@ def test_the_rules_say_what_they_should(file: Path) -> None:
     promtool("test", "rules", file)
 
 
+def test_no_figure_is_forgotten_before_it_is_made_anew() -> None:
+    """Prometheus looks back for five minutes; an evaluation that comes late or fails must not leave a gap."""
+    for file in RULES:
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]:
+            number, unit = re.fullmatch(r"(\d+)([sm])", group.get("interval", "15s")).groups()  # type: ignore[union-attr]
+            assert int(number) * {"s": 1, "m": 60}[unit] <= 150, group["name"]
+
+
 def test_each_alert_is_shown_firing_and_resolving() -> None:
     """In one of the written tests it is silent, then fires, then is silent again."""
     shown: dict[str, set[str]] = {}

@@ -237,6 +237,54 @@ def promtool_says(scrape: str) -> str:
     return said.stdout + said.stderr
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+async def test_a_proxy_on_this_machine_does_not_open_metrics_to_all_whom_it_serves(site: Site, host: str) -> None:
+    """It says for whom it asks; also where the port is open on IPv6, and 127.0.0.1 has another name there."""
+    async with site.asterisk(), service(site, ACD_API__HOST=host) as running, site.client() as api:
+        await running.says("service.started")
+        assert (await api.get("/metrics")).status_code == 200
+        assert (await api.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})).status_code == 403
+        assert (await api.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1, 203.0.113.7"})).status_code == 403
+
+
+STUCK = """
+import asyncio, threading
+from dialog_acd.app import end_when_stuck
+
+async def main():
+    {first}
+    end_when_stuck(asyncio.get_running_loop(), every=0.02, patience=5)
+    {then}
+
+asyncio.run(main())
+"""
+
+
+def stuck(first: str, then: str) -> subprocess.CompletedProcess[str]:
+    script = STUCK.format(first=first, then=then)
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30)
+
+
+def test_a_service_that_hangs_ends_and_says_where_it_stood() -> None:
+    said = stuck("await asyncio.sleep(0)", "threading.Event().wait()")
+    assert said.returncode == 70
+    told = json.loads(said.stderr)
+    assert (told["event"], told["level"]) == ("service.stuck", "critical")
+    assert any('File "<string>", line 8, in main' in stack for stack in told["stood"])
+
+
+def test_also_when_nobody_takes_what_it_writes() -> None:
+    full = "import os, sys; r, w = os.pipe(); os.set_blocking(w, False); os.dup2(w, 2)"
+    fill = (
+        "\n    try:\n        while True: os.write(2, b'x' * 4096)\n    except BlockingIOError: os.set_blocking(2, True)"
+    )
+    assert stuck(full + fill, "os.write(2, b'more')").returncode == 70
+
+
+def test_one_that_is_busy_goes_on() -> None:
+    assert stuck("pass", "await asyncio.sleep(0.4)").returncode == 0
+
+
 async def test_a_day_at_the_centre(site: Site) -> None:
     """Start, ready, anna signs in, a citizen calls and gives up, and at once the service is told to stop."""
     async with site.asterisk() as asterisk, service(site) as running, site.client() as api:
@@ -255,8 +303,6 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         assert "acd_ami_link_up 1.0" in scrape
         assert 'acd_calls_waiting{queue="langenhagen"} 1' in scrape
         assert promtool_says(scrape) == ""
-        # A proxy on this machine that says for whom it asks does not open them to all whom it serves.
-        assert (await api.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})).status_code == 403
 
         asterisk.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
         asterisk.now.say(event("Hangup", f"Uniqueid: {CALL}", "Cause: 16"))

@@ -12,9 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
+import os
 import random
 import signal
 import socket
+import sys
+import threading
+import traceback
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -67,7 +72,7 @@ from dialog_acd.switch.ami import AmiAddress
 from dialog_acd.switch.asterisk import Asterisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from fastapi import FastAPI
@@ -81,6 +86,9 @@ LONGEST_SHIFT = timedelta(hours=14)
 """An intent older than this is of another day; its agent starts signed out."""
 HEARTBEAT_OLD = 6.0
 """Seconds. The dialplan gives up at ten."""
+LOOK_EVERY, PATIENCE = 5.0, 12
+"""Seconds between two looks at the loop, and how many in vain until the process ends: a minute. Callers are with
+Asterisk from the tenth second on."""
 STOP_WITHIN = 10.0
 """Seconds given to the records at the end; what is not in the database then is in the journal."""
 
@@ -121,6 +129,7 @@ async def serve(settings: Settings) -> None:
     log.info("service.starting")
 
     async with AsyncExitStack() as stack:
+        stack.callback(end_when_stuck(loop))
         if people is not None:
             stack.push_async_callback(people.issuer.close)
             people.issuer.look()  # aside, and whatever comes of it: calls do not wait for who may sign in
@@ -361,10 +370,51 @@ async def reload(administration: Administration) -> None:
         log.warning("directory.kept", why=why, kind=type(problem).__name__)
 
 
+def end_when_stuck(
+    loop: asyncio.AbstractEventLoop, every: float = LOOK_EVERY, patience: int = PATIENCE
+) -> Callable[[], None]:
+    """End the process, with status 70, when ``loop`` has not turned for ``patience`` looks; ``every`` is in seconds.
+
+    Whoever runs the service starts it again when it ends; of one that is there and does nothing, Docker and systemd
+    take no notice. Looks are counted and not time: a machine that was halted goes on where it was. Where each thread
+    stood is written to standard error. What is returned ends the looking.
+    """
+    over, turned = threading.Event(), threading.Event()
+    turned.set()
+
+    def tell() -> None:
+        stood = ["".join(traceback.format_stack(frame)) for frame in sys._current_frames().values()]  # noqa: SLF001
+        # Not by the log: whoever hangs may have its lock.
+        os.write(2, json.dumps({"event": "service.stuck", "level": "critical", "stood": stood}).encode() + b"\n")
+
+    def look() -> None:
+        missed = 0
+        while not over.wait(every):
+            missed = 0 if turned.is_set() else missed + 1
+            if missed >= patience:
+                # Aside: that nobody takes what is written may be the very reason.
+                last_words = threading.Thread(target=tell, daemon=True)
+                last_words.start()
+                last_words.join(2)
+                os._exit(70)
+            if not missed:
+                turned.clear()
+                with contextlib.suppress(RuntimeError):  # closed: it has come to its end in order
+                    loop.call_soon_threadsafe(turned.set)
+
+    threading.Thread(target=look, name="stuck", daemon=True).start()
+    return over.set
+
+
 async def _finish(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+_THIS_MACHINE = ("127.0.0.0/8", "::1", "::ffff:127.0.0.0/104")
+"""From here, a proxy says for whom it asks (X-Forwarded-For). The last is how a port on ``::`` sees 127.0.0.1: were it
+not believed, everybody whom the proxy serves would be on this machine, and ``/metrics`` open to them."""
 
 
 class _QuietServer(uvicorn.Server):
@@ -393,7 +443,13 @@ async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) 
             "stop what uses it, or set ACD_API__PORT (ACD_API__HOST) to another one"
         ) from None
     config = uvicorn.Config(
-        api, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=2
+        api,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        forwarded_allow_ips=list(_THIS_MACHINE),
     )
     server = _QuietServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]), name="api")

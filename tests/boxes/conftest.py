@@ -46,7 +46,12 @@ def prepare(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def settings(site: Path) -> dict[str, str]:
     """What an operator fills in."""
-    return {"ACD_SITE": str(site), "ACD_ADDRESS": "198.51.100.1", "ACD_TRUNK": "192.0.2.9"}
+    return {
+        "ACD_SITE": str(site),
+        "ACD_ADDRESS": "198.51.100.1",
+        "ACD_TRUNK": "192.0.2.9",
+        "ACD_HOUSE_NUMBER": "+4951112345",
+    }
 
 
 @pytest.fixture(scope="session")

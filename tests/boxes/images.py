@@ -3,8 +3,8 @@ out in it by chroot, as root.
 
 A base is a root of Debian's: `debian:SUITE-slim` is what debuerreotype makes of debootstrap's minbase, less
 documentation. mmdebstrap makes the same of the same packages in a seventh of the time, as apt fetches them all at once;
-it is kept in .cache. For Asterisk's suite the private Asterisk's root serves: what is installed there already makes
-apt's step short, and no other step knows.
+it is kept in .cache. For Asterisk's suite the private Asterisk's root serves, whatever the date: what is
+installed there already makes apt's step short, and no other step knows.
 
 All mounts are in a namespace of their own and end with it. What this machine needs to reach a package registry (pip's
 settings, its authorities, apt's proxy, resolv.conf) is lent to the steps, and stays in no layer. So is the permission
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -37,7 +38,7 @@ BOOKWORM = CACHE / "bookworm-root"
 
 def base(name: str) -> Path:
     """The root for `debian:SUITE-slim`."""
-    if name == "debian:forky-slim":
+    if re.fullmatch(r"debian:forky-\d{8}-slim", name):
         return provide().path
     assert name == "debian:bookworm-slim", f"no root is known for {name}"
     if not BOOKWORM.exists():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
+import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -72,13 +74,28 @@ def test_images_have_a_version_and_ours_is_this_one(compose: dict[str, Any]) -> 
         assert all(stage.base in names or ":" in stage.base for stage in stages), file
 
 
-def test_whoever_is_sick_is_seen_and_starts_again(compose: dict[str, Any]) -> None:
+def test_whoever_is_sick_is_seen_and_who_ends_starts_again(compose: dict[str, Any]) -> None:
     for name, service in services(compose):
         if name in ONCE:
             assert (service["healthcheck"], service["restart"]) == ({"test": ["NONE"]}, "no")
             continue
         assert service["healthcheck"]["test"][0] == "CMD", name
         assert service["restart"] == "unless-stopped", name
+
+
+def test_a_database_that_is_still_being_made_is_not_taken_for_ready(compose: dict[str, Any]) -> None:
+    """While the image makes it, a first server answers on its socket alone, and goes away again."""
+    _, asks, *words = compose["services"]["db"]["healthcheck"]["test"]
+    assert asks == "pg_isready"
+    assert words[words.index("-h") + 1] == "127.0.0.1"
+
+
+def test_a_proxy_that_docker_is_told_of_is_asked_by_nobody(compose: dict[str, Any]) -> None:
+    for name, service in services(compose):
+        given = service["environment"]
+        for way in ("http", "https", "all", "ftp"):
+            assert (given[f"{way}_proxy"], given[f"{way}_proxy".upper()]) == ("", ""), name
+        assert given["no_proxy"] == given["NO_PROXY"] == "*", name
 
 
 def test_only_telephones_and_this_host_come_in(compose: dict[str, Any]) -> None:
@@ -121,7 +138,50 @@ def test_preparing_again_keeps_every_secret(site: Path) -> None:
     assert {file: file.read_bytes() for file in site.rglob("secrets/*/*")} == before
 
 
-@pytest.mark.parametrize("missing", ["ACD_SITE", "ACD_ADDRESS", "ACD_TRUNK"])
+def test_a_checkout_that_is_closed_to_others_is_opened_to_containers(tmp_path: Path, compose: dict[str, Any]) -> None:
+    """Under umask 077: Prometheus and Grafana would find no rules and no dashboards."""
+    checkout = tmp_path / "docker"
+    shutil.copytree(DOCKER, checkout)
+    subprocess.run(["chmod", "-R", "go-rwx", checkout], check=True)
+    subprocess.run([checkout / "prepare.sh", tmp_path / "site"], check=True, stdout=subprocess.DEVNULL)
+    mounted = {
+        source.removeprefix(f"{DOCKER}/")
+        for _, service in services(compose)
+        for source, *_ in (volume.split(":") for volume in service["volumes"])
+        if source.startswith(f"{DOCKER}/")
+    }
+    assert len(mounted) == 5
+    for folder in mounted:
+        for path in (checkout / folder, *(checkout / folder).rglob("*")):
+            assert path.stat().st_mode & (0o005 if path.is_dir() else 0o004), path
+
+
+@pytest.mark.parametrize(
+    ("given", "line", "copy", "who"),
+    [
+        ("service/ami", "new", "asterisk/ami", "asterisk dialog-acd"),
+        ("service/metrics", "new", "prometheus/metrics", "prometheus dialog-acd"),
+        ("db/acd", "new", "service/pgpass", "dialog-acd"),
+    ],
+)
+def test_who_has_to_know_a_new_secret_gets_it(tmp_path: Path, given: str, line: str, copy: str, who: str) -> None:
+    """And it is said who has to be made anew: each container goes on with the file it began with."""
+    prepare(tmp_path / "site")
+    secrets = tmp_path / "site" / "secrets"
+    before = {file: file.read_bytes() for file in secrets.glob("*/*")}
+    (secrets / given).write_text(f"{line}\n")
+    said = subprocess.run([DOCKER / "prepare.sh", tmp_path / "site"], check=True, capture_output=True, text=True).stdout
+    changed = {file for file in secrets.glob("*/*") if file.read_bytes() != before.get(file)}
+    assert changed == {secrets / given, secrets / copy}
+    assert (secrets / copy).read_text().strip().rpartition(":")[2] == line
+    owners = {"asterisk": 10116, "prometheus": 65534, "service": 10115}
+    found = (secrets / copy).stat()
+    assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owners[copy.partition("/")[0]], 0o600)
+    assert f"remade   {secrets / copy}" in said
+    assert f"--force-recreate {who}" in said
+
+
+@pytest.mark.parametrize("missing", ["ACD_SITE", "ACD_ADDRESS", "ACD_TRUNK", "ACD_HOUSE_NUMBER"])
 @pytest.mark.parametrize("empty", [True, False])
 def test_without_what_has_to_be_filled_in_it_says_so(settings: dict[str, str], missing: str, *, empty: bool) -> None:
     given = {**settings, missing: ""} if empty else {k: v for k, v in settings.items() if k != missing}

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
 import pytest
 
 from boxes.dockerfile import Copy, Run, Unreadable, left_out, read
 from rig.root import REPOSITORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TWO = """\
 # a remark
@@ -65,6 +72,51 @@ def test_ours_ends_as_a_user_who_is_not_root(name: str) -> None:
     stages = read((REPOSITORY / "docker" / name / "Dockerfile").read_text(encoding="utf-8"))
     assert stages[-1].user not in ("root", "0")
     assert stages[0].base.startswith("debian:")
+
+
+@pytest.mark.parametrize("name", ["service", "asterisk"])
+def test_what_is_copied_can_be_read_by_who_is_not_root(name: str) -> None:
+    """A checkout under umask 077 has files for their owner alone, and COPY keeps that."""
+    steps = [step for step, *_ in read((REPOSITORY / "docker" / name / "Dockerfile").read_text("utf-8"))[-1].steps]
+    last = steps[-1]
+    assert isinstance(last, Run)
+    assert last.command.startswith("chmod -R a+rX ")
+    opened = last.command.split()[3:]
+    copied = [step.target.rstrip("/") for step in steps if isinstance(step, Copy) and step.owner is step.stage is None]
+    assert copied
+    assert all(any(f"{target}/".startswith(f"{folder}/") for folder in opened) for target in copied)
+
+
+def test_an_asterisk_of_another_day_is_the_same_asterisk() -> None:
+    """Debian's testing is another one each day; the image has the date of its packages, and looks at what it got."""
+    [stage] = read((REPOSITORY / "docker" / "asterisk" / "Dockerfile").read_text(encoding="utf-8"))
+    steps = [step.command for step, _, _ in stage.steps if isinstance(step, Run)]
+    assert re.fullmatch(r"debian:forky-20\d{6}-slim", stage.base)
+    [asked] = [step for step in steps if step.startswith("asterisk -V")]
+    for version, good in (
+        ("22.6.0", True), ("22.10.1~dfsg+~cs6.16", True), ("22.5.2", False), ("22.1.0", False), ("23.1.0", False),
+        ("20.22.6", False),
+    ):  # fmt: skip
+        said = subprocess.run(["bash", "-c", f"asterisk() {{ echo 'Asterisk {version}'; }}; {asked}"], check=False)
+        assert (said.returncode == 0) is good, version
+
+
+def test_packages_are_of_the_images_own_date(tmp_path: Path) -> None:
+    [stage] = read((REPOSITORY / "docker" / "asterisk" / "Dockerfile").read_text(encoding="utf-8"))
+    first = stage.steps[0][0]
+    assert isinstance(first, Run)
+    sources = tmp_path / "debian.sources"
+    sources.write_text(
+        "Types: deb\n# http://snapshot.debian.org/archive/debian/20260824T000000Z\n"
+        "URIs: http://deb.debian.org/debian\nSuites: forky forky-updates\nComponents: main\n"
+    )
+    command = first.command.replace("/etc/apt/sources.list.d", str(tmp_path))
+    subprocess.run(["sh", "-ec", command.replace("/etc/apt/apt.conf.d", str(tmp_path))], check=True)
+    assert sources.read_text().splitlines() == [
+        "Types: deb", "URIs: http://snapshot.debian.org/archive/debian/20260824T000000Z",
+        "Suites: forky forky-updates", "Components: main",
+    ]  # fmt: skip
+    assert "Check-Valid-Until" in (tmp_path / "snapshot").read_text()
 
 
 @pytest.mark.parametrize(

@@ -315,6 +315,15 @@ def test_phones_that_encrypt_are_told_where_the_host_is_too(whole: Whole) -> Non
     assert re.search(r"^ context +: house$", shown, re.MULTILINE)
 
 
+def test_an_emergency_call_has_a_number_of_ours(whole: Whole) -> None:
+    for number in ("110", "112"):
+        shown = whole.asterisk.execute("asterisk", "-rx", f"dialplan show {number}@house")[1]
+        lines = re.findall(r"\d\. (\w+\(.*?\)) +\[", shown)
+        assert lines == [
+            "Set(CALLERID(num)=+4951112345)", "Set(CALLERID(pres)=allowed)", f"Dial(PJSIP/{number}@trunk)",
+        ], shown  # fmt: skip
+
+
 def test_an_operators_day(whole: Whole) -> None:
     status, said = whole.service.execute("dialog-acd", "check")
     assert (status, len(re.findall("^ok  ", said, re.MULTILINE))) == (0, 4), said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ import pytest
 from e2e.stage import directory
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
     from e2e.conftest import Play, Theatre
     from e2e.stage import Stage
 
@@ -72,3 +76,49 @@ async def test_new_number_is_routed_and_nobody_notices(play: Play, theatre: Thea
     await at_office.answer(tone=OFFICES_VOICE)
     await call.media.hears_tone(OFFICES_VOICE)
     await call.hang_up()
+
+
+@pytest.fixture
+async def dialplan_of_old(theatre: Theatre, tmp_path: Path) -> AsyncIterator[None]:
+    """Asterisk has one whose lines have other numbers, as before orders went by way of ``i``."""
+    asterisk = theatre.stack.asterisk
+    ours, old = asterisk.dialplans, tmp_path / "dialplans"
+    shutil.copytree(ours, old, ignore=shutil.ignore_patterns("sounds"))
+    text = (old / "acd.conf").read_text("utf-8")
+    assert text.count("]!,100,") == 5
+    (old / "acd.conf").write_text(text.replace("]!,100,", "]!,1,"), "utf-8")
+    asterisk.dialplans = old
+    await asyncio.to_thread(asterisk.reload_dialplan)
+    asterisk.dialplans = ours
+    yield
+    await asyncio.to_thread(asterisk.reload_dialplan)
+
+
+@pytest.mark.usefixtures("dialplan_of_old")
+async def test_who_talked_while_the_dialplan_was_replaced_is_not_rung_again(play: Play, theatre: Theatre) -> None:
+    stage = await play()
+    phone = await stage.agent("agent01")
+    call = await stage.dial(tone=CALLERS_VOICE)
+    in_talk = await phone.rings()
+    await in_talk.answer(tone=AGENTS_VOICE)
+    await call.media.hears_tone(AGENTS_VOICE)
+    await asyncio.to_thread(theatre.stack.asterisk.reload_dialplan)
+    await in_talk.hang_up()
+    await call.is_over()
+    assert not phone.incoming
+    record = await stage.record(call)
+    assert (record["outcome"]["reason"], record["agent"]) == ("talked", "agent01")
+    assert [offer["result"] for offer in record["offers"]] == ["answered"]
+
+
+@pytest.mark.usefixtures("dialplan_of_old", "partner_trusted_again")
+async def test_nor_is_a_partner(play: Play, theatre: Theatre) -> None:
+    stage = await play(overflow_after=1, partner_rings=2)
+    oldenburg = await stage.oldenburg(answers_after=0.3, talk=2)
+    call = await stage.dial(tone=CALLERS_VOICE)
+    await oldenburg.sees("answered")
+    await asyncio.to_thread(theatre.stack.asterisk.reload_dialplan)
+    await call.is_over()
+    record = await stage.record(call)
+    assert (record["outcome"]["result"], record["partner"]) == ("overflowed", "oldenburg")
+    assert await oldenburg.account() == {"rung": 1, "answered": 1, "hung_up": 1}

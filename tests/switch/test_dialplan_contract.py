@@ -51,13 +51,30 @@ def test_every_context_the_service_redirects_to_exists() -> None:
 def test_no_order_leads_to_a_line_that_exists(context: str) -> None:
     """Where it does, an order that comes between two lines now and then hangs up on the caller."""
     lines = lines_of(context)
-    led = [line for line in lines if line.startswith("exten => i,1,Goto(")]
+    led = [line for line in lines if re.match(r"exten => i,1,Goto(If)?\(.*(,100|enter,1)\)$", line)]
     lands = "exten => enter,1," if context == translate.WAIT else "exten => _[0-9a-z]!,100,"
 
     assert len(led) == 1
     assert [line for line in lines if line.startswith(lands)]
     assert not [line for line in lines if re.match(r"exten => (s|_[^,]*),1,", line)]
     assert context == translate.WAIT or "exten => h,1,NoOp()" in lines, "the pattern would match each hang-up"
+
+
+@pytest.mark.parametrize(
+    ("context", "dialled"), [(translate.OFFER, "ACD_PHONE*ACD_OFFER"), (translate.OVERFLOW, "ACD_PARTNER*ACD_NUMBER")]
+)
+def test_who_talked_while_the_dialplan_was_reloaded_is_not_rung_again(context: str, dialled: str) -> None:
+    """Dial() comes back to a line that is gone, and so to ``i``, as an order does: with what it has dialled already."""
+    lines = lines_of(context)
+    (led,) = [line for line in lines if line.startswith("exten => i,1,")]
+    there = "${FILTER(0-9a-z-*,${INVALID_EXTEN})}"
+    dial, over = ([number for number, line in enumerate(lines) if word in line] for word in ("n,Dial(", "n(over),"))
+
+    assert led.endswith(f"?{there},over:{there},100)")
+    assert re.sub(r"[${}]", "", led.split(" = ")[1].split('"]')[0]).endswith(dialled)
+    assert len(over) == 1
+    assert dial < over, "the line that tells the result, behind Dial()"
+    assert "UserEvent(" in lines[over[0]]
 
 
 @pytest.mark.parametrize("context", ORDERED)

@@ -385,9 +385,10 @@ def test_odd_channel_never_reaches_an_action(name: str) -> None:
         asterisk.actions(m.Hold(CALL), None)
 
 
-def test_prompt_outside_the_alphabet_never_reaches_an_action(asterisk: Interpreter) -> None:
+@pytest.mark.parametrize("prompt", ["../etc/passwd", "-x", "*x"])
+def test_prompt_outside_the_alphabet_never_reaches_an_action(asterisk: Interpreter, prompt: str) -> None:
     with pytest.raises(Untranslatable):
-        asterisk.actions(m.Say(CALL, "../etc/passwd"), None)
+        asterisk.actions(m.Say(CALL, prompt), None)
 
 
 def test_heartbeat_is_asterisks_own_clock(asterisk: Interpreter) -> None:

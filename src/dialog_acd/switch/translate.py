@@ -96,7 +96,8 @@ _OWN_NUMBERS = frozenset({EntryKind.MAIN_NUMBER, EntryKind.FORWARDED})
 """What is announced to the agent for their calls is the town's name, and not that of 115 or of an unknown number."""
 
 _CHANNEL = re.compile(r"[A-Za-z0-9]+/[A-Za-z0-9._;@+-]{1,150}")
-_EXTENSION = re.compile(r"[0-9a-z*-]{1,60}")
+_EXTENSION = re.compile(r"[0-9a-z][0-9a-z*-]{0,59}")
+"""What the patterns of the dialplan match; one that begins otherwise would go round and round in `i`."""
 _PRESENCE = "not_set,,"
 """State and subtype of the presence that carries a failsafe row; the dialplan cuts these nine characters off."""
 _PRESENTATION_RESTRICTED = 0x20  # asterisk/include/asterisk/callerid.h, AST_PRES_RESTRICTED
