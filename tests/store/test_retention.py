@@ -20,7 +20,7 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.model import CallId, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
 from dialog_acd.core.retention import Terms, due, last_night
-from dialog_acd.retention import Retention
+from dialog_acd.retention import LOOK_EVERY, TRY_AGAIN, Retention
 from dialog_acd.store import tables
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.backup import back_up
@@ -391,6 +391,110 @@ async def test_a_step_that_fails_keeps_up_no_other_and_the_night_is_done_again(
     assert await centre.retention.carry_out()
     assert await centre.retention._is_done()
     assert await centre.retention.carry_out(), "twice is once"
+
+
+# ------------------------------------------------------------ whose night, and by which clock
+
+
+def done_line(at: datetime, who: str = "dialog-acd", role: str = "service", days: int = 35) -> dict[str, Any]:
+    return {
+        "at": at,
+        "who": who,
+        "role": role,
+        "tenant": None,
+        "action": "retention.run",
+        "about": "",
+        "outcome": "done",
+        "details": {"agents_before": (at - timedelta(days=days)).isoformat()},
+    }
+
+
+async def test_one_start_by_a_clock_that_is_years_ahead_is_not_the_last_night(centre: Centre) -> None:
+    a_day_of_calls(centre.sheet)
+    await centre.lives()
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(insert(tables.audit), done_line(centre.now() + timedelta(days=2000)))
+    for _ in range(8):
+        await centre.night()
+    assert centre.traces() == set()
+    for _ in range(28):
+        await centre.night()
+    assert {one.agent for one in await centre.reader.recent(99)} == {None}, "nor is its day the one to begin at"
+    # And of the clock that was right again while the service ran.
+    centre.retention.done_at = centre.now() + timedelta(days=9)
+    centre.sheet.until(last_night(centre.now() + timedelta(days=1)))
+    assert not await centre.retention._is_done()
+
+
+async def test_done_by_hand_the_service_has_its_night_all_the_same(centre: Centre) -> None:
+    centre.writer.put(replace(served("c1", centre.now(), ani=LANDLINE)))
+    assert await centre.writer.flush()
+    centre.writer._journal.put_aside("unreadable", [TORN.encode()])
+    centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
+    by_hand = Retention(
+        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), by="command-line", role="operator"
+    )
+    assert await by_hand.carry_out()
+    assert centre.traces() == {"torn"}, "whoever does it by hand has no files"
+    assert by_hand.done_at is None
+    assert not await centre.retention._is_done()
+    assert await centre.retention.look() == LOOK_EVERY
+    assert centre.traces() == set()
+    assert await centre.retention._is_done()
+
+
+async def test_while_the_database_is_away_the_files_do_not_wait_for_it(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre.writer.put(served("c1", centre.now(), ani=LANDLINE))  # and nobody writes into this segment any more
+    centre.writer._journal.put_aside("unreadable", [TORN.encode()])
+    centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
+    assert centre.traces() == {"landline", "torn"}
+
+    async def is_away(*_: object) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(RetentionStore, "last", is_away)
+    assert await centre.retention.look() == TRY_AGAIN
+    assert centre.traces() == set()
+    monkeypatch.undo()
+    assert await centre.retention.look() == LOOK_EVERY
+    assert await centre.writer.flush()
+    assert [(one.call, one.ani) for one in await centre.reader.recent(9)] == [("c1", None)]
+
+
+async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> None:
+    ticks = 0.0
+    retention = Retention(
+        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks
+    )
+    centre.writer.put(served("promised", centre.now(), ani=PROMISED))
+    assert await centre.writer.flush()
+
+    async def looks(*, clock: timedelta, passed: timedelta) -> datetime | None:
+        nonlocal ticks
+        centre.sheet.clock.set(centre.now() + clock)
+        ticks += passed.total_seconds()
+        await retention.look()
+        return retention.done_at
+
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    assert await looks(clock=timedelta(), passed=timedelta()) == centre.now()
+    assert await looks(clock=day, passed=day) == centre.now(), "a day is a day"
+    first = retention.done_at
+    assert await looks(clock=300 * day, passed=hour) == first
+    assert await looks(clock=20 * hour, passed=20 * hour) == first
+    assert "promised" in centre.traces()
+    assert centre.said.getvalue().count("retention.clock-doubted") == 1
+    assert await looks(clock=5 * hour, passed=5 * hour) == centre.now(), "nobody has set it right, so it is"
+    assert "promised" not in centre.traces()
+    # The same at a start: nobody was away for a year.
+    retention = Retention(
+        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks
+    )
+    last = centre.now()
+    assert await looks(clock=300 * day, passed=hour) == last
+    assert await looks(clock=25 * hour, passed=25 * hour) == centre.now()
 
 
 # ------------------------------------------------------------ the audit log

@@ -186,12 +186,14 @@ class Journal:
         """Nothing of this day (UTC) or an earlier one stays as it was: what was put aside is deleted, and what still
         waits for the database gets ``fit``. Returns how many files that were. Raises ``OSError``.
         """
+        if self._segments and _day(self._segments[-1].path) <= to:
+            self.seal()  # while the database is away, a quiet week may not fill it
         changed = 0
         for path in (*self._folder.glob("unreadable*.jsonl"), *self._folder.glob("rejected*.jsonl")):
             if _day(path) <= to:
                 path.unlink(missing_ok=True)
                 changed += 1
-        for segment in tuple(self._segments)[: -1 if self._fd is not None else None]:
+        for segment in tuple(self._segments):
             with suppress(FileNotFoundError):  # its records were carried just now
                 if _day(segment.path) <= to:
                     changed += self._fit(segment, fit)

@@ -49,8 +49,13 @@ class RetentionStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def last(self) -> Before | None:
-        question = select(audit.c.at, audit.c.details).where(audit.c.action == DONE, audit.c.outcome == "done")
+    async def last(self, now: datetime, who: str, role: str) -> Before | None:
+        """As ``who`` wrote it down. A line of a time that is still to come was written by a clock that ran wrong, and
+        says nothing about tonight: otherwise that one start would have been the last night for as long.
+        """
+        question = select(audit.c.at, audit.c.details).where(
+            audit.c.action == DONE, audit.c.outcome == "done", audit.c.at <= now, audit.c.who == who, audit.c.role == role
+        )
         async with self._engine.connect() as connection:
             row = (await connection.execute(question.order_by(audit.c.at.desc()).limit(1))).one_or_none()
         return None if row is None else Before(row.at, datetime.fromisoformat(row.details["agents_before"]))
