@@ -8,8 +8,8 @@ nor in the conflicts of records. Both databases write the records anew here: Pos
 is only hidden there, SQLite because it cannot do otherwise. That takes about a minute for a million records. The way
 back returns what is still kept.
 
-The audit log may now lose lines that are 30 days older than its latest one. What says so is the log itself, not the
-machine's clock: no clock that runs wrong opens the way to the lines of yesterday.
+The audit log may now lose lines that are 30 days older than its latest one, and than the database's clock says: neither
+one line of a wrong time nor a clock that is ahead opens the way to the lines of yesterday, only both together.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ _slots = [
 ]
 
 _SQLITE = "CREATE TRIGGER audit_no_{0} BEFORE {0} ON audit {1} BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END"
-_SQLITE_YOUNG = "WHEN OLD.at > datetime((SELECT max(at) FROM audit), '-30 days')"
+_SQLITE_YOUNG = "WHEN OLD.at > datetime(min((SELECT max(at) FROM audit), datetime('now')), '-30 days')"
 _POSTGRES = (
     "DROP TRIGGER audit_append_only ON audit",
     """CREATE TRIGGER audit_append_only BEFORE UPDATE OR TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()""",
     """CREATE FUNCTION audit_young_stay() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN
-        IF OLD.at > (SELECT max(at) FROM audit) - interval '30 days' THEN
+        IF OLD.at > LEAST((SELECT max(at) FROM audit), now()) - interval '30 days' THEN
             RAISE EXCEPTION 'audit is append-only';
         END IF;
         RETURN OLD;

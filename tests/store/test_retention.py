@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from records import NOON, served
 from store import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -527,6 +527,34 @@ async def test_only_the_oldest_lines_of_the_audit_log_can_go(centre: Centre) -> 
     assert {line.about for line in await centre.audit.page(99, None, None)} == {"", "0", "20", "40", "364"}
     async with writing(centre.engine).begin() as connection:
         await connection.execute(delete(tables.audit).where(tables.audit.c.about == "40"))
+
+
+def lines_of(days: Iterable[int], today: datetime) -> list[dict[str, Any]]:
+    return [done_line(today - timedelta(days=n), "anna", "operator") | {"about": str(n), "action": "x.y"} for n in days]
+
+
+async def test_the_shortest_term_of_the_audit_log_ends_no_night(centre: Centre) -> None:
+    """Its latest line is of yesterday, and says what may go."""
+    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(audit=30))
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(insert(tables.audit), lines_of((1, 30, 32), centre.now()))
+    centre.sheet.clock.set(centre.now() + timedelta(hours=23))
+    assert await retention.carry_out()
+    assert {line.about for line in await centre.audit.page(99, None, None)} == {"", "1", "30"}
+    assert await retention.carry_out()
+
+
+async def test_one_line_of_a_time_to_come_does_not_open_the_log(centre: Centre) -> None:
+    today = datetime.now(UTC)
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(insert(tables.audit), lines_of((-3000, 0, 20, 29, 40), today))
+    for gone in ("29", "20", "0"):
+        with pytest.raises(DBAPIError, match="audit is append-only"):
+            async with writing(centre.engine).begin() as connection:
+                await connection.execute(delete(tables.audit).where(tables.audit.c.about == gone))
+    centre.sheet.clock.set(today + timedelta(days=2900))
+    assert await centre.retention.carry_out(), "what may not go does not keep up the night"
+    assert {line.about for line in await centre.audit.page(99, None, None)} == {"", "-3000", "0", "20", "29"}
 
 
 async def test_a_reader_who_does_not_end_puts_the_night_off(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, case, delete, or_, select, text, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, text, update
 
 from dialog_acd.core.retention import day_of
 from dialog_acd.store.database import outside_transactions, writing
 from dialog_acd.store.number_store import days_held, empty, keep_only
-from dialog_acd.store.tables import audit, caller_keys, caller_numbers, idempotency_keys, record_conflicts, records
+from dialog_acd.store.tables import (
+    UtcDateTime,
+    audit,
+    caller_keys,
+    caller_numbers,
+    idempotency_keys,
+    record_conflicts,
+    records,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +40,8 @@ _BATCH = 100
 """Rows in one go: what is read of them is read where calls are decided, in some milliseconds."""
 _BREATHE = 0.02
 """Seconds between two batches, in which everybody else may write."""
+_STAYS = timedelta(days=30)
+"""What the audit log's trigger gives of it has to be older than this."""
 _CHECKPOINTS = 20
 _SETTLE = 0.25
 
@@ -130,8 +140,15 @@ class RetentionStore:
         return await self._delete(idempotency_keys, idempotency_keys.c.at < before)
 
     async def delete_audit(self, due: Due) -> int:
-        """The oldest lines. The database itself refuses to give any that is not 30 days older than the latest."""
-        return await self._delete(audit, audit.c.at < due.audit_before)
+        """The oldest lines. The database itself refuses to give any that is not 30 days older than the latest, and
+        than its own clock; a night that asked for one would fail, and so would all after it.
+        """
+        question = select(func.max(audit.c.at), func.current_timestamp(type_=UtcDateTime()))
+        async with self._engine.connect() as connection:
+            latest, now = (await connection.execute(question)).one()
+        # SQLite reckons in whole seconds there.
+        given = min(latest or now, now) - _STAYS - timedelta(seconds=1)
+        return await self._delete(audit, audit.c.at < min(due.audit_before, given))
 
     async def _delete(self, table: Table, where: ColumnElement[bool]) -> int:
         keys: tuple[Any, ...] = tuple(table.primary_key.columns)
