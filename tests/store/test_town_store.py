@@ -16,6 +16,7 @@ from dialog_acd.core.model import CallId, TenantId
 from dialog_acd.store import tables
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import writing
+from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import Recording, RecordingStore
@@ -160,3 +161,20 @@ async def test_nothing_of_its_people_stays_and_the_sums_do(town: Town, clock: An
         ("a.b", STAYS), ("a.b", LEAVES), ("tenants.erase", LEAVES)
     ]  # fmt: skip
     assert sum((await town.store.erase(LEAVES, clock(), "anna")).values()) == 3, "the offers are looked at once more"
+
+
+async def test_a_later_directory_that_todays_rules_do_not_allow_is_in_nobodys_way(town: Town, clock: Any) -> None:
+    clock.advance(days=1)
+    await town.leaves()
+    today = town.directories.version
+
+    async def version(number: int) -> Any:
+        if number == 2:
+            raise DirectoryFileInvalid(town.folder, ("not allowed any more",))
+        return await today(number)
+
+    town.directories.version = version  # type: ignore[method-assign]
+    clock.advance(days=2)
+    assert await town.store.export(LEAVES, town.folder / "langenhagen")
+    town.directories.load = version  # type: ignore[assignment, method-assign]
+    assert (await town.store.erase(LEAVES, clock(), "anna"))["records"] == 3
