@@ -874,7 +874,7 @@ async def _tenant(settings: Settings, asked: argparse.Namespace) -> int:
     async with _database(settings, create=False) as database:
         store, town = TownStore(database, DirectoryStore(database)), TenantId(asked.tenant)
         if asked.act == "export":
-            counts = await store.export(town, asked.folder)
+            counts = await store.export(town, asked.folder, now, getpass.getuser())
             print(f"{asked.folder}: " + ", ".join(f"{many} of {name}" for name, many in counts.items()))
             return 0
         await store.require_gone(town, now)

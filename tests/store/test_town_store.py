@@ -94,7 +94,7 @@ async def town(engine: AsyncEngine, tmp_path: Path, clock: Any) -> Town:
 
 async def test_it_takes_along_what_is_its_own_and_nothing_else(town: Town) -> None:
     to = town.folder / "langenhagen"
-    counts = await town.store.export(LEAVES, to)
+    counts = await town.store.export(LEAVES, to, NOON, "anna")
     assert counts.pop("directory") > 2
     assert counts == {"records": 3, "callbacks": 1, "recordings": 1, "audit": 1, "tokens": 1}
     assert to.stat().st_mode & 0o777 == 0o700
@@ -114,10 +114,13 @@ async def test_it_takes_along_what_is_its_own_and_nothing_else(town: Town) -> No
     assert (to / "recordings" / "langenhagen.wav").read_bytes() == b"RIFFlangenhagen"
     assert "digest-" not in "".join(files.values())
 
+    (line,) = [one for one in await AuditStore(town.engine).page(9, None, LEAVES) if one.action == "tenants.export"]
+    assert line.details == counts | {"directory": line.details["directory"], "by": "anna"}
+
     with pytest.raises(ExportRefused, match="name a new one"):
-        await town.store.export(LEAVES, to)
+        await town.store.export(LEAVES, to, NOON, "anna")
     with pytest.raises(UnknownTown):
-        await town.store.export(TenantId("atlantis"), town.folder / "atlantis")
+        await town.store.export(TenantId("atlantis"), town.folder / "atlantis", NOON, "anna")
 
 
 async def test_it_is_not_erased_while_calls_may_come_or_live(town: Town, clock: Any) -> None:
@@ -128,7 +131,7 @@ async def test_it_is_not_erased_while_calls_may_come_or_live(town: Town, clock: 
     clock.advance(hours=23)
     with pytest.raises(ErasureRefused, match="less than a day ago"):
         await town.store.erase(LEAVES, clock(), "anna")
-    assert await town.store.export(LEAVES, town.folder / "late"), "what it was is remembered"
+    assert await town.store.export(LEAVES, town.folder / "late", NOON, "anna"), "what it was is remembered"
 
 
 async def test_nothing_of_its_people_stays_and_the_sums_do(town: Town, clock: Any) -> None:
@@ -175,6 +178,6 @@ async def test_a_later_directory_that_todays_rules_do_not_allow_is_in_nobodys_wa
 
     town.directories.version = version  # type: ignore[method-assign]
     clock.advance(days=2)
-    assert await town.store.export(LEAVES, town.folder / "langenhagen")
+    assert await town.store.export(LEAVES, town.folder / "langenhagen", NOON, "anna")
     town.directories.load = version  # type: ignore[assignment, method-assign]
     assert (await town.store.erase(LEAVES, clock(), "anna"))["records"] == 3

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
     from pathlib import Path
 
+    from sqlalchemy import Insert
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dialog_acd.core.directory import Directory
@@ -102,7 +103,7 @@ class TownStore:
 
     # -- to take along
 
-    async def export(self, town: TenantId, to: Path) -> dict[str, int]:
+    async def export(self, town: TenantId, to: Path, now: datetime, by: str) -> dict[str, int]:
         """Make the folder ``to`` with everything that is this town's; say how much of each. Raises ``ExportRefused``
         and ``UnknownTown``.
 
@@ -129,6 +130,9 @@ class TownStore:
                 rows = [dict(row) for row in (await connection.execute(question)).mappings()]
                 _write(to / f"{name}.jsonl", "".join(_line(row) for row in rows))
                 counts[name] = len(rows)
+        # Whoever does not read of the folder in the log does not hear of it from us.
+        async with writing(self._engine).begin() as connection:
+            await connection.execute(_told(now, town, "tenants.export", counts | {"by": by}))
         return counts
 
     async def _export_records(self, town: TenantId, to: Path) -> dict[str, int]:
@@ -217,19 +221,7 @@ class TownStore:
             ):
                 statement = delete(table).where(table.c.tenant == town)
                 gone[name] = (await connection.execute(statement if where is None else statement.where(where))).rowcount
-            await connection.execute(
-                insert(audit),
-                {
-                    "at": now,
-                    "who": COMMAND_LINE,
-                    "role": "operator",
-                    "tenant": town,
-                    "action": "tenants.erase",
-                    "about": town,
-                    "outcome": "done",
-                    "details": gone | {"by": by},
-                },
-            )
+            await connection.execute(_told(now, town, "tenants.erase", gone | {"by": by}))
         return gone
 
     async def _erase_records(self, town: TenantId) -> int:
@@ -303,3 +295,16 @@ def _line(row: dict[str, Any]) -> str:
 def _write(path: Path, content: str) -> None:
     path.touch(0o600)
     path.write_text(content, encoding="utf-8")
+
+
+def _told(now: datetime, town: str, action: str, details: dict[str, Any]) -> Insert:
+    return insert(audit).values(
+        at=now,
+        who=COMMAND_LINE,
+        role="operator",
+        tenant=town,
+        action=action,
+        about=town,
+        outcome="done",
+        details=details,
+    )
