@@ -85,7 +85,7 @@ class Retention:
         role: str = ROLE,
         ticks: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
     ) -> None:
-        """``teams``: the team of each agent who is in the directory in force. ``ticks``: seconds that nobody can set."""
+        """``teams``: the team of each agent who is in the directory in force. ``ticks``: seconds nobody can set."""
         self._store, self._audit, self._clock, self._terms = store, audit, clock, terms
         self._teams, self._spool, self._living = teams, spool, living
         self._by, self._role, self._ticks = by, role, ticks
@@ -97,7 +97,8 @@ class Retention:
 
     async def run(self) -> None:
         while True:
-            await asyncio.sleep(await self.look())
+            pause = await self.look()
+            await asyncio.sleep(pause)
 
     async def look(self) -> float:
         """Do what is due, and say in how many seconds to look again."""

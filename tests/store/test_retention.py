@@ -465,9 +465,7 @@ async def test_while_the_database_is_away_the_files_do_not_wait_for_it(
 
 async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> None:
     ticks = 0.0
-    retention = Retention(
-        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks
-    )
+    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks)
     centre.writer.put(served("promised", centre.now(), ani=PROMISED))
     assert await centre.writer.flush()
 
@@ -489,9 +487,7 @@ async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> N
     assert await looks(clock=5 * hour, passed=5 * hour) == centre.now(), "nobody has set it right, so it is"
     assert "promised" not in centre.traces()
     # The same at a start: nobody was away for a year.
-    retention = Retention(
-        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks
-    )
+    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks)
     last = centre.now()
     assert await looks(clock=300 * day, passed=hour) == last
     assert await looks(clock=25 * hour, passed=25 * hour) == centre.now()

@@ -64,7 +64,11 @@ class RetentionStore:
         says nothing about tonight: otherwise that one start would have been the last night for as long.
         """
         question = select(audit.c.at, audit.c.details).where(
-            audit.c.action == DONE, audit.c.outcome == "done", audit.c.at <= now, audit.c.who == who, audit.c.role == role
+            audit.c.action == DONE,
+            audit.c.outcome == "done",
+            audit.c.at <= now,
+            audit.c.who == who,
+            audit.c.role == role,
         )
         async with self._engine.connect() as connection:
             row = (await connection.execute(question.order_by(audit.c.at.desc()).limit(1))).one_or_none()

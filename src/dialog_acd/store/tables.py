@@ -285,8 +285,8 @@ releases = Table(
 )
 
 # Lines are only ever added: triggers of the migration refuse to change one, or to delete one that is not 30 days older
-# than the latest and than now. They are no part of this metadata, and SQLite drops them where a migration copies the table; such a
-# one has to make them anew.
+# than the latest and than now. They are no part of this metadata, and SQLite drops them where a migration copies the
+# table; such a one has to make them anew.
 audit = Table(
     "audit",
     metadata,

@@ -7,9 +7,11 @@ The audit log stays until its own end comes: it answers for what was done with t
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -90,7 +92,7 @@ class TownStore:
         return await self._directories.version(number), left
 
     async def _last_with(self, town: str) -> tuple[int, dict[str, Any], datetime | None]:
-        """Its number, and what it says. None is built: of those after it, not all have to be allowed by today's rules."""
+        """Its number, and what it says. None is built: today's rules need not allow those after it."""
         left: datetime | None = None
         before: int | None = None
         while page := await self._directories.versions(50, before):
@@ -186,8 +188,11 @@ class TownStore:
 
     # -- and nothing stays
 
-    async def require_gone(self, town: TenantId, now: datetime) -> None:
-        """Raises ``ErasureRefused`` while calls for this town could come, live, or be told of; ``UnknownTown``."""
+    async def require_gone(self, town: TenantId, now: datetime, journal: Path) -> None:
+        """Raises ``ErasureRefused`` while calls for this town could come, live, or be told of; ``UnknownTown``.
+
+        ``journal``: the folder in which records wait for the database.
+        """
         _, _, left = await self._last_with(town)
         if left is None:
             raise ErasureRefused(
@@ -198,10 +203,20 @@ class TownStore:
                 f"{town} left the directory less than a day ago, and records of its last calls may still come:"
                 f" erase it after {(left + QUIET_FOR).isoformat(timespec='minutes')}"
             )
+        waiting = await asyncio.to_thread(_waiting, journal, town)
+        if waiting:
+            raise ErasureRefused(
+                f"{waiting} records or changes of {town} wait in {journal} for the database, and would bring its people"
+                " back: erase it when the service has written them"
+            )
 
-    async def erase(self, town: TenantId, now: datetime, by: str) -> dict[str, int]:
+    async def erase(self, town: TenantId, now: datetime, by: str, journal: Path) -> dict[str, int]:
         """Take out what says anything about a person, and say how much. Raises as ``require_gone``. Twice is once."""
-        await self.require_gone(town, now)
+        await self.require_gone(town, now, journal)
+        async with writing(self._engine).begin() as connection:
+            # It is done in many pieces. Whatever ends it between two of them, somebody has begun it.
+            await connection.execute(_told(now, town, "tenants.erase-begun", {"by": by}))
+        hall = await self._hall(town)
         _, in_force = await self._directories.plain_of()
         used = {prompt["recording"] for prompt in in_force.get("prompts", ()) if prompt.get("recording")}
         gone = {"records": await self._erase_records(town), "numbers": await self._erase_numbers(town)}
@@ -215,14 +230,21 @@ class TownStore:
                 await connection.execute(delete(record_conflicts).where(this))
             gone["conflicts"] = len(theirs)
             for name, table, where in (
-                ("recordings", recordings, recordings.c.digest.not_in(used)),
-                ("tokens", tokens, None),
-                ("switches", switches, None),
+                ("recordings", recordings, and_(recordings.c.tenant == town, recordings.c.digest.not_in(used))),
+                # An agent's own is of no town.
+                ("tokens", tokens, or_(tokens.c.tenant == town, tokens.c.agent.in_(hall))),
+                ("switches", switches, switches.c.tenant == town),
             ):
-                statement = delete(table).where(table.c.tenant == town)
-                gone[name] = (await connection.execute(statement if where is None else statement.where(where))).rowcount
+                gone[name] = (await connection.execute(delete(table).where(where))).rowcount
             await connection.execute(_told(now, town, "tenants.erase", gone | {"by": by}))
         return gone
+
+    async def _hall(self, town: TenantId) -> set[str]:
+        """The agents of its town hall, but for those who have stayed with the centre."""
+        _, said, _ = await self._last_with(town)
+        _, in_force = await self._directories.plain_of()
+        here = {agent["id"] for agent in in_force.get("agents", ())}
+        return {agent["id"] for agent in said.get("agents", ()) if agent.get("home") == town} - here
 
     async def _erase_records(self, town: TenantId) -> int:
         r = records.c
@@ -295,6 +317,17 @@ def _line(row: dict[str, Any]) -> str:
 def _write(path: Path, content: str) -> None:
     path.touch(0o600)
     path.write_text(content, encoding="utf-8")
+
+
+def _waiting(journal: Path, town: str) -> int:
+    """How many lines of the journal are about calls of this town, or make one its own."""
+    found = 0
+    for path in journal.glob("records-*"):
+        with suppress(FileNotFoundError):  # its records were carried just now
+            for line in path.read_bytes().split(b"\n"):
+                with suppress(ValueError, AttributeError):  # torn: nobody will read it
+                    found += json.loads(line).get("tenant") == town
+    return found
 
 
 def _told(now: datetime, town: str, action: str, details: dict[str, Any]) -> Insert:
