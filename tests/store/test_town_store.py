@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +15,7 @@ import yaml
 from sqlalchemy import insert, select
 
 from dialog_acd.core.model import AgentId, CallId, Phone, TenantId
-from dialog_acd.store import tables
+from dialog_acd.store import tables, town_store
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_file import DirectoryFileInvalid
@@ -236,3 +238,23 @@ async def test_an_erasure_that_is_cut_short_was_begun_by_somebody(
         await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")
     (line, *_) = await AuditStore(town.engine).page(9, None, LEAVES)
     assert (line.action, line.details) == ("tenants.erase-begun", {"by": "anna"})
+
+
+async def test_a_town_of_many_calls_is_erased_in_pieces_between_which_others_write(
+    town: Town, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.advance(days=1)
+    await town.leaves()
+    clock.advance(days=2)
+    writer = RecordWriter(town.engine, town.folder / "journal", clock)
+
+    async def breathes(_: float) -> None:
+        writer.put(served(f"new{writer.written}", tenant=STAYS))
+        assert await writer.flush()
+
+    monkeypatch.setattr(town_store, "_BATCH", 1)  # they all came at the same moment
+    monkeypatch.setattr(town_store, "asyncio", SimpleNamespace(sleep=breathes, to_thread=asyncio.to_thread))
+    assert (await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal"))["records"] == 3
+    assert writer.written == 3
+    assert {(await town.reader.by_call(CallId(f"langenhagen{n}"))).agent for n in range(3)} == {None}  # type: ignore[union-attr]
+    await writer.close(1)
