@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from dialog_acd.core.records import CallRecord
+
 LEAVES, STAYS = TenantId("langenhagen"), TenantId("hannover")
 CALLER = "+493023125771"
 
@@ -258,3 +260,22 @@ async def test_a_town_of_many_calls_is_erased_in_pieces_between_which_others_wri
     assert writer.written == 3
     assert {(await town.reader.by_call(CallId(f"langenhagen{n}"))).agent for n in range(3)} == {None}  # type: ignore[union-attr]
     await writer.close(1)
+
+
+async def test_what_it_takes_along_is_written_as_it_is_read(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many calls there were, they are never all in the memory."""
+    to, reads, pages = town.folder / "langenhagen", RecordReader.recent, 0
+
+    async def recent(*asked: Any, **more: Any) -> list[CallRecord]:
+        nonlocal pages
+        pages += 1
+        if pages == 3:
+            raise OSError("out of memory")
+        return await reads(*asked, **more)
+
+    monkeypatch.setattr(town_store, "_BATCH", 1)
+    monkeypatch.setattr(RecordReader, "recent", recent)
+    with pytest.raises(OSError, match="out of memory"):
+        await town.store.export(LEAVES, to, NOON, "anna")
+    assert len((to / "records.jsonl").read_text().splitlines()) == 2
+    assert len((to / "records.csv").read_text().splitlines()) == 3

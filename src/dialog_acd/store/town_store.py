@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import io
 import json
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from sqlalchemy import String, and_, bindparam, case, cast, delete, insert, or_, select, update
 
@@ -140,30 +139,31 @@ class TownStore:
         return counts
 
     async def _export_records(self, town: TenantId, to: Path) -> dict[str, int]:
-        table, callbacks, lines = io.StringIO(), io.StringIO(), io.StringIO()
-        owed = csv.writer(callbacks)
-        owed.writerow(("call", "t_callback", "ani"))
-        rows: csv.DictWriter[str] | None = None
+        """Line by line: a town of a large centre has some hundred thousand calls a year."""
         counts = {"records": 0, "callbacks": 0}
-        async for record in self._records(town):
-            if record.t_callback is not None and record.ani is not None:
-                owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
-                counts["callbacks"] += 1
-            kept = replace(without_agents(parted(record)[0]), t_wrap_end=None, hung_up_first="unknown")
-            plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
-            lines.write(_line(plain))
-            flat = plain | {name: plain["outcome"][name] for name in ("result", "reason", "blame")}
-            flat["offers"], flat["rungs"] = len(record.offers), len(record.rungs)
-            flat["candidates"] = " ".join(record.candidates)
-            del flat["outcome"]
-            if rows is None:
-                rows = csv.DictWriter(table, flat.keys())
-                rows.writeheader()
-            rows.writerow({name: _harmless(value) for name, value in flat.items()})
-            counts["records"] += 1
-        _write(to / "records.jsonl", lines.getvalue())
-        _write(to / "records.csv", table.getvalue())
-        _write(to / "callbacks.csv", callbacks.getvalue())
+        rows: csv.DictWriter[str] | None = None
+        with ExitStack() as files:
+            lines, table, callbacks = (
+                files.enter_context(_new(to / name)) for name in ("records.jsonl", "records.csv", "callbacks.csv")
+            )
+            owed = csv.writer(callbacks)
+            owed.writerow(("call", "t_callback", "ani"))
+            async for record in self._records(town):
+                if record.t_callback is not None and record.ani is not None:
+                    owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
+                    counts["callbacks"] += 1
+                kept = replace(without_agents(parted(record)[0]), t_wrap_end=None, hung_up_first="unknown")
+                plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
+                lines.write(_line(plain))
+                flat = plain | {name: plain["outcome"][name] for name in ("result", "reason", "blame")}
+                flat["offers"], flat["rungs"] = len(record.offers), len(record.rungs)
+                flat["candidates"] = " ".join(record.candidates)
+                del flat["outcome"]
+                if rows is None:
+                    rows = csv.DictWriter(table, flat.keys())
+                    rows.writeheader()
+                rows.writerow({name: _harmless(value) for name, value in flat.items()})
+                counts["records"] += 1
         return counts
 
     async def _records(self, town: TenantId) -> AsyncIterator[CallRecord]:
@@ -321,9 +321,14 @@ def _line(row: dict[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, default=lambda moment: moment.isoformat()) + "\n"
 
 
-def _write(path: Path, content: str) -> None:
+def _new(path: Path) -> TextIO:
     path.touch(0o600)
-    path.write_text(content, encoding="utf-8")
+    return path.open("w", encoding="utf-8", newline="")  # csv has line ends of its own
+
+
+def _write(path: Path, content: str) -> None:
+    with _new(path) as file:
+        file.write(content)
 
 
 def _waiting(journal: Path, town: str) -> int:
