@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from sqlalchemy import delete, insert, make_url, select, update
+from sqlalchemy import delete, insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from dialog_acd import log as log_setup
@@ -25,7 +25,7 @@ from dialog_acd.store import tables
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.backup import back_up
 from dialog_acd.store.call_store import CallMemory
-from dialog_acd.store.database import migrate, open_database, writing
+from dialog_acd.store.database import migrate, open_database, outside_transactions, writing
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.retention_store import RetentionStore
 from dialog_acd.testing import LANGENHAGEN, Scenario
@@ -101,6 +101,8 @@ class Centre:
 
     async def night(self) -> None:
         """To half past two of the next one, and what the service does then."""
+        async with outside_transactions(self.engine).connect() as connection:
+            await connection.execute(text("ANALYZE"))  # as PostgreSQL does by itself, now and then
         self.sheet.until(last_night(self.now() + timedelta(days=1)))
         assert not await self.retention._is_done()
         assert await self.retention.carry_out()
@@ -108,11 +110,15 @@ class Centre:
 
     def traces(self) -> set[str]:
         """Which of the numbers are anywhere."""
+        raw = self.raw() + self.said.getvalue().encode()
+        return {name for name, tail in TAILS.items() if tail in raw}
+
+    def raw(self) -> bytes:
+        """All files, and what the database says."""
         raw = b"".join(path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file())
-        raw += self.said.getvalue().encode()
         if (cluster := cluster_of(self.database)) is not None:
             raw += of_postgres(cluster, self.database.url)
-        return {name for name, tail in TAILS.items() if tail in raw}
+        return raw
 
 
 def cluster_of(database: Database) -> Cluster | None:
@@ -257,11 +263,25 @@ async def test_ten_thousand_numbers_leave_nothing_in_the_pages(centre: Centre) -
             centre.writer.put(served(f"c{day}-{n:05}", centre.now(), ani=f"+49171555{day}{n:05}"))
         assert await centre.writer.flush()
         await centre.night()
-    raw = b"".join(path.read_bytes() for path in centre.folder.rglob("*") if path.is_file())
-    if (cluster := cluster_of(centre.database)) is not None:
-        raw += of_postgres(cluster, centre.database.url)
+    raw = centre.raw()
     found = {day: raw.count(b"171555%d" % day) for day in range(9)}
     assert {day for day, times in found.items() if times} == set(range(3, 9)), found
+
+
+async def test_of_the_keys_nothing_is_left_either(centre: Centre) -> None:
+    for n in range(9):
+        centre.writer.put(served(f"c{n}", centre.now(), ani=LANDLINE, tenant=TenantId(f"town{n}")))
+    assert await centre.writer.flush()
+    await centre.night()
+    async with centre.engine.connect() as connection:
+        keys = (await connection.scalars(select(tables.caller_keys.c.key))).all()
+    assert len(keys) == 9
+    raw = centre.raw()
+    assert all(key in raw for key in keys), "what is looked for can be found"
+    centre.sheet.clock.set(centre.now() + timedelta(days=35))
+    await centre.night()
+    raw = centre.raw()
+    assert not any(key in raw for key in keys)
 
 
 async def test_a_backup_can_do_without_numbers(centre: Centre) -> None:

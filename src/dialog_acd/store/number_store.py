@@ -4,7 +4,8 @@
 
 * PostgreSQL only marks a row as deleted, and what a page held stays in it until somebody needs the room. ``TRUNCATE``
   gives the table a new, empty file and removes the old one. It waits for those who read the table just then, and
-  everybody else waits behind it; so it waits a moment only, and is tried again.
+  everybody else waits behind it; so it waits a moment only, and is tried again. Its statistics would keep samples of
+  the numbers and the keys: of these columns it makes none (``SET STATISTICS 0``, in the migration).
 * SQLite overwrites with zeros what is deleted, as every connection says ``secure_delete`` (``database.py``). Rows that
   are deleted one by one make it move others about, and their old places are not always overwritten; of a table that is
   emptied it frees whole pages, and those are. What the pages were before is in the ``-wal`` until a checkpoint has
