@@ -62,7 +62,7 @@ class Living(Protocol):
     """A ``CallMemory``."""
 
     def tidy(self) -> None:
-        """Leave nothing in the file of calls that are over."""
+        """Leave nothing in the file of calls that are over. Raises ``OSError``."""
         ...
 
 
@@ -195,9 +195,11 @@ class Retention:
         return True
 
     async def _files(self, this: Due) -> int:
-        if self._living is not None:
-            self._living.tidy()
-        return 0 if self._spool is None else self._spool.forget(this)
+        try:
+            return 0 if self._spool is None else self._spool.forget(this)
+        finally:
+            if self._living is not None:
+                self._living.tidy()
 
     async def _settle(self) -> int:
         if not await self._store.settle():

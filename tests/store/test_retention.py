@@ -26,6 +26,7 @@ from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.backup import back_up
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import migrate, open_database, outside_transactions, writing
+from dialog_acd.store.record_json import decode, encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.retention_store import RetentionStore
 from dialog_acd.testing import LANGENHAGEN, Scenario
@@ -379,6 +380,47 @@ async def test_what_waits_for_the_database_loses_its_numbers_in_time(centre: Cen
     assert centre.writer.forget(due(Terms(), centre.now())) == 0
     assert await centre.writer.flush()
     assert {(r.call, r.ani) for r in await centre.reader.recent(9)} == {("c1", None), ("c2", MOBILE)}
+
+
+async def test_what_no_database_takes_loses_what_is_a_persons_and_stays(centre: Centre) -> None:
+    """It is nowhere else, and somebody has yet to look at it."""
+    folder, came = centre.folder / "journal", centre.now()
+    path = folder / f"rejected-{came:%Y%m%d}.jsonl"
+    centre.writer._journal.put_aside("rejected", [encode(served("huge", came, ani=LANDLINE)), TORN.encode()])
+    centre.writer._journal.put_aside("rejected", [encode(Amendment(CallId("gone"), came, test=True))])
+    centre.sheet.until(last_night(came + timedelta(days=8)))
+    assert centre.writer.forget(due(Terms(), centre.now())) == 1
+    assert centre.writer.forget(due(Terms(), centre.now())) == 0
+    record, amendment = map(decode, path.read_bytes().splitlines())
+    assert (record.call, amendment.call) == ("huge", "gone")
+    assert (record.ani, record.agent) == (None, "bert")  # type: ignore[union-attr]
+    assert centre.traces() == set()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert centre.writer.forget(due(Terms(), came + timedelta(days=36))) == 1
+    assert b"bert" not in path.read_bytes()
+
+
+async def test_what_a_crash_left_half_rewritten_goes_at_the_next_start(centre: Centre) -> None:
+    centre.writer.put(served("c1", centre.now()))
+    await centre.writer.close(0)
+    (segment,) = (centre.folder / "journal").glob("records-*.jsonl")
+    segment.with_suffix(".new").write_text(LANDLINE)
+    again = RecordWriter(centre.engine, centre.folder / "journal", centre.sheet.clock.now)
+    assert centre.traces() == set()
+    assert again.depth == 1
+    assert await again.close(1) == 0
+
+
+async def test_a_list_of_living_calls_that_cannot_be_written_anew_puts_the_night_off(centre: Centre) -> None:
+    await centre.lives()
+    (centre.folder / "journal" / "calls.new").mkdir()
+    centre.writer._journal.put_aside("unreadable", [TORN.encode()])
+    centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
+    assert not await centre.retention.carry_out()
+    assert centre.traces() == set(), "the other files do not wait for it"
+    assert "calls.not_rewritten" in centre.said.getvalue()
+    (centre.folder / "journal" / "calls.new").rmdir()
+    assert await centre.retention.carry_out()
 
 
 async def test_a_table_that_no_night_has_emptied_is_emptied_by_the_day_that_needs_it(centre: Centre) -> None:

@@ -223,10 +223,11 @@ class RecordWriter:
             return True
 
     def forget(self, due: Due) -> int:
-        """In the journal, too, nobody's number is kept for longer than in the database. Raises ``OSError``."""
+        """In the journal, too, nothing of anybody is kept for longer than in the database. Raises ``OSError``."""
 
         def fit(record: CallRecord) -> CallRecord:
-            return parted(record)[0] if day_of(record.t_in) <= due.numbers_to else record
+            record = parted(record)[0] if day_of(record.t_in) <= due.numbers_to else record
+            return record if record.t_in >= due.agents_before else without_agents(record)
 
         return self._journal.forget(due.numbers_to, fit)
 
