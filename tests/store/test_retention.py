@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -630,4 +631,24 @@ async def test_a_reader_who_does_not_end_puts_the_night_off(centre: Centre, monk
         # PostgreSQL has nothing of the kind.
         assert await store.settle() is (cluster_of(centre.database) is not None)
     assert await store.settle()
+    await engine.dispose()
+
+
+async def test_while_the_night_waits_for_a_reader_nobody_waits_for_it(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cluster_of(centre.database) is not None:
+        pytest.skip("PostgreSQL has nothing of the kind")
+    monkeypatch.setattr("dialog_acd.store.retention_store._CHECKPOINTS", 1)
+    engine = await open_database(centre.database.url, busy_for=3.0)
+    a_call = insert(tables.agent_intents)
+    begun = time.monotonic()
+    async with centre.engine.connect() as reading:
+        await reading.execute(select(tables.records))
+        async with writing(engine).begin() as connection:
+            await connection.execute(a_call, {"agent": "a", "intent": "i", "reason": "", "at": NOON})
+        assert not await RetentionStore(engine).settle()
+    assert time.monotonic() - begun < 2.5
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("PRAGMA busy_timeout")) == 3000, "everybody else waits their turn"
     await engine.dispose()

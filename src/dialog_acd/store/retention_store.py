@@ -175,7 +175,13 @@ class RetentionStore:
             return True
         for _ in range(_CHECKPOINTS):
             async with outside_transactions(self._engine).connect() as connection:
-                busy = (await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).one()[0]
+                # While it waits for a reader to end, it keeps all who write out. Better none than one that waits.
+                waits = (await connection.execute(text("PRAGMA busy_timeout"))).scalar_one()
+                await connection.execute(text("PRAGMA busy_timeout = 0"))
+                try:
+                    busy = (await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).one()[0]
+                finally:
+                    await connection.execute(text(f"PRAGMA busy_timeout = {waits}"))
             if not busy:
                 return True
             await asyncio.sleep(_SETTLE)
