@@ -55,7 +55,8 @@ class Terms:
     audit: int = 365
 
 
-_LEAST = {"audit": 30}
+_LEAST = {"audit": 30, "numbers": 2}
+"""Whom a call was promised just before midnight (UTC, as the tables' days are) has to be called back in daylight."""
 _WHY: Mapping[str, str] = {
     "numbers": "a caller's number is kept to call back and to follow up a fault, and carriers delete such data after"
     " seven days, too",
