@@ -13,7 +13,7 @@ Files:
 
 ``records-<when>-<pid>-<n>.jsonl``   segments; names sort by age and never repeat
 ``unreadable-<day>.jsonl``           lines that are no record: torn by a power failure, or not ours
-``rejected-<day>.jsonl``             records the database will never take, kept for a person to look at: they are nowhere
+``rejected-<day>.jsonl``             records the database will never take, kept for people to look at: they are nowhere
                                      else. Their numbers go as others' do, and what nobody can read goes as a whole
 ``lock``                             one process at a time: deleting another's living segment would lose records
 """
