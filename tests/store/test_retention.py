@@ -348,6 +348,29 @@ async def test_the_same_caller_is_the_same_within_a_town_and_a_month(centre: Cen
     assert moved.caller_hash == hashes[CallId("c1")]
 
 
+async def test_a_town_that_was_named_later_is_not_overwritten_by_what_was_said_before(centre: Centre) -> None:
+    """A segment that is carried once more, after another that was said later."""
+    said = [Amendment(CallId("c1"), NOON + timedelta(hours=n), tenant=TenantId(f"town{n}")) for n in range(3)]
+    centre.writer.put(served("c1", NOON))
+    for amendment in (said[1], said[2], said[1], said[2], said[0]):
+        centre.writer.amend(amendment)
+        assert await centre.writer.flush()
+    record = await centre.reader.by_call(CallId("c1"))
+    assert record is not None
+    assert (record.tenant, record.t_amended) == ("town2", said[2].at)
+
+
+async def test_a_key_is_as_old_as_the_oldest_it_was_used_for(centre: Centre) -> None:
+    centre.sheet.clock.set(NOON + timedelta(days=20))
+    for call, day in (("now", 20), ("late", 1), ("later", 3)):
+        centre.writer.put(served(call, NOON + timedelta(days=day), ani=LANDLINE))
+        assert await centre.writer.flush()
+    centre.sheet.clock.set(NOON + timedelta(days=36, minutes=1))
+    assert await centre.retention.carry_out()
+    async with centre.engine.connect() as connection:
+        assert (await connection.execute(select(tables.caller_keys))).all() == []
+
+
 # ------------------------------------------------------------ late, twice, cut short
 
 

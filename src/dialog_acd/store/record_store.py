@@ -528,11 +528,13 @@ async def _amend(
     """Whose days it concerns: the town's that had the call as well as that of the one that gets it."""
     changes = {"tenant": amendment.tenant, "test": amendment.test}
     said: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    question = select(records.c.tenant, records.c.t_in).where(records.c.call == amendment.call)
+    question = select(records.c.tenant, records.c.t_in, records.c.t_amended).where(records.c.call == amendment.call)
     before = (await connection.execute(question)).first()
     if before is None:
         log.error("record.not-there-to-amend", call=amendment.call, **said)
         return set()
+    if before.t_amended is not None and before.t_amended > amendment.at:
+        return set()  # carried once more, and a later one has been said since
     if amendment.tenant is not None:
         said["caller_hash"] = await _hash_for(connection, amendment, before.t_in, now, terms)
     statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
