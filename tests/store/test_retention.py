@@ -315,8 +315,16 @@ async def test_a_database_of_an_earlier_version_forgets_while_it_is_migrated(
         file = Path(str(make_url(empty_database_url).database))
         return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
 
-    # Of March; of four days ago; whom a caller was transferred to in March, and yesterday.
-    tails = {b"30230125001", b"7012345678", b"117307200", b"5112345678"}
+    c = tables.record_conflicts.c
+    engine = await open_database(empty_database_url)
+    async with writing(engine).begin() as connection:
+        seen = dict((await connection.execute(select(c.call, c.digest, c.seen_at, c.content))).mappings().one())
+        told = seen | {"digest": "0", "content": seen["content"] | {"ani": "+4930230125770"}}
+        await connection.execute(insert(tables.record_conflicts), told)
+    await engine.dispose()
+
+    # Of March; of four days ago; whom a caller was transferred to in March, and yesterday; of a conflict.
+    tails = {b"30230125001", b"7012345678", b"117307200", b"5112345678", b"30230125770"}
     assert {tail for tail in tails if tail in raw()} == tails
     await migrate(empty_database_url, now=frozen.TODAY)
     assert {tail for tail in tails if tail in raw()} == {b"7012345678", b"5112345678"}
