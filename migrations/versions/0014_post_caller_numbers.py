@@ -127,10 +127,18 @@ def upgrade() -> None:
     else:
         op.drop_column("records", "diversion")
         op.drop_column("records", "ani")
+        _index_by_trunk(sa.text("trunk_call_id <> ''"))
         # Anything that has to be computed writes the table anew, without what is dropped or was there before.
         op.execute("ALTER TABLE records ALTER COLUMN cause TYPE integer USING cause + 0")
         for statement in _POSTGRES:
             op.execute(statement)
+
+
+def _index_by_trunk(where: Any) -> None:
+    """Old records lose this id, and what all of them have in common would be one endless chain in a hash."""
+    name = "ix_records_trunk_call_id"
+    op.drop_index(name, "records")
+    op.create_index(name, "records", ["trunk_call_id"], postgresql_using="hash", postgresql_where=where)
 
 
 def _sqlite_triggers(delete_when: str) -> None:
@@ -240,5 +248,6 @@ def downgrade() -> None:
     if _sqlite():
         _sqlite_triggers("")
     else:
+        _index_by_trunk(None)
         for statement in _POSTGRES_BACK:
             op.execute(statement)

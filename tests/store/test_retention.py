@@ -241,6 +241,7 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     assert sum(line.details["files"] for line in lines) == 2
 
     assert kept[CallId("mobile")].failsafe_answered_by is None
+    assert [one.call for one in await centre.reader.by_trunk_call_id("twice@192.0.2.7")] == ["twice"]
     centre.writer.put(served("alone", came, failsafe_answered_by="office01", agent=None))
     assert await centre.writer.flush()
 
@@ -248,6 +249,8 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
         await centre.night()
     kept = {one.call: one for one in await centre.reader.recent(99)}
     assert {one.agent for one in kept.values()} == {None}
+    assert {one.trunk_call_id for one in kept.values()} == {""}
+    assert await centre.reader.by_trunk_call_id("") == [], "of nothing there is not one call"
     assert kept[CallId("landline")].t_ans is not None
     assert kept[CallId("alone")].failsafe_answered_by == "", "somebody did, and that counts"
     assert [(offer.agent, bool(offer.result)) for offer in kept[CallId("mobile")].offers] == [("", True)] * 2

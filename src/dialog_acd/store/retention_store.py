@@ -98,7 +98,8 @@ class RetentionStore:
         Where a record is older than its field ``team``, it gets that of ``teams``. Returns how many were changed.
         """
         r, changed, last = records.c, 0, (since, "")
-        columns = (r.call, r.t_in, r.agent, r.offers, r.team, r.failsafe_answered_by, r.transferred_to)
+        here = (r.agent, r.failsafe_answered_by, r.transferred_to, r.trunk_call_id)
+        columns = (r.call, r.t_in, r.offers, r.team, *here)
         change = (
             update(records)
             .where(r.call == bindparam("of"))
@@ -106,6 +107,7 @@ class RetentionStore:
                 agent=None,
                 failsafe_answered_by=case((r.failsafe_answered_by.is_not(None), "")),
                 transferred_to=None,
+                trunk_call_id="",
                 offers=bindparam("offers_"),
                 team=bindparam("team_"),
             )
@@ -128,7 +130,7 @@ class RetentionStore:
                     "team_": row.team or teams.get(row.agent or ""),
                 }
                 for row in rows
-                if row.agent or row.failsafe_answered_by or row.transferred_to or any(o["agent"] for o in row.offers)
+                if any(row[-len(here) :]) or any(offer["agent"] for offer in row.offers)
             ]
             if named:
                 async with writing(self._engine).begin() as connection:
