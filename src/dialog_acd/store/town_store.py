@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
     from pathlib import Path
 
-    from sqlalchemy import Insert
+    from sqlalchemy import ColumnElement, Insert
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dialog_acd.core.directory import Directory
@@ -268,7 +268,8 @@ class TownStore:
             r.trunk_call_id != "",
             cast(r.offers, String) != "[]",
         )
-        changed, place = 0, []
+        changed = 0
+        place: list[ColumnElement[bool]] = []
         while True:
             question = select(r.call, r.t_in, r.offers).where(r.tenant == town, theirs, *place)
             # Read outside the writing: whoever has a record to write waits for the change alone.
