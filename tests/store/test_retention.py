@@ -534,6 +534,9 @@ async def test_done_by_hand_the_service_has_its_night_all_the_same(centre: Centr
     assert await by_hand.carry_out()
     assert centre.traces() == {"torn"}, "whoever does it by hand has no files"
     assert by_hand.done_at is None
+    async with writing(centre.engine).begin() as connection:
+        others = [done_line(centre.now(), "dialog-acd", "operator"), done_line(centre.now(), "somebody", "service")]
+        await connection.execute(insert(tables.audit), others)
     assert not await centre.retention._is_done()
     assert await centre.retention.look() == LOOK_EVERY
     assert centre.traces() == set()
@@ -554,10 +557,12 @@ async def test_while_the_database_is_away_the_files_do_not_wait_for_it(
     monkeypatch.setattr(RetentionStore, "last", is_away)
     assert await centre.retention.look() == TRY_AGAIN
     assert centre.traces() == set()
+    centre.writer.put(served("c2", centre.now(), ani=None))
+    assert b'"c2"' in centre.raw(), "what comes then is in a file that is there"
     monkeypatch.undo()
     assert await centre.retention.look() == LOOK_EVERY
     assert await centre.writer.flush()
-    assert [(one.call, one.ani) for one in await centre.reader.recent(9)] == [("c1", None)]
+    assert [(one.call, one.ani) for one in await centre.reader.recent(9)] == [("c2", None), ("c1", None)]
 
 
 async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> None:
