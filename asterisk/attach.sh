@@ -193,8 +193,8 @@ says cdr.conf 'enable[[:space:]]*=>?[[:space:]]*(no|off|false|0)' ||
     echo "WARNING  Asterisk keeps every caller's number in its CDRs: enable = no in $etc/cdr.conf"
 says logger.conf 'queue_log[[:space:]]*=>?[[:space:]]*(no|off|false|0)' ||
     echo "WARNING  Asterisk keeps callers' numbers in its queue_log: queue_log = no in $etc/logger.conf"
-if sed 's/;.*//' "$etc/logger.conf" 2>/dev/null | grep -v '^[[:space:]]*console' | grep -E "=>?.*(verbose|debug|dtmf)" >/dev/null; then
-    echo "WARNING  verbose and debug lines tell callers' numbers: take them out of the files of $etc/logger.conf"
+if sed 's/;.*//' "$etc/logger.conf" 2>/dev/null | grep -v '^[[:space:]]*console' | grep -E "=>?.*(verbose|debug|dtmf|\*)" >/dev/null; then
+    echo "WARNING  verbose and debug lines tell callers' numbers: take them (and *, which is all there are) out of the files of $etc/logger.conf"
 fi
 says cel.conf 'enable[[:space:]]*=>?[[:space:]]*(yes|on|true|1)' &&
     echo "WARNING  Asterisk keeps callers' numbers in its CEL: enable = no in $etc/cel.conf"

@@ -59,6 +59,7 @@ def test_a_variable_sets_its_part_and_no_other(monkeypatch: pytest.MonkeyPatch) 
         ("ACD_AGI__ANSWER_WITHIN", "3"),  # the dialplan waits three: our answer must be earlier
         ("ACD_AGI__ANSWER_WITHIN", "0"),
         ("ACD_AMI__PROT", "5038"),
+        ("ACD_RETENTION__NUMBERS", "1"),
         ("ACD_RETENTION__NUMBERS", "8"),
         ("ACD_RETENTION__HASHES", "36"),
         ("ACD_RETENTION__AGENTS", "0"),

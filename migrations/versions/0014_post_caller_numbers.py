@@ -8,8 +8,8 @@ nor in the conflicts of records. Both databases write the records anew here: Pos
 is only hidden there, SQLite because it cannot do otherwise. That takes about a minute for a million records. The way
 back returns what is still kept.
 
-The audit log may now lose lines that are 30 days older than its latest one. What says so is the log itself, not the
-machine's clock: no clock that runs wrong opens the way to the lines of yesterday.
+The audit log may now lose lines that are 30 days older than its latest one, and than the database's clock says: neither
+one line of a wrong time nor a clock that is ahead opens the way to the lines of yesterday, only both together.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ _slots = [
 ]
 
 _SQLITE = "CREATE TRIGGER audit_no_{0} BEFORE {0} ON audit {1} BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END"
-_SQLITE_YOUNG = "WHEN OLD.at > datetime((SELECT max(at) FROM audit), '-30 days')"
+_SQLITE_YOUNG = "WHEN OLD.at > datetime(min((SELECT max(at) FROM audit), datetime('now')), '-30 days')"
 _POSTGRES = (
     "DROP TRIGGER audit_append_only ON audit",
     """CREATE TRIGGER audit_append_only BEFORE UPDATE OR TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()""",
     """CREATE FUNCTION audit_young_stay() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN
-        IF OLD.at > (SELECT max(at) FROM audit) - interval '30 days' THEN
+        IF OLD.at > LEAST((SELECT max(at) FROM audit), now()) - interval '30 days' THEN
             RAISE EXCEPTION 'audit is append-only';
         END IF;
         RETURN OLD;
@@ -109,6 +109,11 @@ def upgrade() -> None:
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "month", name=op.f("pk_caller_keys")),
     )
+    if not _sqlite():
+        # Or ANALYZE keeps samples of what it found in a table of its own, and nothing empties that.
+        hidden = [(slot.name, name) for slot in _slots for name in _NAMES] + [("caller_keys", "key")]
+        for table, column in hidden:
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0")
     op.add_column("records", sa.Column("caller_area", sa.Text(), nullable=True))
     op.add_column("records", sa.Column("caller_hash", sa.Text(), nullable=True))
     now = _now()
@@ -122,10 +127,18 @@ def upgrade() -> None:
     else:
         op.drop_column("records", "diversion")
         op.drop_column("records", "ani")
+        _index_by_trunk(sa.text("trunk_call_id <> ''"))
         # Anything that has to be computed writes the table anew, without what is dropped or was there before.
         op.execute("ALTER TABLE records ALTER COLUMN cause TYPE integer USING cause + 0")
         for statement in _POSTGRES:
             op.execute(statement)
+
+
+def _index_by_trunk(where: Any) -> None:
+    """Old records lose this id, and what all of them have in common would be one endless chain in a hash."""
+    name = "ix_records_trunk_call_id"
+    op.drop_index(name, "records")
+    op.create_index(name, "records", ["trunk_call_id"], postgresql_using="hash", postgresql_where=where)
 
 
 def _sqlite_triggers(delete_when: str) -> None:
@@ -204,7 +217,8 @@ def _outside(text: str) -> bool:
 def _clean_conflicts() -> None:
     bind = op.get_bind()
     found = bind.execute(sa.select(_conflicts)).mappings().all()
-    bind.execute(_conflicts.delete())
+    # Rows that are deleted leave their bytes behind there.
+    bind.execute(_conflicts.delete() if _sqlite() else sa.text("TRUNCATE record_conflicts"))
     seen = set()
     for row in found:
         content = {"ani": None, "diversion": None, "transferred_to": None, "dialled": ""} | row["content"]
@@ -234,5 +248,6 @@ def downgrade() -> None:
     if _sqlite():
         _sqlite_triggers("")
     else:
+        _index_by_trunk(None)
         for statement in _POSTGRES_BACK:
             op.execute(statement)

@@ -870,14 +870,14 @@ async def _tenant(settings: Settings, asked: argparse.Namespace) -> int:
     from dialog_acd.store.retention_store import RetentionStore
     from dialog_acd.store.town_store import ErasureRefused, TownStore
 
-    now = SystemClock(settings.rehearse_at).now()
+    now, journal = SystemClock(settings.rehearse_at).now(), settings.store.journal_dir
     async with _database(settings, create=False) as database:
         store, town = TownStore(database, DirectoryStore(database)), TenantId(asked.tenant)
         if asked.act == "export":
-            counts = await store.export(town, asked.folder)
+            counts = await store.export(town, asked.folder, now, getpass.getuser())
             print(f"{asked.folder}: " + ", ".join(f"{many} of {name}" for name, many in counts.items()))
             return 0
-        await store.require_gone(town, now)
+        await store.require_gone(town, now, journal)
         directory, _ = await store.last_with(town)
         name = directory.tenant[town].name
         said: str | None = asked.confirm
@@ -885,7 +885,7 @@ async def _tenant(settings: Settings, asked: argparse.Namespace) -> int:
             said = await asyncio.to_thread(input, f"To erase it for good, write its name ({name}): ")
         if said.strip() != name:
             raise ErasureRefused(f"{said!r} is not its name; nothing was erased")
-        gone = await store.erase(town, now, getpass.getuser())
+        gone = await store.erase(town, now, getpass.getuser(), journal)
         await RetentionStore(database).settle()
     print("erased: " + ", ".join(f"{many} of {what}" for what, many in gone.items()))
     return 0

@@ -48,6 +48,12 @@ def services(compose: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return list(compose["services"].items())
 
 
+def test_what_a_caller_leaves_behind_is_in_no_log_that_nobody_empties(compose: dict[str, Any]) -> None:
+    assert compose["services"]["db"]["command"] == ["postgres", "-c", "wal_recycle=off"]
+    logger = (DOCKER / "asterisk" / "etc" / "logger.conf").read_text(encoding="utf-8")
+    assert re.findall(r"^(\w+) => (.*)$", logger, re.MULTILINE) == [("console", "warning,error")]
+
+
 def test_no_container_is_root_or_becomes_it_or_writes_where_it_should_not(compose: dict[str, Any]) -> None:
     for name, service in services(compose):
         assert service["user"].partition(":")[0] not in ("", "0", "root"), name

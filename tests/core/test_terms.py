@@ -74,12 +74,13 @@ def test_the_months_of_the_keys_are_those_of_the_calendar_on_the_wall() -> None:
 @pytest.mark.parametrize(
     ("name", "days", "why"),
     [
+        ("numbers", 1, "at least 2 days"),
         ("numbers", 8, "at most 7 days, it can only be shortened: a caller's number is kept to call back"),
         ("hashes", 36, "at most 35 days"),
         ("agents", 36, "at most 35 days"),
         ("audit", 366, "at most 365 days"),
         ("audit", 29, "at least 30 days"),
-        ("numbers", 0, "at least 1 day"),
+        ("hashes", 0, "at least 1 day"),
     ],
 )
 def test_terms_are_shortened_and_never_lengthened(name: str, days: int, why: str) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from sqlalchemy import delete, insert, make_url, select, update
+from sqlalchemy import delete, insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from dialog_acd import log as log_setup
@@ -20,12 +21,13 @@ from dialog_acd.core import messages as m
 from dialog_acd.core.model import CallId, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
 from dialog_acd.core.retention import Terms, due, last_night
-from dialog_acd.retention import Retention
+from dialog_acd.retention import LOOK_EVERY, TRY_AGAIN, Retention
 from dialog_acd.store import tables
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.backup import back_up
 from dialog_acd.store.call_store import CallMemory
-from dialog_acd.store.database import migrate, open_database, writing
+from dialog_acd.store.database import migrate, open_database, outside_transactions, writing
+from dialog_acd.store.record_json import decode, encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.retention_store import RetentionStore
 from dialog_acd.testing import LANGENHAGEN, Scenario
@@ -33,7 +35,7 @@ from records import NOON, served
 from store import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -101,6 +103,8 @@ class Centre:
 
     async def night(self) -> None:
         """To half past two of the next one, and what the service does then."""
+        async with outside_transactions(self.engine).connect() as connection:
+            await connection.execute(text("ANALYZE"))  # as PostgreSQL does by itself, now and then
         self.sheet.until(last_night(self.now() + timedelta(days=1)))
         assert not await self.retention._is_done()
         assert await self.retention.carry_out()
@@ -108,11 +112,15 @@ class Centre:
 
     def traces(self) -> set[str]:
         """Which of the numbers are anywhere."""
+        raw = self.raw() + self.said.getvalue().encode()
+        return {name for name, tail in TAILS.items() if tail in raw}
+
+    def raw(self) -> bytes:
+        """All files, and what the database says."""
         raw = b"".join(path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file())
-        raw += self.said.getvalue().encode()
         if (cluster := cluster_of(self.database)) is not None:
             raw += of_postgres(cluster, self.database.url)
-        return {name for name, tail in TAILS.items() if tail in raw}
+        return raw
 
 
 def cluster_of(database: Database) -> Cluster | None:
@@ -233,6 +241,7 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     assert sum(line.details["files"] for line in lines) == 2
 
     assert kept[CallId("mobile")].failsafe_answered_by is None
+    assert [one.call for one in await centre.reader.by_trunk_call_id("twice@192.0.2.7")] == ["twice"]
     centre.writer.put(served("alone", came, failsafe_answered_by="office01", agent=None))
     assert await centre.writer.flush()
 
@@ -240,6 +249,8 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
         await centre.night()
     kept = {one.call: one for one in await centre.reader.recent(99)}
     assert {one.agent for one in kept.values()} == {None}
+    assert {one.trunk_call_id for one in kept.values()} == {""}
+    assert await centre.reader.by_trunk_call_id("") == [], "of nothing there is not one call"
     assert kept[CallId("landline")].t_ans is not None
     assert kept[CallId("alone")].failsafe_answered_by == "", "somebody did, and that counts"
     assert [(offer.agent, bool(offer.result)) for offer in kept[CallId("mobile")].offers] == [("", True)] * 2
@@ -257,11 +268,25 @@ async def test_ten_thousand_numbers_leave_nothing_in_the_pages(centre: Centre) -
             centre.writer.put(served(f"c{day}-{n:05}", centre.now(), ani=f"+49171555{day}{n:05}"))
         assert await centre.writer.flush()
         await centre.night()
-    raw = b"".join(path.read_bytes() for path in centre.folder.rglob("*") if path.is_file())
-    if (cluster := cluster_of(centre.database)) is not None:
-        raw += of_postgres(cluster, centre.database.url)
+    raw = centre.raw()
     found = {day: raw.count(b"171555%d" % day) for day in range(9)}
     assert {day for day, times in found.items() if times} == set(range(3, 9)), found
+
+
+async def test_of_the_keys_nothing_is_left_either(centre: Centre) -> None:
+    for n in range(9):
+        centre.writer.put(served(f"c{n}", centre.now(), ani=LANDLINE, tenant=TenantId(f"town{n}")))
+    assert await centre.writer.flush()
+    await centre.night()
+    async with centre.engine.connect() as connection:
+        keys = (await connection.scalars(select(tables.caller_keys.c.key))).all()
+    assert len(keys) == 9
+    raw = centre.raw()
+    assert all(key in raw for key in keys), "what is looked for can be found"
+    centre.sheet.clock.set(centre.now() + timedelta(days=35))
+    await centre.night()
+    raw = centre.raw()
+    assert not any(key in raw for key in keys)
 
 
 async def test_a_backup_can_do_without_numbers(centre: Centre) -> None:
@@ -293,8 +318,16 @@ async def test_a_database_of_an_earlier_version_forgets_while_it_is_migrated(
         file = Path(str(make_url(empty_database_url).database))
         return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
 
-    # Of March; of four days ago; whom a caller was transferred to in March, and yesterday.
-    tails = {b"30230125001", b"7012345678", b"117307200", b"5112345678"}
+    c = tables.record_conflicts.c
+    engine = await open_database(empty_database_url)
+    async with writing(engine).begin() as connection:
+        seen = dict((await connection.execute(select(c.call, c.digest, c.seen_at, c.content))).mappings().one())
+        told = seen | {"digest": "0", "content": seen["content"] | {"ani": "+4930230125770"}}
+        await connection.execute(insert(tables.record_conflicts), told)
+    await engine.dispose()
+
+    # Of March; of four days ago; whom a caller was transferred to in March, and yesterday; of a conflict.
+    tails = {b"30230125001", b"7012345678", b"117307200", b"5112345678", b"30230125770"}
     assert {tail for tail in tails if tail in raw()} == tails
     await migrate(empty_database_url, now=frozen.TODAY)
     assert {tail for tail in tails if tail in raw()} == {b"7012345678", b"5112345678"}
@@ -324,6 +357,29 @@ async def test_the_same_caller_is_the_same_within_a_town_and_a_month(centre: Cen
     moved = await centre.reader.by_call(CallId("c3"))
     assert moved is not None
     assert moved.caller_hash == hashes[CallId("c1")]
+
+
+async def test_a_town_that_was_named_later_is_not_overwritten_by_what_was_said_before(centre: Centre) -> None:
+    """A segment that is carried once more, after another that was said later."""
+    said = [Amendment(CallId("c1"), NOON + timedelta(hours=n), tenant=TenantId(f"town{n}")) for n in range(3)]
+    centre.writer.put(served("c1", NOON))
+    for amendment in (said[1], said[2], said[1], said[2], said[0]):
+        centre.writer.amend(amendment)
+        assert await centre.writer.flush()
+    record = await centre.reader.by_call(CallId("c1"))
+    assert record is not None
+    assert (record.tenant, record.t_amended) == ("town2", said[2].at)
+
+
+async def test_a_key_is_as_old_as_the_oldest_it_was_used_for(centre: Centre) -> None:
+    centre.sheet.clock.set(NOON + timedelta(days=20))
+    for call, day in (("now", 20), ("late", 1), ("later", 3)):
+        centre.writer.put(served(call, NOON + timedelta(days=day), ani=LANDLINE))
+        assert await centre.writer.flush()
+    centre.sheet.clock.set(NOON + timedelta(days=36, minutes=1))
+    assert await centre.retention.carry_out()
+    async with centre.engine.connect() as connection:
+        assert (await connection.execute(select(tables.caller_keys))).all() == []
 
 
 # ------------------------------------------------------------ late, twice, cut short
@@ -361,6 +417,47 @@ async def test_what_waits_for_the_database_loses_its_numbers_in_time(centre: Cen
     assert {(r.call, r.ani) for r in await centre.reader.recent(9)} == {("c1", None), ("c2", MOBILE)}
 
 
+async def test_what_no_database_takes_loses_what_is_a_persons_and_stays(centre: Centre) -> None:
+    """It is nowhere else, and somebody has yet to look at it."""
+    folder, came = centre.folder / "journal", centre.now()
+    path = folder / f"rejected-{came:%Y%m%d}.jsonl"
+    centre.writer._journal.put_aside("rejected", [encode(served("huge", came, ani=LANDLINE)), TORN.encode()])
+    centre.writer._journal.put_aside("rejected", [encode(Amendment(CallId("gone"), came, test=True))])
+    centre.sheet.until(last_night(came + timedelta(days=8)))
+    assert centre.writer.forget(due(Terms(), centre.now())) == 1
+    assert centre.writer.forget(due(Terms(), centre.now())) == 0
+    record, amendment = map(decode, path.read_bytes().splitlines())
+    assert (record.call, amendment.call) == ("huge", "gone")
+    assert (record.ani, record.agent) == (None, "bert")  # type: ignore[union-attr]
+    assert centre.traces() == set()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert centre.writer.forget(due(Terms(), came + timedelta(days=36))) == 1
+    assert b"bert" not in path.read_bytes()
+
+
+async def test_what_a_crash_left_half_rewritten_goes_at_the_next_start(centre: Centre) -> None:
+    centre.writer.put(served("c1", centre.now()))
+    await centre.writer.close(0)
+    (segment,) = (centre.folder / "journal").glob("records-*.jsonl")
+    segment.with_suffix(".new").write_text(LANDLINE)
+    again = RecordWriter(centre.engine, centre.folder / "journal", centre.sheet.clock.now)
+    assert centre.traces() == set()
+    assert again.depth == 1
+    assert await again.close(1) == 0
+
+
+async def test_a_list_of_living_calls_that_cannot_be_written_anew_puts_the_night_off(centre: Centre) -> None:
+    await centre.lives()
+    (centre.folder / "journal" / "calls.new").mkdir()
+    centre.writer._journal.put_aside("unreadable", [TORN.encode()])
+    centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
+    assert not await centre.retention.carry_out()
+    assert centre.traces() == set(), "the other files do not wait for it"
+    assert "calls.not_rewritten" in centre.said.getvalue()
+    (centre.folder / "journal" / "calls.new").rmdir()
+    assert await centre.retention.carry_out()
+
+
 async def test_a_table_that_no_night_has_emptied_is_emptied_by_the_day_that_needs_it(centre: Centre) -> None:
     centre.writer.put(served("old", centre.now(), ani=LANDLINE))
     assert await centre.writer.flush()
@@ -391,6 +488,111 @@ async def test_a_step_that_fails_keeps_up_no_other_and_the_night_is_done_again(
     assert await centre.retention.carry_out()
     assert await centre.retention._is_done()
     assert await centre.retention.carry_out(), "twice is once"
+
+
+# ------------------------------------------------------------ whose night, and by which clock
+
+
+def done_line(at: datetime, who: str = "dialog-acd", role: str = "service", days: int = 35) -> dict[str, Any]:
+    return {
+        "at": at,
+        "who": who,
+        "role": role,
+        "tenant": None,
+        "action": "retention.run",
+        "about": "",
+        "outcome": "done",
+        "details": {"agents_before": (at - timedelta(days=days)).isoformat()},
+    }
+
+
+async def test_one_start_by_a_clock_that_is_years_ahead_is_not_the_last_night(centre: Centre) -> None:
+    a_day_of_calls(centre.sheet)
+    await centre.lives()
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(insert(tables.audit), done_line(centre.now() + timedelta(days=2000)))
+    for _ in range(8):
+        await centre.night()
+    assert centre.traces() == set()
+    for _ in range(28):
+        await centre.night()
+    assert {one.agent for one in await centre.reader.recent(99)} == {None}, "nor is its day the one to begin at"
+    # And of the clock that was right again while the service ran.
+    centre.retention.done_at = centre.now() + timedelta(days=9)
+    centre.sheet.until(last_night(centre.now() + timedelta(days=1)))
+    assert not await centre.retention._is_done()
+
+
+async def test_done_by_hand_the_service_has_its_night_all_the_same(centre: Centre) -> None:
+    centre.writer.put(replace(served("c1", centre.now(), ani=LANDLINE)))
+    assert await centre.writer.flush()
+    centre.writer._journal.put_aside("unreadable", [TORN.encode()])
+    centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
+    by_hand = Retention(
+        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), by="command-line", role="operator"
+    )
+    assert await by_hand.carry_out()
+    assert centre.traces() == {"torn"}, "whoever does it by hand has no files"
+    assert by_hand.done_at is None
+    async with writing(centre.engine).begin() as connection:
+        others = [done_line(centre.now(), "dialog-acd", "operator"), done_line(centre.now(), "somebody", "service")]
+        await connection.execute(insert(tables.audit), others)
+    assert not await centre.retention._is_done()
+    assert await centre.retention.look() == LOOK_EVERY
+    assert centre.traces() == set()
+    assert await centre.retention._is_done()
+
+
+async def test_while_the_database_is_away_the_files_do_not_wait_for_it(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre.writer.put(served("c1", centre.now(), ani=LANDLINE))  # and nobody writes into this segment any more
+    centre.writer._journal.put_aside("unreadable", [TORN.encode()])
+    centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
+    assert centre.traces() == {"landline", "torn"}
+
+    async def is_away(*_: object) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(RetentionStore, "last", is_away)
+    assert await centre.retention.look() == TRY_AGAIN
+    assert centre.traces() == set()
+    centre.writer.put(served("c2", centre.now(), ani=None))
+    assert b'"c2"' in centre.raw(), "what comes then is in a file that is there"
+    monkeypatch.undo()
+    assert await centre.retention.look() == LOOK_EVERY
+    assert await centre.writer.flush()
+    assert [(one.call, one.ani) for one in await centre.reader.recent(9)] == [("c2", None), ("c1", None)]
+
+
+async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> None:
+    ticks = 0.0
+    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks)
+    centre.writer.put(served("promised", centre.now(), ani=PROMISED))
+    assert await centre.writer.flush()
+
+    async def looks(*, clock: timedelta, passed: timedelta) -> datetime | None:
+        nonlocal ticks
+        centre.sheet.clock.set(centre.now() + clock)
+        ticks += passed.total_seconds()
+        await retention.look()
+        return retention.done_at
+
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    assert await looks(clock=timedelta(), passed=timedelta()) == centre.now()
+    assert await looks(clock=day, passed=day) == centre.now(), "a day is a day"
+    first = retention.done_at
+    assert await looks(clock=300 * day, passed=hour) == first
+    assert await looks(clock=20 * hour, passed=20 * hour) == first
+    assert "promised" in centre.traces()
+    assert centre.said.getvalue().count("retention.clock-doubted") == 1
+    assert await looks(clock=5 * hour, passed=5 * hour) == centre.now(), "nobody has set it right, so it is"
+    assert "promised" not in centre.traces()
+    # The same at a start: nobody was away for a year.
+    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks)
+    last = centre.now()
+    assert await looks(clock=300 * day, passed=hour) == last
+    assert await looks(clock=25 * hour, passed=25 * hour) == centre.now()
 
 
 # ------------------------------------------------------------ the audit log
@@ -425,6 +627,34 @@ async def test_only_the_oldest_lines_of_the_audit_log_can_go(centre: Centre) -> 
         await connection.execute(delete(tables.audit).where(tables.audit.c.about == "40"))
 
 
+def lines_of(days: Iterable[int], today: datetime) -> list[dict[str, Any]]:
+    return [done_line(today - timedelta(days=n), "anna", "operator") | {"about": str(n), "action": "x.y"} for n in days]
+
+
+async def test_the_shortest_term_of_the_audit_log_ends_no_night(centre: Centre) -> None:
+    """Its latest line is of yesterday, and says what may go."""
+    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(audit=30))
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(insert(tables.audit), lines_of((1, 30, 32), centre.now()))
+    centre.sheet.clock.set(centre.now() + timedelta(hours=23))
+    assert await retention.carry_out()
+    assert {line.about for line in await centre.audit.page(99, None, None)} == {"", "1", "30"}
+    assert await retention.carry_out()
+
+
+async def test_one_line_of_a_time_to_come_does_not_open_the_log(centre: Centre) -> None:
+    today = datetime.now(UTC)
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(insert(tables.audit), lines_of((-3000, 0, 20, 29, 40), today))
+    for gone in ("29", "20", "0"):
+        with pytest.raises(DBAPIError, match="audit is append-only"):
+            async with writing(centre.engine).begin() as connection:
+                await connection.execute(delete(tables.audit).where(tables.audit.c.about == gone))
+    centre.sheet.clock.set(today + timedelta(days=2900))
+    assert await centre.retention.carry_out(), "what may not go does not keep up the night"
+    assert {line.about for line in await centre.audit.page(99, None, None)} == {"", "-3000", "0", "20", "29"}
+
+
 async def test_a_reader_who_does_not_end_puts_the_night_off(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite cannot empty its log while somebody reads from it; that is found out, and tried again."""
     monkeypatch.setattr("dialog_acd.store.retention_store._CHECKPOINTS", 2)
@@ -440,4 +670,24 @@ async def test_a_reader_who_does_not_end_puts_the_night_off(centre: Centre, monk
         # PostgreSQL has nothing of the kind.
         assert await store.settle() is (cluster_of(centre.database) is not None)
     assert await store.settle()
+    await engine.dispose()
+
+
+async def test_while_the_night_waits_for_a_reader_nobody_waits_for_it(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cluster_of(centre.database) is not None:
+        pytest.skip("PostgreSQL has nothing of the kind")
+    monkeypatch.setattr("dialog_acd.store.retention_store._CHECKPOINTS", 1)
+    engine = await open_database(centre.database.url, busy_for=3.0)
+    a_call = insert(tables.agent_intents)
+    begun = time.monotonic()
+    async with centre.engine.connect() as reading:
+        await reading.execute(select(tables.records))
+        async with writing(engine).begin() as connection:
+            await connection.execute(a_call, {"agent": "a", "intent": "i", "reason": "", "at": NOON})
+        assert not await RetentionStore(engine).settle()
+    assert time.monotonic() - begun < 2.5
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("PRAGMA busy_timeout")) == 3000, "everybody else waits their turn"
     await engine.dispose()

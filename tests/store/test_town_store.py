@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from sqlalchemy import insert, select
 
-from dialog_acd.core.model import CallId, TenantId
-from dialog_acd.store import tables
+from dialog_acd.core.model import AgentId, CallId, Phone, TenantId
+from dialog_acd.store import tables, town_store
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import writing
+from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import Recording, RecordingStore
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from dialog_acd.core.records import CallRecord
 
 LEAVES, STAYS = TenantId("langenhagen"), TenantId("hannover")
 CALLER = "+493023125771"
@@ -73,13 +78,14 @@ class Town:
         async with writing(self.engine).begin() as connection:
             await connection.execute(insert(tables.tokens), rows)
 
-    async def leaves(self) -> None:
+    async def leaves(self, **changes: Any) -> None:
         """The directory goes on without it."""
         with_it = await self.directories.load()
         without = replace(
             with_it,
             tenants=tuple(t for t in with_it.tenants if t.id != LEAVES),
             entries=tuple(e for e in with_it.entries if e.tenant != LEAVES),
+            **changes,
         )
         await self.directories.replace(without, Edit("anna", self.clock()))
 
@@ -93,7 +99,7 @@ async def town(engine: AsyncEngine, tmp_path: Path, clock: Any) -> Town:
 
 async def test_it_takes_along_what_is_its_own_and_nothing_else(town: Town) -> None:
     to = town.folder / "langenhagen"
-    counts = await town.store.export(LEAVES, to)
+    counts = await town.store.export(LEAVES, to, NOON, "anna")
     assert counts.pop("directory") > 2
     assert counts == {"records": 3, "callbacks": 1, "recordings": 1, "audit": 1, "tokens": 1}
     assert to.stat().st_mode & 0o777 == 0o700
@@ -113,28 +119,31 @@ async def test_it_takes_along_what_is_its_own_and_nothing_else(town: Town) -> No
     assert (to / "recordings" / "langenhagen.wav").read_bytes() == b"RIFFlangenhagen"
     assert "digest-" not in "".join(files.values())
 
+    (line,) = [one for one in await AuditStore(town.engine).page(9, None, LEAVES) if one.action == "tenants.export"]
+    assert line.details == counts | {"directory": line.details["directory"], "by": "anna"}
+
     with pytest.raises(ExportRefused, match="name a new one"):
-        await town.store.export(LEAVES, to)
+        await town.store.export(LEAVES, to, NOON, "anna")
     with pytest.raises(UnknownTown):
-        await town.store.export(TenantId("atlantis"), town.folder / "atlantis")
+        await town.store.export(TenantId("atlantis"), town.folder / "atlantis", NOON, "anna")
 
 
 async def test_it_is_not_erased_while_calls_may_come_or_live(town: Town, clock: Any) -> None:
     with pytest.raises(ErasureRefused, match="directory in force"):
-        await town.store.erase(LEAVES, clock(), "anna")
+        await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")
     clock.advance(days=1)
     await town.leaves()
     clock.advance(hours=23)
     with pytest.raises(ErasureRefused, match="less than a day ago"):
-        await town.store.erase(LEAVES, clock(), "anna")
-    assert await town.store.export(LEAVES, town.folder / "late"), "what it was is remembered"
+        await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")
+    assert await town.store.export(LEAVES, town.folder / "late", NOON, "anna"), "what it was is remembered"
 
 
 async def test_nothing_of_its_people_stays_and_the_sums_do(town: Town, clock: Any) -> None:
     clock.advance(days=1)
     await town.leaves()
     clock.advance(days=2)
-    gone = await town.store.erase(LEAVES, clock(), "anna")
+    gone = await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")
     assert gone == {
         "records": 3, "numbers": 3, "keys": 1, "conflicts": 1, "recordings": 1, "tokens": 1, "switches": 0
     }  # fmt: skip
@@ -157,6 +166,116 @@ async def test_nothing_of_its_people_stays_and_the_sums_do(town: Town, clock: An
             assert set(await connection.scalars(select(table.c.tenant))) == {STAYS}, table.name
         lines = (await connection.execute(select(tables.audit.c.action, tables.audit.c.tenant))).all()
     assert sorted(tuple(line) for line in lines) == [
-        ("a.b", STAYS), ("a.b", LEAVES), ("tenants.erase", LEAVES)
+        ("a.b", STAYS), ("a.b", LEAVES), ("tenants.erase", LEAVES), ("tenants.erase-begun", LEAVES)
     ]  # fmt: skip
-    assert sum((await town.store.erase(LEAVES, clock(), "anna")).values()) == 3, "the offers are looked at once more"
+    assert sum((await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")).values()) == 3, (
+        "the offers are looked at once more"
+    )
+
+
+async def test_a_later_directory_that_todays_rules_do_not_allow_is_in_nobodys_way(town: Town, clock: Any) -> None:
+    clock.advance(days=1)
+    await town.leaves()
+    today = town.directories.version
+
+    async def version(number: int) -> Any:
+        if number == 2:
+            raise DirectoryFileInvalid(town.folder, ("not allowed any more",))
+        return await today(number)
+
+    town.directories.version = version  # type: ignore[method-assign]
+    clock.advance(days=2)
+    assert await town.store.export(LEAVES, town.folder / "langenhagen", NOON, "anna")
+    town.directories.load = version  # type: ignore[assignment, method-assign]
+    assert (await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal"))["records"] == 3
+
+
+async def test_who_would_come_back_with_a_record_that_waits_is_not_erased_yet(town: Town, clock: Any) -> None:
+    clock.advance(days=1)
+    await town.leaves()
+    journal = town.folder / "journal"
+    writer = RecordWriter(town.engine, journal, clock)
+    writer.put(served("hannover9", tenant=STAYS, ani=CALLER))
+    clock.advance(days=2)
+    await town.store.require_gone(LEAVES, clock(), journal)
+    writer.put(served("langenhagen9", tenant=LEAVES, ani=CALLER))
+    with pytest.raises(ErasureRefused, match=r"1 records or changes of langenhagen wait in .* and would bring"):
+        await town.store.erase(LEAVES, clock(), "anna", journal)
+    assert not [one for one in await AuditStore(town.engine).page(9, None, LEAVES) if one.action != "a.b"]
+    assert await writer.close(5) == 0
+    assert (await town.store.erase(LEAVES, clock(), "anna", journal))["records"] == 4
+
+
+async def test_what_its_town_halls_agents_see_of_themselves_ends_with_it(town: Town, clock: Any) -> None:
+    directory = await town.directories.load()
+    stays, moves = directory.agents
+    leaves = replace(moves, id=AgentId("carl"), phone=Phone("phone-carl"))
+    hall = tuple(replace(agent, home=LEAVES) for agent in (moves, leaves))
+    await town.directories.replace(replace(directory, agents=(stays, *hall)), Edit("anna", clock()))
+    clock.advance(days=1)
+    await town.leaves(agents=(stays, replace(moves, home=None)))
+    token = {"role": "agent", "tenant": None, "created_at": NOON, "expires_at": NOON}
+    rows = [token | {"id": a.id, "name": a.name, "agent": a.id, "digest": a.id} for a in (stays, moves, leaves)]
+    async with writing(town.engine).begin() as connection:
+        await connection.execute(insert(tables.tokens), rows)
+    clock.advance(days=2)
+    assert (await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal"))["tokens"] == 2
+    async with town.engine.connect() as connection:
+        left = set(await connection.scalars(select(tables.tokens.c.id)))
+    assert left == {STAYS, stays.id, moves.id}
+
+
+async def test_an_erasure_that_is_cut_short_was_begun_by_somebody(
+    town: Town, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.advance(days=1)
+    await town.leaves()
+    clock.advance(days=2)
+
+    async def ends(*_: object) -> int:
+        raise OSError("killed")
+
+    monkeypatch.setattr(TownStore, "_erase_numbers", ends)
+    with pytest.raises(OSError, match="killed"):
+        await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")
+    (line, *_) = await AuditStore(town.engine).page(9, None, LEAVES)
+    assert (line.action, line.details) == ("tenants.erase-begun", {"by": "anna"})
+
+
+async def test_a_town_of_many_calls_is_erased_in_pieces_between_which_others_write(
+    town: Town, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.advance(days=1)
+    await town.leaves()
+    clock.advance(days=2)
+    writer = RecordWriter(town.engine, town.folder / "journal", clock)
+
+    async def breathes(_: float) -> None:
+        writer.put(served(f"new{writer.written}", tenant=STAYS))
+        assert await writer.flush()
+
+    monkeypatch.setattr(town_store, "_BATCH", 1)  # they all came at the same moment
+    monkeypatch.setattr(town_store, "asyncio", SimpleNamespace(sleep=breathes, to_thread=asyncio.to_thread))
+    assert (await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal"))["records"] == 3
+    assert writer.written == 3
+    assert {(await town.reader.by_call(CallId(f"langenhagen{n}"))).agent for n in range(3)} == {None}  # type: ignore[union-attr]
+    await writer.close(1)
+
+
+async def test_what_it_takes_along_is_written_as_it_is_read(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many calls there were, they are never all in the memory."""
+    to, reads, pages = town.folder / "langenhagen", RecordReader.recent, 0
+
+    async def recent(*asked: Any, **more: Any) -> list[CallRecord]:
+        nonlocal pages
+        pages += 1
+        if pages == 3:
+            raise OSError("out of memory")
+        return await reads(*asked, **more)
+
+    monkeypatch.setattr(town_store, "_BATCH", 1)
+    monkeypatch.setattr(RecordReader, "recent", recent)
+    with pytest.raises(OSError, match="out of memory"):
+        await town.store.export(LEAVES, to, NOON, "anna")
+    assert len((to / "records.jsonl").read_text().splitlines()) == 2
+    assert len((to / "records.csv").read_text().splitlines()) == 3

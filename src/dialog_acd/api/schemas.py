@@ -522,7 +522,8 @@ class CallOut(_Out):
     )
     trunk: str = Field(description="Name of the trunk it came in on.", examples=["trunk"])
     trunk_call_id: str = Field(
-        description="SIP Call-ID on the trunk: what a carrier asks for.", examples=["1-4711@192.0.2.7"]
+        description="SIP Call-ID on the trunk: what a carrier asks for. Empty: none was said, or an old record.",
+        examples=["1-4711@192.0.2.7"],
     )
     t_in: _Time = Field(description="First signalling at our door; the wait counts from here.")
     t_ann_end: _Moment = Field(description="End of the mandatory greeting.")

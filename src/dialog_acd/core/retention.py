@@ -11,7 +11,8 @@ Four things wear off, each in its own time, and what is left says nothing about 
   random, of one town and one month, so hashes of two towns or two months have nothing to do with each other; and
   without its key a hash says nothing, however many numbers somebody tries. The key goes ``Terms.hashes`` days after the
   first call it was used for.
-* **Who of us answered** becomes the team's after ``Terms.agents`` days.
+* **Who of us answered** becomes the team's after ``Terms.agents`` days; the id by which a carrier knows the call goes
+  with it.
 * **The audit log** says who did what, also with people's data, and has to answer for it until the year's figures have
   been looked at; then its lines are people's data as well.
 
@@ -55,7 +56,8 @@ class Terms:
     audit: int = 365
 
 
-_LEAST = {"audit": 30}
+_LEAST = {"audit": 30, "numbers": 2}
+"""Whom a call was promised just before midnight (UTC, as the tables' days are) has to be called back in daylight."""
 _WHY: Mapping[str, str] = {
     "numbers": "a caller's number is kept to call back and to follow up a fault, and carriers delete such data after"
     " seven days, too",
@@ -192,9 +194,14 @@ def _is_ours(dialled: str) -> bool:
 
 
 def without_agents(record: CallRecord) -> CallRecord:
-    """The record as it stays: the team has answered, not a person. That somebody did in failsafe counts, and stays."""
+    """The record as it stays: the team has answered, not a person. That somebody did in failsafe counts, and stays.
+
+    By then no carrier asks for a call any more, so its id goes, too: the caller's telephone may have made it of a name
+    or a number.
+    """
     return replace(
         record,
+        trunk_call_id="",
         agent=None,
         failsafe_answered_by=None if record.failsafe_answered_by is None else "",
         transferred_to=None,

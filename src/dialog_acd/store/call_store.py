@@ -60,8 +60,12 @@ class CallMemory:
                 self._rewrite()
 
     def tidy(self) -> None:
-        """Leave nothing in the file of calls that are over: a line of theirs has the caller's number."""
-        self._rewrite()
+        """Leave nothing in the file of calls that are over: a line of theirs has the caller's number.
+
+        Raises ``OSError`` where something is left.
+        """
+        if (problem := self._rewrite()) is not None:
+            raise problem
 
     def close(self) -> None:
         if self._fd is not None:
@@ -80,10 +84,11 @@ class CallMemory:
                 log.warning("calls.not_remembered", why=str(problem), file=str(self._file))
             self._failing = True
 
-    def _rewrite(self) -> None:
+    def _rewrite(self) -> OSError | None:
         """The living only, in a new file that takes the old one's place at once."""
         self.close()
         new = self._file.with_suffix(".new")
+        failed = None
         try:
             lines = [json.dumps(_line(call)) + "\n" for call in self._living.values()]
             new.touch(0o600)
@@ -91,7 +96,9 @@ class CallMemory:
             new.replace(self._file)
         except OSError as problem:
             log.warning("calls.not_rewritten", why=str(problem), file=str(self._file))
+            failed = problem
         self._lines = len(self._living)
+        return failed
 
 
 def _line(call: RememberCall) -> dict[str, object]:

@@ -13,8 +13,8 @@ Files:
 
 ``records-<when>-<pid>-<n>.jsonl``   segments; names sort by age and never repeat
 ``unreadable-<day>.jsonl``           lines that are no record: torn by a power failure, or not ours
-``rejected-<day>.jsonl``             records the database will never take, kept for a person to look at, for some days:
-                                     they hold numbers of people
+``rejected-<day>.jsonl``             records the database will never take, kept for people to look at: they are nowhere
+                                     else. Their numbers go as others' do, and what nobody can read goes as a whole
 ``lock``                             one process at a time: deleting another's living segment would lose records
 """
 
@@ -38,7 +38,7 @@ from dialog_acd.core.records import CallRecord
 from dialog_acd.store.record_json import UnreadableRecord, decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from dialog_acd.core.records import Amendment
@@ -183,15 +183,22 @@ class Journal:
             os.close(fd)
 
     def forget(self, to: date, fit: Callable[[CallRecord], CallRecord]) -> int:
-        """Nothing of this day (UTC) or an earlier one stays as it was: what was put aside is deleted, and what still
-        waits for the database gets ``fit``. Returns how many files that were. Raises ``OSError``.
+        """Nothing of this day (UTC) or an earlier one stays as it was: what waits for the database, or was rejected by
+        it, gets ``fit``, and lines that are no record are deleted. Returns how many files that were.
+
+        Raises ``OSError``.
         """
+        if self._segments and _day(self._segments[-1].path) <= to:
+            self.seal()  # while the database is away, a quiet week may not fill it
         changed = 0
-        for path in (*self._folder.glob("unreadable*.jsonl"), *self._folder.glob("rejected*.jsonl")):
+        for path in self._folder.glob("unreadable*.jsonl"):
             if _day(path) <= to:
                 path.unlink(missing_ok=True)
                 changed += 1
-        for segment in tuple(self._segments)[: -1 if self._fd is not None else None]:
+        for path in self._folder.glob("rejected*.jsonl"):
+            if _day(path) <= to:
+                changed += _fit_rejected(path, fit)
+        for segment in tuple(self._segments):
             with suppress(FileNotFoundError):  # its records were carried just now
                 if _day(segment.path) <= to:
                     changed += self._fit(segment, fit)
@@ -202,11 +209,7 @@ class Journal:
         becomes = [fit(entry) if isinstance(entry, CallRecord) else entry for entry in was]
         if becomes == was:
             return False
-        new = segment.path.with_suffix(".new")
-        new.touch(0o600)
-        new.write_bytes(b"".join(encode(entry) + b"\n" for entry in becomes))
-        _fsync(new)
-        new.replace(segment.path)
+        _replace(segment.path, map(encode, becomes))
         was[:] = becomes  # in place: whoever carries them has this list
         return True
 
@@ -243,7 +246,33 @@ class Journal:
         self._segments.append(Segment(path, records=[] if self._in_memory < KEPT_IN_MEMORY else None))
 
 
+def _fit_rejected(path: Path, fit: Callable[[CallRecord], CallRecord]) -> bool:
+    was = path.read_bytes()
+    becomes = []
+    for line in was.split(b"\n"):
+        with suppress(UnreadableRecord):  # nobody can say what of it is a number
+            entry = decode(line)
+            becomes.append(encode(fit(entry)) if isinstance(entry, CallRecord) else line)
+    if not becomes:
+        path.unlink(missing_ok=True)
+    elif b"".join(line + b"\n" for line in becomes) != was:
+        _replace(path, becomes)
+    else:
+        return False
+    return True
+
+
+def _replace(path: Path, lines: Iterable[bytes]) -> None:
+    new = path.with_suffix(".new")
+    new.touch(0o600)
+    new.write_bytes(b"".join(line + b"\n" for line in lines))
+    _fsync(new)
+    new.replace(path)
+
+
 def _found(folder: Path) -> list[Segment]:
+    for left in (*folder.glob("records-*.new"), *folder.glob("rejected-*.new")):
+        left.unlink()  # a crash came before it took its file's place; that one is whole
     return [
         # A torn last line has no line end, and counts until it is read.
         Segment(path, count=sum(bool(line) for line in path.read_bytes().split(b"\n")))

@@ -4,7 +4,8 @@
 
 * PostgreSQL only marks a row as deleted, and what a page held stays in it until somebody needs the room. ``TRUNCATE``
   gives the table a new, empty file and removes the old one. It waits for those who read the table just then, and
-  everybody else waits behind it; so it waits a moment only, and is tried again.
+  everybody else waits behind it; so it waits a moment only, and is tried again. Its statistics would keep samples of
+  the numbers and the keys: of these columns it makes none (``SET STATISTICS 0``, in the migration).
 * SQLite overwrites with zeros what is deleted, as every connection says ``secure_delete`` (``database.py``). Rows that
   are deleted one by one make it move others about, and their old places are not always overwritten; of a table that is
   emptied it frees whole pages, and those are. What the pages were before is in the ``-wal`` until a checkpoint has
@@ -21,7 +22,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, literal_column, select, text, union_all
+from sqlalchemy import and_, delete, insert, literal_column, select, text, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dialog_acd.core.retention import Numbers, Terms, day_of, due, is_outside, month_of, slot_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import date, datetime
 
-    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy import ColumnElement, Row, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from dialog_acd.core.records import CallRecord
@@ -129,8 +130,8 @@ async def _keys(
         return {}
     question = select(caller_keys).where(caller_keys.c.month.in_({month for _, month in wanted}))
 
-    async def there() -> dict[tuple[str, str], bytes]:
-        return {(row.tenant, row.month): row.key for row in await connection.execute(question)}
+    async def there() -> dict[tuple[str, str], Row[Any]]:
+        return {(row.tenant, row.month): row for row in await connection.execute(question)}
 
     found = await there()
     if missing := sorted(wanted.keys() - found.keys()):
@@ -141,7 +142,13 @@ async def _keys(
         # Another may make the same one now; then both have to use the first.
         await connection.execute(_insert(connection, caller_keys).on_conflict_do_nothing(), rows)
         found = await there()
-    return found
+    k = caller_keys.c
+    for whose, made_at in sorted(wanted.items()):
+        if made_at < found[whose].made_at:
+            # It came late, is older than those the key has hashed so far, and is to be nobody's in time, too.
+            this = and_(k.tenant == whose[0], k.month == whose[1], k.made_at > made_at)
+            await connection.execute(update(caller_keys).where(this).values(made_at=made_at))
+    return {whose: found[whose].key for whose in wanted}
 
 
 # -- the end

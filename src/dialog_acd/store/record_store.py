@@ -31,7 +31,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from sqlalchemy import Text, cast, func, or_, select, update
+from sqlalchemy import Text, cast, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
@@ -223,10 +223,11 @@ class RecordWriter:
             return True
 
     def forget(self, due: Due) -> int:
-        """In the journal, too, nobody's number is kept for longer than in the database. Raises ``OSError``."""
+        """In the journal, too, nothing of anybody is kept for longer than in the database. Raises ``OSError``."""
 
         def fit(record: CallRecord) -> CallRecord:
-            return parted(record)[0] if day_of(record.t_in) <= due.numbers_to else record
+            record = parted(record)[0] if day_of(record.t_in) <= due.numbers_to else record
+            return record if record.t_in >= due.agents_before else without_agents(record)
 
         return self._journal.forget(due.numbers_to, fit)
 
@@ -491,7 +492,8 @@ class RecordReader:
 
     async def by_trunk_call_id(self, trunk_call_id: str) -> list[CallRecord]:
         """What a carrier asks for. There should be one."""
-        return await self._read(records.c.trunk_call_id == trunk_call_id, order=(records.c.t_in, records.c.call))
+        known = records.c.trunk_call_id != literal_column("''")  # in these words, or PostgreSQL does not use its index
+        return await self._read(known, records.c.trunk_call_id == trunk_call_id, order=(records.c.t_in, records.c.call))
 
     async def count(self) -> int:
         async with self._engine.connect() as connection:
@@ -527,11 +529,13 @@ async def _amend(
     """Whose days it concerns: the town's that had the call as well as that of the one that gets it."""
     changes = {"tenant": amendment.tenant, "test": amendment.test}
     said: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    question = select(records.c.tenant, records.c.t_in).where(records.c.call == amendment.call)
+    question = select(records.c.tenant, records.c.t_in, records.c.t_amended).where(records.c.call == amendment.call)
     before = (await connection.execute(question)).first()
     if before is None:
         log.error("record.not-there-to-amend", call=amendment.call, **said)
         return set()
+    if before.t_amended is not None and before.t_amended > amendment.at:
+        return set()  # carried once more, and a later one has been said since
     if amendment.tenant is not None:
         said["caller_hash"] = await _hash_for(connection, amendment, before.t_in, now, terms)
     statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)

@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, case, delete, or_, select, text, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, text, update
 
 from dialog_acd.core.retention import day_of
 from dialog_acd.store.database import outside_transactions, writing
 from dialog_acd.store.number_store import days_held, empty, keep_only
-from dialog_acd.store.tables import audit, caller_keys, caller_numbers, idempotency_keys, record_conflicts, records
+from dialog_acd.store.tables import (
+    UtcDateTime,
+    audit,
+    caller_keys,
+    caller_numbers,
+    idempotency_keys,
+    record_conflicts,
+    records,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +40,8 @@ _BATCH = 100
 """Rows in one go: what is read of them is read where calls are decided, in some milliseconds."""
 _BREATHE = 0.02
 """Seconds between two batches, in which everybody else may write."""
+_STAYS = timedelta(days=30)
+"""What the audit log's trigger gives of it has to be older than this."""
 _CHECKPOINTS = 20
 _SETTLE = 0.25
 
@@ -49,8 +59,17 @@ class RetentionStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def last(self) -> Before | None:
-        question = select(audit.c.at, audit.c.details).where(audit.c.action == DONE, audit.c.outcome == "done")
+    async def last(self, now: datetime, who: str, role: str) -> Before | None:
+        """As ``who`` wrote it down. A line of a time that is still to come was written by a clock that ran wrong, and
+        says nothing about tonight: otherwise that one start would have been the last night for as long.
+        """
+        question = select(audit.c.at, audit.c.details).where(
+            audit.c.action == DONE,
+            audit.c.outcome == "done",
+            audit.c.at <= now,
+            audit.c.who == who,
+            audit.c.role == role,
+        )
         async with self._engine.connect() as connection:
             row = (await connection.execute(question.order_by(audit.c.at.desc()).limit(1))).one_or_none()
         return None if row is None else Before(row.at, datetime.fromisoformat(row.details["agents_before"]))
@@ -79,7 +98,8 @@ class RetentionStore:
         Where a record is older than its field ``team``, it gets that of ``teams``. Returns how many were changed.
         """
         r, changed, last = records.c, 0, (since, "")
-        columns = (r.call, r.t_in, r.agent, r.offers, r.team, r.failsafe_answered_by, r.transferred_to)
+        here = (r.agent, r.failsafe_answered_by, r.transferred_to, r.trunk_call_id)
+        columns = (r.call, r.t_in, r.offers, r.team, *here)
         change = (
             update(records)
             .where(r.call == bindparam("of"))
@@ -87,6 +107,7 @@ class RetentionStore:
                 agent=None,
                 failsafe_answered_by=case((r.failsafe_answered_by.is_not(None), "")),
                 transferred_to=None,
+                trunk_call_id="",
                 offers=bindparam("offers_"),
                 team=bindparam("team_"),
             )
@@ -109,7 +130,7 @@ class RetentionStore:
                     "team_": row.team or teams.get(row.agent or ""),
                 }
                 for row in rows
-                if row.agent or row.failsafe_answered_by or row.transferred_to or any(o["agent"] for o in row.offers)
+                if any(row[-len(here) :]) or any(offer["agent"] for offer in row.offers)
             ]
             if named:
                 async with writing(self._engine).begin() as connection:
@@ -125,8 +146,15 @@ class RetentionStore:
         return await self._delete(idempotency_keys, idempotency_keys.c.at < before)
 
     async def delete_audit(self, due: Due) -> int:
-        """The oldest lines. The database itself refuses to give any that is not 30 days older than the latest."""
-        return await self._delete(audit, audit.c.at < due.audit_before)
+        """The oldest lines. The database itself refuses to give any that is not 30 days older than the latest, and
+        than its own clock; a night that asked for one would fail, and so would all after it.
+        """
+        question = select(func.max(audit.c.at), func.current_timestamp(type_=UtcDateTime()))
+        async with self._engine.connect() as connection:
+            latest, now = (await connection.execute(question)).one()
+        # SQLite reckons in whole seconds there.
+        given = min(latest or now, now) - _STAYS - timedelta(seconds=1)
+        return await self._delete(audit, audit.c.at < min(due.audit_before, given))
 
     async def _delete(self, table: Table, where: ColumnElement[bool]) -> int:
         keys: tuple[Any, ...] = tuple(table.primary_key.columns)
@@ -149,7 +177,13 @@ class RetentionStore:
             return True
         for _ in range(_CHECKPOINTS):
             async with outside_transactions(self._engine).connect() as connection:
-                busy = (await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).one()[0]
+                # While it waits for a reader to end, it keeps all who write out. Better none than one that waits.
+                waits = (await connection.execute(text("PRAGMA busy_timeout"))).scalar_one()
+                await connection.execute(text("PRAGMA busy_timeout = 0"))
+                try:
+                    busy = (await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).one()[0]
+                finally:
+                    await connection.execute(text(f"PRAGMA busy_timeout = {waits}"))
             if not busy:
                 return True
             await asyncio.sleep(_SETTLE)

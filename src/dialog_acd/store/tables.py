@@ -127,7 +127,8 @@ records = Table(
     Index(None, "overflow_partner", "t_in"),
     Index(None, "agent", "t_in"),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
-    Index(None, "trunk_call_id", postgresql_using="hash"),
+    # It goes from old records, and what all of them have in common would be one endless chain in a hash.
+    Index(None, "trunk_call_id", postgresql_using="hash", postgresql_where=text("trunk_call_id <> ''")),
 )
 
 # The numbers of calls, and they are nowhere else: one table for each day, used in turn, because a table is emptied
@@ -285,8 +286,8 @@ releases = Table(
 )
 
 # Lines are only ever added: triggers of the migration refuse to change one, or to delete one that is not 30 days older
-# than the latest. They are no part of this metadata, and SQLite drops them where a migration copies the table; such a
-# one has to make them anew.
+# than the latest and than now. They are no part of this metadata, and SQLite drops them where a migration copies the
+# table; such a one has to make them anew.
 audit = Table(
     "audit",
     metadata,

@@ -7,12 +7,13 @@ The audit log stays until its own end comes: it answers for what was done with t
 
 from __future__ import annotations
 
+import asyncio
 import csv
-import io
 import json
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from sqlalchemy import String, and_, bindparam, case, cast, delete, insert, or_, select, update
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
     from pathlib import Path
 
+    from sqlalchemy import ColumnElement, Insert
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from dialog_acd.core.directory import Directory
@@ -51,7 +53,9 @@ if TYPE_CHECKING:
 QUIET_FOR = timedelta(days=1)
 """So long a town has to be out of the directory before it is erased: its last calls have ended then, their records are
 here, and nobody names a town for one any more."""
-_BATCH = 500
+_BATCH = 200
+_BREATHE = 0.02
+"""Seconds between two batches, in which everybody else may write."""
 _NEVER_TAKEN = ("caller_hash",)
 """Says something only beside a key, and that is not given away. Who of the centre's staff answered, and how long they
 took, is not the town's either.
@@ -85,19 +89,24 @@ class TownStore:
 
         Raises ``UnknownTown``.
         """
+        number, _, left = await self._last_with(town)
+        return await self._directories.version(number), left
+
+    async def _last_with(self, town: str) -> tuple[int, dict[str, Any], datetime | None]:
+        """Its number, and what it says. None is built: today's rules need not allow those after it."""
         left: datetime | None = None
         before: int | None = None
         while page := await self._directories.versions(50, before):
             for version in page:
-                directory = await self._directories.version(version.number)
-                if town in directory.tenant:
-                    return directory, left
+                _, said = await self._directories.plain_of(version.number)
+                if any(tenant.get("id") == town for tenant in said.get("tenants", ())):
+                    return version.number, said, left
                 left, before = version.edit.at, version.number
         raise UnknownTown(f"no directory there ever was has a town {town!r}")
 
     # -- to take along
 
-    async def export(self, town: TenantId, to: Path) -> dict[str, int]:
+    async def export(self, town: TenantId, to: Path, now: datetime, by: str) -> dict[str, int]:
         """Make the folder ``to`` with everything that is this town's; say how much of each. Raises ``ExportRefused``
         and ``UnknownTown``.
 
@@ -124,33 +133,37 @@ class TownStore:
                 rows = [dict(row) for row in (await connection.execute(question)).mappings()]
                 _write(to / f"{name}.jsonl", "".join(_line(row) for row in rows))
                 counts[name] = len(rows)
+        # Whoever does not read of the folder in the log does not hear of it from us.
+        async with writing(self._engine).begin() as connection:
+            await connection.execute(_told(now, town, "tenants.export", counts | {"by": by}))
         return counts
 
     async def _export_records(self, town: TenantId, to: Path) -> dict[str, int]:
-        table, callbacks, lines = io.StringIO(), io.StringIO(), io.StringIO()
-        owed = csv.writer(callbacks)
-        owed.writerow(("call", "t_callback", "ani"))
-        rows: csv.DictWriter[str] | None = None
+        """Line by line: a town of a large centre has some hundred thousand calls a year."""
         counts = {"records": 0, "callbacks": 0}
-        async for record in self._records(town):
-            if record.t_callback is not None and record.ani is not None:
-                owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
-                counts["callbacks"] += 1
-            kept = replace(without_agents(parted(record)[0]), t_wrap_end=None, hung_up_first="unknown")
-            plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
-            lines.write(_line(plain))
-            flat = plain | {name: plain["outcome"][name] for name in ("result", "reason", "blame")}
-            flat["offers"], flat["rungs"] = len(record.offers), len(record.rungs)
-            flat["candidates"] = " ".join(record.candidates)
-            del flat["outcome"]
-            if rows is None:
-                rows = csv.DictWriter(table, flat.keys())
-                rows.writeheader()
-            rows.writerow({name: _harmless(value) for name, value in flat.items()})
-            counts["records"] += 1
-        _write(to / "records.jsonl", lines.getvalue())
-        _write(to / "records.csv", table.getvalue())
-        _write(to / "callbacks.csv", callbacks.getvalue())
+        rows: csv.DictWriter[str] | None = None
+        with ExitStack() as files:
+            lines, table, callbacks = (
+                files.enter_context(_new(to / name)) for name in ("records.jsonl", "records.csv", "callbacks.csv")
+            )
+            owed = csv.writer(callbacks)
+            owed.writerow(("call", "t_callback", "ani"))
+            async for record in self._records(town):
+                if record.t_callback is not None and record.ani is not None:
+                    owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
+                    counts["callbacks"] += 1
+                kept = replace(without_agents(parted(record)[0]), t_wrap_end=None, hung_up_first="unknown")
+                plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
+                lines.write(_line(plain))
+                flat = plain | {name: plain["outcome"][name] for name in ("result", "reason", "blame")}
+                flat["offers"], flat["rungs"] = len(record.offers), len(record.rungs)
+                flat["candidates"] = " ".join(record.candidates)
+                del flat["outcome"]
+                if rows is None:
+                    rows = csv.DictWriter(table, flat.keys())
+                    rows.writeheader()
+                rows.writerow({name: _harmless(value) for name, value in flat.items()})
+                counts["records"] += 1
         return counts
 
     async def _records(self, town: TenantId) -> AsyncIterator[CallRecord]:
@@ -177,9 +190,12 @@ class TownStore:
 
     # -- and nothing stays
 
-    async def require_gone(self, town: TenantId, now: datetime) -> None:
-        """Raises ``ErasureRefused`` while calls for this town could come, live, or be told of; ``UnknownTown``."""
-        _, left = await self.last_with(town)
+    async def require_gone(self, town: TenantId, now: datetime, journal: Path) -> None:
+        """Raises ``ErasureRefused`` while calls for this town could come, live, or be told of; ``UnknownTown``.
+
+        ``journal``: the folder in which records wait for the database.
+        """
+        _, _, left = await self._last_with(town)
         if left is None:
             raise ErasureRefused(
                 f"{town} is in the directory in force, and calls for it may come: take it out there first"
@@ -189,11 +205,22 @@ class TownStore:
                 f"{town} left the directory less than a day ago, and records of its last calls may still come:"
                 f" erase it after {(left + QUIET_FOR).isoformat(timespec='minutes')}"
             )
+        waiting = await asyncio.to_thread(_waiting, journal, town)
+        if waiting:
+            raise ErasureRefused(
+                f"{waiting} records or changes of {town} wait in {journal} for the database, and would bring its people"
+                " back: erase it when the service has written them"
+            )
 
-    async def erase(self, town: TenantId, now: datetime, by: str) -> dict[str, int]:
+    async def erase(self, town: TenantId, now: datetime, by: str, journal: Path) -> dict[str, int]:
         """Take out what says anything about a person, and say how much. Raises as ``require_gone``. Twice is once."""
-        await self.require_gone(town, now)
-        used = {prompt.recording for prompt in (await self._directories.load()).prompts if prompt.recording}
+        await self.require_gone(town, now, journal)
+        async with writing(self._engine).begin() as connection:
+            # It is done in many pieces. Whatever ends it between two of them, somebody has begun it.
+            await connection.execute(_told(now, town, "tenants.erase-begun", {"by": by}))
+        hall = await self._hall(town)
+        _, in_force = await self._directories.plain_of()
+        used = {prompt["recording"] for prompt in in_force.get("prompts", ()) if prompt.get("recording")}
         gone = {"records": await self._erase_records(town), "numbers": await self._erase_numbers(town)}
         async with writing(self._engine).begin() as connection:
             gone["keys"] = await keep_only(connection, caller_keys, caller_keys.c.tenant != town)
@@ -205,26 +232,21 @@ class TownStore:
                 await connection.execute(delete(record_conflicts).where(this))
             gone["conflicts"] = len(theirs)
             for name, table, where in (
-                ("recordings", recordings, recordings.c.digest.not_in(used)),
-                ("tokens", tokens, None),
-                ("switches", switches, None),
+                ("recordings", recordings, and_(recordings.c.tenant == town, recordings.c.digest.not_in(used))),
+                # An agent's own is of no town.
+                ("tokens", tokens, or_(tokens.c.tenant == town, tokens.c.agent.in_(hall))),
+                ("switches", switches, switches.c.tenant == town),
             ):
-                statement = delete(table).where(table.c.tenant == town)
-                gone[name] = (await connection.execute(statement if where is None else statement.where(where))).rowcount
-            await connection.execute(
-                insert(audit),
-                {
-                    "at": now,
-                    "who": COMMAND_LINE,
-                    "role": "operator",
-                    "tenant": town,
-                    "action": "tenants.erase",
-                    "about": town,
-                    "outcome": "done",
-                    "details": gone | {"by": by},
-                },
-            )
+                gone[name] = (await connection.execute(delete(table).where(where))).rowcount
+            await connection.execute(_told(now, town, "tenants.erase", gone | {"by": by}))
         return gone
+
+    async def _hall(self, town: TenantId) -> set[str]:
+        """The agents of its town hall, but for those who have stayed with the centre."""
+        _, said, _ = await self._last_with(town)
+        _, in_force = await self._directories.plain_of()
+        here = {agent["id"] for agent in in_force.get("agents", ())}
+        return {agent["id"] for agent in said.get("agents", ()) if agent.get("home") == town} - here
 
     async def _erase_records(self, town: TenantId) -> int:
         r = records.c
@@ -246,14 +268,17 @@ class TownStore:
             r.trunk_call_id != "",
             cast(r.offers, String) != "[]",
         )
-        changed, last = 0, ""
+        changed = 0
+        place: list[ColumnElement[bool]] = []
         while True:
+            question = select(r.call, r.t_in, r.offers).where(r.tenant == town, theirs, *place)
+            # Read outside the writing: whoever has a record to write waits for the change alone.
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(question.order_by(r.t_in, r.call).limit(_BATCH))).all()
+            if not rows:
+                return changed
+            nobody = [[replace(offer, agent="", why="") for offer in offers_from_plain(row.offers)] for row in rows]
             async with writing(self._engine).begin() as connection:
-                question = select(r.call, r.offers).where(r.tenant == town, r.call > last, theirs).order_by(r.call)
-                rows = (await connection.execute(question.limit(_BATCH))).all()
-                if not rows:
-                    return changed
-                nobody = [[replace(offer, agent="", why="") for offer in offers_from_plain(row.offers)] for row in rows]
                 await connection.execute(
                     change,
                     [
@@ -262,7 +287,10 @@ class TownStore:
                     ],
                 )
             changed += len(rows)
-            last = rows[-1].call
+            last = rows[-1]
+            # The first says nothing new but to the database, which finds the place by it instead of sorting the town.
+            place = [r.t_in >= last.t_in, or_(r.t_in > last.t_in, r.call > last.call)]
+            await asyncio.sleep(_BREATHE)
 
     async def _erase_numbers(self, town: TenantId) -> int:
         async with self._engine.connect() as connection:
@@ -294,6 +322,35 @@ def _line(row: dict[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False, default=lambda moment: moment.isoformat()) + "\n"
 
 
-def _write(path: Path, content: str) -> None:
+def _new(path: Path) -> TextIO:
     path.touch(0o600)
-    path.write_text(content, encoding="utf-8")
+    return path.open("w", encoding="utf-8", newline="")  # csv has line ends of its own
+
+
+def _write(path: Path, content: str) -> None:
+    with _new(path) as file:
+        file.write(content)
+
+
+def _waiting(journal: Path, town: str) -> int:
+    """How many lines of the journal are about calls of this town, or make one its own."""
+    found = 0
+    for path in journal.glob("records-*"):
+        with suppress(FileNotFoundError):  # its records were carried just now
+            for line in path.read_bytes().split(b"\n"):
+                with suppress(ValueError, AttributeError):  # torn: nobody will read it
+                    found += json.loads(line).get("tenant") == town
+    return found
+
+
+def _told(now: datetime, town: str, action: str, details: dict[str, Any]) -> Insert:
+    return insert(audit).values(
+        at=now,
+        who=COMMAND_LINE,
+        role="operator",
+        tenant=town,
+        action=action,
+        about=town,
+        outcome="done",
+        details=details,
+    )
