@@ -13,7 +13,7 @@ from dialog_acd.api.feed import change
 from dialog_acd.api.keys import Principal
 from dialog_acd.api.sight import names_for
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.lifecycle import Work
+from dialog_acd.core.lifecycle import Intent, Work
 from dialog_acd.core.model import AgentId, CallId, QueueId, Statistics, TeamId, TenantId
 from dialog_acd.core.retention import without_agents
 from dialog_acd.testing import ManualClock, Scenario, demo_agent, demo_directory
@@ -388,6 +388,20 @@ async def test_counts_are_of_all_that_somebody_sees_or_there_are_none(ask: Desk,
     assert await counts(Role.SUPERVISOR, tenant=LGH) == {"available": 5}
     busy.seen = replace(busy.seen, agents=busy.seen.agents[1:])
     assert await counts(Role.TOWN_ADMIN) == {}
+
+
+async def test_a_late_shift_of_one_is_told_to_nobody_but_its_lead(ask: Desk, busy: Centre) -> None:
+    """Five at home, and what Bert does minute by minute."""
+    [*others, bert] = busy.seen.agents
+    home = [replace(one, intent=Intent.SIGNED_OUT) for one in others]
+    busy.seen = replace(busy.seen, agents=(*home, bert))
+    for role in (Role.AUDITOR, Role.DESK):
+        assert (await ask.get(role, "live"))["agents_by_state"] == {"signed-in": 1, "signed-out": 5}
+    assert (await ask.get(Role.AUDITOR, "agents", state="talking"))["by_state"] == {}
+    assert (await ask.get(Role.SUPERVISOR, "live"))["agents_by_state"] == {"signed-out": 5, "talking": 1}
+    auditor = names_for(Principal("somebody", Role.AUDITOR, None, "id"))
+    free = replace(busy.seen, agents=(*home, agent_view("bert")))
+    assert change(busy.seen, free, auditor) is None
 
 
 def test_what_an_agent_does_is_no_event_for_who_sees_counts(busy: Centre) -> None:

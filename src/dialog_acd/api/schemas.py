@@ -15,12 +15,12 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from dialog_acd.api.asking import SOMETHING, Day, written
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.disclosure import PERSONS
+from dialog_acd.core.disclosure import PERSONS, states_told
 from dialog_acd.core.releases import MOST_AGENTS
 from dialog_acd.core.switches import PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from dialog_acd.api.ports import AuditLine, Recording, Settled
     from dialog_acd.core.gate import Verdict
@@ -54,6 +54,12 @@ class ProblemOut(_Out):
 # ---------------------------------------------------------------- live
 
 
+_BY_STATE = (
+    "How many of all agents are in each state that occurs. To who does not lead them: nothing of fewer than five, and "
+    "of fewer than five who are there only that they are `signed-in`."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Whom the live state names to somebody; why, says ``sight.py``."""
@@ -65,11 +71,15 @@ class Names:
     counts: bool
     """How many agents are in which state, where they are enough: those of all that somebody sees."""
 
-    def by_state(self, seen: Collection[AgentView], among: Iterable[AgentView] | None = None) -> dict[str, int]:
-        """``among``: those of them who are asked for."""
-        if not self.agents and not (self.counts and len(seen) >= PERSONS):
+    def by_state(self, seen: Collection[AgentView], asked: Collection[str] | None = None) -> dict[str, int]:
+        """``asked``: only these states."""
+        if self.agents:
+            states = Counter(agent.state for agent in seen)
+        elif self.counts and len(seen) >= PERSONS:
+            states = states_told(seen)
+        else:
             return {}
-        return dict(sorted(Counter(agent.state for agent in (seen if among is None else among)).items()))
+        return {word: count for word, count in sorted(states.items()) if asked is None or word in asked}
 
     def of_call(self, call: CallView) -> CallView:
         return call if self.calls or call.agent is None else replace(call, agent=None)
@@ -326,9 +336,7 @@ class AgentsOut(_Out):
     """All agents; for a token of one town those who sit in its town hall."""
 
     at: _Time = Field(description="The moment of the picture.")
-    by_state: dict[str, int] = Field(
-        description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
-    )
+    by_state: dict[str, int] = Field(description=_BY_STATE, examples=[{"available": 3, "talking": 5}])
     agents: list[AgentOut] = Field(description="In the directory's order.")
 
     @classmethod
@@ -337,7 +345,7 @@ class AgentsOut(_Out):
         among = [agent for agent in view.agents if states is None or agent.state in states]
         return cls(
             at=view.at,
-            by_state=names.by_state(view.agents, among),
+            by_state=names.by_state(view.agents, states),
             agents=[AgentOut.of(agent) for agent in among] if names.agents else [],
         )
 
@@ -352,9 +360,7 @@ class LiveOut(_Out):
     at: _Time = Field(description="The moment of the picture.")
     switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.", examples=[True])
     queues: list[QueueOut] = Field(description="In the directory's order.")
-    agents_by_state: dict[str, int] = Field(
-        description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
-    )
+    agents_by_state: dict[str, int] = Field(description=_BY_STATE, examples=[{"available": 3, "talking": 5}])
     agents: list[AgentOut] = Field(description="In the directory's order.")
     calls: list[LiveCallOut] = Field(description="Calls that have not ended, oldest first.")
     switches: list[SwitchOut] = Field(description="What a supervisor has switched, the latest first.")
@@ -400,9 +406,7 @@ class LiveChangeOut(_Out):
     at: _Time = Field(description="The moment of the picture.")
     switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.", examples=[True])
     queues: list[QueueOut] = Field(description="Those that have changed, and new ones.")
-    agents_by_state: dict[str, int] = Field(
-        description="How many agents are in each state that occurs, of all.", examples=[{"available": 3, "talking": 5}]
-    )
+    agents_by_state: dict[str, int] = Field(description=_BY_STATE, examples=[{"available": 3, "talking": 5}])
     agents: list[AgentOut] = Field(description="Those that have changed, and new ones.")
     calls: list[LiveCallOut] = Field(description="Those that have changed, and new ones.")
     switches: list[SwitchOut] = Field(description="All that a supervisor has switched, the latest first.")
