@@ -15,7 +15,16 @@ from fastapi import APIRouter, Path, Query
 from dialog_acd.api.access import Commander, Namer, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import PRINTABLE, Limit, Name, Since, To
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
-from dialog_acd.api.problems import EngineSilent, NoSuchCall, NoSuchTenant, NoSuchTown, NotReleased, TownRefused, fails
+from dialog_acd.api.problems import (
+    EngineSilent,
+    MarkRefused,
+    NoSuchCall,
+    NoSuchTenant,
+    NoSuchTown,
+    NotReleased,
+    TownRefused,
+    fails,
+)
 from dialog_acd.api.schemas import (
     CallOut,
     CallSoFarOut,
@@ -195,20 +204,29 @@ async def name_town(wiring: Wired, by: Namer, noted: Noted, call: _Id, body: Tow
     return TownOut(call=call, tenant=tenant)
 
 
-@commands.put("/test", summary="Mark a call as a test call, living or finished: it is in no figure from then on")
+@commands.put(
+    "/test",
+    summary="Mark a call as a test call, while it lives and for a day after it: it is in no figure from then on",
+    responses=fails(MarkRefused),
+)
 async def mark_test(wiring: Wired, by: Commander, noted: Noted, call: _Id) -> TestOut:
     return await _mark(wiring, by, noted, call, test=True)
 
 
-@commands.delete("/test", summary="Take the mark of a test call back")
+@commands.delete("/test", summary="Take the mark of a test call back, as long", responses=fails(MarkRefused))
 async def unmark_test(wiring: Wired, by: Commander, noted: Noted, call: _Id) -> TestOut:
     return await _mark(wiring, by, noted, call, test=False)
 
 
 async def _mark(wiring: Wiring, by: Principal, noted: Attempt, call: str, *, test: bool) -> TestOut:
     signal = CallMarked(CallId(call), test, by.name)
-    if refusal(signal, await _say(wiring, signal)) is not None:
-        raise NoSuchCall(f"There is no call {call!r}.", call=call)
+    match refusal(signal, await _say(wiring, signal)):
+        case None:
+            pass
+        case NamingFault.TOO_LATE:
+            raise MarkRefused(f"Not marked: {_REFUSED[NamingFault.TOO_LATE]}.", call=call)
+        case _:
+            raise NoSuchCall(f"There is no call {call!r}.", call=call)
     noted.details["test"] = test
     log.info("api.call-marked", by=by.name, role=by.role, call=call, test=test)
     return TestOut(call=call, test=test)
