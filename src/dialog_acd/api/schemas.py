@@ -1537,7 +1537,10 @@ class StatementOut(_Out):
 
     month: str = Field(description="A month of the calendar in Berlin.", examples=["2026-03"])
     as_of: _Time = Field(description="When it was made; what was said of a call after that is not in it.")
-    complete: bool = Field(description="The month was over by then.", examples=[True])
+    complete: bool = Field(
+        description="The month was over by then; else the calls up to the last midnight in Berlin are in it.",
+        examples=[True],
+    )
     version: int = Field(description="Version of the directory that the prices are from.", examples=[17])
     issued: IssueOut | None = Field(description="That it was issued as it is; null: how it would be now.")
     shares: list[ShareOut] = Field(description="Towns by name, then what is no town's. For one town its own line.")
