@@ -370,6 +370,24 @@ async def test_who_is_named_now(ask: Desk, busy: Centre, role: Role, call: str |
     assert ('"name":"Anna"' in stream, '"agent":"bert"' in stream) == (names, call == "bert")
 
 
+async def test_a_queue_tells_of_its_people_to_who_leads_them(ask: Desk, busy: Centre) -> None:
+    """A queue of one agent, and when she is free."""
+    [queue] = busy.seen.queues
+    answered = replace(queue, talking=queue.talking + 1, agents_available=0, agents_able=queue.agents_able + 1)
+    for role in Role.OPERATOR, Role.SUPERVISOR, Role.DESK, Role.AUDITOR, Role.TOWN_ADMIN:
+        led = role in {Role.OPERATOR, Role.SUPERVISOR}
+        for path in ["live"] if role is Role.DESK else ["live", "queues"]:
+            [said] = (await ask.get(role, path))["queues"]
+            people = [said[name] for name in ("talking", "agents_able", "agents_available")]
+            assert people == ([queue.talking, queue.agents_able, queue.agents_available] if led else [None] * 3)
+            assert said["waiting"] == queue.waiting
+        stream = (await ask(role, "GET", "live/stream", params={"events": "1"})).text
+        assert ('"agents_able":null' in stream) is not led
+        names = names_for(Principal("somebody", role, None, "id"))
+        told = change(busy.seen, replace(busy.seen, queues=(answered,)), names)
+        assert bool(told) is led, "not even that something has happened"
+
+
 async def test_counts_are_of_all_that_somebody_sees_or_there_are_none(ask: Desk, busy: Centre) -> None:
     """Six in all and five in the hall would be Bert."""
 

@@ -98,21 +98,27 @@ class QueueOut(_Out):
     longest_wait_seconds: float = Field(
         description="Wait so far of the longest-waiting caller, in seconds; 0 when nobody waits.", examples=[41.2]
     )
-    talking: int = Field(description="Callers in conversation with an agent.", examples=[5])
-    agents_able: int = Field(description="Agents signed in with the skill, whatever they are doing.", examples=[8])
-    agents_available: int = Field(description="Agents who could take a call this second.", examples=[0])
+    talking: int | None = Field(
+        description="Callers in conversation with an agent. Here and below null for who does not lead the agents: they "
+        "may be one.",
+        examples=[5],
+    )
+    agents_able: int | None = Field(
+        description="Agents signed in with the skill, whatever they are doing.", examples=[8]
+    )
+    agents_available: int | None = Field(description="Agents who could take a call this second.", examples=[0])
     switched_until: _Moment = Field(description="A supervisor has switched the queue over until then.")
 
     @classmethod
-    def of(cls, queue: QueueView) -> QueueOut:
+    def of(cls, queue: QueueView, names: Names) -> QueueOut:
         return cls(
             id=queue.id,
             name=queue.name,
             waiting=queue.waiting,
             longest_wait_seconds=queue.longest_wait.total_seconds(),
-            talking=queue.talking,
-            agents_able=queue.agents_able,
-            agents_available=queue.agents_available,
+            talking=queue.talking if names.agents else None,
+            agents_able=queue.agents_able if names.agents else None,
+            agents_available=queue.agents_available if names.agents else None,
             switched_until=queue.switched_until,
         )
 
@@ -328,8 +334,8 @@ class QueuesOut(_Out):
     queues: list[QueueOut] = Field(description="In the directory's order.")
 
     @classmethod
-    def of(cls, view: AcdView) -> QueuesOut:
-        return cls(at=view.at, queues=[QueueOut.of(queue) for queue in view.queues])
+    def of(cls, view: AcdView, names: Names) -> QueuesOut:
+        return cls(at=view.at, queues=[QueueOut.of(queue, names) for queue in view.queues])
 
 
 class AgentsOut(_Out):
@@ -370,7 +376,7 @@ class LiveOut(_Out):
         return cls(
             at=view.at,
             switch_up=view.switch_up,
-            queues=[QueueOut.of(queue) for queue in view.queues],
+            queues=[QueueOut.of(queue, names) for queue in view.queues],
             agents_by_state=names.by_state(view.agents),
             agents=[AgentOut.of(agent) for agent in view.agents] if names.agents else [],
             calls=[LiveCallOut.of(names.of_call(call), view.at) for call in view.calls],
