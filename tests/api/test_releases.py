@@ -330,6 +330,30 @@ async def test_a_single_call_names_its_agents_while_somebody_may_complain(  # no
     assert told == ([(f"calls.{w}", "c1", LGH, "done") for w in ("one", "decisions", "one")] if named else [])
 
 
+async def test_who_looks_at_every_call_has_no_complaints(
+    ask: Desk, shelf: Shelf, book: Book, clock: ManualClock
+) -> None:
+    """One by one it would be the list that names nobody."""
+    shelf.kept = [annas(f"c{n}") for n in range(25)]
+
+    async def named(n: int, path: str = "") -> bool:
+        answer = await ask(Role.OPERATOR, "GET", f"calls/c{n}{path}")
+        assert answer.status_code == 200
+        return "anna" in answer.text
+
+    assert [await named(n % 10) for n in range(20)] == [True] * 20, "ten calls, each of them twice"
+    assert [await named(n, "/decisions") for n in range(10, 25)] == [True] * 10 + [False] * 5
+    assert await named(3), "of whom it was told already"
+    assert {line.about for line in book.lines} == {f"c{n}" for n in range(20)}
+    lines = book.lines
+    book.lines = [replace(line, who="another operator") for line in lines]
+    assert await named(24)
+    book.lines = lines
+    assert not await named(22)
+    clock.advance(timedelta(hours=24, seconds=1).total_seconds())
+    assert await named(22)
+
+
 async def test_a_call_nobody_answered_is_told_whole(ask: Desk, shelf: Shelf) -> None:
     shelf.kept = [replace(annas("c1"), agent=None, t_ans=None, t_wrap_end=None, offers=())]
     [call] = (await ask.get(Role.AUDITOR, "calls"))["calls"]
