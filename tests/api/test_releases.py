@@ -94,7 +94,7 @@ async def test_named_figures_take_two_people_and_end(ask: Desk, shelf: Shelf, cl
     book.lines.clear()
     assert await figures() == {
         "agent": "anna", "month": "2026-03", "policy": "released", "calls_answered": 2, "talk_seconds": 120.0,
-        "wrap_up_seconds": 20.0, "offers": 2, "offers_missed": {},
+        "wrap_up_seconds": 20.0, "offers": 2, "offers_missed": {}, "forgotten_to": None,
     }  # fmt: skip
     assert book.told() == [("the supervisor", "agents.figures", "anna", "done")]  # each reading, too
     assert book.lines[0].details["month"] == "2026-03"
@@ -105,6 +105,21 @@ async def test_named_figures_take_two_people_and_end(ask: Desk, shelf: Shelf, cl
     clock.advance(timedelta(hours=11).total_seconds())
     assert await figures() == "named-figures-not-released"
     assert (await ask.get(Role.STAFF_COUNCIL, f"releases/{number}"))["state"] == "ended"
+
+
+@pytest.mark.usefixtures("released")
+async def test_a_month_of_which_half_is_forgotten_is_not_told_as_a_whole(
+    ask: Desk, shelf: Shelf, folder: Folder
+) -> None:
+    folder.release("anna", first="2026-03", last="2026-03")
+    gone = [without_agents(annas(f"c{n}", t_in=served("x").t_in - timedelta(hours=n))) for n in (1, 2)]
+    shelf.kept = [annas("c7"), *gone, annas("c8"), without_agents(annas("t", test=True))]
+    said = await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03")
+    assert (said["calls_answered"], said["forgotten_to"]) == (2, "2026-03-02T10:58:47.723456Z")
+    for month, status in (("2026-02", 200), ("2026-01", 200), ("2025-12", 422)):
+        months = {"first_month": month, "last_month": month}
+        answer = await ask(Role.SUPERVISOR, "POST", "releases", json=OF_ANNA | months)
+        assert answer.status_code == status, "January's last days are known in the first days of March"
 
 
 @pytest.mark.usefixtures("released")
@@ -158,6 +173,7 @@ async def test_a_person_of_both_sides_is_neither(
         ({"until": "2026-06-01"}, "release-refused"),
         ({"until": "2026-03-01"}, "release-refused"),
         ({"last_month": None}, "release-refused"),
+        ({"first_month": "2025-12", "last_month": "2025-12"}, "release-refused"),
         ({"kind": "policy"}, "release-refused"),
         ({"kind": "policy", "tenant": "nowhere"}, "no-such-tenant"),
         ({"purpose": " "}, "not-valid"),

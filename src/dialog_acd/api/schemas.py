@@ -1055,8 +1055,7 @@ class PolicyOut(_Out):
 class OfOneOut(_Out):
     """One agent's figures of a month, without test calls.
 
-    When somebody signed in or out, was ready or had a pause is kept of nobody by name, and so is in no figure. Who
-    answered a call is forgotten after some weeks, and what is told of months before that is nothing.
+    When somebody signed in or out, was ready or had a pause is kept of nobody by name, and so is in no figure.
     """
 
     agent: str = Field(description="Id of the agent.", examples=["anna"])
@@ -1073,6 +1072,10 @@ class OfOneOut(_Out):
         description="Of these, those that came to nothing, by their result; caller-gone is nobody's doing here.",
         examples=[{"no-answer": 11, "caller-gone": 7}],
     )
+    forgotten_to: _Moment = Field(
+        description="Who answered a call is forgotten after some weeks: what came up to then is in none of these "
+        "figures. Null: all of the month is."
+    )
 
     @classmethod
     def of(cls, agent: str, month: str, policy: str, found: OfOne) -> OfOneOut:
@@ -1085,6 +1088,7 @@ class OfOneOut(_Out):
             wrap_up_seconds=found.wrap_up.total_seconds(),
             offers=found.offers,
             offers_missed=dict(sorted(found.missed.items())),
+            forgotten_to=found.forgotten_to,
         )
 
 

@@ -273,10 +273,12 @@ class OfOne:
     offers: int = 0
     missed: Counter[str] = field(default_factory=Counter)
     """Offers that came to nothing, by their result."""
+    forgotten_to: datetime | None = None
+    """The latest call of which nobody knows any more who answered it: what came up to then is missing here."""
 
 
 def of_one(records: Iterable[CallRecord], agent: str) -> OfOne:
-    """Of records that came in the month; those without the agent add nothing.
+    """Of records that came in the month; those without the agent add nothing but that somebody is forgotten.
 
     When somebody was signed in or had a pause is kept of nobody by name, and so in no figure.
     """
@@ -284,6 +286,8 @@ def of_one(records: Iterable[CallRecord], agent: str) -> OfOne:
     for record in records:
         if record.test:
             continue
+        if record.agent is None and record.t_ans is not None:
+            found.forgotten_to = max(found.forgotten_to or record.t_in, record.t_in)
         if record.agent == agent and record.t_ans is not None:
             found.answered += 1
             found.talk += record.t_end - record.t_ans

@@ -7,6 +7,7 @@ says ``core/releases.py``; whom a release then names to whom, ``sight.py``.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -41,6 +42,7 @@ from dialog_acd.core.releases import (
     policy_of,
     policy_of_centre,
 )
+from dialog_acd.core.retention import Terms
 
 if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
@@ -103,7 +105,13 @@ async def ask(wiring: Wired, by: Commander, noted: Noted, body: ReleaseIn) -> Re
     if Role.STAFF_COUNCIL in by.also:
         raise SamePerson
     wanted = _wanted(wiring.live.directory(), body, Signature(by.name, by.token, wiring.now()))
-    if faults := faults_of(wanted):
+    faults = faults_of(wanted)
+    if not faults and wanted.kind is Kind.FIGURES:
+        # Terms can be shortened, and what is gone sooner is told as that with the figures.
+        known = wanted.asked.at - timedelta(days=Terms().agents)
+        if bounds_of(wanted.last_month)[1] <= known:
+            faults.append("last_month: of these months nobody knows any more who answered the calls")
+    if faults:
         raise ReleaseRefused(f"This cannot be asked for: {'; '.join(faults)}.", faults=faults)
     kept = await wiring.agreements.ask(wanted)
     _note(noted, kept)
