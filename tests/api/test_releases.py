@@ -211,6 +211,19 @@ async def test_releases_page_by_page_and_what_the_council_reads_beside(ask: Desk
 # ---------------------------------------------------------------- the policy
 
 
+async def test_who_revokes_a_weaker_policy_reads_that_it_still_holds(ask: Desk, centre: Centre) -> None:
+    wanted = {"kind": "policy", "tenant": LGH, "level": "released", "agents": None, "first_month": None}
+    number = await ask.asks(**wanted, last_month=None)
+    assert (await ask.get(Role.STAFF_COUNCIL, f"releases/{number}"))["policy"] == "groups"
+    await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/agree")
+    centre.towns = with_policy(centre.towns, Statistics.RELEASED)  # the directory is edited
+    said = (await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/revoke")).json()
+    assert (said["state"], said["level"], said["policy"]) == ("revoked", "released", "released")
+    assert (await ask.get(Role.STAFF_COUNCIL, "policy"))["towns"][LGH] == "released"
+    of_anna = await ask.asks()
+    assert (await ask.get(Role.STAFF_COUNCIL, f"releases/{of_anna}"))["policy"] is None
+
+
 async def test_the_policy_is_there_to_be_read(ask: Desk, centre: Centre) -> None:
     centre.towns = replace(
         centre.towns,

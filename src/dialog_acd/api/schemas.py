@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from dialog_acd.api.ports import AuditLine, Recording, Settled
+    from dialog_acd.core.directory import Directory
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.records import CallRecord
@@ -1002,12 +1003,19 @@ class ReleaseOut(_Out):
     last_month: str | None = Field(description="The last.", examples=["2026-02"])
     tenant: str | None = Field(description="Of which town the policy may be weakened.", examples=[None])
     level: str | None = Field(description="What it may become: own or released.", examples=[None])
+    policy: str | None = Field(
+        description="What the town's policy is now. A release that is revoked or over takes nothing back that was "
+        "changed while it was in force: whoever edits the directory has to make the policy stricter again.",
+        examples=[None],
+    )
     asked: SignatureOut = Field(description="Who asked.")
     agreed: SignatureOut | None = Field(description="Who of the staff council agreed; null: nobody yet.")
     revoked: SignatureOut | None = Field(description="Who revoked it; null: nobody.")
 
     @classmethod
-    def of(cls, release: Release, now: datetime) -> ReleaseOut:
+    def of(cls, release: Release, now: datetime, directory: Directory) -> ReleaseOut:
+        town = None if release.tenant is None else directory.tenant.get(release.tenant)
+
         def signed(one: Signature | None) -> SignatureOut | None:
             return None if one is None else SignatureOut(by=one.name, at=one.at)
 
@@ -1022,6 +1030,7 @@ class ReleaseOut(_Out):
             last_month=release.last_month or None,
             tenant=release.tenant,
             level=None if release.level is None else release.level.value,
+            policy=None if town is None else town.contract.statistics.value,
             asked=SignatureOut(by=release.asked.name, at=release.asked.at),
             agreed=signed(release.agreed),
             revoked=signed(release.revoked),

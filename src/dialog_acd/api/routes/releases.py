@@ -86,13 +86,13 @@ async def page(
     # One more than wanted tells whether there is a next page.
     found = await wiring.agreements.page(limit + 1, before)
     now = wiring.now()
-    told = [ReleaseOut.of(release, now) for release in found[:limit]]
+    told = [ReleaseOut.of(release, now, wiring.live.directory()) for release in found[:limit]]
     return ReleasesOut(releases=told, next=told[-1].id if len(found) > limit else None)
 
 
 @router.get("/{release}", name="one", summary="One release", responses=fails(NoSuchRelease))
 async def one(wiring: Wired, by: Signatory, release: _Number) -> ReleaseOut:  # noqa: ARG001  declares who may
-    return ReleaseOut.of(await _found(wiring, release), wiring.now())
+    return ReleaseOut.of(await _found(wiring, release), wiring.now(), wiring.live.directory())
 
 
 @router.post(
@@ -116,7 +116,7 @@ async def ask(wiring: Wired, by: Commander, noted: Noted, body: ReleaseIn) -> Re
     kept = await wiring.agreements.ask(wanted)
     _note(noted, kept)
     log.info("api.release-asked", by=by.name, role=by.role, release=kept.id, kind=kept.kind)
-    return ReleaseOut.of(kept, wiring.now())
+    return ReleaseOut.of(kept, wiring.now(), wiring.live.directory())
 
 
 @router.post(
@@ -134,7 +134,7 @@ async def agree(wiring: Wired, by: Council, noted: Noted, release: _Number) -> R
         raise ReleaseOver(release=release, state=found.state(signature.at).value)
     _note(noted, found)
     log.info("api.release-agreed", by=by.name, role=by.role, release=release)
-    return ReleaseOut.of(replace(found, agreed=signature), signature.at)
+    return ReleaseOut.of(replace(found, agreed=signature), signature.at, wiring.live.directory())
 
 
 @router.post(
@@ -151,7 +151,7 @@ async def revoke(wiring: Wired, by: Signatory, noted: Noted, release: _Number) -
         raise ReleaseOver(release=release, state=found.state(signature.at).value)
     _note(noted, found)
     log.info("api.release-revoked", by=by.name, role=by.role, release=release)
-    return ReleaseOut.of(replace(found, revoked=signature), signature.at)
+    return ReleaseOut.of(replace(found, revoked=signature), signature.at, wiring.live.directory())
 
 
 @named.get(
