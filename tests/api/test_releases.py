@@ -511,6 +511,23 @@ def test_whom_a_stream_names_is_said_once_for_all_parts() -> None:
         assert names_for(by, None, QueueId(LGH)) == replace(names_for(by), counts=False)
 
 
+async def test_the_audit_log_is_nobodys_time_sheet(ask: Desk, book: Book, centre: Centre) -> None:
+    for step in ("sign-in", "ready", "sign-out"):
+        await ask(Role.SUPERVISOR, "POST", f"agents/anna/{step}")
+    await ask.asks()
+    for role in (Role.AUDITOR, Role.OPERATOR):
+        lines = (await ask.get(role, "audit"))["lines"]
+        assert [line["action"] for line in lines][::-1] == [
+            "agents.sign-in", "agents.ready", "agents.sign-out", "releases.ask",
+        ]  # fmt: skip
+        assert ("anna" in str(lines)) is (role is Role.OPERATOR)
+    assert "anna" in str(await ask.get(Role.STAFF_COUNCIL, "audit"))
+    book.lines = [replace(line, tenant=LGH) for line in book.lines]
+    said = (await ask.get(Role.TOWN_ADMIN, "audit"))["lines"]
+    assert len(said) == 4
+    assert "anna" not in str(said)
+
+
 async def test_nobody_is_looked_for_in_the_audit_log(ask: Desk, book: Book) -> None:
     said: dict[str, Any] = {"tenant": None, "action": "calls.name-town", "about": "c1", "outcome": "done"}
     book.put(**said, at=served("c").t_in, who="anna", role="agent", details={})

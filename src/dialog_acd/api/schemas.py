@@ -885,6 +885,10 @@ class ResolveOut(_Out):
 # ---------------------------------------------------------------- audit
 
 
+OF_AGENTS = "agents."
+"""So begin the actions that are about an agent."""
+
+
 class AuditLineOut(_Out):
     """A change through the API, a token made or revoked, an attempt that was refused, a volume used up, or that
     somebody was told of agents by name.
@@ -911,7 +915,11 @@ class AuditLineOut(_Out):
         "`contract.volume`: how far a town's included minutes are used up.",
         examples=["queues.switch-over"],
     )
-    about: str = Field(description="The queue, agent, call, ... it was about.", examples=["langenhagen"])
+    about: str = Field(
+        description="The queue, agent, call, ... it was about; agents are named to operator, supervisor and staff "
+        "council alone.",
+        examples=["langenhagen"],
+    )
     outcome: str = Field(
         description="done; refused: not authenticated or not allowed; rejected: allowed and not possible; "
         "uncertain: something broke, it may have happened.",
@@ -923,7 +931,9 @@ class AuditLineOut(_Out):
     )
 
     @classmethod
-    def of(cls, line: AuditLine) -> AuditLineOut:
+    def of(cls, line: AuditLine, *, named: bool) -> AuditLineOut:
+        """``named``: with the agents it was about."""
+        hidden = () if named else ("agent", "agents")
         return cls(
             id=line.id,
             at=line.at,
@@ -931,9 +941,9 @@ class AuditLineOut(_Out):
             role=line.role,
             tenant=line.tenant,
             action=line.action,
-            about=line.about,
+            about="" if line.action.startswith(OF_AGENTS) and not named else line.about,
             outcome=line.outcome,
-            details=dict(line.details),
+            details={name: value for name, value in line.details.items() if name not in hidden},
         )
 
 
