@@ -259,6 +259,31 @@ async def test_own_figures_are_for_oneself(
     assert await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03") == "named-figures-not-released"
 
 
+@pytest.mark.usefixtures("released")
+@pytest.mark.parametrize("role", [Role.STAFF_COUNCIL, Role.SUPERVISOR])
+async def test_who_speaks_for_the_agents_is_one_and_has_figures_too(
+    ask: Desk, api: FastAPI, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    shelf.kept = [annas("c1")]
+    keys = api.state.wiring.keys
+    known = keys.principal
+    agent: list[str | None] = ["anna"]
+
+    async def of_both(token: str) -> Any:
+        return replace(await known(token), also=frozenset({Role.AGENT}), agent=agent[0])
+
+    assert await ask.get(role, "me/figures", month="2026-03") == "not-allowed"
+    monkeypatch.setattr(keys, "principal", of_both)
+    assert (await ask.get(role, "me/figures", month="2026-03"))["agent"] == "anna"
+    assert await ask.get(role, "agents/anna/figures", month="2026-03") == (
+        "not-allowed" if role is Role.STAFF_COUNCIL else "named-figures-not-released"
+    )
+    agent[0] = "gone"
+    assert (await ask.get(role, "policy"))["centre"] == "released"
+    agent[0] = None
+    assert await ask.get(role, "me/figures", month="2026-03") == "not-allowed"
+
+
 async def test_own_figures_of_somebody_who_has_left(ask: Desk, drawer: Drawer) -> None:
     drawer.kept = [replace(g, agent="gone") if g.role == Role.AGENT else g for g in drawer.kept]
     assert await ask.get(Role.AGENT, "me/figures", month="2026-03") == "no-such-agent"

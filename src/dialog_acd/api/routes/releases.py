@@ -62,7 +62,7 @@ _Month = Annotated[
 @policy.get("", name="read", summary="How far figures may come near a person")
 async def read(wiring: Wired, by: Concerned) -> PolicyOut:
     directory = wiring.live.directory()
-    found = _agent(directory, by.agent) if by.agent is not None else None
+    found = _agent(directory, by.agent or "") if by.role is Role.AGENT else None
     place = by.tenant if found is None else found.home
     whole = by.role is not Role.AGENT and by.tenant is None
     return PolicyOut(
