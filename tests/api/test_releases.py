@@ -319,6 +319,21 @@ async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR091
 
 
 @pytest.mark.parametrize(
+    ("phone", "told"),
+    [("phone-bert", None), ("phone-dora", None), ("4711", "4711"), ("+495111680", "+495111680"), ("", "")],
+)
+async def test_a_phone_of_somebody_who_has_left_names_them_as_well(
+    ask: Desk, shelf: Shelf, phone: str, told: str | None
+) -> None:
+    """Dora is in no directory any more."""
+    shelf.kept = [annas("c1", transferred_to=phone, failsafe_answered_by=phone)]
+    [call] = (await ask.get(Role.AUDITOR, "calls"))["calls"]
+    assert (call["transferred_to"], call["failsafe_answered_by"]) == (told, told)
+    complaint = await ask.get(Role.OPERATOR, "calls/c1")
+    assert complaint["transferred_to"] == phone
+
+
+@pytest.mark.parametrize(
     ("since", "to", "why"),
     [
         (None, None, "months"),
