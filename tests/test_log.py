@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -17,7 +18,7 @@ from structlog.testing import capture_logs
 from dialog_acd import log
 from dialog_acd.core import messages as m
 from dialog_acd.core.messages import CallArrived
-from dialog_acd.core.model import CallId, PartnerId, QueueId, SwitchKind, TenantId
+from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, PartnerId, QueueId, SwitchKind, TeamId, TenantId
 from dialog_acd.testing import LANGENHAGEN, Scenario
 
 if TYPE_CHECKING:
@@ -133,9 +134,9 @@ def test_a_call_is_one_line_with_its_whole_story() -> None:
             "reason": "talked",
             "blame": "nobody",
             "waited": 6.0,
-            "agent": "bert",
-            "offers": ["anna:no-answer", "bert:answered"],
-            "transferred_to": None,
+            "team": None,
+            "offers": ["no-answer", "answered"],
+            "transferred": False,
             "hung_up_first": "agent",
             "cause": 16,
         }
@@ -165,6 +166,28 @@ def test_a_notice_is_one_line(notice: m.Notice, event: str, level: str) -> None:
         log.tell(notice)
     assert [(line["event"], line["log_level"]) for line in lines] == [(event, level)]
     assert "c1" in lines[0].values()
+
+
+def test_no_agent_is_named_above_debug() -> None:
+    """Whoever has the log would have a diary of each."""
+    outputs = [output for sheet in scenes() for _, _, found in sheet.story for output in found]
+    told: list[m.Notice] = [output for output in outputs if isinstance(output, m.Notice)]
+    anna, town = AgentId("anna"), TenantId("langenhagen")
+    told += [
+        m.CallAssigned(CallId("c1"), UNASSIGNED, town, anna, anna),
+        m.Ignored("AgentReady", "agent is signed out", anna),
+        m.Ignored("TownDialled", "no-such-town", anna),
+        m.CallEnded(replace(finished_call(), transferred_to="phone-anna", team=TeamId("hall"))),
+    ]
+    with capture_logs() as lines:
+        for notice in told:
+            log.tell(notice)
+    loud = [line for line in lines if line["log_level"] != "debug"]
+    assert {"call.ended", "offer.missed", "call.assigned"} <= {line["event"] for line in loud}
+    assert not any(name in json.dumps(line) for line in loud for name in ("anna", "bert"))
+    assert loud[-1]["team"] == "hall"
+    quiet = {line["event"] for line in lines if "anna" in json.dumps(line)}
+    assert quiet == {"agent.changed", "call.offered", "signal.ignored"}, "who looks for a fault sees them"
 
 
 def test_what_is_switched_is_told_with_who_and_until_when_and_its_number_can_be_read() -> None:

@@ -193,7 +193,7 @@ def test_a_morning_of_three_calls(board: Board) -> None:
     assert scrape("acd_calls_abandoned_in_time_total", **place) == 0
     assert scrape("acd_wait_seconds_sum", result="answered", **place) == 61
     assert scrape("acd_wait_seconds_sum", result="abandoned", **place) == 700
-    assert scrape("acd_handling_seconds_total", **place) == 120
+    assert scrape("acd_handling_seconds_total") == 0, "two calls are not enough to be told of"
 
 
 def test_a_call_is_counted_when_it_is_over_and_not_in_halves(board: Board) -> None:
@@ -388,7 +388,7 @@ def test_every_series_is_there_at_zero_before_the_first_call(board: Board) -> No
     for name in (
         "acd_calls_offered_total", "acd_calls_answered_total", "acd_calls_answered_in_time_total",
         "acd_calls_answered_after_overflow_total", "acd_calls_abandoned_total", "acd_calls_abandoned_in_time_total",
-        "acd_calls_abandoned_short_total", "acd_wait_in_line_seconds_total", "acd_handling_seconds_total",
+        "acd_calls_abandoned_short_total", "acd_wait_in_line_seconds_total",
     ):  # fmt: skip
         assert scrape.series(name) == places
     partners = {(kind, partner, *place) for kind, *place in places for partner in ("oldenburg", "other")}
@@ -567,6 +567,34 @@ def test_teams_by_state_and_who_is_there(board: Board) -> None:
     assert (scrape("acd_agents_staffed", group="day"), scrape("acd_agents_staffed", group="other")) == (5, 3)
 
 
+OFF = {"phone_state": PhoneState.UNREACHABLE, "available": False}
+
+
+@pytest.mark.parametrize(
+    ("there", "shown"),
+    [
+        ([{"work": Work.TALKING}], {"signed-in": 1, "signed-out": 7}),
+        ([{"work": Work.WRAP_UP}, {}, {}, {"intent": Intent.NOT_READY}], {"signed-in": 4, "signed-out": 4}),
+        # Somebody signs in whom nobody has ever seen.
+        ([{"work": Work.TALKING}, *(7 * [OFF])], {"signed-in": 8}),
+        ([{"work": Work.TALKING}, *(4 * [{"intent": Intent.NOT_READY, **OFF}])], {"signed-in": 5, "signed-out": 3}),
+        ([{"work": Work.TALKING}, {}, {}, {}, {}, OFF], {
+            "talking": 1, "available": 4, "phone-unreachable": 1, "signed-out": 2,
+        }),
+        ([{"work": Work.TALKING, **OFF}, {}, {}, {}, {}], {"talking": 1, "available": 4, "signed-out": 3}),
+        ([], {"signed-out": 8}),
+    ],
+)  # fmt: skip
+def test_a_late_shift_of_one_is_no_diary(board: Board, there: list[dict[str, Any]], shown: dict[str, int]) -> None:
+    """Of a group of eight, those who are there count, and not those who could be."""
+    at_home = [agent(n, intent=Intent.SIGNED_OUT) for n in range(len(there), 8)]
+    board.seen = AcdView(NOON, True, (), (*(agent(n, **one) for n, one in enumerate(there)), *at_home), ())
+    scrape = board.scrape()
+    found = {state: scrape("acd_agents", group="other", state=state) for state in AGENT_STATES}
+    assert {state: count for state, count in found.items() if count} == shown
+    assert scrape("acd_agents_staffed", group="other") == len(there)
+
+
 def test_every_state_is_there_at_zero(board: Board) -> None:
     board.seen = AcdView(NOON, True, (), tuple(agent(n, intent=Intent.SIGNED_OUT) for n in range(5)), ())
     scrape = board.scrape()
@@ -574,7 +602,7 @@ def test_every_state_is_there_at_zero(board: Board) -> None:
         ("other", state)
         for state in (
             "signed-out", "not-ready", "available", "offered", "talking", "wrap-up", "phone-in-use",
-            "phone-unreachable", "set-aside",
+            "phone-unreachable", "set-aside", "signed-in",
         )
     }  # fmt: skip
     assert scrape.series("acd_switches") == {(kind,) for kind in SwitchKind}
@@ -590,7 +618,7 @@ def test_no_agent_can_be_in_a_state_without_a_series(board: Board) -> None:
     ]
     # Ready, idle, reachable, and yet kept back for a moment: the phone would not ring.
     everybody.append(replace(agent(0), available=False))
-    assert {one.state for one in everybody} == set(AGENT_STATES)
+    assert {*(one.state for one in everybody), "signed-in"} == set(AGENT_STATES)
     board.seen = AcdView(NOON, True, (), tuple(everybody), ())
     scrape = board.scrape()
     assert sum(scrape("acd_agents", group="other", state=state) or 0 for state in AGENT_STATES) == len(everybody)

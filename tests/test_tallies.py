@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from dialog_acd.core import messages as m
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.kpi import Fate, Figures, Mean, Ratio, figures
-from dialog_acd.core.model import UNASSIGNED, EntryKind, Formula, PartnerId, QueueId, TenantId, Trigger
+from dialog_acd.core.model import UNASSIGNED, AgentId, EntryKind, Formula, PartnerId, QueueId, TenantId, Trigger
 from dialog_acd.core.records import PROMISED, Blame, CallRecord, Outcome, Result
 from dialog_acd.metrics import Metrics
 from dialog_acd.simulation import run as simulated
@@ -100,7 +100,6 @@ def same(read: Read, found: Figures, **labels: str) -> None:
     alike(found.asa, waited["answered"] + waited["partner"], accepted)
     alike(found.asa_in_line, read("acd_wait_in_line_seconds_total", **labels), accepted)
     alike(found.wait_of_abandoned, waited["abandoned"], abandoned)
-    alike(found.aht, read("acd_handling_seconds_total", **labels), answered)
     ours, partners = read.waits("answered", **labels), read.waits("partner", **labels)
     assert [a + b for a, b in zip(ours, partners, strict=True)] == on_the_grid(found.waits)
     assert read.waits("abandoned", **labels) == on_the_grid(found.waits_of_abandoned)
@@ -191,6 +190,30 @@ def test_every_figure_is_the_same_from_counters_and_from_records(records: list[C
         same(read, counted(r for r in records if r.kind is kind), kind=kind.value)
 
 
+def test_how_long_calls_took_is_told_in_heaps_that_tell_of_nobody() -> None:
+    """Who reads before and after each call learns of none how long it took, nor of a night how long its one agent."""
+    tallies, names = Tallies(), ["anna", "ben", "cem", "dora", "emil"]
+
+    def handled(name: str | None, seconds: int) -> tuple[float, float]:
+        call = served("c")
+        answered = None if name is None else call.t_in
+        agent = None if name is None else AgentId(name)
+        outcome = call.outcome if name else Outcome(Result.ABANDONED, "waiting", Blame.NOBODY)
+        end = call.t_in + timedelta(seconds=seconds)
+        call = replace(call, agent=agent, outcome=outcome, t_ans=answered, t_end=end, t_wrap_end=None)
+        tallies.count(call, ())
+        read = Read(tallies.families())
+        assert "queue" not in {label for s in read.samples if "handl" in s.name for label in s.labels}
+        return read("acd_handled_calls_total"), read("acd_handling_seconds_total")
+
+    assert {handled("anna", 60) for _ in range(30)} == {(0, 0)}, "a night alone"
+    assert {handled(name, 100) for name in names[1:4]} == {(0, 0)}
+    assert handled(None, 500) == (0, 0)
+    assert handled("emil", 100) == (34, 2200), "the fifth of them"
+    assert {handled(name, 10) for name in names * 3} | {handled("anna", 10) for _ in range(4)} == {(34, 2200)}
+    assert handled("ben", 10) == (54, 2400)
+
+
 # ---------------------------------------------------------------- a day with a real core
 
 
@@ -238,7 +261,7 @@ def test_the_library_reads_the_same_lines() -> None:
     ours = Read(tallies.families()).samples
     theirs = text_string_to_metric_families(generate_latest(registry).decode())
     assert [sample for family in theirs for sample in family.samples] == ours
-    assert {sample.labels["tenant"] for sample in ours} == {'a"b\\c\nd\\n'}
+    assert {sample.labels.get("tenant") for sample in ours} == {'a"b\\c\nd\\n', None}
 
 
 def test_no_piece_is_long_and_a_scrape_is_of_one_moment() -> None:

@@ -99,6 +99,7 @@ STATES = {
     "set-aside": "zurückgestellt",
     "phone-in-use": "Telefon belegt",
     "phone-unreachable": "Telefon nicht erreichbar",
+    "signed-in": "angemeldet (unter fünf: ohne Zustand)",
     "signed-out": "abgemeldet",
 }
 STATE_COLOURS = {
@@ -110,6 +111,7 @@ STATE_COLOURS = {
     "set-aside": PURPLE,
     "phone-in-use": VERMILION,
     "phone-unreachable": GREY,
+    "signed-in": INK,
 }
 OUTCOMES = {
     "answered": "angenommen",
@@ -631,7 +633,8 @@ def wall() -> build.Dashboard:
             show(
                 tile(),
                 "Agenten frei",
-                "Agenten, die jetzt einen Anruf annehmen können, ganzes Zentrum. Nur Zahlen von Gruppen ab fünf.",
+                "Agenten, die jetzt einen Anruf annehmen können, ganzes Zentrum. Nur von Gruppen, von denen "
+                "mindestens fünf angemeldet sind.",
                 (4, 6),
                 now('sum (acd_agents{state="available"})', "frei"),
             )
@@ -640,7 +643,8 @@ def wall() -> build.Dashboard:
             show(
                 tile(),
                 "Im Gespräch",
-                "Agenten, die jetzt mit einem Anrufer sprechen, ganzes Zentrum. Nur Zahlen von Gruppen ab fünf.",
+                "Agenten, die jetzt mit einem Anrufer sprechen, ganzes Zentrum. Nur von Gruppen, von denen "
+                "mindestens fünf angemeldet sind.",
                 (4, 6),
                 now('sum (acd_agents{state="talking"})', "im Gespräch"),
             )
@@ -744,7 +748,8 @@ def wall() -> build.Dashboard:
                 lines(stacked=True).interval("15s"),
                 "Angemeldete Agenten",
                 "Nach Zustand, in den letzten drei Stunden. Gestrichelt: gebraucht, nach Erlang C aus den Anrufen der "
-                "letzten halben Stunde und deren Zielen, ganzes Zentrum. Nur Zahlen von Gruppen ab fünf Personen.",
+                "letzten halben Stunde und deren Zielen, ganzes Zentrum. Nur Zahlen von Gruppen ab fünf Personen; sind "
+                "weniger als fünf von ihnen da, ohne deren Zustand.",
                 (9, 9),
                 line('sum by (state) (acd_agents{state!="signed-out"})', "{{state}}"),
                 line("max (acd_agents_needed)", "gebraucht"),

@@ -197,12 +197,14 @@ async def serve(settings: Settings) -> None:
         observers = [metrics.observe, log_setup.tell, note_phone, attend]
         engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers, took=metrics.signal_took)
 
+        figures = FiguresStore(database, clock.now)
         retention = Retention(
             RetentionStore(database),
             audit,
             clock,
             terms,
             teams=lambda: {agent.id: agent.team for agent in engine.directory().agents if agent.team is not None},
+            count=figures.make,
             spool=writer,
             living=callers,
         )
@@ -300,7 +302,6 @@ async def serve(settings: Settings) -> None:
         if provisioning is not None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
-        figures = FiguresStore(database, clock.now)
         reports = Reports(figures, AttendanceStore(database), directories, clock.now)
         settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
         watching = asyncio.create_task(settlement.watch(audit), name="volumes")

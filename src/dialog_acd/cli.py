@@ -842,19 +842,22 @@ async def _retention(settings: Settings, _asked: argparse.Namespace) -> int:
     from dialog_acd.retention import Retention
     from dialog_acd.store.audit_store import AuditStore
     from dialog_acd.store.directory_store import DirectoryStore
+    from dialog_acd.store.figures_store import FiguresStore
     from dialog_acd.store.retention_store import RetentionStore
     from dialog_acd.store.token_store import COMMAND_LINE
 
     async with _database(settings, create=False) as database:
         directories = DirectoryStore(database)
+        clock = SystemClock(settings.rehearse_at)
         agents = () if await directories.is_empty() else (await directories.load()).agents
         teams: dict[str, str] = {agent.id: agent.team for agent in agents if agent.team is not None}
         retention = Retention(
             RetentionStore(database),
             AuditStore(database),
-            SystemClock(settings.rehearse_at),
+            clock,
             settings.retention.terms,
             teams=lambda: teams,
+            count=FiguresStore(database, clock.now).make,
             by=COMMAND_LINE,
             role="operator",
         )

@@ -1,11 +1,15 @@
-"""Log set-up: one JSON object a line, or colours on a terminal; numbers are masked before anything is written."""
+"""Log set-up: one JSON object a line, or colours on a terminal; numbers are masked before anything is written.
+
+A log is copied, sent on and kept by others, and who of the agents did what when is kept nowhere else. So agents are
+named at DEBUG alone, for as long as somebody looks for a fault; everything above speaks of calls and teams.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import structlog
 
@@ -28,6 +32,10 @@ where it is not (the catch-all), it comes shortened.
 Everything else is looked through: a number also comes along in a signal the core choked on, in Asterisk's own words
 and in a traceback, where nobody thought of it.
 """
+
+
+_OF_AGENTS = frozenset(signal.__name__ for signal in get_args(m.Signal) if "agent" in signal.__annotations__)
+"""Signals of which ``Ignored`` names the agent."""
 
 
 def mask(text: str) -> str:
@@ -93,9 +101,9 @@ def tell(notice: m.Notice) -> None:
                 reason=r.outcome.reason,
                 blame=r.outcome.blame.value,
                 waited=round(r.waited.total_seconds(), 3),
-                agent=r.agent,
-                offers=[f"{o.agent}:{o.result}" for o in r.offers],
-                transferred_to=r.transferred_to,
+                team=r.team,
+                offers=[o.result for o in r.offers],
+                transferred=r.transferred_to is not None,
                 hung_up_first=r.hung_up_first,
                 cause=r.cause,
             )
@@ -104,17 +112,19 @@ def tell(notice: m.Notice) -> None:
         case m.FailsafeEntered(call=call, why=why):
             log.warning("call.failsafe", call=call, why=why)
         case m.AgentChanged(agent=agent, axis=axis, before=before, after=after, why=why):
-            log.info("agent.changed", axis=axis, agent=agent, before=before, after=after, why=why)
+            log.debug("agent.changed", axis=axis, agent=agent, before=before, after=after, why=why)
         case m.OfferMade(call=call, agent=agent, why=why):
-            log.info("call.offered", call=call, agent=agent, why=why)
-        case m.OfferMissed(call=call, agent=agent, reason=reason):
-            log.info("offer.missed", call=call, agent=agent, reason=str(reason))
+            log.debug("call.offered", call=call, agent=agent, why=why)
+        case m.OfferTaken(call=call, agent=agent):
+            log.debug("offer.taken", call=call, agent=agent)
+        case m.OfferMissed(call=call, reason=reason):
+            log.info("offer.missed", call=call, reason=str(reason))
         case m.CallDiverted(call=call, partner=partner, why=why):
             log.info("call.diverted", call=call, partner=partner, why=why)
         case m.CallbackPromised(call=call, tenant=tenant, queue=queue):
             log.info("callback.promised", call=call, tenant=tenant, queue=queue)
-        case m.CallAssigned(call=call, before=before, tenant=tenant, by=by):
-            log.info("call.assigned", call=call, before=before, tenant=tenant, by=by)
+        case m.CallAssigned(call=call, before=before, tenant=tenant, by=by, agent=agent):
+            log.info("call.assigned", call=call, before=before, tenant=tenant, by=by if agent is None else "agent")
         case m.TestMarked(call=call, test=test, by=by):
             log.info("call.marked", call=call, test=test, by=by)
         case m.SwitchTurned(kind=kind, about=about, until=until, by=by, prompt=prompt, why=why):
@@ -124,7 +134,8 @@ def tell(notice: m.Notice) -> None:
         case m.PictureDiffered(call=call, what=what):
             log.warning("picture.differed", call=call, what=what)
         case m.Ignored(signal=signal, why=why, about=about):
-            log.info("signal.ignored", signal=signal, why=why, about=about)
+            level = "debug" if signal in _OF_AGENTS else "info"
+            getattr(log, level)("signal.ignored", signal=signal, why=why, about=about)
         case m.Unsettled(signal=signal):
             log.error("core.unsettled", signal=signal, hint="a rule feeds itself; please report this with the log")
         case _:

@@ -24,7 +24,8 @@ Test calls are in ``acd_test_calls_total`` and in nothing else about finished ca
 has been counted like everybody; ``acd_calls_marked_test_total`` says how many those are.
 
 People are seen in groups of at least ``LEAST_PEOPLE`` alone (``groups``): a gauge that is kept every fifteen seconds is
-a record of everybody whom it shows alone.
+a record of everybody whom it shows alone. The same goes for a shift: of a group of which fewer are there, it is told
+how many are signed in, and no more (``states_told``).
 
 The registry is passed in; there is none at module level, so two services in one process (a test, a simulation)
 do not add up.
@@ -43,7 +44,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.disclosure import PERSONS
+from dialog_acd.core.disclosure import PERSONS, SIGNED_IN, states_told
 from dialog_acd.core.erlang import erlang_c_service_level
 from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.ladder import is_for
@@ -76,8 +77,9 @@ AGENT_STATES = (
     "set-aside",
     *(work.value for work in Work if work is not Work.IDLE),
     *(f"phone-{phone.value}" for phone in PhoneState if phone is not PhoneState.REACHABLE),
+    SIGNED_IN,
 )
-"""Every word ``AgentView.state`` can say."""
+"""Every word ``AgentView.state`` can say, and that for too few of them."""
 FEW_LINES = 20
 """At once, of those of which each is reckoned for itself."""
 LEAST_PEOPLE = PERSONS
@@ -519,11 +521,11 @@ def groups(teams: Mapping[str, int]) -> dict[str, str]:
 def _by_group(agents: Sequence[AgentView]) -> Mapping[str, Count[str]]:
     """How many people are in which state, by group."""
     shown = groups(Count(agent.team for agent in agents))
-    found: dict[str, Count[str]] = {group: Count() for group in sorted(set(shown.values()))}
+    found: dict[str, list[AgentView]] = {group: [] for group in sorted(set(shown.values()))}
     for agent in agents:
         if agent.team in shown:
-            found[shown[agent.team]][agent.state] += 1
-    return found
+            found[shown[agent.team]].append(agent)
+    return {group: states_told(members) for group, members in found.items()}
 
 
 # ---------------------------------------------------------------- hours, promises, load

@@ -12,11 +12,12 @@ the numbers of all who were promised a call. Somebody has a day to set it right;
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.retention import due, last_night
 from dialog_acd.store.repeat_store import KEPT_FOR
 from dialog_acd.store.retention_store import DONE
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.retention import Due, Terms
     from dialog_acd.store.audit_store import AuditStore
-    from dialog_acd.store.retention_store import RetentionStore
+    from dialog_acd.store.retention_store import Before, RetentionStore
 
 log = structlog.get_logger()
 
@@ -79,13 +80,18 @@ class Retention:
         terms: Terms,
         *,
         teams: Callable[[], Mapping[str, str]] = dict,
+        count: Callable[[date, date], Awaitable[int]] | None = None,
         spool: Spool | None = None,
         living: Living | None = None,
         by: str = BY,
         role: str = ROLE,
         ticks: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
     ) -> None:
-        """``teams``: the team of each agent who is in the directory in force. ``ticks``: seconds nobody can set."""
+        """``teams``: the team of each agent who is in the directory in force. ``count``: have the calls of these days
+        counted (``FiguresStore.make``), while it can be known how many people answered them. ``ticks``: seconds nobody
+        can set.
+        """
+        self._count = count
         self._store, self._audit, self._clock, self._terms = store, audit, clock, terms
         self._teams, self._spool, self._living = teams, spool, living
         self._by, self._role, self._ticks = by, role, ticks
@@ -156,6 +162,7 @@ class Retention:
         steps: dict[str, Callable[[], Awaitable[int]]] = {
             "days_of_numbers": lambda: self._store.drop_numbers(this, now),
             "keys": lambda: self._store.drop_keys(this),
+            "days_counted": lambda: self._counted(last, this),
             "agents": lambda: self._store.forget_agents(
                 # A day more: who was late then is not looked for among all records there are.
                 this,
@@ -193,6 +200,14 @@ class Retention:
         if (self._by, self._role) == (BY, ROLE):
             self.done_at = now
         return True
+
+    async def _counted(self, last: Before | None, this: Due) -> int:
+        if self._count is None:
+            return 0
+        since = date.min
+        if last is not None:
+            since = berlin_day(min(last.agents_before, this.agents_before)) - timedelta(days=1)
+        return await self._count(since, berlin_day(this.agents_before) + timedelta(days=1))
 
     async def _files(self, this: Due) -> int:
         try:

@@ -5,6 +5,9 @@ the same month gives the same statement a year later. Two things may still move 
 the month (the statement says as of when it is), and a price that was written wrong and is corrected afterwards (another
 version can be asked for). What was sent to the towns should move by neither: it is *issued*, and kept as a document.
 
+Of a month that is not over, whole days alone: two statements, one before a call and one after it, would tell how long
+its agent had talked.
+
 Used-up volumes are looked at every hour. Who is to hear of one, hears of it once: what was told stands in the audit
 log, so a restart does not tell it again.
 """
@@ -19,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.kpi import berlin_midnight
+from dialog_acd.core.kpi import berlin_day, berlin_midnight
 from dialog_acd.core.shares import Month, slices, statement, warning
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
@@ -154,7 +157,8 @@ class Settlement:
         log.info("statement.issued", month=str(month), number=issue.number, by=by, version=made.version)
         return Settled(made, issue)
 
-    async def _statement(self, month: Month, version: int | None) -> Statement:
+    async def _statement(self, month: Month, version: int | None, *, today: bool = False) -> Statement:
+        """``today``: with this day's calls, for whom nobody reads it."""
         now = self._clock.now()
         if now < berlin_midnight(month.begins):
             raise MonthNotBegun
@@ -163,7 +167,11 @@ class Settlement:
             towns = (await self._directories.version(number)).tenants
         except DirectoryFileInvalid as problem:
             raise PricesUnreadable(f"The prices are from a directory that cannot be read: {problem}") from problem
-        return statement(month, towns, await self._uses.usage(slices(month, towns)), version=number, as_of=now)
+        of = slices(month, towns)
+        until = month.ends if today else min(month.ends, berlin_day(now))
+        used = await self._uses.usage(one._replace(ends=min(one.ends, until)) for one in of)
+        whole = [(one, accounts) for one, (_, accounts) in zip(of, used, strict=True)]
+        return statement(month, towns, whole, version=number, as_of=now)
 
     # -- volumes that are used up
 
@@ -184,7 +192,7 @@ class Settlement:
             version = await self._directories.number_at(berlin_midnight(month.ends))
             towns = (await self._directories.version(version)).tenants
             if any(price.included_minutes for town in towns for price in town.contract.prices):
-                for share in (await self._statement(month, version)).shares:
+                for share in (await self._statement(month, version, today=True)).shares:
                     for volume in share.volumes:
                         await self._tell(audit, share, volume, now)
 

@@ -9,6 +9,10 @@ One *place* is a tenant, a queue and a kind of entry: a large centre has a thous
 The library keeps an object with a lock for every series, and makes another for every line of every scrape; at that size
 it occupies the interpreter for most of a second, and the garbage collector after that, while callers wait. Here a place
 is one flat list of numbers, a scrape is a copy of these lists, and the lines are written from the copy bit by bit.
+
+How long calls were handled is a figure about those who handled them, and two scrapes fifteen seconds apart differ by
+one call. So it is counted for the whole centre alone, and in heaps: calls go to the counter together when they are as
+many as ``core/disclosure.py`` asks for, handled by as many people. What is not a heap yet is lost at a restart.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from dialog_acd.core.disclosure import CALLS, PERSONS
 from dialog_acd.core.kpi import Fate, Figures
 from dialog_acd.core.model import Trigger
 
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.samples import Sample
 
-    from dialog_acd.core.model import EntryKind, QueueId, TenantId
+    from dialog_acd.core.model import AgentId, EntryKind, QueueId, TenantId
     from dialog_acd.core.records import CallRecord
 
 OTHER = "other"
@@ -75,17 +80,19 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
         "Waits of answered callers, ours and partners', from the end of the announcement on.",
         lambda f: sum(f.waits_in_line) / 1000,
     ),
-    (
-        "acd_handling_seconds_total",
-        "Conversations and wrap-ups of calls that an agent had answered.",
-        lambda f: f.handled_ms / 1000,
-    ),
 )
 _BY_PARTNER = (
     ("acd_calls_answered_by_partner_total", "Finished calls that a partner had answered."),
     (
         "acd_calls_answered_by_partner_in_time_total",
         "Finished calls that a partner had answered within what was promised, boundary included.",
+    ),
+)
+_OF_HANDLED = (
+    ("acd_handled_calls_total", "acd_handling_seconds_total"),
+    (
+        f"Calls that agents handled, in heaps of at least {CALLS} calls and {PERSONS} agents.",
+        "Conversations and wrap-ups of the calls in acd_handled_calls_total.",
     ),
 )
 _LES = (*(repr(bucket) for bucket in WAIT_BUCKETS), "+Inf")
@@ -105,6 +112,25 @@ def _waited(figures: Figures) -> tuple[str, int]:
         if waits:
             return result, waits[0]
     return "", 0
+
+
+class _Handled:
+    """How long our people were busy with calls, in heaps that tell of nobody. See the head of this file."""
+
+    def __init__(self) -> None:
+        self.calls = self.ms = 0
+        """What may be told."""
+        self._calls = self._ms = 0
+        self._agents: set[AgentId] = set()
+
+    def add(self, ms: int, agent: AgentId) -> None:
+        self._calls += 1
+        self._ms += ms
+        self._agents.add(agent)
+        if self._calls >= CALLS and len(self._agents) >= PERSONS:
+            self.calls, self.ms = self.calls + self._calls, self.ms + self._ms
+            self._calls = self._ms = 0
+            self._agents.clear()
 
 
 class _Place:
@@ -143,6 +169,7 @@ class Tallies:
 
     def __init__(self) -> None:
         self._places: dict[tuple[str, str, str], _Place] = {}
+        self._handled = _Handled()
 
     def begin(self, tenant: TenantId, queue: QueueId, kind: EntryKind, ways: Iterable[tuple[str, str]]) -> None:
         """Such calls may come: their series begin at 0. ``ways``: (trigger, partner) that may take them away."""
@@ -183,6 +210,8 @@ class Tallies:
             known = sent.partner if sent.partner in partners else OTHER
             at = place.way(sent.trigger if sent.trigger in TRIGGERS else OTHER, known)
             numbers[at] += 1
+        if figures.answered and record.agent is not None:
+            self._handled.add(figures.handled_ms, record.agent)
 
     def families(self) -> Iterator[Metric]:
         """All of it as of now, whenever the lines are written."""
@@ -209,6 +238,9 @@ class Tallies:
             "histogram",
             lambda: _waits(taken),
         )
+        told = self._handled.calls, self._handled.ms / 1000
+        for name, text, value in zip(*_OF_HANDLED, told, strict=True):
+            yield Written(name, text, "counter", lambda n=name, v=value: iter((f"{n} {v!r}\n",)))  # type: ignore[misc]
 
 
 _Taken = list[tuple[_Place, list[float]]]

@@ -875,6 +875,13 @@ async def test_an_agent_is_who_the_claim_says(issuer: ToyIssuer, clock: ManualCl
             await people.principal(issuer.token(groups=["acd-agents"], **nobody))
     both = await people.principal(issuer.token(groups=["acd-leitstelle", "personalrat"], acd_agent="anna"))
     assert (both.role, both.also, both.agent) == (Role.STAFF_COUNCIL, frozenset({Role.SUPERVISOR}), None)
+    roles = "personalrat=staff-council; acd-agents=agent"
+    council = people_of(issuer.url, "dialog-acd", "groups", roles, clock.now, "acd_agent")
+    assert council is not None
+    for claims, agent in (({"acd_agent": "anna"}, "anna"), ({}, None), ({"acd_agent": ["anna", "bert"]}, None)):
+        told = await council.principal(issuer.token(groups=["acd-agents", "personalrat"], **claims))
+        assert (told.role, told.also, told.agent) == (Role.STAFF_COUNCIL, frozenset({Role.AGENT}), agent)
+    await council.issuer.close()
     await people.issuer.close()
 
 

@@ -13,7 +13,7 @@ from dialog_acd.api.feed import change
 from dialog_acd.api.keys import Principal
 from dialog_acd.api.sight import names_for
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.lifecycle import Work
+from dialog_acd.core.lifecycle import Intent, Work
 from dialog_acd.core.model import AgentId, CallId, QueueId, Statistics, TeamId, TenantId
 from dialog_acd.core.retention import without_agents
 from dialog_acd.testing import ManualClock, Scenario, demo_agent, demo_directory
@@ -94,7 +94,7 @@ async def test_named_figures_take_two_people_and_end(ask: Desk, shelf: Shelf, cl
     book.lines.clear()
     assert await figures() == {
         "agent": "anna", "month": "2026-03", "policy": "released", "calls_answered": 2, "talk_seconds": 120.0,
-        "wrap_up_seconds": 20.0, "offers": 2, "offers_missed": {},
+        "wrap_up_seconds": 20.0, "offers": 2, "offers_missed": {}, "forgotten_to": None,
     }  # fmt: skip
     assert book.told() == [("the supervisor", "agents.figures", "anna", "done")]  # each reading, too
     assert book.lines[0].details["month"] == "2026-03"
@@ -105,6 +105,21 @@ async def test_named_figures_take_two_people_and_end(ask: Desk, shelf: Shelf, cl
     clock.advance(timedelta(hours=11).total_seconds())
     assert await figures() == "named-figures-not-released"
     assert (await ask.get(Role.STAFF_COUNCIL, f"releases/{number}"))["state"] == "ended"
+
+
+@pytest.mark.usefixtures("released")
+async def test_a_month_of_which_half_is_forgotten_is_not_told_as_a_whole(
+    ask: Desk, shelf: Shelf, folder: Folder
+) -> None:
+    folder.release("anna", first="2026-03", last="2026-03")
+    gone = [without_agents(annas(f"c{n}", t_in=served("x").t_in - timedelta(hours=n))) for n in (1, 2)]
+    shelf.kept = [annas("c7"), *gone, annas("c8"), without_agents(annas("t", test=True))]
+    said = await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03")
+    assert (said["calls_answered"], said["forgotten_to"]) == (2, "2026-03-02T10:58:47.723456Z")
+    for month, status in (("2026-02", 200), ("2026-01", 200), ("2025-12", 422)):
+        months = {"first_month": month, "last_month": month}
+        answer = await ask(Role.SUPERVISOR, "POST", "releases", json=OF_ANNA | months)
+        assert answer.status_code == status, "January's last days are known in the first days of March"
 
 
 @pytest.mark.usefixtures("released")
@@ -158,6 +173,7 @@ async def test_a_person_of_both_sides_is_neither(
         ({"until": "2026-06-01"}, "release-refused"),
         ({"until": "2026-03-01"}, "release-refused"),
         ({"last_month": None}, "release-refused"),
+        ({"first_month": "2025-12", "last_month": "2025-12"}, "release-refused"),
         ({"kind": "policy"}, "release-refused"),
         ({"kind": "policy", "tenant": "nowhere"}, "no-such-tenant"),
         ({"purpose": " "}, "not-valid"),
@@ -195,6 +211,19 @@ async def test_releases_page_by_page_and_what_the_council_reads_beside(ask: Desk
 # ---------------------------------------------------------------- the policy
 
 
+async def test_who_revokes_a_weaker_policy_reads_that_it_still_holds(ask: Desk, centre: Centre) -> None:
+    wanted = {"kind": "policy", "tenant": LGH, "level": "released", "agents": None, "first_month": None}
+    number = await ask.asks(**wanted, last_month=None)
+    assert (await ask.get(Role.STAFF_COUNCIL, f"releases/{number}"))["policy"] == "groups"
+    await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/agree")
+    centre.towns = with_policy(centre.towns, Statistics.RELEASED)  # the directory is edited
+    said = (await ask(Role.STAFF_COUNCIL, "POST", f"releases/{number}/revoke")).json()
+    assert (said["state"], said["level"], said["policy"]) == ("revoked", "released", "released")
+    assert (await ask.get(Role.STAFF_COUNCIL, "policy"))["towns"][LGH] == "released"
+    of_anna = await ask.asks()
+    assert (await ask.get(Role.STAFF_COUNCIL, f"releases/{of_anna}"))["policy"] is None
+
+
 async def test_the_policy_is_there_to_be_read(ask: Desk, centre: Centre) -> None:
     centre.towns = replace(
         centre.towns,
@@ -230,6 +259,31 @@ async def test_own_figures_are_for_oneself(
     assert await ask.get(Role.SUPERVISOR, "agents/anna/figures", month="2026-03") == "named-figures-not-released"
 
 
+@pytest.mark.usefixtures("released")
+@pytest.mark.parametrize("role", [Role.STAFF_COUNCIL, Role.SUPERVISOR])
+async def test_who_speaks_for_the_agents_is_one_and_has_figures_too(
+    ask: Desk, api: FastAPI, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    shelf.kept = [annas("c1")]
+    keys = api.state.wiring.keys
+    known = keys.principal
+    agent: list[str | None] = ["anna"]
+
+    async def of_both(token: str) -> Any:
+        return replace(await known(token), also=frozenset({Role.AGENT}), agent=agent[0])
+
+    assert await ask.get(role, "me/figures", month="2026-03") == "not-allowed"
+    monkeypatch.setattr(keys, "principal", of_both)
+    assert (await ask.get(role, "me/figures", month="2026-03"))["agent"] == "anna"
+    assert await ask.get(role, "agents/anna/figures", month="2026-03") == (
+        "not-allowed" if role is Role.STAFF_COUNCIL else "named-figures-not-released"
+    )
+    agent[0] = "gone"
+    assert (await ask.get(role, "policy"))["centre"] == "released"
+    agent[0] = None
+    assert await ask.get(role, "me/figures", month="2026-03") == "not-allowed"
+
+
 async def test_own_figures_of_somebody_who_has_left(ask: Desk, drawer: Drawer) -> None:
     drawer.kept = [replace(g, agent="gone") if g.role == Role.AGENT else g for g in drawer.kept]
     assert await ask.get(Role.AGENT, "me/figures", month="2026-03") == "no-such-agent"
@@ -262,6 +316,21 @@ async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR091
             assert call["waited_seconds"] == 12.4  # what the caller had of it is not about who answered
     assert await ask.get(role, "calls", agent="anna", **MARCH) == "named-figures-not-released"
     assert [line.outcome for line in book.lines] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("phone", "told"),
+    [("phone-bert", None), ("phone-dora", None), ("4711", "4711"), ("+495111680", "+495111680"), ("", "")],
+)
+async def test_a_phone_of_somebody_who_has_left_names_them_as_well(
+    ask: Desk, shelf: Shelf, phone: str, told: str | None
+) -> None:
+    """Dora is in no directory any more."""
+    shelf.kept = [annas("c1", transferred_to=phone, failsafe_answered_by=phone)]
+    [call] = (await ask.get(Role.AUDITOR, "calls"))["calls"]
+    assert (call["transferred_to"], call["failsafe_answered_by"]) == (told, told)
+    complaint = await ask.get(Role.OPERATOR, "calls/c1")
+    assert complaint["transferred_to"] == phone
 
 
 @pytest.mark.parametrize(
@@ -330,6 +399,30 @@ async def test_a_single_call_names_its_agents_while_somebody_may_complain(  # no
     assert told == ([(f"calls.{w}", "c1", LGH, "done") for w in ("one", "decisions", "one")] if named else [])
 
 
+async def test_who_looks_at_every_call_has_no_complaints(
+    ask: Desk, shelf: Shelf, book: Book, clock: ManualClock
+) -> None:
+    """One by one it would be the list that names nobody."""
+    shelf.kept = [annas(f"c{n}") for n in range(25)]
+
+    async def named(n: int, path: str = "") -> bool:
+        answer = await ask(Role.OPERATOR, "GET", f"calls/c{n}{path}")
+        assert answer.status_code == 200
+        return "anna" in answer.text
+
+    assert [await named(n % 10) for n in range(20)] == [True] * 20, "ten calls, each of them twice"
+    assert [await named(n, "/decisions") for n in range(10, 25)] == [True] * 10 + [False] * 5
+    assert await named(3), "of whom it was told already"
+    assert {line.about for line in book.lines} == {f"c{n}" for n in range(20)}
+    lines = book.lines
+    book.lines = [replace(line, who="another operator") for line in lines]
+    assert await named(24)
+    book.lines = lines
+    assert not await named(22)
+    clock.advance(timedelta(hours=24, seconds=1).total_seconds())
+    assert await named(22)
+
+
 async def test_a_call_nobody_answered_is_told_whole(ask: Desk, shelf: Shelf) -> None:
     shelf.kept = [replace(annas("c1"), agent=None, t_ans=None, t_wrap_end=None, offers=())]
     [call] = (await ask.get(Role.AUDITOR, "calls"))["calls"]
@@ -370,6 +463,24 @@ async def test_who_is_named_now(ask: Desk, busy: Centre, role: Role, call: str |
     assert ('"name":"Anna"' in stream, '"agent":"bert"' in stream) == (names, call == "bert")
 
 
+async def test_a_queue_tells_of_its_people_to_who_leads_them(ask: Desk, busy: Centre) -> None:
+    """A queue of one agent, and when she is free."""
+    [queue] = busy.seen.queues
+    answered = replace(queue, talking=queue.talking + 1, agents_available=0, agents_able=queue.agents_able + 1)
+    for role in Role.OPERATOR, Role.SUPERVISOR, Role.DESK, Role.AUDITOR, Role.TOWN_ADMIN:
+        led = role in {Role.OPERATOR, Role.SUPERVISOR}
+        for path in ["live"] if role is Role.DESK else ["live", "queues"]:
+            [said] = (await ask.get(role, path))["queues"]
+            people = [said[name] for name in ("talking", "agents_able", "agents_available")]
+            assert people == ([queue.talking, queue.agents_able, queue.agents_available] if led else [None] * 3)
+            assert said["waiting"] == queue.waiting
+        stream = (await ask(role, "GET", "live/stream", params={"events": "1"})).text
+        assert ('"agents_able":null' in stream) is not led
+        names = names_for(Principal("somebody", role, None, "id"))
+        told = change(busy.seen, replace(busy.seen, queues=(answered,)), names)
+        assert bool(told) is led, "not even that something has happened"
+
+
 async def test_counts_are_of_all_that_somebody_sees_or_there_are_none(ask: Desk, busy: Centre) -> None:
     """Six in all and five in the hall would be Bert."""
 
@@ -388,6 +499,20 @@ async def test_counts_are_of_all_that_somebody_sees_or_there_are_none(ask: Desk,
     assert await counts(Role.SUPERVISOR, tenant=LGH) == {"available": 5}
     busy.seen = replace(busy.seen, agents=busy.seen.agents[1:])
     assert await counts(Role.TOWN_ADMIN) == {}
+
+
+async def test_a_late_shift_of_one_is_told_to_nobody_but_its_lead(ask: Desk, busy: Centre) -> None:
+    """Five at home, and what Bert does minute by minute."""
+    [*others, bert] = busy.seen.agents
+    home = [replace(one, intent=Intent.SIGNED_OUT) for one in others]
+    busy.seen = replace(busy.seen, agents=(*home, bert))
+    for role in (Role.AUDITOR, Role.DESK):
+        assert (await ask.get(role, "live"))["agents_by_state"] == {"signed-in": 1, "signed-out": 5}
+    assert (await ask.get(Role.AUDITOR, "agents", state="talking"))["by_state"] == {}
+    assert (await ask.get(Role.SUPERVISOR, "live"))["agents_by_state"] == {"signed-out": 5, "talking": 1}
+    auditor = names_for(Principal("somebody", Role.AUDITOR, None, "id"))
+    free = replace(busy.seen, agents=(*home, agent_view("bert")))
+    assert change(busy.seen, free, auditor) is None
 
 
 def test_what_an_agent_does_is_no_event_for_who_sees_counts(busy: Centre) -> None:
@@ -424,6 +549,23 @@ def test_whom_a_stream_names_is_said_once_for_all_parts() -> None:
     for role in (Role.AUDITOR, Role.DESK):
         by = Principal("somebody", role, None, "id")
         assert names_for(by, None, QueueId(LGH)) == replace(names_for(by), counts=False)
+
+
+async def test_the_audit_log_is_nobodys_time_sheet(ask: Desk, book: Book, centre: Centre) -> None:
+    for step in ("sign-in", "ready", "sign-out"):
+        await ask(Role.SUPERVISOR, "POST", f"agents/anna/{step}")
+    await ask.asks()
+    for role in (Role.AUDITOR, Role.OPERATOR):
+        lines = (await ask.get(role, "audit"))["lines"]
+        assert [line["action"] for line in lines][::-1] == [
+            "agents.sign-in", "agents.ready", "agents.sign-out", "releases.ask",
+        ]  # fmt: skip
+        assert ("anna" in str(lines)) is (role is Role.OPERATOR)
+    assert "anna" in str(await ask.get(Role.STAFF_COUNCIL, "audit"))
+    book.lines = [replace(line, tenant=LGH) for line in book.lines]
+    said = (await ask.get(Role.TOWN_ADMIN, "audit"))["lines"]
+    assert len(said) == 4
+    assert "anna" not in str(said)
 
 
 async def test_nobody_is_looked_for_in_the_audit_log(ask: Desk, book: Book) -> None:

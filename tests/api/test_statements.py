@@ -168,6 +168,26 @@ async def test_a_month_to_come_has_no_statement_and_the_running_one_is_not_compl
     refused(await operator.post("/api/v1/statements/2026-04/issue"), 404, "month-not-begun")
 
 
+async def test_a_statement_before_and_after_a_call_does_not_tell_how_long_it_took(
+    operator: httpx.AsyncClient, ledger: Ledger, clock: ManualClock
+) -> None:
+    """March so far, at noon of the second."""
+    march = "/api/v1/statements/2026-03"
+    ledger.calls = [call("a", NOON - timedelta(hours=14), 3)]
+    before = await told(operator, march)
+    assert before["total"]["handling_seconds"] == 180
+    for minutes, hours in ((4, 11.9), (7, 0)):
+        ledger.calls.append(call(f"m{minutes}", NOON - timedelta(hours=hours), minutes))
+        assert await told(operator, march) == before
+    assert (await told(operator, march + "?version=2"))["total"]["handling_seconds"] == 180
+    clock.advance(timedelta(hours=12))
+    assert (await told(operator, march))["total"]["handling_seconds"] == 14 * 60
+    # What is over is whole.
+    ledger.calls = [call("z", datetime(2026, 3, 31, 21, 50, tzinfo=UTC), 8)]
+    clock.set(datetime(2026, 3, 31, 22, 1, tzinfo=UTC))
+    assert (await told(operator, march))["total"]["handling_seconds"] == 480
+
+
 # ---------------------------------------------------------------- a year later
 
 

@@ -191,6 +191,19 @@ async def test_an_older_call_is_named_by_its_record_for_a_day(
     assert (answer.status_code, answer.json()["details"]["why"]) == (409, "too-late")
 
 
+async def test_an_older_call_is_marked_for_a_day(web: httpx.AsyncClient, real: RealCentre, shelf: Shelf) -> None:
+    now = real.sheet.clock.now()
+    shelf.kept = [served("c7", ended=now), served("c8", ended=now)]
+    assert (await web.put("/api/v1/calls/c7/test", headers=of(Role.SUPERVISOR))).status_code == 200
+    real.sheet.after(24 * 3600 + 1)
+    for call in ("c7", "c8"):
+        answer = await web.request(
+            "DELETE" if call == "c7" else "PUT", f"/api/v1/calls/{call}/test", headers=of(Role.SUPERVISOR)
+        )
+        assert (answer.status_code, answer.json()["error_id"]) == (409, "mark-refused")
+    assert amendments(real) == [(None, True)]
+
+
 async def test_nobodys_calls_are_listed_for_who_sees_all_towns_and_for_no_town(
     web: httpx.AsyncClient, shelf: Shelf
 ) -> None:

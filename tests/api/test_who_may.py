@@ -673,7 +673,7 @@ async def test_the_book_is_read_in_pages_and_a_town_reads_its_own(
             "role": "operator",
             "tenant": TOWN,
             "action": "agents.ready",
-            "about": "anna",
+            "about": "",  # which agent is said to who leads them
             "outcome": "done",
             "details": {"method": "POST", "status": 200, "token": "id-0"},
         }

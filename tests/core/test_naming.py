@@ -366,13 +366,25 @@ def test_no_town_owes_or_is_owed_for_a_test_call() -> None:
 
 
 def test_a_record_is_marked_afterwards_and_back() -> None:
-    acd = answered().agent_hangs_up("anna").after(2 * DAY).tell(m.CallMarked(C1, True, "lead"))
+    acd = answered().agent_hangs_up("anna").after(DAY - 1).tell(m.CallMarked(C1, True, "lead"))
     amendment = acd.expect(m.AmendRecord).amendment
     assert (amendment.test, amendment.tenant) == (True, None)
     acd.tell(m.CallMarked(C1, False, "lead")).expect(m.TestMarked, test=False, counted=True)
     acd.tell(m.CallMarked(CallId("c9"), True)).expect(m.Ignored, why="no-such-call")
     record = acd.record("c1")
     Scenario(shared()).tell(m.CallMarked(C1, True, "lead", record)).expect(m.AmendRecord)
+
+
+def test_a_month_that_is_over_does_not_change_by_a_mark() -> None:
+    """Two reports, of which one has a call less, tell how long it took."""
+    acd = answered().agent_hangs_up("anna")
+    record = acd.record("c1")
+    acd.after(DAY + 1).tell(m.CallMarked(C1, True, "lead")).expect(m.Ignored, why="too-late")
+    assert not acd.acd._floor.ended[C1].test
+    older = replace(record, call=CallId("c7"), test=True)
+    acd.tell(m.CallMarked(CallId("c7"), False, "lead", older)).expect(m.Ignored, why="too-late")
+    # What it is already is no change.
+    assert acd.tell(m.CallMarked(CallId("c7"), True, "lead", older)).story[-1][2] == []
 
 
 def test_a_mark_survives_a_restart_either_way() -> None:

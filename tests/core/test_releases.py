@@ -165,6 +165,30 @@ def test_that_the_strictest_town_leaves_weakens_what_holds_in_the_centre() -> No
     assert list(policy_changes(before, with_towns(before, before.tenants[:2]))) == []
 
 
+def test_who_is_moved_to_another_desk_is_moved_into_no_weaker_policy() -> None:
+    """Five of the centre, where a council has agreed to nothing, cannot be made a town's by one edit."""
+    levels = towns(langenhagen=RELEASED, hannover=GROUPS, region=OWN)
+
+    def at(**homes: TenantId | None) -> Directory:
+        agents = [replace(demo_agent(name), home=home) for name, home in homes.items()]
+        return with_towns(demo_directory(agents), levels)
+
+    def changed(before: Directory, after: Directory) -> list[PolicyChange]:
+        return list(policy_changes(before, after))
+
+    hannover, region = TenantId("hannover"), TenantId("region")
+    centre = at(anna=None, bert=None)
+    assert changed(centre, at(anna=LGH, bert=LGH)) == [PolicyChange(LGH, GROUPS, RELEASED)]
+    assert changed(centre, at(anna=region, bert=hannover)) == [PolicyChange(region, GROUPS, OWN)]
+    assert changed(at(anna=LGH, bert=LGH), centre) == changed(centre, at(anna=hannover)) == []
+    # Somebody who is new comes to the policy of their town.
+    assert changed(at(bert=None), at(anna=LGH, bert=None)) == []
+    # Out of a town that is stricter than the centre then is.
+    milder = with_towns(at(anna=None), towns(langenhagen=RELEASED, hannover=RELEASED, region=RELEASED))
+    strict = with_towns(at(anna=hannover), towns(langenhagen=RELEASED, hannover=GROUPS, region=RELEASED))
+    assert changed(strict, milder) == [PolicyChange(hannover, GROUPS, RELEASED)], "once, and not for each"
+
+
 # ---------------------------------------------------------------- one person
 
 

@@ -41,7 +41,10 @@ async def about(store: AuditStore, limit: int = 100, before: int | None = None, 
 
 async def test_whoever_looks_at_once_finds_what_was_just_done(engine: AsyncEngine) -> None:
     store = AuditStore(engine)
-    note(store, "anna", "langenhagen", status=200, until=None)
+    with capture_logs() as told:
+        note(store, "anna", "langenhagen", status=200, until=None)
+    assert told[0]["action"] == "agents.ready"
+    assert "anna" not in str(told), "no log names agents"
     [line] = await store.page(10, None, None)
     assert (line.at, line.who, line.role, line.tenant) == (NINE, "leitstelle", "supervisor", "langenhagen")
     assert (line.action, line.about, line.outcome) == ("agents.ready", "anna", "done")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import zlib
 from collections import Counter
@@ -17,11 +18,11 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
 from dialog_acd.core.kpi import By, Fate, Figures, berlin_day, berlin_midnight, cell_of, facts, grouped
-from dialog_acd.core.model import UNASSIGNED, EntryKind, TenantId
+from dialog_acd.core.model import UNASSIGNED, AgentId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
 from dialog_acd.store import figures_store
 from dialog_acd.store.database import writing
-from dialog_acd.store.figures_store import FiguresStore, NotRolledUp, packed, seal, unpacked
+from dialog_acd.store.figures_store import Day, FiguresStore, NotRolledUp, packed, seal, unpacked
 from dialog_acd.store.record_store import RecordWriter
 from dialog_acd.store.tables import records, rollups
 from records import NOON, anything, call
@@ -333,7 +334,68 @@ async def test_no_person_is_in_what_is_kept(figures: FiguresStore, writer: Recor
     for content in contents:
         said = zlib.decompress(content).decode()
         assert "+49511730" in said or "+49511731" in said
+        assert json.loads(said)[0] == 1, "how many people"
         assert not any(word in said for word in ("bert", "anna", "centre", "+4930230125001", "192.0.2.7"))
+
+
+# ---------------------------------------------------------------- how many people
+
+
+def by_each(names: str, **changes: Any) -> list[CallRecord]:
+    """A call for each letter, answered by the agent it stands for, two days before noon."""
+    there = {"t_in": NOON - 2 * A_DAY, **changes}
+    found = enumerate(names)
+    return [call(wait=3, call=f"{names}{n}{there['t_in']}", agent=AgentId(name), **there) for n, name in found]
+
+
+async def people(figures: FiguresStore, by: Sequence[By] = (By.TENANT, By.MONTH), **asked: Any) -> list[int]:
+    return [of.people for of in (await figures.figures(SINCE, UNTIL, by=by, **asked)).values()]
+
+
+async def test_a_month_has_as_many_people_as_its_best_day(figures: FiguresStore, writer: RecordWriter) -> None:
+    """Who answered twenty times is one; and who worked on another day may be the same."""
+    await write(
+        writer,
+        *by_each("aaaaaaaaaab"),
+        *by_each("bcd", t_in=NOON - 3 * A_DAY, queue="other"),
+        *by_each("e", t_in=NOON - 3 * A_DAY, kind=EntryKind.SERVICE_115),
+        # In no figure of citizens' calls, or answered by nobody.
+        *by_each("tuvwxyz", t_in=NOON - 3 * A_DAY, test=True),
+        *by_each("tuvwxy", t_in=NOON - 3 * A_DAY, kind=EntryKind.INTERNAL),
+        *by_each("abcdefghi", t_in=NOON - 3 * A_DAY, t_ans=None),
+        *by_each("abc", tenant=OTHER),
+    )
+    for _ in ("counted", "kept"):
+        assert await people(figures) == [3, 4]
+        assert await people(figures, [By.TENANT, By.DAY]) == [3, 4, 2]
+        assert await people(figures, []) == [4]
+        # Of part of a day, and of other calls, nobody can say.
+        assert set(await people(figures, [By.QUEUE])) == {0}
+        assert set(await people(figures, kinds=[EntryKind.SERVICE_115])) == {0}
+
+
+async def test_how_many_they_were_is_known_when_their_names_are_not(
+    figures: FiguresStore, writer: RecordWriter, engine: AsyncEngine
+) -> None:
+    await write(writer, *by_each("abcde"), *by_each("abc", tenant=OTHER))
+    await figures.make(SINCE, UNTIL, [TOWN])
+    async with writing(engine).begin() as connection:
+        await connection.execute(update(records).values(agent=None))
+    assert await people(figures) == [0, 5], "nobody had counted the first"
+    # One comes late, and the day is counted once more.
+    await write(writer, *by_each("f"))
+    assert await people(figures) == [0, 5]
+    assert (await figures.figures(SINCE, UNTIL, [TOWN]))[()].answered == 6
+
+
+async def test_calls_that_go_to_another_town_take_their_people_along(
+    figures: FiguresStore, writer: RecordWriter
+) -> None:
+    told = by_each("abcde")
+    await write(writer, *told)
+    assert await people(figures) == [5]
+    await write(writer, *(Amendment(one.call, NOON, tenant=OTHER) for one in told[1:]))
+    assert await people(figures) == [4, 1]
 
 
 @given(st.lists(anything, max_size=30))
@@ -342,7 +404,7 @@ def test_what_is_kept_is_what_was_counted(calls: list[CallRecord]) -> None:
     for n, one in enumerate(calls):
         told = facts(replace(one, tenant=TOWN, t_in=one.t_in, entry=str(n % 3)))
         cells.setdefault(cell_of(told), Figures()).count(told)
-    found = unpacked(TOWN, packed(cells))
+    found = unpacked(TOWN, packed(Day(cells, 7)))
     in_order([dict(sorted(cells.items()))])
-    assert found == cells
-    assert sum((Counter(of.fates) for of in found.values()), Counter()).total() == len(calls)
+    assert (found.cells, found.people) == (cells, 7)
+    assert sum((Counter(of.fates) for of in found.cells.values()), Counter()).total() == len(calls)

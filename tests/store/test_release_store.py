@@ -89,6 +89,10 @@ async def test_one_agents_figures_are_of_the_month_and_of_the_agent(engine: Asyn
         served("c2", t_in=to),
         served("c3", t_in=since - timedelta(microseconds=1)),
         served("c4", t_in=since, agent="anna-lena", offers=(OfferTried("3", "anna-lena", NOON, "no-answer"),)),
+        served("c6", t_in=since + timedelta(minutes=7), agent=None, offers=()),
+        served("c7", t_in=since + timedelta(minutes=3), agent=None, offers=()),
+        served("c8", t_in=since + timedelta(minutes=9), agent=None, offers=(), t_ans=None),
+        served("c9", t_in=since + timedelta(minutes=9), agent=None, offers=(), test=True),
         served("c5", t_in=since, offers=(OfferTried("4", odd, NOON, "declined"),)),
     ):
         writer.put(record)
@@ -97,7 +101,9 @@ async def test_one_agents_figures_are_of_the_month_and_of_the_agent(engine: Asyn
     reader = RecordReader(engine)
     anna = await reader.of_agent("anna", since, to)
     assert (anna.answered, anna.offers, dict(anna.missed)) == (0, 1, {"no-answer": 1})
-    assert (await reader.of_agent("bert", since, to)).answered == 2
+    bert = await reader.of_agent("bert", since, to)
+    assert (bert.answered, bert.forgotten_to) == (2, since + timedelta(minutes=7))
+    assert (await reader.of_agent("bert", since, since + timedelta(minutes=3))).forgotten_to is None
     assert dict((await reader.of_agent(odd, since, to)).missed) == {"declined": 1}
     assert (await reader.of_agent("a%", since, to)).offers == 0
 

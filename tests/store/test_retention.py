@@ -6,7 +6,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dialog_acd import log as log_setup
 from dialog_acd.core import messages as m
-from dialog_acd.core.model import CallId, TenantId
+from dialog_acd.core.model import AgentId, CallId, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
 from dialog_acd.core.retention import Terms, due, last_night
 from dialog_acd.retention import LOOK_EVERY, TRY_AGAIN, Retention
@@ -27,6 +27,7 @@ from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.backup import back_up
 from dialog_acd.store.call_store import CallMemory
 from dialog_acd.store.database import migrate, open_database, outside_transactions, writing
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_json import decode, encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.retention_store import RetentionStore
@@ -162,6 +163,7 @@ async def centre(database: Database, tmp_path: Path) -> AsyncIterator[Centre]:
             spool=writer,
             living=memory,
             teams=lambda: {"bert": "z"},
+            count=FiguresStore(engine, sheet.clock.now).make,
         )
         yield Centre(engine, database, tmp_path, said, sheet, writer, memory, audit, retention)
         memory.close()
@@ -401,6 +403,19 @@ async def test_what_comes_late_is_not_kept_for_longer(centre: Centre) -> None:
     assert await centre.writer.flush()
     assert centre.writer.conflicts == 0
     assert centre.traces() == set()
+
+
+async def test_how_many_answered_is_counted_before_it_is_forgotten_who(centre: Centre) -> None:
+    """Nobody has asked for a report in five weeks."""
+    centre.sheet.clock.set(NOON + timedelta(days=34))
+    for n in range(6):
+        centre.writer.put(served(f"c{n}", NOON - timedelta(hours=n), agent=AgentId(f"a{n}")))
+    assert await centre.writer.flush()
+    for _ in range(3):
+        await centre.night()
+    assert {one.agent for one in await centre.reader.recent(9)} == {None}
+    figures = FiguresStore(centre.engine, centre.now)
+    assert [found.people for found in (await figures.figures(date(2020, 1, 1), date(2030, 1, 1))).values()] == [6]
 
 
 async def test_what_waits_for_the_database_loses_its_numbers_in_time(centre: Centre, database: Database) -> None:

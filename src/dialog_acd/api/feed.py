@@ -288,10 +288,10 @@ def change(before: AcdView, now: AcdView, names: Names) -> LiveChangeOut | None:
     That nothing is told counts, too: an event at the moment in which an agent of no name has done something would say
     so.
     """
-    had_queues = {queue.id: _standing(queue, before.at) for queue in before.queues}
+    had_queues = {queue.id: _standing(queue, before.at, names) for queue in before.queues}
     had_agents = {agent.id: agent for agent in before.agents} if names.agents else {}
     had_calls = {call.id: names.of_call(call) for call in before.calls}
-    queues = [queue for queue in now.queues if had_queues.pop(queue.id, None) != _standing(queue, now.at)]
+    queues = [queue for queue in now.queues if had_queues.pop(queue.id, None) != _standing(queue, now.at, names)]
     agents = [agent for agent in now.agents if had_agents.pop(agent.id, None) != agent] if names.agents else []
     calls = [call for call in map(names.of_call, now.calls) if had_calls.pop(call.id, None) != call]
     counted = names.by_state(now.agents)
@@ -302,7 +302,7 @@ def change(before: AcdView, now: AcdView, names: Names) -> LiveChangeOut | None:
     return LiveChangeOut(
         at=now.at,
         switch_up=now.switch_up,
-        queues=[QueueOut.of(queue) for queue in queues],
+        queues=[QueueOut.of(queue, names) for queue in queues],
         agents_by_state=counted,
         agents=[AgentOut.of(agent) for agent in agents],
         calls=[LiveCallOut.of(call, now.at) for call in calls],
@@ -311,6 +311,10 @@ def change(before: AcdView, now: AcdView, names: Names) -> LiveChangeOut | None:
     )
 
 
-def _standing(queue: QueueView, at: datetime) -> tuple[QueueView, datetime | None]:
-    """A queue without what goes on by itself: since when somebody waits, instead of how long."""
+def _standing(queue: QueueView, at: datetime, names: Names) -> tuple[QueueView, datetime | None]:
+    """A queue without what goes on by itself, since when somebody waits instead of how long; and without what is not
+    told.
+    """
+    if not names.agents:
+        queue = replace(queue, talking=0, agents_able=0, agents_available=0)
     return replace(queue, longest_wait=timedelta()), at - queue.longest_wait if queue.waiting else None

@@ -54,10 +54,10 @@ class Principal:
     token: str
     """Id of the token, which is no secret; ``oidc:`` and the subject for a person of the identity provider."""
     agent: str | None = None
-    """The one agent whose figures they see."""
+    """The agent they are, whose figures they see."""
     also: frozenset[Role] = frozenset()
-    """What further groups of the person would give them, were they first. It lets them do nothing; but what takes two
-    people's word is not for somebody who could be both."""
+    """What further groups of the person would give them, were they first. It lets them do nothing but look at their own
+    figures as an agent; and what takes two people's word is not for somebody who could be both."""
 
 
 class Keyring:

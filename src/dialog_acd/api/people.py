@@ -69,11 +69,12 @@ class People:
         if not found:
             raise NoRole(who, self._claim)
         place, agent = found[0], None
-        if place.role is Role.AGENT:
+        if any(one.role is Role.AGENT for one in found):
             named = _names(claims, self._agent_claim)
-            if len(named) != 1:  # one of several would be a guess, and about somebody's figures
+            if len(named) == 1:  # one of several would be a guess, and about somebody's figures
+                [agent] = named
+            elif place.role is Role.AGENT:
                 raise NoRole(who, self._agent_claim)
-            [agent] = named
         return Principal(
             who, place.role, place.tenant, f"oidc:{subject}", agent, frozenset(other.role for other in found[1:])
         )

@@ -189,6 +189,13 @@ class TownRefused(ApiProblem):
     status = HTTPStatus.CONFLICT
 
 
+class MarkRefused(ApiProblem):
+    """The call ended more than a day ago: whether it was a test cannot be said any more."""
+
+    error_id = "mark-refused"
+    status = HTTPStatus.CONFLICT
+
+
 class AgentRefused(ApiProblem):
     """The centre did not accept this for the agent now."""
 

@@ -15,14 +15,15 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from dialog_acd.api.asking import SOMETHING, Day, written
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.disclosure import PERSONS
+from dialog_acd.core.disclosure import PERSONS, states_told
 from dialog_acd.core.releases import MOST_AGENTS
 from dialog_acd.core.switches import PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from dialog_acd.api.ports import AuditLine, Recording, Settled
+    from dialog_acd.core.directory import Directory
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.records import CallRecord
@@ -54,6 +55,12 @@ class ProblemOut(_Out):
 # ---------------------------------------------------------------- live
 
 
+_BY_STATE = (
+    "How many of all agents are in each state that occurs. To who does not lead them: nothing of fewer than five, and "
+    "of fewer than five who are there only that they are `signed-in`."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Whom the live state names to somebody; why, says ``sight.py``."""
@@ -65,11 +72,15 @@ class Names:
     counts: bool
     """How many agents are in which state, where they are enough: those of all that somebody sees."""
 
-    def by_state(self, seen: Collection[AgentView], among: Iterable[AgentView] | None = None) -> dict[str, int]:
-        """``among``: those of them who are asked for."""
-        if not self.agents and not (self.counts and len(seen) >= PERSONS):
+    def by_state(self, seen: Collection[AgentView], asked: Collection[str] | None = None) -> dict[str, int]:
+        """``asked``: only these states."""
+        if self.agents:
+            states = Counter(agent.state for agent in seen)
+        elif self.counts and len(seen) >= PERSONS:
+            states = states_told(seen)
+        else:
             return {}
-        return dict(sorted(Counter(agent.state for agent in (seen if among is None else among)).items()))
+        return {word: count for word, count in sorted(states.items()) if asked is None or word in asked}
 
     def of_call(self, call: CallView) -> CallView:
         return call if self.calls or call.agent is None else replace(call, agent=None)
@@ -88,21 +99,27 @@ class QueueOut(_Out):
     longest_wait_seconds: float = Field(
         description="Wait so far of the longest-waiting caller, in seconds; 0 when nobody waits.", examples=[41.2]
     )
-    talking: int = Field(description="Callers in conversation with an agent.", examples=[5])
-    agents_able: int = Field(description="Agents signed in with the skill, whatever they are doing.", examples=[8])
-    agents_available: int = Field(description="Agents who could take a call this second.", examples=[0])
+    talking: int | None = Field(
+        description="Callers in conversation with an agent. Here and below null for who does not lead the agents: they "
+        "may be one.",
+        examples=[5],
+    )
+    agents_able: int | None = Field(
+        description="Agents signed in with the skill, whatever they are doing.", examples=[8]
+    )
+    agents_available: int | None = Field(description="Agents who could take a call this second.", examples=[0])
     switched_until: _Moment = Field(description="A supervisor has switched the queue over until then.")
 
     @classmethod
-    def of(cls, queue: QueueView) -> QueueOut:
+    def of(cls, queue: QueueView, names: Names) -> QueueOut:
         return cls(
             id=queue.id,
             name=queue.name,
             waiting=queue.waiting,
             longest_wait_seconds=queue.longest_wait.total_seconds(),
-            talking=queue.talking,
-            agents_able=queue.agents_able,
-            agents_available=queue.agents_available,
+            talking=queue.talking if names.agents else None,
+            agents_able=queue.agents_able if names.agents else None,
+            agents_available=queue.agents_available if names.agents else None,
             switched_until=queue.switched_until,
         )
 
@@ -318,17 +335,15 @@ class QueuesOut(_Out):
     queues: list[QueueOut] = Field(description="In the directory's order.")
 
     @classmethod
-    def of(cls, view: AcdView) -> QueuesOut:
-        return cls(at=view.at, queues=[QueueOut.of(queue) for queue in view.queues])
+    def of(cls, view: AcdView, names: Names) -> QueuesOut:
+        return cls(at=view.at, queues=[QueueOut.of(queue, names) for queue in view.queues])
 
 
 class AgentsOut(_Out):
     """All agents; for a token of one town those who sit in its town hall."""
 
     at: _Time = Field(description="The moment of the picture.")
-    by_state: dict[str, int] = Field(
-        description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
-    )
+    by_state: dict[str, int] = Field(description=_BY_STATE, examples=[{"available": 3, "talking": 5}])
     agents: list[AgentOut] = Field(description="In the directory's order.")
 
     @classmethod
@@ -337,7 +352,7 @@ class AgentsOut(_Out):
         among = [agent for agent in view.agents if states is None or agent.state in states]
         return cls(
             at=view.at,
-            by_state=names.by_state(view.agents, among),
+            by_state=names.by_state(view.agents, states),
             agents=[AgentOut.of(agent) for agent in among] if names.agents else [],
         )
 
@@ -352,9 +367,7 @@ class LiveOut(_Out):
     at: _Time = Field(description="The moment of the picture.")
     switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.", examples=[True])
     queues: list[QueueOut] = Field(description="In the directory's order.")
-    agents_by_state: dict[str, int] = Field(
-        description="How many agents are in each state that occurs.", examples=[{"available": 3, "talking": 5}]
-    )
+    agents_by_state: dict[str, int] = Field(description=_BY_STATE, examples=[{"available": 3, "talking": 5}])
     agents: list[AgentOut] = Field(description="In the directory's order.")
     calls: list[LiveCallOut] = Field(description="Calls that have not ended, oldest first.")
     switches: list[SwitchOut] = Field(description="What a supervisor has switched, the latest first.")
@@ -364,7 +377,7 @@ class LiveOut(_Out):
         return cls(
             at=view.at,
             switch_up=view.switch_up,
-            queues=[QueueOut.of(queue) for queue in view.queues],
+            queues=[QueueOut.of(queue, names) for queue in view.queues],
             agents_by_state=names.by_state(view.agents),
             agents=[AgentOut.of(agent) for agent in view.agents] if names.agents else [],
             calls=[LiveCallOut.of(names.of_call(call), view.at) for call in view.calls],
@@ -400,9 +413,7 @@ class LiveChangeOut(_Out):
     at: _Time = Field(description="The moment of the picture.")
     switch_up: bool = Field(description="Whether Asterisk is connected; no new offers while not.", examples=[True])
     queues: list[QueueOut] = Field(description="Those that have changed, and new ones.")
-    agents_by_state: dict[str, int] = Field(
-        description="How many agents are in each state that occurs, of all.", examples=[{"available": 3, "talking": 5}]
-    )
+    agents_by_state: dict[str, int] = Field(description=_BY_STATE, examples=[{"available": 3, "talking": 5}])
     agents: list[AgentOut] = Field(description="Those that have changed, and new ones.")
     calls: list[LiveCallOut] = Field(description="Those that have changed, and new ones.")
     switches: list[SwitchOut] = Field(description="All that a supervisor has switched, the latest first.")
@@ -875,6 +886,10 @@ class ResolveOut(_Out):
 # ---------------------------------------------------------------- audit
 
 
+OF_AGENTS = "agents."
+"""So begin the actions that are about an agent."""
+
+
 class AuditLineOut(_Out):
     """A change through the API, a token made or revoked, an attempt that was refused, a volume used up, or that
     somebody was told of agents by name.
@@ -901,7 +916,11 @@ class AuditLineOut(_Out):
         "`contract.volume`: how far a town's included minutes are used up.",
         examples=["queues.switch-over"],
     )
-    about: str = Field(description="The queue, agent, call, ... it was about.", examples=["langenhagen"])
+    about: str = Field(
+        description="The queue, agent, call, ... it was about; agents are named to operator, supervisor and staff "
+        "council alone.",
+        examples=["langenhagen"],
+    )
     outcome: str = Field(
         description="done; refused: not authenticated or not allowed; rejected: allowed and not possible; "
         "uncertain: something broke, it may have happened.",
@@ -913,7 +932,9 @@ class AuditLineOut(_Out):
     )
 
     @classmethod
-    def of(cls, line: AuditLine) -> AuditLineOut:
+    def of(cls, line: AuditLine, *, named: bool) -> AuditLineOut:
+        """``named``: with the agents it was about."""
+        hidden = () if named else ("agent", "agents")
         return cls(
             id=line.id,
             at=line.at,
@@ -921,9 +942,9 @@ class AuditLineOut(_Out):
             role=line.role,
             tenant=line.tenant,
             action=line.action,
-            about=line.about,
+            about="" if line.action.startswith(OF_AGENTS) and not named else line.about,
             outcome=line.outcome,
-            details=dict(line.details),
+            details={name: value for name, value in line.details.items() if name not in hidden},
         )
 
 
@@ -993,12 +1014,19 @@ class ReleaseOut(_Out):
     last_month: str | None = Field(description="The last.", examples=["2026-02"])
     tenant: str | None = Field(description="Of which town the policy may be weakened.", examples=[None])
     level: str | None = Field(description="What it may become: own or released.", examples=[None])
+    policy: str | None = Field(
+        description="What the town's policy is now. A release that is revoked or over takes nothing back that was "
+        "changed while it was in force: whoever edits the directory has to make the policy stricter again.",
+        examples=[None],
+    )
     asked: SignatureOut = Field(description="Who asked.")
     agreed: SignatureOut | None = Field(description="Who of the staff council agreed; null: nobody yet.")
     revoked: SignatureOut | None = Field(description="Who revoked it; null: nobody.")
 
     @classmethod
-    def of(cls, release: Release, now: datetime) -> ReleaseOut:
+    def of(cls, release: Release, now: datetime, directory: Directory) -> ReleaseOut:
+        town = None if release.tenant is None else directory.tenant.get(release.tenant)
+
         def signed(one: Signature | None) -> SignatureOut | None:
             return None if one is None else SignatureOut(by=one.name, at=one.at)
 
@@ -1013,6 +1041,7 @@ class ReleaseOut(_Out):
             last_month=release.last_month or None,
             tenant=release.tenant,
             level=None if release.level is None else release.level.value,
+            policy=None if town is None else town.contract.statistics.value,
             asked=SignatureOut(by=release.asked.name, at=release.asked.at),
             agreed=signed(release.agreed),
             revoked=signed(release.revoked),
@@ -1046,8 +1075,7 @@ class PolicyOut(_Out):
 class OfOneOut(_Out):
     """One agent's figures of a month, without test calls.
 
-    When somebody signed in or out, was ready or had a pause is kept of nobody by name, and so is in no figure. Who
-    answered a call is forgotten after some weeks, and what is told of months before that is nothing.
+    When somebody signed in or out, was ready or had a pause is kept of nobody by name, and so is in no figure.
     """
 
     agent: str = Field(description="Id of the agent.", examples=["anna"])
@@ -1064,6 +1092,10 @@ class OfOneOut(_Out):
         description="Of these, those that came to nothing, by their result; caller-gone is nobody's doing here.",
         examples=[{"no-answer": 11, "caller-gone": 7}],
     )
+    forgotten_to: _Moment = Field(
+        description="Who answered a call is forgotten after some weeks: what came up to then is in none of these "
+        "figures. Null: all of the month is."
+    )
 
     @classmethod
     def of(cls, agent: str, month: str, policy: str, found: OfOne) -> OfOneOut:
@@ -1076,6 +1108,7 @@ class OfOneOut(_Out):
             wrap_up_seconds=found.wrap_up.total_seconds(),
             offers=found.offers,
             offers_missed=dict(sorted(found.missed.items())),
+            forgotten_to=found.forgotten_to,
         )
 
 
@@ -1534,7 +1567,10 @@ class StatementOut(_Out):
 
     month: str = Field(description="A month of the calendar in Berlin.", examples=["2026-03"])
     as_of: _Time = Field(description="When it was made; what was said of a call after that is not in it.")
-    complete: bool = Field(description="The month was over by then.", examples=[True])
+    complete: bool = Field(
+        description="The month was over by then; else the calls up to the last midnight in Berlin are in it.",
+        examples=[True],
+    )
     version: int = Field(description="Version of the directory that the prices are from.", examples=[17])
     issued: IssueOut | None = Field(description="That it was issued as it is; null: how it would be now.")
     shares: list[ShareOut] = Field(description="Towns by name, then what is no town's. For one town its own line.")

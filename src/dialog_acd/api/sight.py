@@ -100,8 +100,11 @@ class Named:
             return all_of_them or (bool(self._releases) and self.why_not(agent, month) is None)
 
         def phone(named: str | None) -> str | None:
-            holder = None if named is None else self._phones.get(Phone(named))
-            return named if holder is None or keep(holder) else None
+            if not named or all_of_them:
+                return named
+            holder = self._phones.get(Phone(named))
+            # What is no number and nobody's may be the phone of somebody who has left.
+            return named if (named.lstrip("+").isdigit() if holder is None else keep(holder)) else None
 
         offers = tuple(offer if keep(offer.agent) else replace(offer, agent="", why="") for offer in call.offers)
         told = call.agent is not None and keep(call.agent)

@@ -23,13 +23,15 @@ were there at once are surely that many. Groups have no person in common.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
+
+    from dialog_acd.core.view import AgentView
 
 PERSONS = 5
 CALLS = 20
@@ -39,6 +41,8 @@ OTHERS = "*"
 """In the place of a group: those that are too small to be told by themselves. No group has this name either."""
 MONTH = ""
 """In the place of a day: all of them."""
+SIGNED_IN = "signed-in"
+"""Instead of any other state but signed out, of agents who are too few."""
 
 
 class Cell(NamedTuple):
@@ -83,6 +87,19 @@ def over_groups(crowds: Iterable[Crowd]) -> Crowd:
     """Several groups at the same time: different people."""
     several = list(crowds)
     return Crowd(sum(c.persons for c in several), sum(c.calls for c in several))
+
+
+def states_told(agents: Collection[AgentView]) -> Counter[str]:
+    """How many of a group are in which state, for those whom it is told without names.
+
+    By how many are there, not by how many there could be: of a late shift of one, and four who are at home, the one
+    word that is not *signed out* would be this person's minute by minute. So fewer than ``PERSONS`` are *signed in*.
+    """
+    states = Counter(agent.state for agent in agents)
+    if sum(agent.there for agent in agents) >= PERSONS:
+        return states
+    out, total = states["signed-out"], states.total()
+    return Counter({word: count for word, count in (("signed-out", out), (SIGNED_IN, total - out)) if count})
 
 
 class Sheet:

@@ -383,6 +383,9 @@ class Figures:
     """Conversation, of calls answered by ours."""
     handled_ms: int = 0
     """Conversation and wrap-up, of the same."""
+    people: int = field(default=0, compare=False)
+    """At least so many different agents answered them; 0: nobody can say. Told for towns and whole days of citizens'
+    calls alone."""
     dispositions: Dispositions | None = None
     """``None``: nobody says how calls ended for the citizen."""
     callbacks: Ratio | None = None
@@ -445,6 +448,8 @@ class Figures:
         self.waits_of_abandoned += other.waits_of_abandoned
         self.talked_ms += other.talked_ms
         self.handled_ms += other.handled_ms
+        # Perhaps the same people.
+        self.people = max(self.people, other.people)
         if other.dispositions is not None:
             self.dispositions = (self.dispositions or Dispositions()) + other.dispositions
         if other.callbacks is not None:

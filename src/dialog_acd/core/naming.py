@@ -16,7 +16,8 @@ this service's own run alone: after a restart an older conversation would be tak
 
 A **test call** is routed as everybody's, and is in no figure: neither counted, nor learnt from, nor in anybody's debt.
 What has been counted before somebody said so is not undone here; records and whatever is reckoned from them leave it
-out.
+out. So it is said as long as a town may be named: whoever could take one call out of a month that is over,
+and put it back, would read from the difference of two reports how long it took.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ class Naming:
             return EndedCall(record.tenant, record.candidates, record.t_end, record.test)
         return known
 
+    def _too_late(self, known: LiveCall | EndedCall) -> bool:
+        return isinstance(known, EndedCall) and self._floor.now - known.ended_at > NAMED_WITHIN
+
     def _name(
         self,
         call: CallId,
@@ -87,7 +91,7 @@ class Naming:
         allowed = bool(known.candidates) if tenant == UNASSIGNED else anywhere or tenant in known.candidates
         if not allowed:
             return m.NamingFault.NOT_A_CANDIDATE
-        if isinstance(known, EndedCall) and self._floor.now - known.ended_at > NAMED_WITHIN:
+        if self._too_late(known):
             return m.NamingFault.TOO_LATE
         before = known.town
         if before == tenant:
@@ -107,6 +111,9 @@ class Naming:
             self._floor.ignore(signal, m.NamingFault.NO_CALL, signal.call)
             return
         if known.test == signal.test:
+            return
+        if self._too_late(known):
+            self._floor.ignore(signal, m.NamingFault.TOO_LATE, signal.call)
             return
         if isinstance(known, LiveCall):
             if known.id in self._floor.roster.matching:

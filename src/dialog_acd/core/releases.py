@@ -165,8 +165,19 @@ def policy_changes(before: Directory | None, after: Directory) -> Iterator[Polic
     """A town that is new, and every town where nobody knows what there was before, comes from the strictest.
 
     Taking away the town that was strictest weakens the policy of those in the centre: that stands here as if the town
-    had been given what holds for them afterwards.
+    had been given what holds for them afterwards. And who is moved to another desk takes their policy along until the
+    council of the town they come to (or, for the centre, of the one they leave) has agreed: that, too, stands here so.
     """
+    found = list(_of_towns(before, after))
+    agreed = {(change.tenant, change.after) for change in found if change.weakens}
+    yield from found
+    for change in () if before is None else _of_moves(before, after):
+        if (change.tenant, change.after) not in agreed:
+            agreed.add((change.tenant, change.after))
+            yield change
+
+
+def _of_towns(before: Directory | None, after: Directory) -> Iterator[PolicyChange]:
     was = {} if before is None else {town.id: town.contract.statistics for town in before.tenants}
     for town in after.tenants:
         change = PolicyChange(town.id, was.pop(town.id, Statistics.GROUPS), town.contract.statistics)
@@ -174,6 +185,28 @@ def policy_changes(before: Directory | None, after: Directory) -> Iterator[Polic
             yield change
     centre = policy_of_centre(after)
     yield from (PolicyChange(gone, level, centre) for gone, level in was.items() if weaker(centre, level))
+
+
+def _of_moves(before: Directory, after: Directory) -> Iterator[PolicyChange]:
+    """What becomes weaker for agents because they sit elsewhere."""
+    were = {agent.id: agent for agent in before.agents}
+    levels: dict[tuple[bool, TenantId | None], Statistics] = {}
+
+    def level(directory: Directory, agent: Agent) -> Statistics:
+        # Of all who sit there; a large centre has two thousand in five hundred towns.
+        key = directory is after, agent.home
+        if key not in levels:
+            levels[key] = policy_of(directory, agent)
+        return levels[key]
+
+    for agent in after.agents:
+        was = were.get(agent.id)
+        if was is None or was.home == agent.home:
+            continue
+        had, has = level(before, was), level(after, agent)
+        about = agent.home or was.home
+        if weaker(has, had) and about is not None:
+            yield PolicyChange(about, had, has)
 
 
 # ---------------------------------------------------------------- months
@@ -240,10 +273,12 @@ class OfOne:
     offers: int = 0
     missed: Counter[str] = field(default_factory=Counter)
     """Offers that came to nothing, by their result."""
+    forgotten_to: datetime | None = None
+    """The latest call of which nobody knows any more who answered it: what came up to then is missing here."""
 
 
 def of_one(records: Iterable[CallRecord], agent: str) -> OfOne:
-    """Of records that came in the month; those without the agent add nothing.
+    """Of records that came in the month; those without the agent add nothing but that somebody is forgotten.
 
     When somebody was signed in or had a pause is kept of nobody by name, and so in no figure.
     """
@@ -251,6 +286,8 @@ def of_one(records: Iterable[CallRecord], agent: str) -> OfOne:
     for record in records:
         if record.test:
             continue
+        if record.agent is None and record.t_ans is not None:
+            found.forgotten_to = max(found.forgotten_to or record.t_in, record.t_in)
         if record.agent == agent and record.t_ans is not None:
             found.answered += 1
             found.talk += record.t_end - record.t_ans

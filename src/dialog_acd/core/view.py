@@ -106,6 +106,11 @@ class AgentView:
             return "phone-" + self.phone_state.value
         return "available" if self.available else "set-aside"
 
+    @property
+    def there(self) -> bool:
+        """Signed in, at a phone that is there. Who is in the directory alone hides nobody, nor whose phone is off."""
+        return self.state != "signed-out" and (self.work.value != "idle" or self.phone_state.value != "unreachable")
+
 
 @dataclass(frozen=True, slots=True)
 class PartnerView:

@@ -5,7 +5,8 @@ source yet stands in it as *keine Daten*, so that nobody takes a missing figure 
 
 What it says of staff obeys ``core/disclosure.py``: whole months that are over, whatever days are asked for, as a report
 to the 10th less one to the 9th is one day. How long agents talk for a town is told where at least twenty calls stand
-behind each month, and no total over the towns, from which one that is kept back would follow.
+behind each month, and five people who answered them (``Figures.people``); and no total over the towns, from which one
+that is kept back would follow.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dialog_acd.core.attendance import HALF_HOUR_MS, WITHOUT_TEAM, capacity, covered, occupancy
 from dialog_acd.core.catalogue import DEFINITIONS, service_levels
-from dialog_acd.core.disclosure import CALLS, EVERYBODY, MONTH, OTHERS, Cell, Crowd, Sheet
+from dialog_acd.core.disclosure import CALLS, EVERYBODY, MONTH, OTHERS, PERSONS, Cell, Crowd, Sheet
 from dialog_acd.core.kpi import By, Figures, berlin_day
 from dialog_acd.core.model import Formula
 from dialog_acd.report import german
@@ -164,7 +165,7 @@ def _handling(data: Evaluated) -> Table:
         whole = Figures()
         for month in months:
             whole.join(month)
-        told = all(month.aht.of >= CALLS for month in months if month.aht.of)
+        told = all(month.aht.of >= CALLS and month.people >= PERSONS for month in months if month.aht.of)
         kept_back = Value(None, Unit.SECONDS, missing=Missing.SUPPRESSED)
         rows.append((
             Label(name, town),
@@ -175,7 +176,8 @@ def _handling(data: Evaluated) -> Table:
         "Bearbeitungszeit je Kommune",
         ("Kommune", *(d.name for d in _HANDLED)),
         tuple(rows),
-        f"Nur ganze, abgeschlossene Monate, in denen eigene Kräfte mindestens {CALLS} Anrufe angenommen haben.",
+        f"Nur ganze, abgeschlossene Monate, in denen mindestens {PERSONS} eigene Kräfte an einem Tag und zusammen"
+        f" mindestens {CALLS} Anrufe angenommen haben.",
     )
 
 

@@ -79,8 +79,12 @@ class AuditStore:
         details: Mapping[str, Any],
     ) -> None:
         said = {"who": who, "role": role, "tenant": tenant, "action": action, "about": about, "outcome": outcome}
-        # First of all, and whatever becomes of the database.
-        log.info("audit", **said, details=dict(details))
+        # First of all, and whatever becomes of the database; but for the agents, whom no log names.
+        log.info(
+            "audit",
+            **said | ({"about": ""} if action.startswith("agents.") else {}),
+            details={name: value for name, value in details.items() if name not in ("agent", "agents")},
+        )
         if len(self._pending) >= PENDING_AT_MOST:
             self.lost += 1
             log.error("audit.lost", why="too many lines wait for the database", lost=self.lost)

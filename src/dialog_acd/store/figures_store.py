@@ -11,6 +11,11 @@ The generation is read *before* the records: whatever is committed after that ma
 is being made. What is not committed yet will raise it; and a day that had no row yet has one from whoever comes first,
 so that the other finds it.
 
+*How many people.* How long calls took is told where five agents or more answered them (``core/disclosure.py``), and who
+answered is soon forgotten. So with the cells stands how many different agents answered citizens' calls of the town on
+that day. A day that is counted once more, when names are gone, keeps the greater number; and who forgets names has the
+days counted before.
+
 *Kept for good.* Records are erased one day. Then there is nothing to count any more, so such days are sealed in the
 transaction that erases (``seal``): a sealed rollup stays as it is whatever comes, also where a later version counts
 otherwise (``FORM``).
@@ -65,7 +70,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-FORM = 1
+FORM = 2
 """How cells are packed and what is counted in them. Another number has all that are not sealed made anew."""
 HANDFUL = 250
 """Records counted in one turn of the loop: two milliseconds or so."""
@@ -80,6 +85,9 @@ _HALF_HOUR_S = 1800
 _KINDS = {kind.value: kind for kind in EntryKind}
 _RESULTS = {result.value: result for result in Result}
 _FATES = {fate.value: fate for fate in Fate}
+
+_OF_DAYS = frozenset({By.TENANT, By.DAY, By.MONTH, By.YEAR, By.WEEKDAY})
+"""Groups by these are of whole days."""
 
 Cells = dict[Cell, Figures]
 
@@ -141,6 +149,30 @@ class _Group:
 
 
 @dataclass(slots=True)
+class Day:
+    """A town's day, or a part of it."""
+
+    cells: Cells = field(default_factory=dict)
+    people: int = 0
+    """At least so many different agents answered citizens."""
+    agents: set[str] = field(default_factory=set)
+    """While it is counted: who they are."""
+    nameless: bool = False
+    """... and whether it is forgotten of some."""
+
+    def count(self, call: Facts, agent: str | None, figures: Figures) -> None:
+        """``figures``: of its cell."""
+        answered = figures.answered
+        figures.count(call)
+        if figures.answered > answered and call.kind in CITIZENS:
+            if agent:
+                self.agents.add(agent)
+                self.people = len(self.agents)
+            else:
+                self.nameless = True
+
+
+@dataclass(slots=True)
 class _Tables:
     """Groups as they fill."""
 
@@ -162,6 +194,16 @@ class _Tables:
                     group = groups[key] = _Group()
                 long |= group.join(figures)
         return long
+
+    def take_people(self, day: Day) -> None:
+        """Once the day's cells are taken."""
+        if not day.people or self.kinds != CITIZENS:
+            return
+        for by, groups in zip(self.groupings, self.found, strict=True):
+            if _OF_DAYS.issuperset(by):
+                for key in {key_of(cell, by) for cell in day.cells if cell.kind in CITIZENS}:
+                    figures = groups[key].figures
+                    figures.people = max(figures.people, day.people)
 
 
 class FiguresStore:
@@ -199,10 +241,11 @@ class FiguresStore:
     ) -> list[dict[Key, Figures]]:
         """The same calls in several ways at once, as ``figures`` says each."""
         tables = _Tables(tuple(map(tuple, groupings)), frozenset(kinds))
-        async for cells in self._days(since, until, tenants):
-            for n, (cell, figures) in enumerate(cells.items(), 1):
+        async for day in self._days(since, until, tenants):
+            for n, (cell, figures) in enumerate(day.cells.items(), 1):
                 if tables.take(cell, figures) or n % FEW == 0:
                     await asyncio.sleep(0)
+            tables.take_people(day)
             await asyncio.sleep(0)
         return [{key: groups[key].figures for key in sorted(groups)} for groups in tables.found]
 
@@ -210,7 +253,7 @@ class FiguresStore:
         """Have all days of this time counted that are over; how many were not before."""
         return sum([await self._make(tenant, since, until) for tenant in await self._tenants(tenants, since, until)])
 
-    async def _days(self, since: date, until: date, tenants: Collection[str] | None) -> AsyncIterator[Cells]:
+    async def _days(self, since: date, until: date, tenants: Collection[str] | None) -> AsyncIterator[Day]:
         for tenant in await self._tenants(tenants, since, until):
             try:
                 await self._make(tenant, since, until)
@@ -218,14 +261,14 @@ class FiguresStore:
                 # A disk that is full, or somebody who does not let go: then the records are counted once more.
                 log.warning("figures.not-kept", tenant=tenant, why=str(error).split("\n", 1)[0])
             kept: set[date] = set()
-            async for day, cells in self._kept(tenant, since, until):
-                kept.add(day)
-                yield cells
+            async for at, day in self._kept(tenant, since, until):
+                kept.add(at)
+                yield day
             # What is not over, and what was written of since a moment ago.
             begin, end = await self._there(tenant, since, until)
             for first, last in _runs(begin, end, kept):
-                for cells in (await self._counted(tenant, first, last)).values():
-                    yield cells
+                for day in (await self._counted(tenant, first, last)).values():
+                    yield day
 
     # -- counting
 
@@ -244,6 +287,7 @@ class FiguresStore:
         there = select(rollups.c.day, rollups.c.generation, _GOOD.label("good")).where(
             rollups.c.tenant == tenant, rollups.c.day >= begin, rollups.c.day < end
         )
+        before = select(rollups.c.cells).where(rollups.c.tenant == tenant, rollups.c.form == FORM)
         async with self._engine.connect() as connection:
             known = {row.day: row for row in (await connection.execute(there)).all()}
         kept = {day for day, row in known.items() if row.good}
@@ -252,6 +296,12 @@ class FiguresStore:
             counted = await self._counted(tenant, first, last)
             for day in _every(first, last):
                 generation = known[day].generation if day in known else 0
+                new = counted.get(day, Day())
+                if new.nameless and day in known:
+                    async with self._engine.connect() as connection:
+                        content = await connection.scalar(before.where(rollups.c.day == day))
+                    if content is not None:
+                        new.people = max(new.people, unpacked(TenantId(tenant), content).people)
                 rows.append(
                     {
                         "tenant": tenant,
@@ -260,7 +310,7 @@ class FiguresStore:
                         "made_of": generation,
                         "form": FORM,
                         "sealed": False,
-                        "cells": packed(counted.get(day, {})),
+                        "cells": packed(new),
                     }
                 )
                 await asyncio.sleep(0)
@@ -268,20 +318,20 @@ class FiguresStore:
             async with writing(self._engine).begin() as connection:
                 insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
                 statement = insert(rollups)
-                new = statement.excluded
+                ours = statement.excluded
                 statement = statement.on_conflict_do_update(
                     index_elements=[rollups.c.tenant, rollups.c.day],
-                    set_={name: new[name] for name in ("made_of", "form", "cells")},
+                    set_={name: ours[name] for name in ("made_of", "form", "cells")},
                     where=~rollups.c.sealed,
                 )
                 await connection.execute(statement, rows)
             log.info("figures.rolled-up", tenant=tenant, days=len(rows))
         return len(rows)
 
-    async def _counted(self, tenant: str, begin: date, end: date) -> dict[date, Cells]:
+    async def _counted(self, tenant: str, begin: date, end: date) -> dict[date, Day]:
         """The records themselves."""
-        found: dict[date, Cells] = {}
-        days: dict[datetime, Cells] = {}
+        found: dict[date, Day] = {}
+        days: dict[datetime, Day] = {}
         question = (
             select(*_COLUMNS)
             .where(
@@ -296,21 +346,22 @@ class FiguresStore:
             rows = await connection.stream(question)
             async for handful in rows.partitions():
                 for row in handful:
-                    call = _facts(tenant, row, moment)
+                    *of_call, agent = row
+                    call = _facts(tenant, of_call, moment)
                     cell = cell_of(call)
-                    cells = days.get(cell.half_hour)
-                    if cells is None:
-                        cells = days[cell.half_hour] = found.setdefault(berlin_day(cell.half_hour), {})
-                    figures = cells.get(cell)
+                    day = days.get(cell.half_hour)
+                    if day is None:
+                        day = days[cell.half_hour] = found.setdefault(berlin_day(cell.half_hour), Day())
+                    figures = day.cells.get(cell)
                     if figures is None:
-                        figures = cells[cell] = Figures()
-                    figures.count(call)
+                        figures = day.cells[cell] = Figures()
+                    day.count(call, agent, figures)
                 await asyncio.sleep(0)
         return found
 
     # -- what there is
 
-    async def _kept(self, tenant: str, since: date, until: date) -> AsyncIterator[tuple[date, Cells]]:
+    async def _kept(self, tenant: str, since: date, until: date) -> AsyncIterator[tuple[date, Day]]:
         for first in _months(since, until):
             question = (
                 select(rollups.c.day, rollups.c.cells)
@@ -391,7 +442,7 @@ _COLUMNS = [
     for name in (
         "entry", "kind", "queue", "t_in", "t_ann_end", "t_ans", "t_end", "t_wrap_end", "t_leave", "t_ovf", "t_ovf_ans",
         "result", "reason", "failsafe_answered_by", "overflow_trigger", "overflow_partner", "test", "target_ms",
-        "target_share",
+        "target_share", "agent",
     )
 ]  # fmt: skip
 
@@ -419,15 +470,17 @@ def _facts(tenant: str, row: Any, moment: Callable[[Any], Any]) -> Facts:
 # ---------------------------------------------------------------- how a day is kept
 
 
-def packed(cells: Cells) -> bytes:
+def packed(day: Day) -> bytes:
     """One town's day as JSON, packed by zlib; the waits in order, each as what it is longer than the one before."""
-    plain = [_plain(cell, figures) for cell, figures in sorted(cells.items())]
+    plain = [day.people, *(_plain(cell, figures) for cell, figures in sorted(day.cells.items()))]
     return zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), 6)
 
 
-def unpacked(tenant: TenantId, content: bytes) -> Cells:
-    """What ``packed`` made."""
-    return dict(_read(tenant, plain) for plain in json.loads(zlib.decompress(content)))
+def unpacked(tenant: TenantId, content: bytes) -> Day:
+    """What ``packed`` made, also in the form before, in which nobody said how many people."""
+    plain = json.loads(zlib.decompress(content))
+    people = plain.pop(0) if plain and isinstance(plain[0], int) else 0
+    return Day(dict(_read(tenant, one) for one in plain), people)
 
 
 def _plain(cell: Cell, figures: Figures) -> list[Any]:

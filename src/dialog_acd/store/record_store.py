@@ -477,14 +477,14 @@ class RecordReader:
         occurs at all, and they are looked at here.
         """
         named = json.dumps(agent).translate(_LIKE)
-        return of_one(
-            await self._read(
-                records.c.t_in >= since,
-                records.c.t_in < to,
-                or_(records.c.agent == agent, cast(records.c.offers, Text).like(f"%{named}%", escape="!")),
-            ),
-            agent,
+        month = records.c.t_in >= since, records.c.t_in < to
+        own = await self._read(
+            *month, or_(records.c.agent == agent, cast(records.c.offers, Text).like(f"%{named}%", escape="!"))
         )
+        nameless = records.c.agent.is_(None), records.c.t_ans.is_not(None), records.c.test.is_(False)
+        # The latest says how far the month is forgotten.
+        forgotten = await self._read(*month, *nameless, order=(records.c.t_in.desc(),), limit=1)
+        return of_one([*own, *forgotten], agent)
 
     async def records_since(self, t: datetime) -> list[CallRecord]:
         """Of calls that came at ``t`` or later, oldest first. All of them: not for a year's worth."""

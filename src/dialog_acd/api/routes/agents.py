@@ -98,7 +98,7 @@ async def _tell(live: Live, by: Principal, noted: Attempt, who: str, signal: Sig
     noted.concerns(town_of_agent(live, who))
     _find(live, by, who)
     refused = await tell(live, signal, ANSWER_WITHIN, agent=who)
-    log.info("api.agent-told", by=by.name, role=by.role, agent=who, signal=type(signal).__name__)
+    log.debug("api.agent-told", by=by.name, role=by.role, agent=who, signal=type(signal).__name__)
     if refused is not None:
         raise AgentRefused(f"Not possible for this agent now: {refused}.", agent=who, why=refused)
     return AgentOut.of(_find(live, by, who))

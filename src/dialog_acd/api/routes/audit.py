@@ -11,7 +11,7 @@ from dialog_acd.api.asking import Limit, Name, Since, To  # noqa: TC001  read at
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import NoSuchLine, fails
 from dialog_acd.api.schemas import AuditLineOut, AuditOut
-from dialog_acd.api.tokens import Role
+from dialog_acd.api.tokens import LEADING, Role
 from dialog_acd.core.errors import DialogAcdError
 
 router = APIRouter(prefix="/audit", tags=["audit"], responses=fails(NoSuchLine))
@@ -71,4 +71,7 @@ async def lines(  # noqa: PLR0917  FastAPI's parameters
             raise NoSuchLine(line=before) from problem
         raise
     page = found[:limit]
-    return AuditOut(lines=[AuditLineOut.of(line) for line in page], next=page[-1].id if len(found) > limit else None)
+    # Whoever reads when Anna was signed in, made ready and signed out, line by line, has her working day.
+    named = by.role in LEADING or by.role is Role.STAFF_COUNCIL
+    lines = [AuditLineOut.of(line, named=named) for line in page]
+    return AuditOut(lines=lines, next=page[-1].id if len(found) > limit else None)

@@ -7,6 +7,7 @@ call the record is looked up and told with the signal.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -15,7 +16,16 @@ from fastapi import APIRouter, Path, Query
 from dialog_acd.api.access import Commander, Namer, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import PRINTABLE, Limit, Name, Since, To
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
-from dialog_acd.api.problems import EngineSilent, NoSuchCall, NoSuchTenant, NoSuchTown, NotReleased, TownRefused, fails
+from dialog_acd.api.problems import (
+    EngineSilent,
+    MarkRefused,
+    NoSuchCall,
+    NoSuchTenant,
+    NoSuchTown,
+    NotReleased,
+    TownRefused,
+    fails,
+)
 from dialog_acd.api.schemas import (
     CallOut,
     CallSoFarOut,
@@ -50,6 +60,11 @@ commands = APIRouter(prefix="/calls/{call}", tags=["calls"], responses=fails(NoS
 _Id = Annotated[
     str, Path(max_length=150, pattern=PRINTABLE, description="Id of the call.", examples=["acd1-1767225600.17"])
 ]
+COMPLAINTS = 20
+"""Calls of which one operator is told within 24 hours who answered."""
+LINES = 500
+"""Of the audit log, looked through for those; so often nobody looks at the same."""
+_NAMING = ("calls.one", "calls.decisions")
 _REFUSED = {
     NamingFault.NOT_A_CANDIDATE: "it is none of the towns that share the number the call came by",
     NamingFault.TOO_LATE: "the call ended more than a day ago",
@@ -152,12 +167,24 @@ async def _told(wiring: Wiring, by: Principal, noted: Attempt, call: str) -> Cal
     if story is not None and by.tenant in (None, story.now.tenant):
         return story if names_for(by).agents else nameless_story(story)
     record = await _find(wiring, by, call)
-    # What an operator answers a complaint with.
-    complaint = by.role is Role.OPERATOR and wiring.now() - record.t_in < NAMED_FOR
+    complaint = await _may_answer(wiring, by, record)
     shown, noted.told = (await named_to(wiring, by)).tell(record, all_of_them=complaint)
     if noted.told:
         noted.concerns(None if record.tenant == UNASSIGNED else record.tenant)
     return shown
+
+
+async def _may_answer(wiring: Wiring, by: Principal, record: CallRecord) -> bool:
+    """Whether the call is named to somebody who answers a complaint with it: an operator, ``COMPLAINTS`` calls a day.
+
+    More are no complaints. What was told already stands in the audit log, so a restart does not begin anew.
+    """
+    now = wiring.now()
+    if by.role is not Role.OPERATOR or now - record.t_in >= NAMED_FOR:
+        return False
+    lines = await wiring.audit.page(LINES, None, None, who=by.name, among=_NAMING, since=now - timedelta(days=1))
+    told = {line.about for line in lines if line.outcome == "done"}
+    return record.call in told or (len(told) < COMPLAINTS and len(lines) < LINES)
 
 
 @commands.put(
@@ -195,20 +222,29 @@ async def name_town(wiring: Wired, by: Namer, noted: Noted, call: _Id, body: Tow
     return TownOut(call=call, tenant=tenant)
 
 
-@commands.put("/test", summary="Mark a call as a test call, living or finished: it is in no figure from then on")
+@commands.put(
+    "/test",
+    summary="Mark a call as a test call, while it lives and for a day after it: it is in no figure from then on",
+    responses=fails(MarkRefused),
+)
 async def mark_test(wiring: Wired, by: Commander, noted: Noted, call: _Id) -> TestOut:
     return await _mark(wiring, by, noted, call, test=True)
 
 
-@commands.delete("/test", summary="Take the mark of a test call back")
+@commands.delete("/test", summary="Take the mark of a test call back, as long", responses=fails(MarkRefused))
 async def unmark_test(wiring: Wired, by: Commander, noted: Noted, call: _Id) -> TestOut:
     return await _mark(wiring, by, noted, call, test=False)
 
 
 async def _mark(wiring: Wiring, by: Principal, noted: Attempt, call: str, *, test: bool) -> TestOut:
     signal = CallMarked(CallId(call), test, by.name)
-    if refusal(signal, await _say(wiring, signal)) is not None:
-        raise NoSuchCall(f"There is no call {call!r}.", call=call)
+    match refusal(signal, await _say(wiring, signal)):
+        case None:
+            pass
+        case NamingFault.TOO_LATE:
+            raise MarkRefused(f"Not marked: {_REFUSED[NamingFault.TOO_LATE]}.", call=call)
+        case _:
+            raise NoSuchCall(f"There is no call {call!r}.", call=call)
     noted.details["test"] = test
     log.info("api.call-marked", by=by.name, role=by.role, call=call, test=test)
     return TestOut(call=call, test=test)

@@ -7,6 +7,7 @@ says ``core/releases.py``; whom a release then names to whom, ``sight.py``.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -41,6 +42,7 @@ from dialog_acd.core.releases import (
     policy_of,
     policy_of_centre,
 )
+from dialog_acd.core.retention import Terms
 
 if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
@@ -60,7 +62,7 @@ _Month = Annotated[
 @policy.get("", name="read", summary="How far figures may come near a person")
 async def read(wiring: Wired, by: Concerned) -> PolicyOut:
     directory = wiring.live.directory()
-    found = _agent(directory, by.agent) if by.agent is not None else None
+    found = _agent(directory, by.agent or "") if by.role is Role.AGENT else None
     place = by.tenant if found is None else found.home
     whole = by.role is not Role.AGENT and by.tenant is None
     return PolicyOut(
@@ -84,13 +86,13 @@ async def page(
     # One more than wanted tells whether there is a next page.
     found = await wiring.agreements.page(limit + 1, before)
     now = wiring.now()
-    told = [ReleaseOut.of(release, now) for release in found[:limit]]
+    told = [ReleaseOut.of(release, now, wiring.live.directory()) for release in found[:limit]]
     return ReleasesOut(releases=told, next=told[-1].id if len(found) > limit else None)
 
 
 @router.get("/{release}", name="one", summary="One release", responses=fails(NoSuchRelease))
 async def one(wiring: Wired, by: Signatory, release: _Number) -> ReleaseOut:  # noqa: ARG001  declares who may
-    return ReleaseOut.of(await _found(wiring, release), wiring.now())
+    return ReleaseOut.of(await _found(wiring, release), wiring.now(), wiring.live.directory())
 
 
 @router.post(
@@ -103,12 +105,18 @@ async def ask(wiring: Wired, by: Commander, noted: Noted, body: ReleaseIn) -> Re
     if Role.STAFF_COUNCIL in by.also:
         raise SamePerson
     wanted = _wanted(wiring.live.directory(), body, Signature(by.name, by.token, wiring.now()))
-    if faults := faults_of(wanted):
+    faults = faults_of(wanted)
+    if not faults and wanted.kind is Kind.FIGURES:
+        # Terms can be shortened, and what is gone sooner is told as that with the figures.
+        known = wanted.asked.at - timedelta(days=Terms().agents)
+        if bounds_of(wanted.last_month)[1] <= known:
+            faults.append("last_month: of these months nobody knows any more who answered the calls")
+    if faults:
         raise ReleaseRefused(f"This cannot be asked for: {'; '.join(faults)}.", faults=faults)
     kept = await wiring.agreements.ask(wanted)
     _note(noted, kept)
     log.info("api.release-asked", by=by.name, role=by.role, release=kept.id, kind=kept.kind)
-    return ReleaseOut.of(kept, wiring.now())
+    return ReleaseOut.of(kept, wiring.now(), wiring.live.directory())
 
 
 @router.post(
@@ -126,7 +134,7 @@ async def agree(wiring: Wired, by: Council, noted: Noted, release: _Number) -> R
         raise ReleaseOver(release=release, state=found.state(signature.at).value)
     _note(noted, found)
     log.info("api.release-agreed", by=by.name, role=by.role, release=release)
-    return ReleaseOut.of(replace(found, agreed=signature), signature.at)
+    return ReleaseOut.of(replace(found, agreed=signature), signature.at, wiring.live.directory())
 
 
 @router.post(
@@ -143,7 +151,7 @@ async def revoke(wiring: Wired, by: Signatory, noted: Noted, release: _Number) -
         raise ReleaseOver(release=release, state=found.state(signature.at).value)
     _note(noted, found)
     log.info("api.release-revoked", by=by.name, role=by.role, release=release)
-    return ReleaseOut.of(replace(found, revoked=signature), signature.at)
+    return ReleaseOut.of(replace(found, revoked=signature), signature.at, wiring.live.directory())
 
 
 @named.get(

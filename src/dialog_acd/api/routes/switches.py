@@ -10,7 +10,7 @@ from dialog_acd.api.access import Commander, Porter, Reader  # noqa: TC001  read
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import EngineSilent, NoSuchEntry, NoSuchQueue, SwitchRefused, fails
 from dialog_acd.api.schemas import ClosureIn, MessageIn, QueueOut, SwitchedOut, SwitchesOut, SwitchIn
-from dialog_acd.api.sight import entry_in_sight, sight, town_of_queue
+from dialog_acd.api.sight import entry_in_sight, names_for, sight, town_of_queue
 from dialog_acd.api.telling import ANSWER_WITHIN, tell
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 from dialog_acd.core.messages import SupervisorSwitched
@@ -48,13 +48,13 @@ async def switches(wiring: Wired, by: Reader) -> SwitchesOut:
 @queues.put("/switch", summary="Send the queue's calls over (rungs `switched`) until a moment")
 async def switch_over(wiring: Wired, by: Commander, noted: Noted, queue: _Queue, body: SwitchIn) -> QueueOut:
     await _switch(wiring, by, noted, (SwitchKind.OVERFLOW, queue), body)
-    return QueueOut.of(_find(wiring.live, by, queue))
+    return QueueOut.of(_find(wiring.live, by, queue), names_for(by))
 
 
 @queues.delete("/switch", summary="Serve the queue's calls here again")
 async def switch_back(wiring: Wired, by: Commander, noted: Noted, queue: _Queue) -> QueueOut:
     await _switch(wiring, by, noted, (SwitchKind.OVERFLOW, queue), None)
-    return QueueOut.of(_find(wiring.live, by, queue))
+    return QueueOut.of(_find(wiring.live, by, queue), names_for(by))
 
 
 @queues.put("/message", summary="Have each new caller of the queue told something until a moment")
