@@ -49,7 +49,7 @@ from dialog_acd.core.erlang import erlang_c_service_level
 from dialog_acd.core.ladder import is_for
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import UNASSIGNED, Action, EntryKind, SwitchKind, Trigger
-from dialog_acd.core.records import Result
+from dialog_acd.core.records import Result, handling_ms
 from dialog_acd.core.switches import SwitchBook
 from dialog_acd.core.waiting import PRIOR_AHT_S
 from dialog_acd.tallies import OTHER, Tallies, Written, label
@@ -605,7 +605,9 @@ class _Load:
         minute.calls += 1
         if record.t_ans is not None:
             minute.handled += 1
-            minute.handling_s += ((record.t_wrap_end or record.t_end) - record.t_ans).total_seconds()
+            minute.handling_s += (
+                sum(handling_ms(record.talk_ms, record.wrap_ms, record.t_ans, record.t_end, record.t_wrap_end)) / 1000
+            )
         if record.target_ms is not None and record.target_share is not None:
             minute.promised[record.target_ms / 1000, record.target_share] += 1
 

@@ -36,6 +36,7 @@ from dialog_acd.core.kpi import (
 )
 from dialog_acd.core.model import EntryKind, Formula, PartnerId
 from dialog_acd.core.records import CallRecord, Result
+from dialog_acd.core.shares import Usage
 from ladders import overflowing, partner_answers, partner_fails
 from records import anything, call
 
@@ -329,6 +330,14 @@ def test_handling_is_conversation_and_wrap_up_and_an_announcement_is_no_waiting_
 def test_who_was_transferred_talks_on_with_an_office_and_not_with_us() -> None:
     found = figures([call(wait=5, t_end=600, t_wrap_end=75)])
     assert (found.talk, found.aht) == (Mean(70, 1), Mean(70, 1))
+
+
+@given(anything)
+def test_a_report_has_the_milliseconds_of_the_bill(record: CallRecord) -> None:
+    used = Usage()
+    used.add(record)
+    found = figures([record])
+    assert (found.talked_ms, found.handled_ms) == (used.talk_ms, used.talk_ms + used.wrap_up_ms)
 
 
 def test_only_who_came_in_the_very_moment_did_not_wait() -> None:

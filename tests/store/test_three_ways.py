@@ -106,6 +106,8 @@ def as_nobody_simulates(n: int, record: CallRecord) -> CallRecord:
     result = record.outcome.result
     if n % 97 == 0:
         return replace(record, test=True)
+    if n % 3 == 0:
+        record = replace(record, talk_ms=None, wrap_ms=None)  # as an older version wrote it
     if result is Result.ABANDONED and n % 5 == 0:
         return replace(record, outcome=Outcome(Result.CALLBACK, "promised", Blame.NOBODY), t_leave=None)
     if result is Result.ABANDONED and n % 31 == 1 and record.t_ovf is None:
@@ -196,6 +198,11 @@ def sql(dialect: str) -> str:
             return f"(({us(later)} - {us(earlier)} + 999) / 1000)"
         return f"ceil(extract(epoch from ({later} - {earlier})) * 1000)"
 
+    def cut(moment: str) -> str:
+        if dialect == "sqlite":
+            return f"({us(moment)} / 1000)"
+        return f"(extract(epoch from date_trunc('milliseconds', {moment})) * 1000)"
+
     def count(condition: str) -> str:
         return f"sum(CASE WHEN {condition} THEN 1 ELSE 0 END)"
 
@@ -259,8 +266,9 @@ def sql(dialect: str) -> str:
         WITH calls AS (
             SELECT *, {ms(first, "t_in")} AS waited, {ms("coalesce(t_leave, t_end)", "t_in")} AS stayed,
                 {ms(first, "coalesce(t_ann_end, t_in)")} AS in_line,
-                CASE WHEN {own} THEN {ms("coalesce(t_wrap_end, t_end)", "t_ans")} END AS handled,
-                CASE WHEN {own} THEN {ms(over, "t_ans")} END AS talked
+                CASE WHEN {own} THEN coalesce(talk_ms + wrap_ms, {cut("coalesce(t_wrap_end, t_end)")} - {cut("t_ans")})
+                    END AS handled,
+                CASE WHEN {own} THEN coalesce(talk_ms, {cut(over)} - {cut("t_ans")}) END AS talked
             FROM records WHERE NOT test
         ), ranked AS (
             SELECT *,

@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Formula, QueueId, TenantId
-from dialog_acd.core.records import PROMISED, Result
+from dialog_acd.core.records import PROMISED, Result, handling_ms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -187,6 +187,8 @@ class Facts(NamedTuple):
     t_ans: datetime | None
     t_end: datetime
     t_wrap_end: datetime | None
+    talk_ms: int | None
+    wrap_ms: int | None
     t_leave: datetime | None
     t_ovf: datetime | None
     t_ovf_ans: datetime | None
@@ -204,8 +206,9 @@ def facts(record: CallRecord) -> Facts:
     """Of a record, what figures need."""
     return Facts(
         record.tenant, record.entry, record.kind, record.queue, record.t_in, record.t_ann_end, record.t_ans,
-        record.t_end, record.t_wrap_end, record.t_leave, record.t_ovf, record.t_ovf_ans, record.outcome.result,
-        record.outcome.reason, record.failsafe_answered_by is not None, record.overflow_trigger,
+        record.t_end, record.t_wrap_end, record.talk_ms, record.wrap_ms, record.t_leave, record.t_ovf,
+        record.t_ovf_ans, record.outcome.result, record.outcome.reason, record.failsafe_answered_by is not None,
+        record.overflow_trigger,
         record.overflow_partner, record.test, record.target_ms, record.target_share,
     )  # fmt: skip
 
@@ -418,10 +421,10 @@ class Figures:
             kept.accepted += 1
             kept.in_time += wait <= target
             if became is Fate.ANSWERED:
-                over = call.t_wrap_end or call.t_end
-                self.handled_ms += in_ms(over - answer)
-                # Who was transferred talks on, to an office.
-                self.talked_ms += in_ms(min(call.t_end, over) - answer)
+                # The same milliseconds as on the bill.
+                talk_ms, wrap_ms = handling_ms(call.talk_ms, call.wrap_ms, answer, call.t_end, call.t_wrap_end)
+                self.handled_ms += talk_ms + wrap_ms
+                self.talked_ms += talk_ms
         elif became in GAVE_UP:
             wait = in_ms((call.t_leave or call.t_end) - call.t_in)
             self.waits_of_abandoned.append(wait)

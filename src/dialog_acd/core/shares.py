@@ -7,10 +7,11 @@ they were (unassigned), another centre's overflow that we took (partner-inbound)
 (internal). Test calls are nowhere. *Offered* and *accepted* are those of ``kpi``: accepted is what our own people
 answered; what a partner answered is counted beside it, and costs no minute of ours.
 
-*Talk* is from the answer to the end of the call; *wrap-up* is what comes after; handling is both. Of a transferred
-call the record does not say when our agent left, but when the wrap-up was over; talk ends there at the latest, so
-what the caller and the office had to say to each other afterwards is nobody's minute. Time on hold is part of the
-talk.
+*Talk* is from an agent's answer to the end of that agent's conversation; *wrap-up* is what comes after; handling is
+both. A caller who was transferred and came back may have several conversations: they are added up, and what lies
+between them is nobody's minute, as is what the caller and an office had to say to each other. Older records do not say
+so: of theirs, talk is from the answer to the end of the call, or of the wrap-up where that was earlier. Time on hold is
+part of the talk.
 
 *Seconds.* Milliseconds are added up first. The centre's seconds are their sum, rounded half up; the towns' are
 rounded so that they add up to exactly that (largest remainder: all are rounded down, and the seconds that are missing
@@ -53,6 +54,7 @@ from zoneinfo import ZoneInfo
 
 from dialog_acd.core.kpi import NOT_OFFERED, Fate, facts, fate
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Key, Span, TenantId
+from dialog_acd.core.records import handling_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,9 +63,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.records import CallRecord
 
 _BERLIN = ZoneInfo("Europe/Berlin")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_MILLISECOND = timedelta(milliseconds=1)
 WARN_AT = (80, 100)
 """Per cent of an included volume at which somebody is told."""
 
@@ -118,11 +118,6 @@ class Slice(NamedTuple):
 def midnight(day: date) -> datetime:
     """When a day begins in Berlin, in UTC."""
     return datetime.combine(day, time(), _BERLIN).astimezone(UTC)
-
-
-def milliseconds(moment: datetime) -> int:
-    """Whole milliseconds since 1970. What is measured is the difference of two of these, here as in the database."""
-    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _at(day: date) -> Fraction:
@@ -183,12 +178,9 @@ class Usage:
             self.by_partner += became is Fate.PARTNER
             return
         self.accepted += 1
-        begun, over = milliseconds(record.t_ans), milliseconds(record.t_end)
-        wrapped = over if record.t_wrap_end is None else milliseconds(record.t_wrap_end)
-        # A record may say anything; nobody pays less for a clock that was set back.
-        handling_ms, talk_ms = max(wrapped - begun, 0), max(min(over, wrapped) - begun, 0)
+        talk_ms, wrap_ms = handling_ms(record.talk_ms, record.wrap_ms, record.t_ans, record.t_end, record.t_wrap_end)
         self.talk_ms += talk_ms
-        self.wrap_up_ms += handling_ms - talk_ms
+        self.wrap_up_ms += wrap_ms
 
     def join(self, other: Usage) -> None:
         self.offered += other.offered

@@ -346,6 +346,7 @@ class Visits:
             test=call.test, entry=call.entry.number, target_ms=promised.within // timedelta(milliseconds=1),
             target_share=promised.share, team=agent.team if agent else None,
             caller_area=None if caller is None else area_of(caller),
+            talk_ms=line.talk_ms, wrap_ms=line.wrap_ms,
         )  # fmt: skip
         if abandoned:
             self._floor.out.append(

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-FORM = 1
+FORM = 2
 """How cells are packed and what is counted in them. Another number has all that are not sealed made anew."""
 HANDFUL = 250
 """Records counted in one turn of the loop: two milliseconds or so."""
@@ -389,9 +389,9 @@ def _runs(begin: date, end: date, without: Collection[date]) -> list[tuple[date,
 _COLUMNS = [
     type_coerce(records.c[name], NULLTYPE)
     for name in (
-        "entry", "kind", "queue", "t_in", "t_ann_end", "t_ans", "t_end", "t_wrap_end", "t_leave", "t_ovf", "t_ovf_ans",
-        "result", "reason", "failsafe_answered_by", "overflow_trigger", "overflow_partner", "test", "target_ms",
-        "target_share",
+        "entry", "kind", "queue", "t_in", "t_ann_end", "t_ans", "t_end", "t_wrap_end", "talk_ms", "wrap_ms",
+        "t_leave", "t_ovf", "t_ovf_ans", "result", "reason", "failsafe_answered_by", "overflow_trigger",
+        "overflow_partner", "test", "target_ms", "target_share",
     )
 ]  # fmt: skip
 
@@ -406,13 +406,14 @@ def _moment_as_it_is(value: Any) -> Any:
 
 def _facts(tenant: str, row: Any, moment: Callable[[Any], Any]) -> Facts:
     (
-        entry, kind, queue, t_in, t_ann_end, t_ans, t_end, t_wrap_end, t_leave, t_ovf, t_ovf_ans, result, reason,
-        failsafe_answered_by, trigger, partner, test, target_ms, target_share,
+        entry, kind, queue, t_in, t_ann_end, t_ans, t_end, t_wrap_end, talk_ms, wrap_ms, t_leave, t_ovf, t_ovf_ans,
+        result, reason, failsafe_answered_by, trigger, partner, test, target_ms, target_share,
     ) = row  # fmt: skip
     return Facts(
         TenantId(tenant), entry, _KINDS[kind], QueueId(queue), moment(t_in), moment(t_ann_end), moment(t_ans),
-        moment(t_end), moment(t_wrap_end), moment(t_leave), moment(t_ovf), moment(t_ovf_ans), _RESULTS[result], reason,
-        failsafe_answered_by is not None, trigger, partner, bool(test), target_ms, target_share,
+        moment(t_end), moment(t_wrap_end), talk_ms, wrap_ms, moment(t_leave), moment(t_ovf), moment(t_ovf_ans),
+        _RESULTS[result], reason, failsafe_answered_by is not None, trigger, partner, bool(test), target_ms,
+        target_share,
     )  # fmt: skip
 
 
