@@ -280,11 +280,18 @@ class Visits:
             return Outcome(Result.REFUSED, "emergency", Blame.NOBODY)
         if call.refused:
             return Outcome(Result.REFUSED, call.refused, Blame.US)
-        if call.closed and not call.came_in_time and call.state in (CallState.ARRIVED, CallState.RELEASED):
+        if call.closed and not call.came_in_time and self._nobody_was_asked(call):
             return Outcome(Result.CLOSED, call.closed, Blame.NOBODY)
         if call.state is CallState.RELEASED:
             return Outcome(Result.RELEASED, call.released_for, Blame.US)
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
+
+    def _nobody_was_asked(self, call: LiveCall) -> bool:
+        """Of who came out of hours: is still told so, was told so, or is offered a callback instead of a person."""
+        if call.state is not CallState.WAITING:
+            return call.state in (CallState.ARRIVED, CallState.RELEASED)
+        waits_for_somebody = call.also is not None or any(call.id in calls for calls in self._floor.blocked.values())
+        return call.line.t_ovf is None and not call.line.offers and not waits_for_somebody
 
     def end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
         """Close a call: free whom it occupies, write its one record."""
