@@ -46,6 +46,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Formula, QueueId, TenantId
 from dialog_acd.core.records import PROMISED, Result, handling_ms
 
@@ -701,6 +702,12 @@ class By(StrEnum):
     """The half hour on the clock in Berlin, ``08:30``, of all days together: the rows of a heat map."""
     WEEKDAY = "weekday"
     """1, Monday, to 7."""
+
+
+class TooManyGroups(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """Calls fall into more groups than were wanted."""
+
+    error_id = "too-many-groups"
 
 
 Key = tuple[str | int | date | datetime, ...]

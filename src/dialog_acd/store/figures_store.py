@@ -48,6 +48,7 @@ from dialog_acd.core.kpi import (
     Key,
     Promise,
     Sent,
+    TooManyGroups,
     berlin_day,
     berlin_midnight,
     cell_of,
@@ -126,18 +127,16 @@ class _Group:
     in_order: int = 0
     """So many of the waits are in order already."""
 
-    def join(self, figures: Figures) -> bool:
-        """Whether it took long."""
+    def join(self, figures: Figures) -> Sequence[list[int]]:
+        """Waits that should be put in order now, one list at a time."""
         self.figures.join(figures)
         there = len(self.figures.waits)
         if there - self.in_order <= max(UNSORTED, there // 64):
-            return False
+            return ()
         # A percentile would have to put a year's waits in order at once, and nothing else could be done meanwhile. What
         # is nearly so is put in order quickly.
-        for waits in (self.figures.waits, self.figures.waits_in_line, self.figures.waits_of_abandoned):
-            waits.sort()
         self.in_order = there
-        return True
+        return self.figures.waits, self.figures.waits_in_line, self.figures.waits_of_abandoned
 
 
 @dataclass(slots=True)
@@ -145,23 +144,28 @@ class _Tables:
     """Groups as they fill."""
 
     groupings: tuple[tuple[By, ...], ...]
-    kinds: frozenset[EntryKind]
+    most: int | None
+    """Groups of each."""
     found: list[dict[Key, _Group]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.found = [{} for _ in self.groupings]
 
-    def take(self, cell: Cell, figures: Figures) -> bool:
-        """Whether it took long."""
-        long = False
-        if cell.kind in self.kinds:
-            for by, groups in zip(self.groupings, self.found, strict=True):
-                key = key_of(cell, by)
-                group = groups.get(key)
-                if group is None:
-                    group = groups[key] = _Group()
-                long |= group.join(figures)
-        return long
+    async def take(self, cell: Cell, figures: Figures) -> None:
+        """Others have their turn while it takes long. Raises ``TooManyGroups``."""
+        for by, groups in zip(self.groupings, self.found, strict=True):
+            key = key_of(cell, by)
+            group = groups.get(key)
+            if group is None:
+                if len(groups) == self.most:
+                    raise TooManyGroups(f"there are more than {self.most} groups")
+                group = groups[key] = _Group()
+            for waits in group.join(figures):
+                waits.sort()
+                await asyncio.sleep(0)
+
+    def in_order(self) -> list[dict[Key, Figures]]:
+        return [{key: groups[key].figures for key in sorted(groups)} for groups in self.found]
 
 
 class FiguresStore:
@@ -196,15 +200,34 @@ class FiguresStore:
         *,
         groupings: Sequence[Sequence[By]],
         kinds: Collection[EntryKind] = CITIZENS,
+        most: int | None = None,
     ) -> list[dict[Key, Figures]]:
-        """The same calls in several ways at once, as ``figures`` says each."""
-        tables = _Tables(tuple(map(tuple, groupings)), frozenset(kinds))
+        """The same calls in several ways at once, as ``figures`` says each.
+
+        Raises ``TooManyGroups`` as soon as one of these ways has more than ``most``.
+        """
+        tables = _Tables(tuple(map(tuple, groupings)), most)
+        async for cell, figures in self.cells(since, until, tenants, kinds=kinds):
+            await tables.take(cell, figures)
+        return await asyncio.to_thread(tables.in_order)
+
+    async def cells(
+        self,
+        since: date,
+        until: date,
+        tenants: Collection[str] | None = None,
+        *,
+        kinds: Collection[EntryKind] = CITIZENS,
+    ) -> AsyncIterator[tuple[Cell, Figures]]:
+        """The same calls in the finest groups there are, town by town, to be counted at once and not kept."""
+        wanted = frozenset(kinds)
         async for cells in self._days(since, until, tenants):
             for n, (cell, figures) in enumerate(cells.items(), 1):
-                if tables.take(cell, figures) or n % FEW == 0:
+                if cell.kind in wanted:
+                    yield cell, figures
+                if n % FEW == 0:
                     await asyncio.sleep(0)
             await asyncio.sleep(0)
-        return [{key: groups[key].figures for key in sorted(groups)} for groups in tables.found]
 
     async def make(self, since: date, until: date, tenants: Collection[str] | None = None) -> int:
         """Have all days of this time counted that are over; how many were not before."""
