@@ -1,9 +1,11 @@
 """Settles a month between the towns: whose prices, of which day, on what was used, and what stays so.
 
 The prices are those of the directory that was in force when the month ended, and the statement names that version, so
-the same month gives the same statement a year later. Two things may still move it: a call that is named or marked after
-the month (the statement says as of when it is), and a price that was written wrong and is corrected afterwards (another
-version can be asked for). What was sent to the towns should move by neither: it is *issued*, and kept as a document.
+the same month gives the same statement a year later. A town that was taken out of the directory within the month is
+charged by the last version that had it: who leaves pays up to the day the contract says. Two things may still move it:
+a call that is named or marked after the month (the statement says as of when it is), and a price that was written wrong
+and is corrected afterwards (another version can be asked for). What was sent to the towns should move by neither: it is
+*issued*, and kept as a document.
 
 Used-up volumes are looked at every hour. Who is to hear of one, hears of it once: what was told stands in the audit
 log, so a restart does not tell it again.
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.shares import Month, midnight, slices, statement, warning
+from dialog_acd.core.shares import WITHOUT_PRICE, Month, midnight, slices, statement, warning
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.model import Tenant, TenantId
     from dialog_acd.core.shares import Share, Slice, Statement, Used, Volume
     from dialog_acd.store.statement_store import Issue
 
@@ -49,6 +52,8 @@ class Directories(Protocol):
     async def number_at(self, moment: datetime) -> int: ...
 
     async def version(self, number: int) -> Directory: ...
+
+    async def plain_of(self, number: int) -> tuple[int, dict[str, Any]]: ...
 
 
 class Issues(Protocol):
@@ -103,6 +108,12 @@ class MonthNotOver(DialogAcdError):  # noqa: N818
     error_id = "month-not-over"
 
 
+class UsageWithoutPrice(DialogAcdError):  # noqa: N818
+    """Calls are of a town that no version of the directory had in that month: nobody would pay for them."""
+
+    error_id = "usage-without-price"
+
+
 class NotIssued(DialogAcdError):  # noqa: N818
     """No such statement was issued for this month."""
 
@@ -145,10 +156,17 @@ class Settlement:
         return Settled(await self._statement(month, version))
 
     async def issue(self, month: Month, by: str, *, version: int | None = None) -> Settled:
-        """Keep the statement as it is now, for good. Raises ``MonthNotOver`` and what ``settled`` raises."""
+        """Keep the statement as it is now, for good.
+
+        Raises ``MonthNotOver``, ``UsageWithoutPrice`` and what ``settled`` raises.
+        """
         made = await self._statement(month, version)
         if not made.complete:
             raise MonthNotOver
+        if unpaid := [s.account.tenant for s in made.shares if s.notes and s.notes[0].startswith(WITHOUT_PRICE)]:
+            raise UsageWithoutPrice(
+                f"there are calls of {', '.join(unpaid)}, and no prices: name a version that has some"
+            )
         issue = await self._issues.keep(made, self._clock.now(), by)
         log.info("statement.issued", month=str(month), number=issue.number, by=by, version=made.version)
         return Settled(made, issue)
@@ -159,10 +177,32 @@ class Settlement:
             raise MonthNotBegun
         number = await self._directories.number_at(midnight(month.ends)) if version is None else version
         try:
-            towns = (await self._directories.version(number)).tenants
+            towns = [*(await self._directories.version(number)).tenants]
+            left = await self._left(month, {town.id for town in towns})
         except DirectoryFileInvalid as problem:
             raise PricesUnreadable(f"The prices are from a directory that cannot be read: {problem}") from problem
-        return statement(month, towns, await self._uses.usage(slices(month, towns)), version=number, as_of=now)
+        towns += left
+        return statement(
+            month,
+            towns,
+            await self._uses.usage(slices(month, towns)),
+            version=number,
+            as_of=now,
+            left={town.id: number for town, number in left.items()},
+        )
+
+    async def _left(self, month: Month, known: set[TenantId]) -> dict[Tenant, int]:
+        """Towns that were there within the month and are none of these, each with the last version that had it."""
+        left: dict[Tenant, int] = {}
+        first, last = [await self._directories.number_at(midnight(day)) for day in (month.begins, month.ends)]
+        for number in range(last, first - 1, -1):
+            # Reading a directory whole takes long, and hardly ever has anybody left.
+            _, plain = await self._directories.plain_of(number)
+            if {town["id"] for town in plain.get("tenants", ())} - known:
+                gone = [town for town in (await self._directories.version(number)).tenants if town.id not in known]
+                left |= dict.fromkeys(gone, number)
+                known |= {town.id for town in gone}
+        return left
 
     # -- volumes that are used up
 

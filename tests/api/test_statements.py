@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.model import UNASSIGNED, Contract, Price, Span, TenantId
+from dialog_acd.core.model import UNASSIGNED, CallId, Contract, Key, Price, Span, TenantId
 from dialog_acd.settlement import TOLD, Settlement
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import Edit
@@ -118,6 +118,40 @@ async def test_a_month_of_all_towns_adds_up(operator: httpx.AsyncClient) -> None
     assert said["shares"][1]["notes"] == [
         "120 % der Inklusivminuten des Monats sind verbraucht: 0:12:00 von 0:10:00 Stunden."
     ]
+
+
+async def test_a_town_that_leaves_within_the_month_pays_as_its_contract_says(
+    operator: httpx.AsyncClient, cabinet: Cabinet
+) -> None:
+    """It was taken out on the twentieth, with others between; its share of a levy is not put on those who stay."""
+    levy = Price(levy=Decimal(900), levy_by=Key.EQUALLY)
+    whole = priced(cabinet.kept[-1][1], langenhagen=levy, hannover=levy)
+    less = replace(
+        whole,
+        tenants=tuple(town for town in whole.tenants if town.id != "langenhagen"),
+        entries=tuple(entry for entry in whole.entries if entry.tenant != "langenhagen"),
+        agents=(),
+    )
+    for day, directory in ((10, whole), (20, less), (25, less)):
+        cabinet.kept.append((Edit("leitstelle", datetime(2026, 2, day, tzinfo=UTC)), directory))
+    shares = {share["tenant"]: share for share in (await told(operator))["shares"] if share["sort"] == "town"}
+    assert {town: share["amount"] for town, share in shares.items()} == {
+        "hannover": "450.00", "langenhagen": "450.00", "region": "0.00",
+    }  # fmt: skip
+    assert shares["langenhagen"]["notes"] == ["Nicht mehr im Verzeichnis: berechnet nach dessen Version 3."]
+    assert (await operator.post(f"{FEBRUARY}/issue")).status_code == 200
+    cabinet.kept.append((Edit("leitstelle", datetime(2026, 3, 1, 12, tzinfo=UTC)), less))
+    march = await told(operator, "/api/v1/statements/2026-03")
+    assert "langenhagen" not in {share["tenant"] for share in march["shares"]}
+
+
+async def test_calls_for_which_nobody_would_pay_are_not_sent_out(operator: httpx.AsyncClient, ledger: Ledger) -> None:
+    ledger.calls.append(replace(ledger.calls[0], call=CallId("x"), tenant=TenantId("seelze")))
+    [share] = (await told(operator, f"{FEBRUARY}?tenant=seelze"))["shares"]
+    assert [note.partition(":")[0] for note in share["notes"]] == ["Verbrauch ohne Preis"]
+    answer = await operator.post(f"{FEBRUARY}/issue")
+    refused(answer, 409, "usage-without-price")
+    assert "seelze" in answer.text
 
 
 async def test_a_town_reads_its_own_line_and_nothing_of_the_others(

@@ -49,6 +49,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from itertools import groupby, pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 _DAY = timedelta(days=1)
+WITHOUT_PRICE = "Verbrauch ohne Preis"
+"""Of a share whose town is not known; how a note begins."""
 WARN_AT = (80, 100)
 """Per cent of an included volume at which somebody is told."""
 
@@ -345,7 +348,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A month of all towns."""
+    """A month of all towns, those that left within it included."""
 
     month: Month
     version: int
@@ -415,9 +418,17 @@ class _Meter:
 
 
 def statement(
-    month: Month, tenants: Iterable[Tenant], used: Iterable[Used], *, version: int, as_of: datetime
+    month: Month,
+    tenants: Iterable[Tenant],
+    used: Iterable[Used],
+    *,
+    version: int,
+    as_of: datetime,
+    left: Mapping[TenantId, int] = MappingProxyType({}),
 ) -> Statement:
-    """What each town used and pays. ``used``: what was used in each of ``slices``, in the order of time."""
+    """What each town used and pays. ``used``: what was used in each of ``slices``, in the order of time. ``left``: of
+    towns that ``version`` does not have any more, from which version they are.
+    """
     towns = {tenant.id: tenant for tenant in tenants}
     used = [*used]
     meters: dict[Account, _Meter] = {}
@@ -445,6 +456,10 @@ def statement(
         meter = meters.get(account, _Meter())
         tenant = towns.get(account.tenant)
         positions, volumes, notes = ((), (), ()) if tenant is None else _charged(tenant, month, meter)
+        if account.tenant in left:
+            notes = (f"Nicht mehr im Verzeichnis: berechnet nach dessen Version {left[account.tenant]}.", *notes)
+        elif account.sort is Sort.TOWN and tenant is None:
+            notes = (f"{WITHOUT_PRICE}: die Kommune stand in diesem Monat nie im Verzeichnis.",)
         shares.append(
             Share(
                 account,
