@@ -197,6 +197,20 @@ async def test_a_town_reads_nothing_of_another(office: Office) -> None:
         assert not counts & {7.0, 8.0}
 
 
+async def test_the_calls_of_the_evaluation_add_up(office: Office) -> None:
+    """Whatever became of a call: offered is answered, abandoned, called back or lost by technical fault."""
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+
+    def ended(name: str, result: Result) -> CallRecord:
+        return replace(lost(name), t_leave=None, outcome=Outcome(result, "promised", Blame.NOBODY))
+
+    await office.called(call("a"), lost("b"), *(ended(result, result) for result in Result))
+    rows = cells(await office.reports.evaluation(MARCH), "anrufe-zeit")
+    for _, *counts in rows:
+        offered, *parts = map(int, counts[:6])
+        assert offered == sum(parts) == 9
+
+
 async def test_an_afternoon_by_half_hours(office: Office) -> None:
     await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
     early, later = datetime(2026, 3, 2, 12, 29, 59, tzinfo=UTC), datetime(2026, 3, 2, 12, 30, tzinfo=UTC)

@@ -78,7 +78,7 @@ def same(read: Read, found: Figures, **labels: str) -> None:
     assert found.service_level(Formula.STRICT) == of(in_time, o)
     assert found.service_level(Formula.LATE_ABANDONS_ONLY) == of(in_time, o - early)
     assert found.service_level(Formula.SERVED_ONLY) == of(in_time, accepted)
-    assert found.service_level(Formula.ABANDONS_COUNT) == of(in_time + early, o)
+    assert found.service_level(Formula.ABANDONS_COUNT) == of(o - (accepted - in_time) - (abandoned - early), o)
     assert found.service_level_short_excluded == of(in_time, o - short)
     assert found.accepted == of(accepted, o)
     assert found.accepted_own == of(answered - after, o - v)

@@ -235,7 +235,10 @@ VARIANTS = {
     "served": ("der Angenommenen", lambda by, w: share(total(by, w, *IN_TIME), total(by, w, *ANSWERED))),
     "positive": (
         "Abbruch ≤ T zählt positiv",
-        lambda by, w: share(total(by, w, *IN_TIME, *ABANDONED_IN_TIME), total(by, w, *OFFERED)),
+        lambda by, w: share(
+            less(total(by, w, *OFFERED, *IN_TIME, *ABANDONED_IN_TIME), total(by, w, *ANSWERED, *ABANDONED)),
+            total(by, w, *OFFERED),
+        ),
     ),
 }
 """The four formulas in use. One day can keep 75/30 by one and miss it by another, so none goes without its name."""

@@ -57,12 +57,12 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
     ),
     (
         "acd_calls_abandoned_total",
-        "Finished calls whose caller hung up before anybody answered.",
+        "Finished calls whose caller hung up before anybody answered, or was told that nobody will.",
         lambda f: f.abandoned,
     ),
     (
         "acd_calls_abandoned_in_time_total",
-        "Finished calls whose caller hung up within what was promised.",
+        "Of these, whose caller was gone within what was promised.",
         lambda f: f.abandoned_in_time,
     ),
     (

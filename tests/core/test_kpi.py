@@ -157,6 +157,21 @@ def test_what_became_of_a_call(record: CallRecord, became: Fate) -> None:
     assert figures([record]).fates == {became: 1}
 
 
+def test_what_is_neither_answered_nor_a_callback_nor_a_technical_loss_was_abandoned() -> None:
+    """Ten calls: whoever was sent away is not better served than who hung up; a callback is neither good nor bad."""
+    calls = [
+        *[call(wait=20), call(wait=40), call(Result.ABANDONED, 20), call(Result.ABANDONED, 40)],
+        *[call(Result.RELEASED, t_end=25), call(Result.RELEASED, t_end=45)],
+        *[call(Result.CALLBACK, reason="promised"), call(Result.FAILED), call(Result.FAILSAFE), call(Result.FAILSAFE)],
+    ]
+    found = figures(calls)
+    assert (found.offered, found.abandoned, found.abandoned_in_time) == (10, 4, 2)
+    assert found.abandon_rate == Ratio(4, 10)
+    assert found.wait_of_abandoned == Mean(20 + 40 + 25 + 45, 4)
+    assert found.service_level(Formula.ABANDONS_COUNT) == Ratio(10 - 1 - 2, 10)
+    assert found.service_level(Formula.LATE_ABANDONS_ONLY) == Ratio(1, 10 - 2)
+
+
 @given(st.lists(anything, max_size=30))
 def test_every_call_has_one_fate_and_no_share_is_beyond_all(records: list[CallRecord]) -> None:
     found = figures(records)

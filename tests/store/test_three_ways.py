@@ -214,10 +214,12 @@ def sql(dialect: str) -> str:
     nobody = "(t_ans IS NULL AND t_ovf_ans IS NULL)"
     shut = "(result = 'closed' OR (result = 'callback' AND reason <> 'promised'))"
     offered = f"(NOT {nobody} OR (result <> 'refused' AND NOT ({shut} AND t_ovf IS NULL)))"
-    gave_up = f"({nobody} AND result = 'abandoned')"
+    hung_up, sent_away = f"({nobody} AND result = 'abandoned')", f"({nobody} AND result IN ('released', 'closed'))"
+    gave_up = f"({hung_up} OR ({sent_away} AND {offered}))"
     good, early, brief = (
-        "(waited <= target_ms)", f"({gave_up} AND stayed <= target_ms)", f"({gave_up} AND stayed <= 5000)",
+        "(waited <= target_ms)", f"({gave_up} AND stayed <= target_ms)", f"({hung_up} AND stayed <= 5000)",
     )  # fmt: skip
+    late = f"(waited > target_ms OR ({gave_up} AND stayed > target_ms))"
     accepted, all_ = f"1.0 * {count('NOT ' + nobody)}", count(offered)
     in_time, sent = count(good), count(f"{offered} AND t_ovf IS NOT NULL")
     figures = {
@@ -227,9 +229,9 @@ def sql(dialect: str) -> str:
         "abandoned": count(gave_up),
         "abandoned-short": count(brief),
         "overflowed": sent,
-        "overflowed-lost": count(f"{gave_up} AND t_ovf IS NOT NULL AND stayed > 5000"),
+        "overflowed-lost": count(f"{hung_up} AND t_ovf IS NOT NULL AND stayed > 5000"),
         "callback": count(f"{nobody} AND result = 'callback' AND {offered}"),
-        "released": count(f"{nobody} AND {offered} AND result IN ('released', 'closed')"),
+        "released": count(f"{sent_away} AND {offered}"),
         "failsafe-answered": count(f"{nobody} AND result = 'failsafe' AND failsafe_answered_by IS NOT NULL"),
         "failsafe": count(f"{nobody} AND result = 'failsafe' AND failsafe_answered_by IS NULL"),
         "failed": count(f"{nobody} AND result = 'failed'"),
@@ -247,7 +249,7 @@ def sql(dialect: str) -> str:
         "service-level-strict": f"100.0 * {in_time} / nullif({all_}, 0)",
         "service-level-late-abandons-only": f"100.0 * {in_time} / nullif({all_} - {count(early)}, 0)",
         "service-level-served-only": f"100.0 * {in_time} / nullif({count('NOT ' + nobody)}, 0)",
-        "service-level-abandons-count": f"100.0 * ({in_time} + {count(early)}) / nullif({all_}, 0)",
+        "service-level-abandons-count": f"100.0 * ({all_} - {count(late)}) / nullif({all_}, 0)",
         "service-level-short-excluded": f"100.0 * {in_time} / nullif({all_} - {count(brief)}, 0)",
         "asa": "avg(waited) / 1000.0",
         "asa-in-line": "avg(in_line) / 1000.0",
@@ -354,7 +356,7 @@ def _rules(t: dict[str, float]) -> dict[str, float | None]:
         "service-level-strict": over(in_time, offered),
         "service-level-late-abandons-only": over(in_time, offered - early),
         "service-level-served-only": over(in_time, accepted),
-        "service-level-abandons-count": over(in_time + early, offered),
+        "service-level-abandons-count": over(offered - (accepted - in_time) - (calls("abandoned") - early), offered),
         "service-level-short-excluded": over(in_time, offered - short),
         "asa": over(waited, accepted, 1),
         "asa-in-line": over(t["acd_wait_in_line_seconds_total"], accepted, 1),

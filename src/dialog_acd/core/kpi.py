@@ -7,10 +7,12 @@ are all calls. **Offered** (O) are those that wanted a person, and came when the
 - **answered** (own A): a person of ours answered, whatever became of the call later. **partner**: nobody of ours did, a
   partner's person did. **failsafe**: Asterisk took the call out of our hands and neither of the two had answered it
   before; whether the failsafe group then answered is told apart. **released**: the caller waited and was told that
-  nobody will answer. **callback**: the caller chose to be called back; neither answered nor abandoned. **failed**:
-  technical losses.
-- **abandoned** (B): the caller hung up before anybody answered. Of these, whoever left within five seconds is a
-  *short* abandon, sent or not, and who left later after having been sent to a partner was overflowed and *lost*.
+  nobody will answer; one way of being abandoned. **callback**: the caller chose to be called back; neither answered nor
+  abandoned. **failed**: technical losses.
+- **abandoned** (B): whoever is left of the offered, without the answered, the callbacks and the technical losses
+  (failed, failsafe). The caller hung up before anybody answered: within five seconds a *short* abandon, sent or not;
+  later, after having been sent to a partner, overflowed and *lost*. Or the caller was *released*: who waits in vain and
+  is sent away has not left us in a better way.
 
 Not offered are: a call that found the number **closed** and was told when it opens, or was promised to be called back;
 one that was **refused** (who dialled an emergency number was told where help is; a partner sent more than was agreed);
@@ -173,7 +175,8 @@ class Fate(StrEnum):
 
 NOT_OFFERED = frozenset({Fate.CLOSED, Fate.CLOSED_CALLBACK, Fate.REFUSED, Fate.TEST})
 OFFERED = frozenset(Fate) - NOT_OFFERED
-GAVE_UP = frozenset({Fate.ABANDONED_HERE, Fate.SHORT, Fate.LOST})
+GAVE_UP = frozenset({Fate.ABANDONED_HERE, Fate.SHORT, Fate.LOST, Fate.RELEASED})
+"""B, abandoned."""
 
 
 class Facts(NamedTuple):
@@ -268,6 +271,8 @@ class Kept:
     abandoned_in_time: int = 0
     """Left within what was promised."""
     abandoned_short: int = 0
+    abandoned: int = 0
+    """All of them."""
 
     def level(self, formula: Formula) -> Ratio:
         """The service level by this formula."""
@@ -279,7 +284,8 @@ class Kept:
             case Formula.SERVED_ONLY:
                 return Ratio(self.in_time, self.accepted)
             case Formula.ABANDONS_COUNT:
-                return Ratio(self.in_time + self.abandoned_in_time, self.offered)
+                late = self.accepted - self.in_time + self.abandoned - self.abandoned_in_time
+                return Ratio(self.offered - late, self.offered)
 
     def join(self, other: Kept) -> None:
         self.offered += other.offered
@@ -287,6 +293,7 @@ class Kept:
         self.in_time += other.in_time
         self.abandoned_in_time += other.abandoned_in_time
         self.abandoned_short += other.abandoned_short
+        self.abandoned += other.abandoned
 
 
 class Verdict(NamedTuple):
@@ -431,6 +438,7 @@ class Figures:
             self.waits_of_abandoned.append(wait)
             kept.abandoned_in_time += wait <= target
             kept.abandoned_short += became is Fate.SHORT
+            kept.abandoned += 1
 
     def join(self, other: Figures) -> None:
         """Pool the counts of other calls with these."""
@@ -477,7 +485,7 @@ class Figures:
 
     @property
     def abandoned(self) -> int:
-        """B: the short ones, those lost by an overflow, and all others."""
+        """B: the short ones, those lost by an overflow, those released, and all others."""
         return sum(self.fates[became] for became in GAVE_UP)
 
     @property

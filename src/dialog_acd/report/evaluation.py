@@ -41,7 +41,10 @@ def _those(*ids: str) -> tuple[Definition, ...]:
     return tuple(DEFINITIONS[id_] for id_ in ids)
 
 
-_CALLS = _those("offered", "answered", "partner", "abandoned", "abandoned-short", "overflowed", "callback")
+_CALLS = _those(
+    *("offered", "answered", "partner", "abandoned", "callback", "technical-losses"),  # which add up to the first
+    *("abandoned-short", "released", "overflowed"),
+)
 _REACHED = _those(
     *("acceptance-network", "acceptance-own", "acceptance-adjusted", "abandonment"),
     *("overflow", "overflow-acceptance", "callback-rate"),
