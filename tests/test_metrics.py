@@ -394,6 +394,7 @@ def test_every_series_is_there_at_zero_before_the_first_call(board: Board) -> No
     partners = {(kind, partner, *place) for kind, *place in places for partner in ("oldenburg", "other")}
     assert scrape.series("acd_calls_answered_by_partner_total") == partners
     assert scrape.series("acd_calls_answered_by_partner_in_time_total") == partners
+    assert scrape.series("acd_calls_overflowed_unknown_total") == partners
     ways = {("oldenburg", "waited"), ("other", "other")}
     assert scrape.series("acd_calls_overflowed_total") == {
         (kind, partner, *place, trigger) for kind, *place in places for partner, trigger in ways

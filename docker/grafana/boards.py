@@ -171,6 +171,7 @@ OURS, PARTNERS = "acd_calls_answered_total", "acd_calls_answered_by_partner_tota
 ANSWERED = (OURS, PARTNERS)
 IN_TIME = ("acd_calls_answered_in_time_total", "acd_calls_answered_by_partner_in_time_total")
 OVERFLOWED = ("acd_calls_overflowed_total",)
+UNKNOWN = ("acd_calls_overflowed_unknown_total",)
 
 
 def total(by: str, window: str, *counters: str) -> str:
@@ -870,7 +871,7 @@ def levels() -> build.Dashboard:
         ),
         (
             "Überlauf-Annahmequote",
-            share(total("", RANGE, PARTNERS), total("", RANGE, *OVERFLOWED)),
+            share(total("", RANGE, PARTNERS), less(total("", RANGE, *OVERFLOWED), total("", RANGE, *UNKNOWN))),
             SHARE,
             "Zähler: vom Partner angenommen. Nenner: an einen Partner gegeben.",
         ),
@@ -1037,7 +1038,12 @@ def levels() -> build.Dashboard:
             (8, 8),
             cells(total("partner", RANGE, *OVERFLOWED)),
             cells(total("partner", RANGE, PARTNERS)),
-            cells(share(total("partner", RANGE, PARTNERS), total("partner", RANGE, *OVERFLOWED))),
+            cells(
+                share(
+                    total("partner", RANGE, PARTNERS),
+                    less(total("partner", RANGE, *OVERFLOWED), total("partner", RANGE, *UNKNOWN)),
+                )
+            ),
             overrides=[("byName", "Überlauf-Annahmequote", {"unit": SHARE, "decimals": 1})],
         )
     )

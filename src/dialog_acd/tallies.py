@@ -87,6 +87,10 @@ _BY_PARTNER = (
         "acd_calls_answered_by_partner_in_time_total",
         "Finished calls that a partner had answered within what was promised, boundary included.",
     ),
+    (
+        "acd_calls_overflowed_unknown_total",
+        "Finished calls that were sent to this partner last, and nobody saw how they ended.",
+    ),
 )
 _LES = (*(repr(bucket) for bucket in WAIT_BUCKETS), "+Inf")
 _OUTCOMES_AT = len(_COUNTERS)
@@ -122,11 +126,11 @@ class _Place:
         self.sent: dict[tuple[str, str], int] = {}
 
     def partner(self, partner: str) -> int:
-        """Where answers of this partner are counted; behind it, those in time."""
+        """Where answers of this partner are counted; behind it, those in time, and the calls nobody saw the end of."""
         at = self.by_partner.get(partner)
         if at is None:
             at = self.by_partner[partner] = len(self.numbers)
-            self.numbers += [0, 0]
+            self.numbers += [0] * len(_BY_PARTNER)
         return at
 
     def way(self, trigger: str, partner: str) -> int:
@@ -183,6 +187,8 @@ class Tallies:
             known = sent.partner if sent.partner in partners else OTHER
             at = place.way(sent.trigger if sent.trigger in TRIGGERS else OTHER, known)
             numbers[at] += 1
+            if sent.fate is Fate.FAILED:
+                numbers[place.partner(known) + 2] += 1
 
     def families(self) -> Iterator[Metric]:
         """All of it as of now, whenever the lines are written."""

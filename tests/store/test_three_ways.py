@@ -110,7 +110,7 @@ def as_nobody_simulates(n: int, record: CallRecord) -> CallRecord:
         record = replace(record, talk_ms=None, wrap_ms=None)  # as an older version wrote it
     if result is Result.ABANDONED and n % 5 == 0:
         return replace(record, outcome=Outcome(Result.CALLBACK, "promised", Blame.NOBODY), t_leave=None)
-    if result is Result.ABANDONED and n % 31 == 1 and record.t_ovf is None:
+    if result is Result.ABANDONED and n % 31 == 1:
         return replace(record, outcome=Outcome(Result.FAILED, "lost-sight", Blame.UNKNOWN), t_leave=None)
     if result is Result.CLOSED and n % 5 == 0:
         return replace(record, outcome=Outcome(Result.CALLBACK, "closed-by-hours", Blame.NOBODY))
@@ -219,6 +219,7 @@ def sql(dialect: str) -> str:
     good, early, brief = (
         "(waited <= target_ms)", f"({gave_up} AND stayed <= target_ms)", f"({hung_up} AND stayed <= 5000)",
     )  # fmt: skip
+    unknown = f"({nobody} AND result = 'failed' AND t_ovf IS NOT NULL)"
     late = f"(waited > target_ms OR ({gave_up} AND stayed > target_ms))"
     accepted, all_ = f"1.0 * {count('NOT ' + nobody)}", count(offered)
     in_time, sent = count(good), count(f"{offered} AND t_ovf IS NOT NULL")
@@ -243,7 +244,7 @@ def sql(dialect: str) -> str:
         "acceptance-adjusted": f"100 * {accepted} / nullif({all_} - {count(brief)}, 0)",
         "abandonment": f"100.0 * {count(gave_up)} / nullif({all_}, 0)",
         "overflow": f"100.0 * {sent} / nullif({all_}, 0)",
-        "overflow-acceptance": f"100.0 * {count(partner)} / nullif({sent}, 0)",
+        "overflow-acceptance": f"100.0 * {count(partner)} / nullif({sent} - {count(unknown)}, 0)",
         "callback-rate": f"100.0 * {count(f'{nobody} AND result = {chr(39)}callback{chr(39)} AND {offered}')}"
         f" / nullif({all_}, 0)",
         "service-level-strict": f"100.0 * {in_time} / nullif({all_}, 0)",
@@ -351,7 +352,7 @@ def _rules(t: dict[str, float]) -> dict[str, float | None]:
         "acceptance-adjusted": over(accepted, offered - short),
         "abandonment": over(calls("abandoned"), offered),
         "overflow": over(sent, offered),
-        "overflow-acceptance": over(calls("answered_by_partner"), sent),
+        "overflow-acceptance": over(calls("answered_by_partner"), sent - calls("overflowed_unknown")),
         "callback-rate": over(outcomes["callback"], offered),
         "service-level-strict": over(in_time, offered),
         "service-level-late-abandons-only": over(in_time, offered - early),
