@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from dialog_acd.core.attendance import Demand, staffing
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.kpi import BERLIN, By, Figures, TooManyGroups, berlin_day, berlin_midnight
-from dialog_acd.core.model import UNASSIGNED, EntryKind
+from dialog_acd.core.kpi import BERLIN, By, Fate, Figures, TooManyGroups, berlin_day, berlin_midnight
+from dialog_acd.core.model import UNASSIGNED, EntryKind, Trigger
 from dialog_acd.core.remarks import promised_gaps
 from dialog_acd.report.document import plain
 from dialog_acd.report.evaluation import Evaluated, evaluation
@@ -43,6 +43,9 @@ MOST_GROUPS = 3
 MOST_ROWS = 10_000
 """Of a table, each with some forty figures: more would be seconds of work, and nobody reads them."""
 DAYS_SHOWN_SINGLY = 31
+
+
+_BY_PLAN = frozenset({Trigger.CLOSED_HOURS.value, Trigger.CLOSED_DAY.value})
 
 
 class RangeRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -352,10 +355,17 @@ class _Asked:
     """Offered calls by what was promised."""
 
     def add(self, figures: Figures) -> None:
+        """One cell. Whoever came when nobody works here, and went to a partner by plan, asks for nobody of ours."""
+        elsewhere = sum(
+            count for sent, count in figures.sent.items() if sent.trigger in _BY_PLAN and sent.fate is not Fate.ANSWERED
+        )
         self.handled += figures.answered
         self.handled_ms += figures.handled_ms
         for promise, kept in figures.promises.items():
-            self.promises[promise] = self.promises.get(promise, 0) + kept.offered
+            # One entry's callers of one half hour have one promise.
+            away = min(elsewhere, kept.offered)
+            elsewhere -= away
+            self.promises[promise] = self.promises.get(promise, 0) + kept.offered - away
 
 
 def _demands(asked: dict[tuple[QueueId, datetime], _Asked]) -> Iterator[Demand]:
