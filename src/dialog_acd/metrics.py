@@ -46,6 +46,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from dialog_acd.core import messages as m
 from dialog_acd.core.disclosure import PERSONS
 from dialog_acd.core.erlang import erlang_c_service_level
+from dialog_acd.core.kpi import NOT_OFFERED, facts, fate
 from dialog_acd.core.ladder import is_for
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import UNASSIGNED, Action, EntryKind, SwitchKind, Trigger
@@ -594,8 +595,10 @@ class _Load:
         self._since: datetime | None = None
 
     def add(self, record: CallRecord) -> None:
-        """A call is over. Those who found the number closed, or were refused, asked for nobody here."""
-        if record.outcome.result in (Result.CLOSED, Result.REFUSED):
+        """A call is over. Who found the number closed, or was refused, asked for nobody here."""
+        known = facts(record)
+        by_plan = known.overflow_trigger in (Trigger.CLOSED_HOURS, Trigger.CLOSED_DAY) and known.t_ans is None
+        if by_plan or fate(known) in NOT_OFFERED:
             return
         self._since = self._since or record.t_end
         at = int(record.t_end.timestamp() // 60)
