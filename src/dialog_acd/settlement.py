@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 EVERY = timedelta(hours=1)
+LATE = timedelta(days=1)
+"""So long after the end of a month its volumes are looked at."""
 TOLD = "contract.volume"
 """In the log and, as the action, in the audit log."""
 
@@ -218,8 +220,8 @@ class Settlement:
     async def tell_of_volumes(self, audit: Audit) -> None:
         """Log, and note for the town and the operator, which included volumes have come to 80 or 100 per cent."""
         now = self._clock.now()
-        # In the first hour of a month also the last one: what was used up in its last hour nobody has looked at.
-        for month in sorted({Month.at(now - EVERY), Month.at(now)}):
+        # On the first day of a month also the last one: its last calls end, and are written, when it is over.
+        for month in sorted({Month.at(now - LATE), Month.at(now)}):
             version = await self._directories.number_at(midnight(month.ends))
             towns = (await self._directories.version(version)).tenants
             if any(price.included_minutes for town in towns for price in town.contract.prices):
