@@ -211,6 +211,13 @@ async def test_the_calls_of_the_evaluation_add_up(office: Office) -> None:
         assert offered == sum(parts) == 9
 
 
+async def test_calls_of_nobody_are_no_town(office: Office) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    await office.called(call("a"), call("b", tenant=UNASSIGNED))
+    rows = dict(cells(await office.reports.evaluation(MARCH), "grundlage"))
+    assert (rows["Kommunen mit Anrufen"], rows["Davon ohne genannten Ort"]) == ("1", "1")
+
+
 async def test_an_afternoon_by_half_hours(office: Office) -> None:
     await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
     early, later = datetime(2026, 3, 2, 12, 29, 59, tzinfo=UTC), datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
