@@ -706,7 +706,7 @@ def test_who_came_at_night_has_asked_for_nobody(board: Board) -> None:
         times = {"t_in": end - timedelta(seconds=180), "t_ans": end - timedelta(seconds=180), "t_end": end}
         board.tell(ended(replace(call(), **times | changes)))
 
-    def needed() -> float:
+    def needed() -> float | None:
         return board.scrape()("acd_agents_needed")
 
     for n in range(59):

@@ -301,7 +301,7 @@ async def test_calls_have_their_turn_while_a_year_of_half_hours_is_reckoned(
 async def test_who_goes_to_a_partner_by_plan_needs_nobody_here(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Friday afternoon: nobody works, 115 goes to Oldenburg. One of them was answered here all the same."""
     await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
-    by_plan = {"t_ovf": datetime(2026, 3, 2, 9, tzinfo=UTC), "overflow_trigger": "closed-by-hours"}
+    by_plan: dict[str, Any] = {"t_ovf": datetime(2026, 3, 2, 9, tzinfo=UTC), "overflow_trigger": "closed-by-hours"}
     late = by_plan | {"overflow_trigger": "waited"}
     await office.called(call("a", **by_plan), lost("b", **by_plan), lost("c", **late), call("d"))
     office.presence.rows = [present("zentrale", n, 9, 60) for n in range(8)]

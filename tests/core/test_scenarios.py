@@ -734,6 +734,40 @@ def test_who_was_there_when_we_last_ran_is_not_forgotten() -> None:
     assert (acd.record("p").outcome.result, acd.record("p").partner) == (Result.OVERFLOWED, "oldenburg")
 
 
+def test_who_was_answered_before_our_restart_and_gives_up_after_it_was_answered() -> None:
+    """Anna transferred the caller, nobody took the call there, and it was back in the line when we came back."""
+    directory = demo_directory(["anna"])
+    acd = Scenario(directory).at("09:00:00").arrives("c1").at("09:00:04").tell(GreetingEnded(C1)).held("c1")
+    acd.at("09:00:10").talks("anna").is_not_ready("anna").at("09:01:10").transferred("c1", "2001")
+    kept = [out for _, _, outs in acd.story for out in outs if isinstance(out, RememberCall)][-1]
+    again = Scenario(directory, found=False, calls=[kept], ready=()).at("09:01:30")
+    again.switch_found(SwitchCall(C1, "wait", QueueId("langenhagen"), moment("09:00:00")))
+    record = again.at("09:02:00").caller_hangs_up("c1").record("c1")
+    assert record.outcome == Outcome(Result.SERVED, "talked", Blame.NOBODY)
+    assert (record.t_ann_end, record.t_ans, record.agent) == (moment("09:00:04"), moment("09:00:10"), "anna")
+    assert (record.talk_ms, record.wrap_ms) == (60_000, 10_000)
+    again.expect_no(CallAbandoned)
+
+
+def test_who_talked_when_we_went_is_known_by_the_answer_when_we_come_back() -> None:
+    acd = Scenario(demo_directory(["anna"])).at("09:00:00").waits("c1").at("09:00:05").talks("anna")
+    kept = acd.expect(RememberCall, t_ans=moment("09:00:05"), agent="anna")
+    again = Scenario(demo_directory(["anna"]), found=False, calls=[kept]).at("09:05:00").switch_found()
+    assert (again.record("c1").outcome.result, again.record("c1").agent) == (Result.SERVED, "anna")
+
+
+def test_who_was_sent_to_a_partner_before_our_restart_was_sent() -> None:
+    directory = demo_directory([], overflow_s=60)
+    acd = Scenario(directory).at("09:00:00").waits("c1").at("09:01:00")
+    kept = acd.expect(RememberCall, t_ovf=moment("09:01:00"))
+    again = Scenario(directory, found=False, calls=[kept]).at("09:01:10")
+    again.switch_found(SwitchCall(C1, "wait", QueueId("langenhagen"), moment("09:00:00")))
+    record = again.caller_hangs_up("c1").record("c1")
+    assert (record.t_ovf, record.overflow_partner, record.overflow_trigger) == (
+        moment("09:01:00"), "oldenburg", "waited",
+    )  # fmt: skip
+
+
 def test_a_call_is_remembered_from_its_arrival_on(acd: Scenario) -> None:
     acd.at("09:00:00").arrives("c1", dialled="115")
     kept = acd.expect(RememberCall, call="c1")

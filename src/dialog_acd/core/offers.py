@@ -125,6 +125,7 @@ class Offers:
         call.talked, call.served_by, call.wants_callback, call.owed = True, agent.agent.id, False, False
         self.note_offer(call, None)
         agent.last_call = call.id
+        self._floor.remember(call)
         self._floor.out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id, call.test_at_door))
         if not call.test:
             waited_in_line = call.line.offers[-1].at - call.waiting_since
@@ -254,6 +255,7 @@ class Offers:
         if call.agent is not None and call.offer is not None:
             self.talking(call)
         self.wrap_up(call)
+        self._floor.remember(call)
         self._floor.move(call, signal)
         call.transferred_to, call.transfer_blind = signal.target, signal.blind
         call.hung_up_first = "agent"

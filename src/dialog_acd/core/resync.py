@@ -102,7 +102,7 @@ class Resync:
         elif place == "transfer" and state in (CallState.ARRIVED, CallState.CONNECTED):
             ours.talked = True  # or nobody could have handed the caller on
             ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at) or self._floor.now
-            if state is CallState.ARRIVED:
+            if state is CallState.ARRIVED and ours.line.talk_ms is None:
                 # Nobody knows since when the office has the caller; that is at the longest what our agent talked.
                 ours.line.t_talk = ours.line.t_ans
                 ours.line.talked(self._floor.now, timedelta())
@@ -149,7 +149,7 @@ class Resync:
             return
         self._floor.begin_wait(ours)
         self._floor.move(ours, m.Divert(ours.id, partner.id, partner.numbers[0], partner.ring_for))
-        ours.partner, ours.asked, ours.line.t_ovf = partner.id, partner.id, ours.line.t_in
+        ours.partner, ours.asked, ours.line.t_ovf = partner.id, partner.id, ours.line.t_ovf or ours.line.t_in
         self._floor.partners.sends(ours.id, partner.id, self._floor.now)
         if theirs.place == "partner":
             self._overflow.on_divert_answered(m.DivertAnswered(ours.id, partner.id))

@@ -82,6 +82,11 @@ class Visits:
         call.test = call.test_at_door = self._floor.directory.is_test_caller(known.ani, known.trunk)
         if isinstance(known, m.RememberCall):
             call.named, call.test = known.named, known.test
+            call.talked, call.served_by = known.t_ans is not None, known.agent
+            call.asked, call.trigger = known.asked, known.trigger
+            line = call.line
+            line.t_ann_end, line.t_ans, line.t_ovf = known.t_ann_end, known.t_ans, known.t_ovf
+            line.talk_ms, line.wrap_ms = known.talk_ms, known.wrap_ms
 
     def on_call_arrived(self, signal: m.CallArrived) -> None:
         call = self._floor.calls.get(signal.call)
