@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.naming import NAMED_WITHIN
 from dialog_acd.core.shares import WITHOUT_PRICE, Month, midnight, slices, statement, warning
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
@@ -105,7 +106,9 @@ class MonthNotBegun(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
 
 
 class MonthNotOver(DialogAcdError):  # noqa: N818
-    """The month is not over yet: its statement can be looked at, and not be issued."""
+    """The month is not over yet, or towns may still be named for its last calls (for a day): its statement can be
+    looked at, and not be issued.
+    """
 
     error_id = "month-not-over"
 
@@ -163,7 +166,7 @@ class Settlement:
         Raises ``MonthNotOver``, ``UsageWithoutPrice`` and what ``settled`` raises.
         """
         made = await self._statement(month, version)
-        if not made.complete:
+        if made.as_of < midnight(month.ends) + NAMED_WITHIN:
             raise MonthNotOver
         if unpaid := [s.account.tenant for s in made.shares if s.notes and s.notes[0].startswith(WITHOUT_PRICE)]:
             raise UsageWithoutPrice(

@@ -193,6 +193,17 @@ async def test_what_is_no_month_is_refused(operator: httpx.AsyncClient, month: s
     refused(await operator.get(f"/api/v1/statements/{month}"), 422, "not-valid")
 
 
+async def test_a_statement_goes_out_when_towns_can_be_named_no_longer(
+    operator: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    """A call of the last evening may still run, or get another town the next morning."""
+    over = datetime(2026, 3, 31, 22, tzinfo=UTC)
+    clock.set(over + timedelta(hours=24, seconds=-1))
+    refused(await operator.post("/api/v1/statements/2026-03/issue"), 409, "month-not-over")
+    clock.set(over + timedelta(hours=24))
+    assert (await operator.post("/api/v1/statements/2026-03/issue")).status_code == 200
+
+
 async def test_a_month_to_come_has_no_statement_and_the_running_one_is_not_complete(
     operator: httpx.AsyncClient,
 ) -> None:

@@ -371,7 +371,9 @@ class UsageWithoutPrice(ApiProblem):
 
 
 class MonthNotOver(ApiProblem):
-    """The month is not over yet: its statement can be looked at, and not be issued."""
+    """The month is not over yet, or its last calls are less than a day old: its statement can be looked at, and not be
+    issued.
+    """
 
     error_id = "month-not-over"
     status = HTTPStatus.CONFLICT
