@@ -394,6 +394,7 @@ def test_every_series_is_there_at_zero_before_the_first_call(board: Board) -> No
     partners = {(kind, partner, *place) for kind, *place in places for partner in ("oldenburg", "other")}
     assert scrape.series("acd_calls_answered_by_partner_total") == partners
     assert scrape.series("acd_calls_answered_by_partner_in_time_total") == partners
+    assert scrape.series("acd_calls_overflowed_unknown_total") == partners
     ways = {("oldenburg", "waited"), ("other", "other")}
     assert scrape.series("acd_calls_overflowed_total") == {
         (kind, partner, *place, trigger) for kind, *place in places for partner, trigger in ways
@@ -722,6 +723,31 @@ def test_each_caller_is_owed_what_was_promised_to_them(board: Board) -> None:
 
     board.seen = AcdView(NOON, True, (), (), ())
     assert board.scrape()("acd_agents_needed") == next(n for n in range(5, 99) if kept(n) >= (0.95 + 0.2) / 2)
+
+
+def test_who_came_at_night_has_asked_for_nobody(board: Board) -> None:
+    """Neither who was promised a callback then, nor who was sent to a partner by plan."""
+    begun = NOON - timedelta(minutes=30)
+
+    def came(n: int, **changes: Any) -> None:
+        end = begun + timedelta(seconds=30 * n + 1)
+        times = {"t_in": end - timedelta(seconds=180), "t_ans": end - timedelta(seconds=180), "t_end": end}
+        board.tell(ended(replace(call(), **times | changes)))
+
+    def needed() -> float | None:
+        return board.scrape()("acd_agents_needed")
+
+    for n in range(59):
+        came(n)
+    board.seen = AcdView(NOON, True, (), (), ())
+    before = needed()
+    for result, reason in ((Result.CALLBACK, "closed-by-hours"), (Result.CLOSED, "closed-by-hours")):
+        for _ in range(60):
+            came(59, t_ans=None, outcome=Outcome(result, reason, Blame.NOBODY))
+    for _ in range(60):
+        sent: dict[str, Any] = {"t_ovf": begun, "t_ovf_ans": begun, "overflow_trigger": "closed-by-hours"}
+        came(59, t_ans=None, outcome=Outcome(Result.OVERFLOWED, "partner", Blame.NOBODY), **sent)
+    assert needed() == before
 
 
 def test_who_never_goes_to_a_partner_has_no_series_of_one(board: Board) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialog_acd.core.attendance import Attended
+from dialog_acd.core.attendance import Attended, Demand
 from dialog_acd.core.calendars import Calendar, parse_hours
 from dialog_acd.core.kpi import By
 from dialog_acd.core.model import (
@@ -37,7 +38,7 @@ from dialog_acd.report.sheet import MARK, sheet
 from dialog_acd.reports import Form, Range, RangeRefused, Reports, grouping, range_of, told
 from dialog_acd.store.database import migrate, open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
-from dialog_acd.store.figures_store import FiguresStore
+from dialog_acd.store.figures_store import FiguresStore, _Group
 from dialog_acd.store.record_store import RecordWriter
 from dialog_acd.testing import ManualClock, demo_directory
 from records import served
@@ -197,6 +198,27 @@ async def test_a_town_reads_nothing_of_another(office: Office) -> None:
         assert not counts & {7.0, 8.0}
 
 
+async def test_the_calls_of_the_evaluation_add_up(office: Office) -> None:
+    """Whatever became of a call: offered is answered, abandoned, called back or lost by technical fault."""
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+
+    def ended(name: str, result: Result) -> CallRecord:
+        return replace(lost(name), t_leave=None, outcome=Outcome(result, "promised", Blame.NOBODY))
+
+    await office.called(call("a"), lost("b"), *(ended(result, result) for result in Result))
+    rows = cells(await office.reports.evaluation(MARCH), "anrufe-zeit")
+    for _, *counts in rows:
+        offered, *parts = map(int, counts[:6])
+        assert offered == sum(parts) == 9
+
+
+async def test_calls_of_nobody_are_no_town(office: Office) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    await office.called(call("a"), call("b", tenant=UNASSIGNED))
+    rows = dict(cells(await office.reports.evaluation(MARCH), "grundlage"))
+    assert (rows["Kommunen mit Anrufen"], rows["Davon ohne genannten Ort"]) == ("1", "1")
+
+
 async def test_an_afternoon_by_half_hours(office: Office) -> None:
     await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
     early, later = datetime(2026, 3, 2, 12, 29, 59, tzinfo=UTC), datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -233,8 +255,9 @@ async def test_more_rows_than_anybody_reads_are_refused(office: Office, monkeypa
     await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
     await office.called(call("a"), call("b", 3), call("c", 4))
     monkeypatch.setattr("dialog_acd.reports.MOST_ROWS", 2)
-    with pytest.raises(RangeRefused, match="3 rows"):
+    with pytest.raises(RangeRefused, match="more than the 2 rows"):
         await office.reports.calls(MARCH, (By.DAY,))
+    await office.reports.calls(Range(date(2026, 3, 1), date(2026, 3, 3)), (By.DAY,))
 
 
 # ------------------------------------------------------------ staff
@@ -252,6 +275,56 @@ async def test_a_group_of_four_is_nobody_s_business(office: Office) -> None:
     document = await office.reports.evaluation(MARCH)
     assert [row[2:] for row in cells(document, "gruppen")] == [["unterdrückt", "unterdrückt"]]
     assert {cell for row in cells(document, "kapazitaet") for cell in row[1:]} == {"unterdrückt"}
+
+
+async def test_calls_have_their_turn_while_a_year_of_half_hours_is_reckoned(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made of all queues' half hours is made beside the loop, a month at a time, and nothing of it is kept."""
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    days = range(2, 30)
+    await office.called(*(call(f"c{day}-{n}", day, queue=QueueId(f"q{n}")) for day in days for n in range(5)))
+    office.presence.rows = [present("zentrale", n, 9, 60, day) for day in days for n in range(8)]
+    made: list[tuple[int, bool]] = []
+
+    def told_where(**what: Any) -> Demand:
+        made.append((what["begins"].month, threading.current_thread() is threading.main_thread()))
+        return Demand(**what)
+
+    monkeypatch.setattr("dialog_acd.reports.Demand", told_where)
+    monkeypatch.setattr("dialog_acd.store.figures_store._Group", Thrifty)
+    Thrifty.most = 0
+    await office.reports.evaluation(MARCH)
+    assert made == [(3, False)] * (5 * len(days))
+    assert Thrifty.most < 5 * len(days)
+
+
+async def test_who_goes_to_a_partner_by_plan_needs_nobody_here(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Friday afternoon: nobody works, 115 goes to Oldenburg. One of them was answered here all the same."""
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    by_plan: dict[str, Any] = {"t_ovf": datetime(2026, 3, 2, 9, tzinfo=UTC), "overflow_trigger": "closed-by-hours"}
+    late = by_plan | {"overflow_trigger": "waited"}
+    await office.called(call("a", **by_plan), lost("b", **by_plan), lost("c", **late), call("d"))
+    office.presence.rows = [present("zentrale", n, 9, 60) for n in range(8)]
+    asked: list[tuple[int, int]] = []
+
+    def demand(**what: Any) -> Demand:
+        asked.append((what["calls"], what["handled"]))
+        return Demand(**what)
+
+    monkeypatch.setattr("dialog_acd.reports.Demand", demand)
+    await office.reports.evaluation(MARCH)
+    assert asked == [(3, 2)]
+
+
+class Thrifty(_Group):
+    """Counts the groups that are made."""
+
+    most = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Thrifty.most += 1
 
 
 async def test_a_large_group_is_told_and_a_town_hall_of_one_is_in_it(office: Office) -> None:

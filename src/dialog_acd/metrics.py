@@ -46,11 +46,11 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from dialog_acd.core import messages as m
 from dialog_acd.core.disclosure import PERSONS, SIGNED_IN, states_told
 from dialog_acd.core.erlang import erlang_c_service_level
-from dialog_acd.core.kpi import berlin_day
+from dialog_acd.core.kpi import NOT_OFFERED, berlin_day, facts, fate
 from dialog_acd.core.ladder import is_for
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import UNASSIGNED, Action, EntryKind, SwitchKind, Trigger
-from dialog_acd.core.records import Result
+from dialog_acd.core.records import Result, handling_ms
 from dialog_acd.core.switches import SwitchBook
 from dialog_acd.core.waiting import PRIOR_AHT_S
 from dialog_acd.tallies import OTHER, Tallies, Written, label
@@ -595,8 +595,10 @@ class _Load:
         self._since: datetime | None = None
 
     def add(self, record: CallRecord) -> None:
-        """A call is over. Those who found the number closed, or were refused, asked for nobody here."""
-        if record.outcome.result in (Result.CLOSED, Result.REFUSED):
+        """A call is over. Who found the number closed, or was refused, asked for nobody here."""
+        known = facts(record)
+        by_plan = known.overflow_trigger in (Trigger.CLOSED_HOURS, Trigger.CLOSED_DAY) and known.t_ans is None
+        if by_plan or fate(known) in NOT_OFFERED:
             return
         self._since = self._since or record.t_end
         at = int(record.t_end.timestamp() // 60)
@@ -606,7 +608,9 @@ class _Load:
         minute.calls += 1
         if record.t_ans is not None:
             minute.handled += 1
-            minute.handling_s += ((record.t_wrap_end or record.t_end) - record.t_ans).total_seconds()
+            minute.handling_s += (
+                sum(handling_ms(record.talk_ms, record.wrap_ms, record.t_ans, record.t_end, record.t_wrap_end)) / 1000
+            )
         if record.target_ms is not None and record.target_share is not None:
             minute.promised[record.target_ms / 1000, record.target_share] += 1
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from dialog_acd.core.attendance import Demand, staffing
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.kpi import BERLIN, By, Figures, berlin_day, berlin_midnight
-from dialog_acd.core.model import UNASSIGNED, EntryKind, QueueId
+from dialog_acd.core.kpi import BERLIN, By, Fate, Figures, TooManyGroups, berlin_day, berlin_midnight
+from dialog_acd.core.model import UNASSIGNED, EntryKind, Trigger
 from dialog_acd.core.remarks import promised_gaps
 from dialog_acd.report.document import plain
 from dialog_acd.report.evaluation import Evaluated, evaluation
@@ -28,11 +27,12 @@ from dialog_acd.report.readiness import Readied, readiness
 from dialog_acd.report.sheet import sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 
     from dialog_acd.core.attendance import Attended, Staffed
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.kpi import Key
+    from dialog_acd.core.kpi import Cell, Key, Promise
+    from dialog_acd.core.model import QueueId
     from dialog_acd.report.document import Document
     from dialog_acd.store.directory_store import Version
 
@@ -43,6 +43,9 @@ MOST_GROUPS = 3
 MOST_ROWS = 10_000
 """Of a table, each with some forty figures: more would be seconds of work, and nobody reads them."""
 DAYS_SHOWN_SINGLY = 31
+
+
+_BY_PLAN = frozenset({Trigger.CLOSED_HOURS.value, Trigger.CLOSED_DAY.value})
 
 
 class RangeRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -113,7 +116,17 @@ class Counted(Protocol):
         *,
         groupings: Sequence[Sequence[By]],
         kinds: Collection[EntryKind] = ...,
+        most: int | None = None,
     ) -> list[dict[Key, Figures]]: ...
+
+    def cells(
+        self,
+        since: date,
+        until: date,
+        tenants: Collection[str] | None = None,
+        *,
+        kinds: Collection[EntryKind] = ...,
+    ) -> AsyncIterator[tuple[Cell, Figures]]: ...
 
 
 class Presence(Protocol):
@@ -206,11 +219,12 @@ class Reports:
             raise RangeRefused(
                 f"by half hours a range may have {MOST_DAYS_BY_HALF_HOUR} days, and this one has {span.days}"
             )
-        found, whole = await self._tables(span, town, (by, ()))
-        if len(found) > MOST_ROWS:
+        try:
+            found, whole = await self._tables(span, town, (by, ()), most=MOST_ROWS)
+        except TooManyGroups as error:
             raise RangeRefused(
-                f"that would be {len(found)} rows, and there may be {MOST_ROWS}: ask for fewer days or groups"
-            )
+                f"that would be more than the {MOST_ROWS} rows there may be: ask for fewer days or groups"
+            ) from error
         directory = await self._directory(span.after)
         return await asyncio.to_thread(
             calls_document,
@@ -278,25 +292,34 @@ class Reports:
         return await asyncio.to_thread(readiness, Readied(self._stand(), found, hours))
 
     async def _staff(self, months: Sequence[date]) -> tuple[list[Attended], tuple[Staffed, ...]]:
-        """Who was there, and how many it would have taken: for all calls, also those of partners."""
-        if not months:
-            return [], ()
-        since, until = months[0], _next(months[-1])
-        attended = await self._presence.between(berlin_midnight(since), berlin_midnight(until))
-        if not attended:
-            return [], ()
-        (by_queue,) = await self._counted.tables(
-            since, until, groupings=((By.QUEUE, By.HALF_HOUR),), kinds=tuple(EntryKind)
-        )
-        # Before that nobody counted who was there, which does not mean that nobody was.
-        first = attended[0].begins
-        demands = [demand for demand in _demands(by_queue) if demand.begins >= first]
-        return attended, await asyncio.to_thread(staffing, attended, demands)
+        """Who was there, and how many it would have taken: for all calls, also those of partners.
+
+        Month by month: all queues' half hours of a year at once are gigabytes.
+        """
+        present: list[Attended] = []
+        staffed: list[Staffed] = []
+        for month in months:
+            attended = await self._presence.between(berlin_midnight(month), berlin_midnight(_next(month)))
+            present += attended
+            if not present:
+                continue
+            asked: dict[tuple[QueueId, datetime], _Asked] = {}
+            # Before that nobody counted who was there, which does not mean that nobody was.
+            first = present[0].begins
+            async for cell, figures in self._counted.cells(month, _next(month), kinds=tuple(EntryKind)):
+                if cell.half_hour >= first:
+                    of = asked.get((cell.queue, cell.half_hour))
+                    if of is None:
+                        of = asked[cell.queue, cell.half_hour] = _Asked()
+                    of.add(figures)
+            staffed += await asyncio.to_thread(lambda: staffing(attended, _demands(asked)))  # noqa: B023  awaited
+        return present, tuple(staffed)
 
     async def _tables(
-        self, span: Range, town: str | None, groupings: Sequence[Sequence[By]]
+        self, span: Range, town: str | None, groupings: Sequence[Sequence[By]], most: int | None = None
     ) -> list[dict[Key, Figures]]:
-        return await self._counted.tables(span.since, span.after, None if town is None else [town], groupings=groupings)
+        towns = None if town is None else [town]
+        return await self._counted.tables(span.since, span.after, towns, groupings=groupings, most=most)
 
     async def _directory(self, until: date) -> Directory:
         """The one in force when this day began; before there was any, the first."""
@@ -322,25 +345,42 @@ def _names(directory: Directory) -> dict[str, str]:
     return towns | {UNASSIGNED: "Ohne genannten Ort"}
 
 
-def _demands(by_queue: dict[Key, Figures]) -> list[Demand]:
+@dataclass(slots=True)
+class _Asked:
+    """What was asked of one queue in one half hour."""
+
+    handled: int = 0
+    handled_ms: int = 0
+    promises: dict[Promise | None, int] = field(default_factory=dict)
+    """Offered calls by what was promised."""
+
+    def add(self, figures: Figures) -> None:
+        """One cell. Whoever came when nobody works here, and went to a partner by plan, asks for nobody of ours."""
+        elsewhere = sum(
+            count for sent, count in figures.sent.items() if sent.trigger in _BY_PLAN and sent.fate is not Fate.ANSWERED
+        )
+        self.handled += figures.answered
+        self.handled_ms += figures.handled_ms
+        for promise, kept in figures.promises.items():
+            # One entry's callers of one half hour have one promise.
+            away = min(elsewhere, kept.offered)
+            elsewhere -= away
+            self.promises[promise] = self.promises.get(promise, 0) + kept.offered - away
+
+
+def _demands(asked: dict[tuple[QueueId, datetime], _Asked]) -> Iterator[Demand]:
     """What was asked of the centre, half hour by half hour; a promise that nobody knows is the usual one."""
-    found = []
-    for (queue, begins), figures in by_queue.items():
-        handling = figures.aht
-        shares = Counter({promise: kept.offered for promise, kept in figures.promises.items()})
-        left = handling.of
-        for n, (promise, offered) in enumerate(shares.items()):
-            handled = left if n == len(shares) - 1 else min(left, handling.of * offered // max(1, figures.offered))
+    for (queue, begins), of in asked.items():
+        left, offered_in_all = of.handled, sum(of.promises.values())
+        for n, (promise, offered) in enumerate(of.promises.items(), 1):
+            handled = left if n == len(of.promises) else min(left, of.handled * offered // max(1, offered_in_all))
             left -= handled
-            found.append(
-                Demand(
-                    begins=begins,  # type: ignore[arg-type]
-                    queue=QueueId(str(queue)),
-                    calls=offered,
-                    handling_ms=round(1000 * handling.total * handled / handling.of) if handling.of else 0,
-                    handled=handled,
-                    share=0.75 if promise is None else promise.share,
-                    within=timedelta(seconds=30) if promise is None else timedelta(milliseconds=promise.target_ms),
-                )
+            yield Demand(
+                begins=begins,
+                queue=queue,
+                calls=offered,
+                handling_ms=round(of.handled_ms * handled / of.handled) if of.handled else 0,
+                handled=handled,
+                share=0.75 if promise is None else promise.share,
+                within=timedelta(seconds=30) if promise is None else timedelta(milliseconds=promise.target_ms),
             )
-    return found

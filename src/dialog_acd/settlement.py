@@ -1,9 +1,11 @@
 """Settles a month between the towns: whose prices, of which day, on what was used, and what stays so.
 
 The prices are those of the directory that was in force when the month ended, and the statement names that version, so
-the same month gives the same statement a year later. Two things may still move it: a call that is named or marked after
-the month (the statement says as of when it is), and a price that was written wrong and is corrected afterwards (another
-version can be asked for). What was sent to the towns should move by neither: it is *issued*, and kept as a document.
+the same month gives the same statement a year later. A town that was taken out of the directory within the month is
+charged by the last version that had it: who leaves pays up to the day the contract says. Two things may still move it:
+a call that is named or marked after the month (the statement says as of when it is), and a price that was written wrong
+and is corrected afterwards (another version can be asked for). What was sent to the towns should move by neither: it is
+*issued*, and kept as a document.
 
 Of a month that is not over, whole days alone: two statements, one before a call and one after it, would tell how long
 its agent had talked.
@@ -23,7 +25,8 @@ import structlog
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.kpi import berlin_day, berlin_midnight
-from dialog_acd.core.shares import Month, slices, statement, warning
+from dialog_acd.core.naming import NAMED_WITHIN
+from dialog_acd.core.shares import WITHOUT_PRICE, Month, slices, statement, warning
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
 if TYPE_CHECKING:
@@ -31,12 +34,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dialog_acd.core.directory import Directory
+    from dialog_acd.core.model import Tenant, TenantId
     from dialog_acd.core.shares import Share, Slice, Statement, Used, Volume
     from dialog_acd.store.statement_store import Issue
 
 log = structlog.get_logger()
 
 EVERY = timedelta(hours=1)
+LATE = timedelta(days=1)
+"""So long after the end of a month its volumes are looked at."""
 TOLD = "contract.volume"
 """In the log and, as the action, in the audit log."""
 
@@ -53,6 +59,8 @@ class Directories(Protocol):
     async def number_at(self, moment: datetime) -> int: ...
 
     async def version(self, number: int) -> Directory: ...
+
+    async def plain_of(self, number: int) -> tuple[int, dict[str, Any]]: ...
 
 
 class Issues(Protocol):
@@ -102,9 +110,17 @@ class MonthNotBegun(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
 
 
 class MonthNotOver(DialogAcdError):  # noqa: N818
-    """The month is not over yet: its statement can be looked at, and not be issued."""
+    """The month is not over yet, or towns may still be named for its last calls (for a day): its statement can be
+    looked at, and not be issued.
+    """
 
     error_id = "month-not-over"
+
+
+class UsageWithoutPrice(DialogAcdError):  # noqa: N818
+    """Calls are of a town that no version of the directory had in that month: nobody would pay for them."""
+
+    error_id = "usage-without-price"
 
 
 class NotIssued(DialogAcdError):  # noqa: N818
@@ -149,10 +165,17 @@ class Settlement:
         return Settled(await self._statement(month, version))
 
     async def issue(self, month: Month, by: str, *, version: int | None = None) -> Settled:
-        """Keep the statement as it is now, for good. Raises ``MonthNotOver`` and what ``settled`` raises."""
+        """Keep the statement as it is now, for good.
+
+        Raises ``MonthNotOver``, ``UsageWithoutPrice`` and what ``settled`` raises.
+        """
         made = await self._statement(month, version)
-        if not made.complete:
+        if made.as_of < berlin_midnight(month.ends) + NAMED_WITHIN:
             raise MonthNotOver
+        if unpaid := [s.account.tenant for s in made.shares if s.notes and s.notes[0].startswith(WITHOUT_PRICE)]:
+            raise UsageWithoutPrice(
+                f"there are calls of {', '.join(unpaid)}, and no prices: name a version that has some"
+            )
         issue = await self._issues.keep(made, self._clock.now(), by)
         log.info("statement.issued", month=str(month), number=issue.number, by=by, version=made.version)
         return Settled(made, issue)
@@ -164,14 +187,31 @@ class Settlement:
             raise MonthNotBegun
         number = await self._directories.number_at(berlin_midnight(month.ends)) if version is None else version
         try:
-            towns = (await self._directories.version(number)).tenants
+            towns = [*(await self._directories.version(number)).tenants]
+            left = await self._left(month, {town.id for town in towns})
         except DirectoryFileInvalid as problem:
             raise PricesUnreadable(f"The prices are from a directory that cannot be read: {problem}") from problem
+        towns += left
         of = slices(month, towns)
         until = month.ends if today else min(month.ends, berlin_day(now))
         used = await self._uses.usage(one._replace(ends=min(one.ends, until)) for one in of)
         whole = [(one, accounts) for one, (_, accounts) in zip(of, used, strict=True)]
-        return statement(month, towns, whole, version=number, as_of=now)
+        return statement(
+            month, towns, whole, version=number, as_of=now, left={town.id: number for town, number in left.items()}
+        )
+
+    async def _left(self, month: Month, known: set[TenantId]) -> dict[Tenant, int]:
+        """Towns that were there within the month and are none of these, each with the last version that had it."""
+        left: dict[Tenant, int] = {}
+        first, last = [await self._directories.number_at(berlin_midnight(day)) for day in (month.begins, month.ends)]
+        for number in range(last, first - 1, -1):
+            # Reading a directory whole takes long, and hardly ever has anybody left.
+            _, plain = await self._directories.plain_of(number)
+            if {town["id"] for town in plain.get("tenants", ())} - known:
+                gone = [town for town in (await self._directories.version(number)).tenants if town.id not in known]
+                left |= dict.fromkeys(gone, number)
+                known |= {town.id for town in gone}
+        return left
 
     # -- volumes that are used up
 
@@ -187,8 +227,8 @@ class Settlement:
     async def tell_of_volumes(self, audit: Audit) -> None:
         """Log, and note for the town and the operator, which included volumes have come to 80 or 100 per cent."""
         now = self._clock.now()
-        # In the first hour of a month also the last one: what was used up in its last hour nobody has looked at.
-        for month in sorted({Month.at(now - EVERY), Month.at(now)}):
+        # On the first day of a month also the last one: its last calls end, and are written, when it is over.
+        for month in sorted({Month.at(now - LATE), Month.at(now)}):
             version = await self._directories.number_at(berlin_midnight(month.ends))
             towns = (await self._directories.version(version)).tenants
             if any(price.included_minutes for town in towns for price in town.contract.prices):

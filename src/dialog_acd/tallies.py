@@ -62,12 +62,12 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
     ),
     (
         "acd_calls_abandoned_total",
-        "Finished calls whose caller hung up before anybody answered.",
+        "Finished calls whose caller hung up before anybody answered, or was told that nobody will.",
         lambda f: f.abandoned,
     ),
     (
         "acd_calls_abandoned_in_time_total",
-        "Finished calls whose caller hung up within what was promised.",
+        "Of these, whose caller was gone within what was promised.",
         lambda f: f.abandoned_in_time,
     ),
     (
@@ -86,6 +86,10 @@ _BY_PARTNER = (
     (
         "acd_calls_answered_by_partner_in_time_total",
         "Finished calls that a partner had answered within what was promised, boundary included.",
+    ),
+    (
+        "acd_calls_overflowed_unknown_total",
+        "Finished calls that were sent to this partner last, and nobody saw how they ended.",
     ),
 )
 _OF_HANDLED = (
@@ -148,11 +152,11 @@ class _Place:
         self.sent: dict[tuple[str, str], int] = {}
 
     def partner(self, partner: str) -> int:
-        """Where answers of this partner are counted; behind it, those in time."""
+        """Where answers of this partner are counted; behind it, those in time, and the calls nobody saw the end of."""
         at = self.by_partner.get(partner)
         if at is None:
             at = self.by_partner[partner] = len(self.numbers)
-            self.numbers += [0, 0]
+            self.numbers += [0] * len(_BY_PARTNER)
         return at
 
     def way(self, trigger: str, partner: str) -> int:
@@ -210,6 +214,8 @@ class Tallies:
             known = sent.partner if sent.partner in partners else OTHER
             at = place.way(sent.trigger if sent.trigger in TRIGGERS else OTHER, known)
             numbers[at] += 1
+            if sent.fate is Fate.FAILED:
+                numbers[place.partner(known) + 2] += 1
         if figures.answered and record.agent is not None:
             self._handled.add(figures.handled_ms, record.agent)
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 async def test_a_call_is_told_in_full(operator: httpx.AsyncClient, shelf: Shelf) -> None:
     shelf.kept = [served("acd1-1.7")]
     told = (await operator.get("/api/v1/calls/acd1-1.7")).json()
-    assert set(told) == {*field_names()} - {"target_ms", "caller_hash"} | {
+    assert set(told) == {*field_names()} - {"target_ms", "caller_hash", "talk_ms", "wrap_ms"} | {
+        "talk_seconds",
+        "wrap_up_seconds",
         "target_seconds",
         "waited_seconds",
         "state",

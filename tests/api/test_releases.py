@@ -304,7 +304,8 @@ async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR091
 ) -> None:
     """Whatever the filter: a one-person shift, a hall with one agent, a half hour with one call."""
     centre.towns = with_policy(centre.towns, level)
-    shelf.kept = [annas("c1"), annas("c2", transferred_to="4711"), without_agents(annas("c3"))]
+    talk: dict[str, Any] = {"talk_ms": 60_000, "wrap_ms": 10_000}
+    shelf.kept = [annas("c1", **talk), annas("c2", transferred_to="4711"), without_agents(annas("c3", **talk))]
     half_hour = {"from": "2026-03-02T11:30:00Z", "to": "2026-03-02T12:00:00Z"}
     for params in ({}, half_hour, {"tenant": LGH}, {"queue": LGH}, {"result": "served", "limit": "1"}):
         answer = await ask(role, "GET", "calls", params=params)
@@ -313,6 +314,7 @@ async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR091
             assert name not in answer.text
         for call in answer.json()["calls"]:
             assert (call["t_end"], call["t_wrap_end"], call["hung_up_first"]) == (None, None, "unknown")
+            assert (call["talk_seconds"], call["wrap_up_seconds"]) == (None, None)
             assert call["waited_seconds"] == 12.4  # what the caller had of it is not about who answered
     assert await ask.get(role, "calls", agent="anna", **MARCH) == "named-figures-not-released"
     assert [line.outcome for line in book.lines] == ["refused"]

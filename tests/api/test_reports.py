@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -19,6 +20,7 @@ from dialog_acd.report.sheet import MARK
 from dialog_acd.reports import NoDirectory, RangeRefused, Reports, Told
 from dialog_acd.store.attendance_store import AttendanceStore
 from dialog_acd.store.database import migrate, open_database
+from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordWriter
@@ -29,7 +31,6 @@ from .conftest import TOKEN, Centre, Folder, Twice, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from dialog_acd.api.ports import Directories
 
@@ -116,6 +117,9 @@ async def test_a_range_that_cannot_be_is_said_in_words(operator: httpx.AsyncClie
     answer = await operator.get("/api/v1/reports/calls?format=csv")
     assert (answer.status_code, answer.json()["error_id"]) == (422, "range-refused")
     assert "731" in answer.json()["message"]
+    press.refuses = DirectoryFileInvalid(Path("version 7"), ("its label is longer than 20 letters",))
+    answer = await operator.get("/api/v1/reports/calls")
+    assert (answer.status_code, answer.json()["error_id"]) == (503, "directory-unreadable")
     press.refuses = NoDirectory("there is no directory yet: load one first")
     answer = await operator.get("/api/v1/reports/readiness")
     assert (answer.status_code, answer.json()["error_id"]) == (409, "no-directory")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dialog_acd.api.tokens import Role
-from dialog_acd.core.model import UNASSIGNED, Contract, Price, Span, TenantId
+from dialog_acd.core.model import UNASSIGNED, CallId, Contract, Key, Price, Span, TenantId
 from dialog_acd.settlement import TOLD, Settlement
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import Edit
@@ -120,6 +120,40 @@ async def test_a_month_of_all_towns_adds_up(operator: httpx.AsyncClient) -> None
     ]
 
 
+async def test_a_town_that_leaves_within_the_month_pays_as_its_contract_says(
+    operator: httpx.AsyncClient, cabinet: Cabinet
+) -> None:
+    """It was taken out on the twentieth, with others between; its share of a levy is not put on those who stay."""
+    levy = Price(levy=Decimal(900), levy_by=Key.EQUALLY)
+    whole = priced(cabinet.kept[-1][1], langenhagen=levy, hannover=levy)
+    less = replace(
+        whole,
+        tenants=tuple(town for town in whole.tenants if town.id != "langenhagen"),
+        entries=tuple(entry for entry in whole.entries if entry.tenant != "langenhagen"),
+        agents=(),
+    )
+    for day, directory in ((10, whole), (20, less), (25, less)):
+        cabinet.kept.append((Edit("leitstelle", datetime(2026, 2, day, tzinfo=UTC)), directory))
+    shares = {share["tenant"]: share for share in (await told(operator))["shares"] if share["sort"] == "town"}
+    assert {town: share["amount"] for town, share in shares.items()} == {
+        "hannover": "450.00", "langenhagen": "450.00", "region": "0.00",
+    }  # fmt: skip
+    assert shares["langenhagen"]["notes"] == ["Nicht mehr im Verzeichnis: berechnet nach dessen Version 3."]
+    assert (await operator.post(f"{FEBRUARY}/issue")).status_code == 200
+    cabinet.kept.append((Edit("leitstelle", datetime(2026, 3, 1, 12, tzinfo=UTC)), less))
+    march = await told(operator, "/api/v1/statements/2026-03")
+    assert "langenhagen" not in {share["tenant"] for share in march["shares"]}
+
+
+async def test_calls_for_which_nobody_would_pay_are_not_sent_out(operator: httpx.AsyncClient, ledger: Ledger) -> None:
+    ledger.calls.append(replace(ledger.calls[0], call=CallId("x"), tenant=TenantId("seelze")))
+    [share] = (await told(operator, f"{FEBRUARY}?tenant=seelze"))["shares"]
+    assert [note.partition(":")[0] for note in share["notes"]] == ["Verbrauch ohne Preis"]
+    answer = await operator.post(f"{FEBRUARY}/issue")
+    refused(answer, 409, "usage-without-price")
+    assert "seelze" in answer.text
+
+
 async def test_a_town_reads_its_own_line_and_nothing_of_the_others(
     stranger: httpx.AsyncClient, town: dict[str, str]
 ) -> None:
@@ -157,6 +191,17 @@ async def test_the_list_goes_into_a_spreadsheet(operator: httpx.AsyncClient) -> 
 @pytest.mark.parametrize("month", ["2026-13", "2026-2", "1999-12", "2100-01", "26-02", "2026-02-01", "%D9%A2026-02"])
 async def test_what_is_no_month_is_refused(operator: httpx.AsyncClient, month: str) -> None:
     refused(await operator.get(f"/api/v1/statements/{month}"), 422, "not-valid")
+
+
+async def test_a_statement_goes_out_when_towns_can_be_named_no_longer(
+    operator: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    """A call of the last evening may still run, or get another town the next morning."""
+    over = datetime(2026, 3, 31, 22, tzinfo=UTC)
+    clock.set(over + timedelta(hours=24, seconds=-1))
+    refused(await operator.post("/api/v1/statements/2026-03/issue"), 409, "month-not-over")
+    clock.set(over + timedelta(hours=24))
+    assert (await operator.post("/api/v1/statements/2026-03/issue")).status_code == 200
 
 
 async def test_a_month_to_come_has_no_statement_and_the_running_one_is_not_complete(
@@ -294,7 +339,7 @@ async def test_what_was_used_up_in_the_last_hour_of_a_month_is_told_in_the_next(
 ) -> None:
     midnight = datetime(2026, 3, 31, 22, tzinfo=UTC)
     ledger.calls = [call("late", midnight - timedelta(minutes=10), 11)]
-    clock.set(midnight + timedelta(minutes=59))
+    clock.set(midnight + timedelta(hours=23))  # the database was away meanwhile
     await settlement.tell_of_volumes(book)
     assert [line.about for line in book.lines] == ["langenhagen/2026-03-01"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.calendars import Calendar, parse_hours
-from dialog_acd.core.kpi import Fate, figures
+from dialog_acd.core.kpi import Fate, facts, fate, figures
 from dialog_acd.core.model import (
     CalendarId,
     EntryKind,
@@ -155,6 +155,21 @@ def test_a_callback_promised_at_night_is_owed_and_in_no_service_level() -> None:
     assert record.outcome == Outcome(Result.CALLBACK, "closed-by-hours", Blame.NOBODY)
     assert (figures([record]).offered, figures([record]).fates) == (0, {Fate.CLOSED_CALLBACK: 1})
     assert acd.acd._floor.debt.short == {}
+
+
+def test_who_hangs_up_at_night_while_a_callback_is_offered_has_found_us_closed() -> None:
+    acd = Scenario(shut(laddered("closed by hours: callback"), holiday=False)).at("09:00:00").waits("c1")
+    acd.expect(m.Say, call="c1", prompt="acd/closed-callback", callback=True)
+    record = acd.at("09:00:03").caller_hangs_up("c1").record("c1")
+    assert record.outcome == Outcome(Result.CLOSED, "closed-by-hours", Blame.NOBODY)
+    assert fate(facts(record)) is Fate.CLOSED
+
+
+def test_who_hangs_up_at_night_waiting_for_a_partners_free_line_has_waited_for_somebody() -> None:
+    directory = shut(laddered("closed by hours: partner oldenburg", channels=1), holiday=False)
+    acd = Scenario(directory).at("09:00:00").waits("c1").waits("c2").at("09:00:30")
+    record = acd.caller_hangs_up("c2").record("c2")
+    assert (record.t_ovf, record.outcome.result) == (None, Result.ABANDONED)
 
 
 def test_a_callback_that_the_switch_would_not_offer_is_offered_again() -> None:

@@ -36,6 +36,7 @@ from dialog_acd.core.kpi import (
 )
 from dialog_acd.core.model import EntryKind, Formula, PartnerId
 from dialog_acd.core.records import CallRecord, Result
+from dialog_acd.core.shares import Usage
 from ladders import overflowing, partner_answers, partner_fails
 from records import anything, call
 
@@ -154,6 +155,21 @@ def test_only_one_of_four_service_levels_keeps_the_promise() -> None:
 def test_what_became_of_a_call(record: CallRecord, became: Fate) -> None:
     assert fate(facts(record)) is became
     assert figures([record]).fates == {became: 1}
+
+
+def test_what_is_neither_answered_nor_a_callback_nor_a_technical_loss_was_abandoned() -> None:
+    """Ten calls: whoever was sent away is not better served than who hung up; a callback is neither good nor bad."""
+    calls = [
+        *[call(wait=20), call(wait=40), call(Result.ABANDONED, 20), call(Result.ABANDONED, 40)],
+        *[call(Result.RELEASED, t_end=25), call(Result.RELEASED, t_end=45)],
+        *[call(Result.CALLBACK, reason="promised"), call(Result.FAILED), call(Result.FAILSAFE), call(Result.FAILSAFE)],
+    ]
+    found = figures(calls)
+    assert (found.offered, found.abandoned, found.abandoned_in_time) == (10, 4, 2)
+    assert found.abandon_rate == Ratio(4, 10)
+    assert found.wait_of_abandoned == Mean(20 + 40 + 25 + 45, 4)
+    assert found.service_level(Formula.ABANDONS_COUNT) == Ratio(10 - 1 - 2, 10)
+    assert found.service_level(Formula.LATE_ABANDONS_ONLY) == Ratio(1, 10 - 2)
 
 
 @given(st.lists(anything, max_size=30))
@@ -329,6 +345,14 @@ def test_handling_is_conversation_and_wrap_up_and_an_announcement_is_no_waiting_
 def test_who_was_transferred_talks_on_with_an_office_and_not_with_us() -> None:
     found = figures([call(wait=5, t_end=600, t_wrap_end=75)])
     assert (found.talk, found.aht) == (Mean(70, 1), Mean(70, 1))
+
+
+@given(anything)
+def test_a_report_has_the_milliseconds_of_the_bill(record: CallRecord) -> None:
+    used = Usage()
+    used.add(record)
+    found = figures([record])
+    assert (found.talked_ms, found.handled_ms) == (used.talk_ms, used.talk_ms + used.wrap_up_ms)
 
 
 def test_only_who_came_in_the_very_moment_did_not_wait() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dialog_acd.core.kpi import Mean, figures
 from dialog_acd.core.lifecycle import PhoneState
 from dialog_acd.core.messages import (
     AgentReady,
@@ -54,6 +55,7 @@ from dialog_acd.core.messages import (
 )
 from dialog_acd.core.model import AgentId, CallId, EntryKind, OfferId, PartnerId, Phone, QueueId
 from dialog_acd.core.records import MOST_OFFERS, Blame, OfferTried, Outcome, Result
+from dialog_acd.core.shares import Usage
 from dialog_acd.testing import HANNOVER, LANGENHAGEN, Scenario, demo_agent, demo_directory
 
 OLDENBURG = PartnerId("oldenburg")
@@ -396,6 +398,7 @@ def test_a_blind_transfer_frees_the_agent_and_the_record_says_where(acd: Scenari
     assert (acd.state("c1"), acd.agent_state("anna")) == ("diverted", "wrap-up")
     acd.at("09:05:00").caller_hangs_up("c1")
     record = acd.record("c1")
+    assert (record.talk_ms, record.wrap_ms) == (60_000, 10_000)
     assert (record.transferred_to, record.transfer_blind) == ("2001", True)
     assert record.outcome == Outcome(Result.SERVED, "transferred", Blame.NOBODY)
     assert (record.agent, record.t_wrap_end, record.t_end) == ("anna", moment("09:01:10"), moment("09:05:00"))
@@ -426,6 +429,36 @@ def test_an_office_that_does_not_answer_gives_the_caller_back_with_the_old_place
     assert (record.agent, record.transferred_to, record.hung_up_first) == ("bert", None, "caller")
     assert (record.t_ans, record.waited, record.in_time) == (moment("09:00:00"), timedelta(), True)
     assert record.outcome == Outcome(Result.SERVED, "talked", Blame.NOBODY)
+
+
+def test_the_wait_between_two_conversations_is_nobodys_work() -> None:
+    """Transferred, the office silent, ten minutes in the line, a second agent: two conversations on the record."""
+    acd = Scenario(demo_directory(["anna", "bert"], wrap_up_s=10))
+    acd.is_not_ready("bert").at("09:00:00").waits("c1").talks("anna").at("09:01:00").transferred("c1", "2001")
+    acd.is_not_ready("anna").at("09:01:20").held("c1").at("09:11:20").is_ready("bert")
+    acd.at("09:11:22").talks("bert").at("09:13:22").agent_hangs_up("bert")
+    record = acd.record("c1")
+    assert (record.t_ans, record.t_end) == (moment("09:00:00"), moment("09:13:22"))
+    assert (record.talk_ms, record.wrap_ms) == (60_000 + 120_000, 20_000)
+    used = Usage()
+    used.add(record)
+    assert (used.talk_ms, used.wrap_up_ms) == (180_000, 20_000)
+    assert (figures([record]).talk, figures([record]).aht) == (Mean(180, 1), Mean(200, 1))
+
+
+def test_who_only_rang_for_a_returned_caller_has_not_talked() -> None:
+    acd = Scenario(demo_directory(["anna", "bert"]))
+    acd.at("09:00:00").waits("c1").talks("anna").is_not_ready("anna").at("09:01:00").transferred("c1", "2001")
+    offer = acd.held("c1").offer("bert").offer
+    acd.at("09:01:05").answers("bert").at("09:01:08").tell(CallerHeld(C1, after=offer))
+    acd.at("09:02:00").caller_hangs_up("c1")
+    assert tried(acd, "c1") == [("anna", "answered"), ("bert", "not-talked")]
+    assert (acd.record("c1").talk_ms, acd.record("c1").wrap_ms) == (60_000, 10_000)
+
+
+def test_nobodys_talk_is_none(acd: Scenario) -> None:
+    acd.at("09:00:00").waits("c1").rings("anna").caller_hangs_up("c1")
+    assert (acd.record("c1").talk_ms, acd.record("c1").wrap_ms) == (None, None)
 
 
 def test_an_agent_rung_for_a_returned_caller_gets_no_wrap_up_for_it() -> None:
@@ -696,8 +729,43 @@ def test_who_was_there_when_we_last_ran_is_not_forgotten() -> None:
     for call in "thp":
         acd.at("09:10:00").caller_hangs_up(call)
     assert (acd.record("t").t_ans, acd.record("t").in_time) == (moment("08:55:20"), True)
+    assert (acd.record("t").talk_ms, acd.record("h").talk_ms) == (880_000, 291_000)
     assert (acd.record("h").outcome.result, acd.record("h").t_ans) == (Result.SERVED, moment("08:55:09"))
     assert (acd.record("p").outcome.result, acd.record("p").partner) == (Result.OVERFLOWED, "oldenburg")
+
+
+def test_who_was_answered_before_our_restart_and_gives_up_after_it_was_answered() -> None:
+    """Anna transferred the caller, nobody took the call there, and it was back in the line when we came back."""
+    directory = demo_directory(["anna"])
+    acd = Scenario(directory).at("09:00:00").arrives("c1").at("09:00:04").tell(GreetingEnded(C1)).held("c1")
+    acd.at("09:00:10").talks("anna").is_not_ready("anna").at("09:01:10").transferred("c1", "2001")
+    kept = [out for _, _, outs in acd.story for out in outs if isinstance(out, RememberCall)][-1]
+    again = Scenario(directory, found=False, calls=[kept], ready=()).at("09:01:30")
+    again.switch_found(SwitchCall(C1, "wait", QueueId("langenhagen"), moment("09:00:00")))
+    record = again.at("09:02:00").caller_hangs_up("c1").record("c1")
+    assert record.outcome == Outcome(Result.SERVED, "talked", Blame.NOBODY)
+    assert (record.t_ann_end, record.t_ans, record.agent) == (moment("09:00:04"), moment("09:00:10"), "anna")
+    assert (record.talk_ms, record.wrap_ms) == (60_000, 10_000)
+    again.expect_no(CallAbandoned)
+
+
+def test_who_talked_when_we_went_is_known_by_the_answer_when_we_come_back() -> None:
+    acd = Scenario(demo_directory(["anna"])).at("09:00:00").waits("c1").at("09:00:05").talks("anna")
+    kept = acd.expect(RememberCall, t_ans=moment("09:00:05"), agent="anna")
+    again = Scenario(demo_directory(["anna"]), found=False, calls=[kept]).at("09:05:00").switch_found()
+    assert (again.record("c1").outcome.result, again.record("c1").agent) == (Result.SERVED, "anna")
+
+
+def test_who_was_sent_to_a_partner_before_our_restart_was_sent() -> None:
+    directory = demo_directory([], overflow_s=60)
+    acd = Scenario(directory).at("09:00:00").waits("c1").at("09:01:00")
+    kept = acd.expect(RememberCall, t_ovf=moment("09:01:00"))
+    again = Scenario(directory, found=False, calls=[kept]).at("09:01:10")
+    again.switch_found(SwitchCall(C1, "wait", QueueId("langenhagen"), moment("09:00:00")))
+    record = again.caller_hangs_up("c1").record("c1")
+    assert (record.t_ovf, record.overflow_partner, record.overflow_trigger) == (
+        moment("09:01:00"), "oldenburg", "waited",
+    )  # fmt: skip
 
 
 def test_a_call_is_remembered_from_its_arrival_on(acd: Scenario) -> None:

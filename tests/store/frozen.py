@@ -29,6 +29,7 @@ from dialog_acd.store.intent_store import IntentStore
 from dialog_acd.store.record_json import to_plain
 from dialog_acd.store.record_store import RecordReader
 from dialog_acd.store.recording_store import Recording, RecordingStore
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.token_store import TokenStore
 
@@ -108,6 +109,7 @@ async def read(engine: AsyncEngine) -> dict[str, Any]:
             for issue in [await StatementStore(engine).latest(Month(2026, 3))]
             if issue is not None
         ],
+        "releases": [asdict(release) for release in await ReleaseStore(engine).page(1000)],
         "tokens": [asdict(token) for token in await TokenStore(engine).all()],
         "attendance": [asdict(row) for row in await AttendanceStore(engine).between(LONG_AGO, LATER)],
         "audit": [asdict(line) for line in await AuditStore(engine).page(1000, None, None)],

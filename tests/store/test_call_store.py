@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dialog_acd.core.messages import RememberCall
 from dialog_acd.core.model import CallId, TenantId
@@ -44,6 +44,16 @@ def test_whoever_was_promised_to_be_called_back_is_remembered_so(tmp_path: Path)
     again = CallMemory(tmp_path)  # written anew here
     again.close()
     assert again.calls == CallMemory(tmp_path).calls == [promised]
+
+
+def test_what_has_happened_to_a_call_is_remembered(tmp_path: Path) -> None:
+    memory = CallMemory(tmp_path)
+    more: dict[str, Any] = {name: NINE + timedelta(seconds=n) for n, name in enumerate(("t_ann_end", "t_ans", "t_ovf"))}
+    more |= {"agent": "anna", "talk_ms": 1, "wrap_ms": 2, "asked": "oldenburg", "trigger": "waited"}
+    known = replace(arrival("a"), **more)
+    memory.put(known)
+    memory.close()
+    assert CallMemory(tmp_path).calls == [known]
 
 
 def test_who_forwarded_is_remembered_and_an_older_memory_knows_nobody(tmp_path: Path) -> None:

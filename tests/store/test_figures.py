@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
-from dialog_acd.core.kpi import By, Fate, Figures, berlin_day, berlin_midnight, cell_of, facts, grouped
+from dialog_acd.core.kpi import By, Fate, Figures, TooManyGroups, berlin_day, berlin_midnight, cell_of, facts, grouped
 from dialog_acd.core.model import UNASSIGNED, AgentId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
 from dialog_acd.store import figures_store
@@ -309,6 +309,57 @@ async def test_a_report_is_made_also_where_nothing_can_be_kept(
     monkeypatch.undo()
     assert not any((await kept(engine)).values())
     await agrees(figures, told)
+
+
+async def test_too_many_groups_are_noticed_before_they_are_there(
+    figures: FiguresStore, writer: RecordWriter, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(writer, *(call(call=f"c{n}", t_in=NOON + n * A_DAY, wait=1) for n in range(20)))
+    clock.time = NOON + 30 * A_DAY
+    await figures.tables(SINCE, UNTIL, groupings=[[By.DAY]], most=20)
+    joined: list[Figures] = []
+    plain = figures_store._Group.join
+
+    def join(group: figures_store._Group, of: Figures) -> Sequence[list[int]]:
+        joined.append(of)
+        return plain(group, of)
+
+    monkeypatch.setattr(figures_store._Group, "join", join)
+    with pytest.raises(TooManyGroups):
+        await figures.tables(SINCE, UNTIL, groupings=[[], [By.DAY]], most=3)
+    assert len(joined) < 10
+
+
+async def test_long_lists_are_put_in_order_one_at_a_time(
+    figures: FiguresStore, writer: RecordWriter, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has a turn between any two."""
+    clock.time = NOON + 30 * A_DAY
+    await write(writer, *(call(call=f"c{n}", t_in=NOON + n * A_DAY, wait=n) for n in range(5)))
+    monkeypatch.setattr(figures_store, "UNSORTED", -1)
+    turns, sorts = 0, []
+
+    async def somebody_else() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    class Told(list[int]):
+        def sort(self, **how: Any) -> None:
+            sorts.append(turns)
+            super().sort(**how)
+
+    class Group(figures_store._Group):
+        def join(self, of: Figures) -> Sequence[list[int]]:
+            return [Told(waits) for waits in super().join(of)]
+
+    monkeypatch.setattr(figures_store, "_Group", Group)
+    other = asyncio.create_task(somebody_else())
+    await figures.tables(SINCE, UNTIL, groupings=[[]])
+    other.cancel()
+    assert len(sorts) == 15
+    assert len(set(sorts)) == 15
 
 
 async def test_only_what_is_asked_for(figures: FiguresStore, writer: RecordWriter) -> None:

@@ -82,6 +82,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "target_share": st.none() | st.floats(0, 1),
     "team": st.none() | texts.map(TeamId),
     "caller_area": st.none() | texts,
+    "talk_ms": st.none() | st.integers(0, 2**31 - 1),
+    "wrap_ms": st.none() | st.integers(0, 2**31 - 1),
     "caller_hash": st.none() | texts,
 }
 records = st.builds(CallRecord, **FIELDS)

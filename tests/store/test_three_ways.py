@@ -106,9 +106,11 @@ def as_nobody_simulates(n: int, record: CallRecord) -> CallRecord:
     result = record.outcome.result
     if n % 97 == 0:
         return replace(record, test=True)
+    if n % 3 == 0:
+        record = replace(record, talk_ms=None, wrap_ms=None)  # as an older version wrote it
     if result is Result.ABANDONED and n % 5 == 0:
         return replace(record, outcome=Outcome(Result.CALLBACK, "promised", Blame.NOBODY), t_leave=None)
-    if result is Result.ABANDONED and n % 31 == 1 and record.t_ovf is None:
+    if result is Result.ABANDONED and n % 31 == 1:
         return replace(record, outcome=Outcome(Result.FAILED, "lost-sight", Blame.UNKNOWN), t_leave=None)
     if result is Result.CLOSED and n % 5 == 0:
         return replace(record, outcome=Outcome(Result.CALLBACK, "closed-by-hours", Blame.NOBODY))
@@ -198,6 +200,11 @@ def sql(dialect: str) -> str:
             return f"(({us(later)} - {us(earlier)} + 999) / 1000)"
         return f"ceil(extract(epoch from ({later} - {earlier})) * 1000)"
 
+    def cut(moment: str) -> str:
+        if dialect == "sqlite":
+            return f"({us(moment)} / 1000)"
+        return f"(extract(epoch from date_trunc('milliseconds', {moment})) * 1000)"
+
     def count(condition: str) -> str:
         return f"sum(CASE WHEN {condition} THEN 1 ELSE 0 END)"
 
@@ -209,10 +216,13 @@ def sql(dialect: str) -> str:
     nobody = "(t_ans IS NULL AND t_ovf_ans IS NULL)"
     shut = "(result = 'closed' OR (result = 'callback' AND reason <> 'promised'))"
     offered = f"(NOT {nobody} OR (result <> 'refused' AND NOT ({shut} AND t_ovf IS NULL)))"
-    gave_up = f"({nobody} AND result = 'abandoned')"
+    hung_up, sent_away = f"({nobody} AND result = 'abandoned')", f"({nobody} AND result IN ('released', 'closed'))"
+    gave_up = f"({hung_up} OR ({sent_away} AND {offered}))"
     good, early, brief = (
-        "(waited <= target_ms)", f"({gave_up} AND stayed <= target_ms)", f"({gave_up} AND stayed <= 5000)",
+        "(waited <= target_ms)", f"({gave_up} AND stayed <= target_ms)", f"({hung_up} AND stayed <= 5000)",
     )  # fmt: skip
+    unknown = f"({nobody} AND result = 'failed' AND t_ovf IS NOT NULL)"
+    late = f"(waited > target_ms OR ({gave_up} AND stayed > target_ms))"
     accepted, all_ = f"1.0 * {count('NOT ' + nobody)}", count(offered)
     in_time, sent = count(good), count(f"{offered} AND t_ovf IS NOT NULL")
     figures = {
@@ -222,9 +232,9 @@ def sql(dialect: str) -> str:
         "abandoned": count(gave_up),
         "abandoned-short": count(brief),
         "overflowed": sent,
-        "overflowed-lost": count(f"{gave_up} AND t_ovf IS NOT NULL AND stayed > 5000"),
+        "overflowed-lost": count(f"{hung_up} AND t_ovf IS NOT NULL AND stayed > 5000"),
         "callback": count(f"{nobody} AND result = 'callback' AND {offered}"),
-        "released": count(f"{nobody} AND {offered} AND result IN ('released', 'closed')"),
+        "released": count(f"{sent_away} AND {offered}"),
         "failsafe-answered": count(f"{nobody} AND result = 'failsafe' AND failsafe_answered_by IS NOT NULL"),
         "failsafe": count(f"{nobody} AND result = 'failsafe' AND failsafe_answered_by IS NULL"),
         "failed": count(f"{nobody} AND result = 'failed'"),
@@ -236,13 +246,13 @@ def sql(dialect: str) -> str:
         "acceptance-adjusted": f"100 * {accepted} / nullif({all_} - {count(brief)}, 0)",
         "abandonment": f"100.0 * {count(gave_up)} / nullif({all_}, 0)",
         "overflow": f"100.0 * {sent} / nullif({all_}, 0)",
-        "overflow-acceptance": f"100.0 * {count(partner)} / nullif({sent}, 0)",
+        "overflow-acceptance": f"100.0 * {count(partner)} / nullif({sent} - {count(unknown)}, 0)",
         "callback-rate": f"100.0 * {count(f'{nobody} AND result = {chr(39)}callback{chr(39)} AND {offered}')}"
         f" / nullif({all_}, 0)",
         "service-level-strict": f"100.0 * {in_time} / nullif({all_}, 0)",
         "service-level-late-abandons-only": f"100.0 * {in_time} / nullif({all_} - {count(early)}, 0)",
         "service-level-served-only": f"100.0 * {in_time} / nullif({count('NOT ' + nobody)}, 0)",
-        "service-level-abandons-count": f"100.0 * ({in_time} + {count(early)}) / nullif({all_}, 0)",
+        "service-level-abandons-count": f"100.0 * ({all_} - {count(late)}) / nullif({all_}, 0)",
         "service-level-short-excluded": f"100.0 * {in_time} / nullif({all_} - {count(brief)}, 0)",
         "asa": "avg(waited) / 1000.0",
         "asa-in-line": "avg(in_line) / 1000.0",
@@ -261,8 +271,9 @@ def sql(dialect: str) -> str:
         WITH calls AS (
             SELECT *, {ms(first, "t_in")} AS waited, {ms("coalesce(t_leave, t_end)", "t_in")} AS stayed,
                 {ms(first, "coalesce(t_ann_end, t_in)")} AS in_line,
-                CASE WHEN {own} THEN {ms("coalesce(t_wrap_end, t_end)", "t_ans")} END AS handled,
-                CASE WHEN {own} THEN {ms(over, "t_ans")} END AS talked
+                CASE WHEN {own} THEN coalesce(talk_ms + wrap_ms, {cut("coalesce(t_wrap_end, t_end)")} - {cut("t_ans")})
+                    END AS handled,
+                CASE WHEN {own} THEN coalesce(talk_ms, {cut(over)} - {cut("t_ans")}) END AS talked
             FROM records WHERE NOT test
         ), ranked AS (
             SELECT *,
@@ -343,12 +354,12 @@ def _rules(t: dict[str, float]) -> dict[str, float | None]:
         "acceptance-adjusted": over(accepted, offered - short),
         "abandonment": over(calls("abandoned"), offered),
         "overflow": over(sent, offered),
-        "overflow-acceptance": over(calls("answered_by_partner"), sent),
+        "overflow-acceptance": over(calls("answered_by_partner"), sent - calls("overflowed_unknown")),
         "callback-rate": over(outcomes["callback"], offered),
         "service-level-strict": over(in_time, offered),
         "service-level-late-abandons-only": over(in_time, offered - early),
         "service-level-served-only": over(in_time, accepted),
-        "service-level-abandons-count": over(in_time + early, offered),
+        "service-level-abandons-count": over(offered - (accepted - in_time) - (calls("abandoned") - early), offered),
         "service-level-short-excluded": over(in_time, offered - short),
         "asa": over(waited, accepted, 1),
         "asa-in-line": over(t["acd_wait_in_line_seconds_total"], accepted, 1),

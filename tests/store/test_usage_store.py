@@ -53,6 +53,8 @@ def some(number: int) -> list[CallRecord]:
                 t_ans=t_ans if answered else None,
                 t_end=t_end,
                 t_wrap_end=wrap,
+                talk_ms=dice.choice([None, dice.randrange(600_000)]),
+                wrap_ms=dice.choice([None, 10_000]),
                 t_ovf=t_ans if sent else None,
                 t_ovf_ans=t_ans if sent and there else None,
                 outcome=Outcome(dice.choice([*Result]), dice.choice(["promised", "closed-by-hours"]), Blame.NOBODY),

@@ -370,8 +370,17 @@ class NotIssued(ApiProblem):
     status = HTTPStatus.NOT_FOUND
 
 
+class UsageWithoutPrice(ApiProblem):
+    """Calls are of a town that no version of the directory had in that month: nobody would pay for them."""
+
+    error_id = "usage-without-price"
+    status = HTTPStatus.CONFLICT
+
+
 class MonthNotOver(ApiProblem):
-    """The month is not over yet: its statement can be looked at, and not be issued."""
+    """The month is not over yet, or its last calls are less than a day old: its statement can be looked at, and not be
+    issued.
+    """
 
     error_id = "month-not-over"
     status = HTTPStatus.CONFLICT

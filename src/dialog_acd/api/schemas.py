@@ -605,6 +605,14 @@ class CallOut(_Out):
     target_share: float | None = Field(
         description="To how many callers it was promised, 0 to 1; null: an old record.", examples=[0.75]
     )
+    talk_seconds: float | None = Field(
+        description="How long our own people talked with the caller, in seconds, all conversations together and "
+        "without the wait between two; null: nobody of ours did, an old record, or the agent is not told.",
+        examples=[81.4],
+    )
+    wrap_up_seconds: float | None = Field(
+        description="Wrap-up after these conversations, in seconds; null likewise.", examples=[10.0]
+    )
     team: str | None = Field(
         description="Team of the agent who answered, as it was then; null also where it is fewer than five and the "
         "agent is not told.",
@@ -661,6 +669,8 @@ class CallOut(_Out):
             entry=record.entry,
             target_seconds=None if record.target_ms is None else record.target_ms / 1000,
             target_share=record.target_share,
+            talk_seconds=None if record.talk_ms is None else record.talk_ms / 1000,
+            wrap_up_seconds=None if record.wrap_ms is None else record.wrap_ms / 1000,
             team=record.team,
         )
 

@@ -117,7 +117,9 @@ class Named:
         # By the answer, not by the name: a call of which nobody knows any more who took it was still one person's.
         if (call.agent is not None or call.t_ans is not None) and not told:
             team = None if call.team is not None and self._teams[call.team] < PERSONS else call.team
-            less = replace(less, agent=None, team=team, t_wrap_end=None, hung_up_first="unknown")
+            less = replace(
+                less, agent=None, team=team, t_wrap_end=None, talk_ms=None, wrap_ms=None, hung_up_first="unknown"
+            )
         return less, told or any(offer.agent for offer in offers)
 
 

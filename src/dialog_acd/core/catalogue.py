@@ -153,8 +153,9 @@ catalogue: tuple[Definition, ...] = (
     _fate(Fate.ANSWERED, "Angenommen (eigen)", "angebotene Anrufe, die eine eigene Kraft angenommen hat"),
     _fate(Fate.PARTNER, "Angenommen (Partner)", "angebotene Anrufe, die nur ein Partner angenommen hat"),
     _count(
-        "abandoned", "Abgebrochen", "angebotene Anrufe, die auflegten, ehe jemand annahm", lambda f: f.abandoned,
-        "Summe der drei folgenden Zeilen.",
+        "abandoned", "Abgebrochen",
+        "angebotene Anrufe ohne angenommene, Rückrufwünsche und technische Verluste", lambda f: f.abandoned,
+        "Summe der vier folgenden Zeilen: wer auflegte, ehe jemand annahm, und wer verabschiedet wurde.",
     ),
     _fate(
         Fate.ABANDONED_HERE, "Abbrüche ohne Überlauf",
@@ -165,6 +166,7 @@ catalogue: tuple[Definition, ...] = (
         Fate.LOST, "Übergelaufen und verloren",
         f"an einen Partner gegeben, von niemandem angenommen, nach mehr als {_SHORT_S} aufgelegt",
     ),
+    _fate(Fate.RELEASED, "Verabschiedet", "angebotene Anrufe, denen gesagt wurde, dass niemand abnehmen wird"),
     _count(
         "overflowed", "Übergelaufen", "angebotene Anrufe, die mindestens einmal an einen Partner gegeben wurden",
         lambda f: f.sent.total(), "Wer immer sie dann angenommen hat.",
@@ -173,7 +175,6 @@ catalogue: tuple[Definition, ...] = (
         Fate.CALLBACK, "Rückrufwünsche", "angebotene Anrufe, die statt zu warten einen Rückruf gewählt haben",
         "Weder angenommen noch abgebrochen.",
     ),
-    _fate(Fate.RELEASED, "Verabschiedet", "angebotene Anrufe, denen gesagt wurde, dass niemand abnehmen wird"),
     _fate(
         Fate.FAILSAFE_ANSWERED, "Notbetrieb, angenommen",
         "angebotene Anrufe, die die Telefonanlage allein weiterführte und die dort jemand annahm",
@@ -245,7 +246,8 @@ catalogue: tuple[Definition, ...] = (
     ),
     _level(
         Formula.ABANDONS_COUNT, 'Servicelevel "Abbruch<=T zählt positiv"',
-        f"{_IN_TIME} und innerhalb der zugesagten Zeit abgebrochene", _OFFERED,
+        "angebotene Anrufe ohne die, die erst nach der zugesagten Zeit angenommen wurden oder abbrachen", _OFFERED,
+        "Auch Rückrufwünsche und technische Verluste zählen positiv.",
     ),
     Definition(
         "service-level-short-excluded", f"Servicelevel ohne kurze Abbrüche (<= {_SHORT_S})", Unit.PERCENT, _IN_TIME,
@@ -263,7 +265,8 @@ catalogue: tuple[Definition, ...] = (
     *(plain for plain, _ in _RANKS),
     *(in_line for _, in_line in _RANKS),
     Definition(
-        "wait-of-abandoned", "Wartezeit der Abbrecher", Unit.SECONDS, "Summe der Zeiten bis zum Auflegen",
+        "wait-of-abandoned", "Wartezeit der Abbrecher", Unit.SECONDS,
+        "Summe der Zeiten bis zum Auflegen oder bis nach der Verabschiedung",
         "abgebrochene Anrufe", of=lambda f: f.wait_of_abandoned,
     ),
     # ------------------------------------------------------------ Erledigung

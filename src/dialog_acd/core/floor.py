@@ -76,7 +76,9 @@ class Floor:
         self.out.append(
             m.RememberCall(
                 call.id, call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id, call.line.t_in,
-                call.callback_at, call.diversion, call.diversion_reason, call.named, call.test,
+                call.callback_at, call.diversion, call.diversion_reason, call.named, call.test, call.line.t_ann_end,
+                call.line.t_ans if call.talked else None, call.served_by, call.line.talk_ms, call.line.wrap_ms,
+                call.line.t_ovf, call.asked, call.trigger,
             )
         )  # fmt: skip
 

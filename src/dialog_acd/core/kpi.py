@@ -7,10 +7,12 @@ are all calls. **Offered** (O) are those that wanted a person, and came when the
 - **answered** (own A): a person of ours answered, whatever became of the call later. **partner**: nobody of ours did, a
   partner's person did. **failsafe**: Asterisk took the call out of our hands and neither of the two had answered it
   before; whether the failsafe group then answered is told apart. **released**: the caller waited and was told that
-  nobody will answer. **callback**: the caller chose to be called back; neither answered nor abandoned. **failed**:
-  technical losses.
-- **abandoned** (B): the caller hung up before anybody answered. Of these, whoever left within five seconds is a
-  *short* abandon, sent or not, and who left later after having been sent to a partner was overflowed and *lost*.
+  nobody will answer; one way of being abandoned. **callback**: the caller chose to be called back; neither answered nor
+  abandoned. **failed**: technical losses.
+- **abandoned** (B): whoever is left of the offered, without the answered, the callbacks and the technical losses
+  (failed, failsafe). The caller hung up before anybody answered: within five seconds a *short* abandon, sent or not;
+  later, after having been sent to a partner, overflowed and *lost*. Or the caller was *released*: who waits in vain and
+  is sent away has not left us in a better way.
 
 Not offered are: a call that found the number **closed** and was told when it opens, or was promised to be called back;
 one that was **refused** (who dialled an emergency number was told where help is; a partner sent more than was agreed);
@@ -46,8 +48,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Formula, QueueId, TenantId
-from dialog_acd.core.records import PROMISED, Result
+from dialog_acd.core.records import PROMISED, Result, handling_ms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -172,7 +175,8 @@ class Fate(StrEnum):
 
 NOT_OFFERED = frozenset({Fate.CLOSED, Fate.CLOSED_CALLBACK, Fate.REFUSED, Fate.TEST})
 OFFERED = frozenset(Fate) - NOT_OFFERED
-GAVE_UP = frozenset({Fate.ABANDONED_HERE, Fate.SHORT, Fate.LOST})
+GAVE_UP = frozenset({Fate.ABANDONED_HERE, Fate.SHORT, Fate.LOST, Fate.RELEASED})
+"""B, abandoned."""
 
 
 class Facts(NamedTuple):
@@ -187,6 +191,8 @@ class Facts(NamedTuple):
     t_ans: datetime | None
     t_end: datetime
     t_wrap_end: datetime | None
+    talk_ms: int | None
+    wrap_ms: int | None
     t_leave: datetime | None
     t_ovf: datetime | None
     t_ovf_ans: datetime | None
@@ -204,8 +210,9 @@ def facts(record: CallRecord) -> Facts:
     """Of a record, what figures need."""
     return Facts(
         record.tenant, record.entry, record.kind, record.queue, record.t_in, record.t_ann_end, record.t_ans,
-        record.t_end, record.t_wrap_end, record.t_leave, record.t_ovf, record.t_ovf_ans, record.outcome.result,
-        record.outcome.reason, record.failsafe_answered_by is not None, record.overflow_trigger,
+        record.t_end, record.t_wrap_end, record.talk_ms, record.wrap_ms, record.t_leave, record.t_ovf,
+        record.t_ovf_ans, record.outcome.result, record.outcome.reason, record.failsafe_answered_by is not None,
+        record.overflow_trigger,
         record.overflow_partner, record.test, record.target_ms, record.target_share,
     )  # fmt: skip
 
@@ -264,6 +271,8 @@ class Kept:
     abandoned_in_time: int = 0
     """Left within what was promised."""
     abandoned_short: int = 0
+    abandoned: int = 0
+    """All of them."""
 
     def level(self, formula: Formula) -> Ratio:
         """The service level by this formula."""
@@ -275,7 +284,8 @@ class Kept:
             case Formula.SERVED_ONLY:
                 return Ratio(self.in_time, self.accepted)
             case Formula.ABANDONS_COUNT:
-                return Ratio(self.in_time + self.abandoned_in_time, self.offered)
+                late = self.accepted - self.in_time + self.abandoned - self.abandoned_in_time
+                return Ratio(self.offered - late, self.offered)
 
     def join(self, other: Kept) -> None:
         self.offered += other.offered
@@ -283,6 +293,7 @@ class Kept:
         self.in_time += other.in_time
         self.abandoned_in_time += other.abandoned_in_time
         self.abandoned_short += other.abandoned_short
+        self.abandoned += other.abandoned
 
 
 class Verdict(NamedTuple):
@@ -421,15 +432,16 @@ class Figures:
             kept.accepted += 1
             kept.in_time += wait <= target
             if became is Fate.ANSWERED:
-                over = call.t_wrap_end or call.t_end
-                self.handled_ms += in_ms(over - answer)
-                # Who was transferred talks on, to an office.
-                self.talked_ms += in_ms(min(call.t_end, over) - answer)
+                # The same milliseconds as on the bill.
+                talk_ms, wrap_ms = handling_ms(call.talk_ms, call.wrap_ms, answer, call.t_end, call.t_wrap_end)
+                self.handled_ms += talk_ms + wrap_ms
+                self.talked_ms += talk_ms
         elif became in GAVE_UP:
             wait = in_ms((call.t_leave or call.t_end) - call.t_in)
             self.waits_of_abandoned.append(wait)
             kept.abandoned_in_time += wait <= target
             kept.abandoned_short += became is Fate.SHORT
+            kept.abandoned += 1
 
     def join(self, other: Figures) -> None:
         """Pool the counts of other calls with these."""
@@ -478,7 +490,7 @@ class Figures:
 
     @property
     def abandoned(self) -> int:
-        """B: the short ones, those lost by an overflow, and all others."""
+        """B: the short ones, those lost by an overflow, those released, and all others."""
         return sum(self.fates[became] for became in GAVE_UP)
 
     @property
@@ -703,6 +715,12 @@ class By(StrEnum):
     """The half hour on the clock in Berlin, ``08:30``, of all days together: the rows of a heat map."""
     WEEKDAY = "weekday"
     """1, Monday, to 7."""
+
+
+class TooManyGroups(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
+    """Calls fall into more groups than were wanted."""
+
+    error_id = "too-many-groups"
 
 
 Key = tuple[str | int | date | datetime, ...]

@@ -514,8 +514,8 @@ class RememberSwitch:
 @value
 class RememberCall:
     """Keep what is known of a call from its door on, until its record is saved: a restart of ours must not forget who
-    is there, and whoever leaves meanwhile still gets a record. Comes again when a callback is promised, a town named
-    or a test marked.
+    is there, and whoever leaves meanwhile still gets a record. Comes again when a callback is promised, a town named,
+    a test marked, when somebody has answered or is done, and when the call is sent to a partner.
     """
 
     call: CallId
@@ -531,6 +531,18 @@ class RememberCall:
     named: TenantId | None = None
     """The town somebody has named."""
     test: bool = False
+    t_ann_end: datetime | None = None
+    t_ans: datetime | None = None
+    agent: AgentId | None = None
+    """Who talked with the caller last, or does."""
+    talk_ms: int | None = None
+    wrap_ms: int | None = None
+    """Of the conversations that are over."""
+    t_ovf: datetime | None = None
+    asked: PartnerId | None = None
+    """Which partner was last asked."""
+    trigger: str = ""
+    """What sent the call there."""
 
 
 @value

@@ -113,6 +113,7 @@ class Offers:
             call.transfer_landed = False
             # A second agent, after a transfer came back, does not undo the first answer.
             call.line.t_ans = call.line.t_ans or self._floor.now
+            call.line.t_talk = self._floor.now
             self._floor.roster.set_work(self._serving(call), Work.TALKING, "answered", self._floor.now)
         return True
 
@@ -124,6 +125,7 @@ class Offers:
         call.talked, call.served_by, call.wants_callback, call.owed = True, agent.agent.id, False, False
         self.note_offer(call, None)
         agent.last_call = call.id
+        self._floor.remember(call)
         self._floor.out.append(m.OfferTaken(call.id, call.queue.id, agent.agent.id, call.test_at_door))
         if not call.test:
             waited_in_line = call.line.offers[-1].at - call.waiting_since
@@ -175,6 +177,7 @@ class Offers:
         if agent_id is None:
             return
         self.note_offer(call, reason)
+        call.line.t_talk = None
         if not call.talked:
             call.line.t_ans = None
         self._floor.out.append(m.OfferMissed(call.id, call.queue.id, agent_id, reason, call.test_at_door))
@@ -219,6 +222,7 @@ class Offers:
             return
         agent, length = self._floor.roster[call.agent], call.queue.wrap_up_for
         call.line.t_wrap_end = self._floor.now + length
+        call.line.talked(self._floor.now, length)
         if not call.test:
             handled = self._floor.now + length - call.line.offers[-1].at
             self._floor.outlook.handled(call.queue.id, handled, self._floor.now)
@@ -251,6 +255,7 @@ class Offers:
         if call.agent is not None and call.offer is not None:
             self.talking(call)
         self.wrap_up(call)
+        self._floor.remember(call)
         self._floor.move(call, signal)
         call.transferred_to, call.transfer_blind = signal.target, signal.blind
         call.hung_up_first = "agent"

@@ -233,6 +233,7 @@ class Overflow:
         call.trigger, call.asked = rung.trigger.value, partner.id
         self._floor.blocked.get(partner.id, {}).pop(call.id, None)
         call.line.t_ovf = call.line.t_ovf or self._floor.now
+        self._floor.remember(call)
         # The partner may be slower than the next free agent here: the place in the queue is kept.
         self._floor.stand_in_line(call)
         self._floor.out += [

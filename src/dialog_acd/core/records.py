@@ -8,17 +8,18 @@ not the switch CDR: it knows towns, promises and blame, and exists exactly once 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dialog_acd.core.value import value
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
-
     from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TeamId, TenantId
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 MOST_RUNGS = 12
 MOST_OFFERS = 50
 """A caller may be offered to many phones that all fail at once; a record stays a record all the same."""
@@ -160,6 +161,11 @@ class CallRecord:
     caller_area: str | None = None
     """Where the caller's line is: the area code (ONKz) without its 0. ``None``: a mobile, from abroad, withheld, or an
     older record."""
+    talk_ms: int | None = None
+    """How long our own people talked with the caller, in milliseconds: all conversations, and not the wait between two
+    of them. ``None``: nobody of ours did, or the record is older than this field."""
+    wrap_ms: int | None = None
+    """Wrap-up after these conversations, likewise."""
     caller_hash: str | None = field(default=None, compare=False)
     """The same within a town and a month for the same caller, and no number any more (``retention.py``). Only what
     comes from the database has it, so it makes no two records differ."""
@@ -178,6 +184,28 @@ class Amendment:
     at: datetime
     tenant: TenantId | None = None
     test: bool | None = None
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970. What is measured is the difference of two of these, here as in the database."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def handling_ms(
+    talk_ms: int | None, wrap_ms: int | None, t_ans: datetime, t_end: datetime, t_wrap_end: datetime | None
+) -> tuple[int, int]:
+    """Talk and wrap-up of an answered call, in milliseconds.
+
+    A record that does not say them had one conversation, from the answer to the end of the call: of a transferred one
+    at the longest until the wrap-up was over.
+    """
+    if talk_ms is not None and wrap_ms is not None:
+        return talk_ms, wrap_ms
+    begun, over = milliseconds(t_ans), milliseconds(t_end)
+    wrapped = over if t_wrap_end is None else milliseconds(t_wrap_end)
+    # A record may say anything; nobody pays less for a clock that was set back.
+    talk = max(min(over, wrapped) - begun, 0)
+    return talk, max(wrapped - begun, 0) - talk
 
 
 def field_names() -> tuple[str, ...]:
@@ -206,4 +234,17 @@ class Timeline:
     t_ovf: datetime | None = None
     t_ovf_ans: datetime | None = None
     t_failsafe: datetime | None = None
+    t_talk: datetime | None = None
+    """Since when the agent in force has picked up; gone with that agent."""
+    talk_ms: int | None = None
+    wrap_ms: int | None = None
+    """Of the conversations that are over."""
     offers: list[OfferTried] = field(default_factory=list)
+
+    def talked(self, until: datetime, wrap_up_for: timedelta) -> None:
+        """A conversation that began at ``t_talk`` is over."""
+        if self.t_talk is not None:
+            talk_ms = max(milliseconds(until) - milliseconds(self.t_talk), 0)
+            self.talk_ms = (self.talk_ms or 0) + talk_ms
+            self.wrap_ms = (self.wrap_ms or 0) + wrap_up_for // _MILLISECOND
+        self.t_talk = None

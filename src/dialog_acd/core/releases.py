@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dialog_acd.core.model import AgentId, Statistics, TenantId
+from dialog_acd.core.records import handling_ms
 from dialog_acd.core.value import value
 
 if TYPE_CHECKING:
@@ -268,7 +269,7 @@ class OfOne:
 
     answered: int = 0
     talk: timedelta = timedelta()
-    """From the answer to the caller's end; of who was transferred, also what came after."""
+    """Of a call that several took, one after the other, the talk of all."""
     wrap_up: timedelta = timedelta()
     offers: int = 0
     missed: Counter[str] = field(default_factory=Counter)
@@ -290,8 +291,11 @@ def of_one(records: Iterable[CallRecord], agent: str) -> OfOne:
             found.forgotten_to = max(found.forgotten_to or record.t_in, record.t_in)
         if record.agent == agent and record.t_ans is not None:
             found.answered += 1
-            found.talk += record.t_end - record.t_ans
-            found.wrap_up += (record.t_wrap_end or record.t_end) - record.t_end
+            talk_ms, wrap_ms = handling_ms(
+                record.talk_ms, record.wrap_ms, record.t_ans, record.t_end, record.t_wrap_end
+            )
+            found.talk += timedelta(milliseconds=talk_ms)
+            found.wrap_up += timedelta(milliseconds=wrap_ms)
         for offer in record.offers:
             if offer.agent == agent:
                 found.offers += 1

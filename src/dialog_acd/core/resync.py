@@ -8,6 +8,7 @@ counted as an abandonment.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dialog_acd.core import messages as m
@@ -101,6 +102,10 @@ class Resync:
         elif place == "transfer" and state in (CallState.ARRIVED, CallState.CONNECTED):
             ours.talked = True  # or nobody could have handed the caller on
             ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at) or self._floor.now
+            if state is CallState.ARRIVED and ours.line.talk_ms is None:
+                # Nobody knows since when the office has the caller; that is at the longest what our agent talked.
+                ours.line.t_talk = ours.line.t_ans
+                ours.line.talked(self._floor.now, timedelta())
             self._offers.hand_on(ours, m.CallTransferred(ours.id, "unknown", blind=True))
         elif place in ("overflow", "partner") and state is CallState.ARRIVED:
             self._believe_partner(ours, theirs)
@@ -131,8 +136,10 @@ class Resync:
         self._floor.roster.set_work(agent, Work.OFFERED, "found ringing", self._floor.now)
         self._floor.set_due(ours, Due.OFFER_EXPIRES, self._floor.now + ours.queue.ring_for + GRACE)
         if theirs.place == "talk":
-            ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at)
+            began = _not_before(ours.line.t_in, theirs.talked_at)
+            ours.line.t_ans = ours.line.t_ans or began
             self._offers.answered(ours, m.PartiesBridged(ours.id, theirs.offer))
+            ours.line.t_talk = began or ours.line.t_talk
             # Counted when it happened, by whoever was there then.
             self._offers.talking(ours, count=False)
 
@@ -142,7 +149,7 @@ class Resync:
             return
         self._floor.begin_wait(ours)
         self._floor.move(ours, m.Divert(ours.id, partner.id, partner.numbers[0], partner.ring_for))
-        ours.partner, ours.asked, ours.line.t_ovf = partner.id, partner.id, ours.line.t_in
+        ours.partner, ours.asked, ours.line.t_ovf = partner.id, partner.id, ours.line.t_ovf or ours.line.t_in
         self._floor.partners.sends(ours.id, partner.id, self._floor.now)
         if theirs.place == "partner":
             self._overflow.on_divert_answered(m.DivertAnswered(ours.id, partner.id))

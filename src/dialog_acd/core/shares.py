@@ -7,10 +7,11 @@ they were (unassigned), another centre's overflow that we took (partner-inbound)
 (internal). Test calls are nowhere. *Offered* and *accepted* are those of ``kpi``: accepted is what our own people
 answered; what a partner answered is counted beside it, and costs no minute of ours.
 
-*Talk* is from the answer to the end of the call; *wrap-up* is what comes after; handling is both. Of a transferred
-call the record does not say when our agent left, but when the wrap-up was over; talk ends there at the latest, so
-what the caller and the office had to say to each other afterwards is nobody's minute. Time on hold is part of the
-talk.
+*Talk* is from an agent's answer to the end of that agent's conversation; *wrap-up* is what comes after; handling is
+both. A caller who was transferred and came back may have several conversations: they are added up, and what lies
+between them is nobody's minute, as is what the caller and an office had to say to each other. Older records do not say
+so: of theirs, talk is from the answer to the end of the call, or of the wrap-up where that was earlier. Time on hold is
+part of the talk.
 
 *Seconds.* Milliseconds are added up first. The centre's seconds are their sum, rounded half up; the towns' are
 rounded so that they add up to exactly that (largest remainder: all are rounded down, and the seconds that are missing
@@ -43,15 +44,17 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from itertools import groupby, pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from dialog_acd.core.kpi import NOT_OFFERED, Fate, berlin_day, berlin_midnight, facts, fate
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Key, Span, TenantId
+from dialog_acd.core.records import handling_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -59,9 +62,9 @@ if TYPE_CHECKING:
     from dialog_acd.core.model import Price, Tenant
     from dialog_acd.core.records import CallRecord
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_MILLISECOND = timedelta(milliseconds=1)
+WITHOUT_PRICE = "Verbrauch ohne Preis"
+"""Of a share whose town is not known; how a note begins."""
 WARN_AT = (80, 100)
 """Per cent of an included volume at which somebody is told."""
 
@@ -111,11 +114,6 @@ class Slice(NamedTuple):
     begins: date
     ends: date
     """The first day after it."""
-
-
-def milliseconds(moment: datetime) -> int:
-    """Whole milliseconds since 1970. What is measured is the difference of two of these, here as in the database."""
-    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _at(day: date) -> Fraction:
@@ -176,12 +174,9 @@ class Usage:
             self.by_partner += became is Fate.PARTNER
             return
         self.accepted += 1
-        begun, over = milliseconds(record.t_ans), milliseconds(record.t_end)
-        wrapped = over if record.t_wrap_end is None else milliseconds(record.t_wrap_end)
-        # A record may say anything; nobody pays less for a clock that was set back.
-        handling_ms, talk_ms = max(wrapped - begun, 0), max(min(over, wrapped) - begun, 0)
+        talk_ms, wrap_ms = handling_ms(record.talk_ms, record.wrap_ms, record.t_ans, record.t_end, record.t_wrap_end)
         self.talk_ms += talk_ms
-        self.wrap_up_ms += handling_ms - talk_ms
+        self.wrap_up_ms += wrap_ms
 
     def join(self, other: Usage) -> None:
         self.offered += other.offered
@@ -346,7 +341,7 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A month of all towns."""
+    """A month of all towns, those that left within it included."""
 
     month: Month
     version: int
@@ -416,9 +411,17 @@ class _Meter:
 
 
 def statement(
-    month: Month, tenants: Iterable[Tenant], used: Iterable[Used], *, version: int, as_of: datetime
+    month: Month,
+    tenants: Iterable[Tenant],
+    used: Iterable[Used],
+    *,
+    version: int,
+    as_of: datetime,
+    left: Mapping[TenantId, int] = MappingProxyType({}),
 ) -> Statement:
-    """What each town used and pays. ``used``: what was used in each of ``slices``, in the order of time."""
+    """What each town used and pays. ``used``: what was used in each of ``slices``, in the order of time. ``left``: of
+    towns that ``version`` does not have any more, from which version they are.
+    """
     towns = {tenant.id: tenant for tenant in tenants}
     used = [*used]
     meters: dict[Account, _Meter] = {}
@@ -446,6 +449,10 @@ def statement(
         meter = meters.get(account, _Meter())
         tenant = towns.get(account.tenant)
         positions, volumes, notes = ((), (), ()) if tenant is None else _charged(tenant, month, meter)
+        if account.tenant in left:
+            notes = (f"Nicht mehr im Verzeichnis: berechnet nach dessen Version {left[account.tenant]}.", *notes)
+        elif account.sort is Sort.TOWN and tenant is None:
+            notes = (f"{WITHOUT_PRICE}: die Kommune stand in diesem Monat nie im Verzeichnis.",)
         shares.append(
             Share(
                 account,

@@ -82,6 +82,11 @@ class Visits:
         call.test = call.test_at_door = self._floor.directory.is_test_caller(known.ani, known.trunk)
         if isinstance(known, m.RememberCall):
             call.named, call.test = known.named, known.test
+            call.talked, call.served_by = known.t_ans is not None, known.agent
+            call.asked, call.trigger = known.asked, known.trigger
+            line = call.line
+            line.t_ann_end, line.t_ans, line.t_ovf = known.t_ann_end, known.t_ans, known.t_ovf
+            line.talk_ms, line.wrap_ms = known.talk_ms, known.wrap_ms
 
     def on_call_arrived(self, signal: m.CallArrived) -> None:
         call = self._floor.calls.get(signal.call)
@@ -280,11 +285,18 @@ class Visits:
             return Outcome(Result.REFUSED, "emergency", Blame.NOBODY)
         if call.refused:
             return Outcome(Result.REFUSED, call.refused, Blame.US)
-        if call.closed and not call.came_in_time and call.state in (CallState.ARRIVED, CallState.RELEASED):
+        if call.closed and not call.came_in_time and self._nobody_was_asked(call):
             return Outcome(Result.CLOSED, call.closed, Blame.NOBODY)
         if call.state is CallState.RELEASED:
             return Outcome(Result.RELEASED, call.released_for, Blame.US)
         return Outcome(Result.ABANDONED, _ABANDONED_WHERE[call.state], blame_for(cause))
+
+    def _nobody_was_asked(self, call: LiveCall) -> bool:
+        """Of who came out of hours: is still told so, was told so, or is offered a callback instead of a person."""
+        if call.state is not CallState.WAITING:
+            return call.state in (CallState.ARRIVED, CallState.RELEASED)
+        waits_for_somebody = call.also is not None or any(call.id in calls for calls in self._floor.blocked.values())
+        return call.line.t_ovf is None and not call.line.offers and not waits_for_somebody
 
     def end(self, call: LiveCall, outcome: Outcome, cause: int) -> None:
         """Close a call: free whom it occupies, write its one record."""
@@ -346,6 +358,7 @@ class Visits:
             test=call.test, entry=call.entry.number, target_ms=promised.within // timedelta(milliseconds=1),
             target_share=promised.share, team=agent.team if agent else None,
             caller_area=None if caller is None else area_of(caller),
+            talk_ms=line.talk_ms, wrap_ms=line.wrap_ms,
         )  # fmt: skip
         if abandoned:
             self._floor.out.append(

@@ -19,7 +19,7 @@ from dialog_acd.core.attendance import HALF_HOUR_MS, WITHOUT_TEAM, capacity, cov
 from dialog_acd.core.catalogue import DEFINITIONS, service_levels
 from dialog_acd.core.disclosure import CALLS, EVERYBODY, MONTH, OTHERS, PERSONS, Cell, Crowd, Sheet
 from dialog_acd.core.kpi import By, Figures, berlin_day
-from dialog_acd.core.model import Formula
+from dialog_acd.core.model import UNASSIGNED, Formula
 from dialog_acd.report import german
 from dialog_acd.report.document import Chapter, Chart, Document, Label, Missing, Table, Unit, Value
 from dialog_acd.report.figures import COUNTED, KINDS, figures_list, figures_table, labelled, level_name, value_of
@@ -42,7 +42,10 @@ def _those(*ids: str) -> tuple[Definition, ...]:
     return tuple(DEFINITIONS[id_] for id_ in ids)
 
 
-_CALLS = _those("offered", "answered", "partner", "abandoned", "abandoned-short", "overflowed", "callback")
+_CALLS = _those(
+    *("offered", "answered", "partner", "abandoned", "callback", "technical-losses"),  # which add up to the first
+    *("abandoned-short", "released", "overflowed"),
+)
 _REACHED = _those(
     *("acceptance-network", "acceptance-own", "acceptance-adjusted", "abandonment"),
     *("overflow", "overflow-acceptance", "callback-rate"),
@@ -395,7 +398,7 @@ def _basis(data: Evaluated) -> Chapter:
             "Anrufe, deren Zusage nicht festgehalten ist",
             Value(facts.promises[None].offered if None in facts.promises else 0),
         ),
-        ("Kommunen mit Anrufen", Value(len(data.by_town))),
+        ("Kommunen mit Anrufen", Value(len(data.by_town.keys() - {UNASSIGNED}))),
     )
     return Chapter(
         "datenbasis",

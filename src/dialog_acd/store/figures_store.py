@@ -53,6 +53,7 @@ from dialog_acd.core.kpi import (
     Key,
     Promise,
     Sent,
+    TooManyGroups,
     berlin_day,
     berlin_midnight,
     cell_of,
@@ -134,18 +135,16 @@ class _Group:
     in_order: int = 0
     """So many of the waits are in order already."""
 
-    def join(self, figures: Figures) -> bool:
-        """Whether it took long."""
+    def join(self, figures: Figures) -> Sequence[list[int]]:
+        """Waits that should be put in order now, one list at a time."""
         self.figures.join(figures)
         there = len(self.figures.waits)
         if there - self.in_order <= max(UNSORTED, there // 64):
-            return False
+            return ()
         # A percentile would have to put a year's waits in order at once, and nothing else could be done meanwhile. What
         # is nearly so is put in order quickly.
-        for waits in (self.figures.waits, self.figures.waits_in_line, self.figures.waits_of_abandoned):
-            waits.sort()
         self.in_order = there
-        return True
+        return self.figures.waits, self.figures.waits_in_line, self.figures.waits_of_abandoned
 
 
 @dataclass(slots=True)
@@ -177,27 +176,34 @@ class _Tables:
     """Groups as they fill."""
 
     groupings: tuple[tuple[By, ...], ...]
-    kinds: frozenset[EntryKind]
+    most: int | None
+    """Groups of each."""
+    people: bool
+    """Whether all who answer them are among these calls."""
     found: list[dict[Key, _Group]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.found = [{} for _ in self.groupings]
 
-    def take(self, cell: Cell, figures: Figures) -> bool:
-        """Whether it took long."""
-        long = False
-        if cell.kind in self.kinds:
-            for by, groups in zip(self.groupings, self.found, strict=True):
-                key = key_of(cell, by)
-                group = groups.get(key)
-                if group is None:
-                    group = groups[key] = _Group()
-                long |= group.join(figures)
-        return long
+    async def take(self, cell: Cell, figures: Figures) -> None:
+        """Others have their turn while it takes long. Raises ``TooManyGroups``."""
+        for by, groups in zip(self.groupings, self.found, strict=True):
+            key = key_of(cell, by)
+            group = groups.get(key)
+            if group is None:
+                if len(groups) == self.most:
+                    raise TooManyGroups(f"there are more than {self.most} groups")
+                group = groups[key] = _Group()
+            for waits in group.join(figures):
+                waits.sort()
+                await asyncio.sleep(0)
+
+    def in_order(self) -> list[dict[Key, Figures]]:
+        return [{key: groups[key].figures for key in sorted(groups)} for groups in self.found]
 
     def take_people(self, day: Day) -> None:
         """Once the day's cells are taken."""
-        if not day.people or self.kinds != CITIZENS:
+        if not day.people or not self.people:
             return
         for by, groups in zip(self.groupings, self.found, strict=True):
             if _OF_DAYS.issuperset(by):
@@ -238,16 +244,31 @@ class FiguresStore:
         *,
         groupings: Sequence[Sequence[By]],
         kinds: Collection[EntryKind] = CITIZENS,
+        most: int | None = None,
     ) -> list[dict[Key, Figures]]:
-        """The same calls in several ways at once, as ``figures`` says each."""
-        tables = _Tables(tuple(map(tuple, groupings)), frozenset(kinds))
+        """The same calls in several ways at once, as ``figures`` says each.
+
+        Raises ``TooManyGroups`` as soon as one of these ways has more than ``most``.
+        """
+        tables = _Tables(tuple(map(tuple, groupings)), most, people=frozenset(kinds) == CITIZENS)
         async for day in self._days(since, until, tenants):
-            for n, (cell, figures) in enumerate(day.cells.items(), 1):
-                if tables.take(cell, figures) or n % FEW == 0:
-                    await asyncio.sleep(0)
+            async for cell, figures in _in_turns(day.cells, kinds):
+                await tables.take(cell, figures)
             tables.take_people(day)
-            await asyncio.sleep(0)
-        return [{key: groups[key].figures for key in sorted(groups)} for groups in tables.found]
+        return await asyncio.to_thread(tables.in_order)
+
+    async def cells(
+        self,
+        since: date,
+        until: date,
+        tenants: Collection[str] | None = None,
+        *,
+        kinds: Collection[EntryKind] = CITIZENS,
+    ) -> AsyncIterator[tuple[Cell, Figures]]:
+        """The same calls in the finest groups there are, town by town, to be counted at once and not kept."""
+        async for day in self._days(since, until, tenants):
+            async for cell, figures in _in_turns(day.cells, kinds):
+                yield cell, figures
 
     async def make(self, since: date, until: date, tenants: Collection[str] | None = None) -> int:
         """Have all days of this time counted that are over; how many were not before."""
@@ -421,6 +442,16 @@ def _months(begin: date, end: date) -> list[date]:
     return _every(begin, end)[::MONTH]
 
 
+async def _in_turns(cells: Cells, kinds: Collection[EntryKind]) -> AsyncIterator[tuple[Cell, Figures]]:
+    """Those of these kinds; between a few of them others have their turn."""
+    for n, (cell, figures) in enumerate(cells.items(), 1):
+        if cell.kind in kinds:
+            yield cell, figures
+        if n % FEW == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 def _runs(begin: date, end: date, without: Collection[date]) -> list[tuple[date, date]]:
     """What is left in stretches of at most ``MONTH`` days: of each its first day, and the one after its last."""
     found: list[tuple[date, date]] = []
@@ -440,9 +471,9 @@ def _runs(begin: date, end: date, without: Collection[date]) -> list[tuple[date,
 _COLUMNS = [
     type_coerce(records.c[name], NULLTYPE)
     for name in (
-        "entry", "kind", "queue", "t_in", "t_ann_end", "t_ans", "t_end", "t_wrap_end", "t_leave", "t_ovf", "t_ovf_ans",
-        "result", "reason", "failsafe_answered_by", "overflow_trigger", "overflow_partner", "test", "target_ms",
-        "target_share", "agent",
+        "entry", "kind", "queue", "t_in", "t_ann_end", "t_ans", "t_end", "t_wrap_end", "talk_ms", "wrap_ms",
+        "t_leave", "t_ovf", "t_ovf_ans", "result", "reason", "failsafe_answered_by", "overflow_trigger",
+        "overflow_partner", "test", "target_ms", "target_share", "agent",
     )
 ]  # fmt: skip
 
@@ -457,13 +488,14 @@ def _moment_as_it_is(value: Any) -> Any:
 
 def _facts(tenant: str, row: Any, moment: Callable[[Any], Any]) -> Facts:
     (
-        entry, kind, queue, t_in, t_ann_end, t_ans, t_end, t_wrap_end, t_leave, t_ovf, t_ovf_ans, result, reason,
-        failsafe_answered_by, trigger, partner, test, target_ms, target_share,
+        entry, kind, queue, t_in, t_ann_end, t_ans, t_end, t_wrap_end, talk_ms, wrap_ms, t_leave, t_ovf, t_ovf_ans,
+        result, reason, failsafe_answered_by, trigger, partner, test, target_ms, target_share,
     ) = row  # fmt: skip
     return Facts(
         TenantId(tenant), entry, _KINDS[kind], QueueId(queue), moment(t_in), moment(t_ann_end), moment(t_ans),
-        moment(t_end), moment(t_wrap_end), moment(t_leave), moment(t_ovf), moment(t_ovf_ans), _RESULTS[result], reason,
-        failsafe_answered_by is not None, trigger, partner, bool(test), target_ms, target_share,
+        moment(t_end), moment(t_wrap_end), talk_ms, wrap_ms, moment(t_leave), moment(t_ovf), moment(t_ovf_ans),
+        _RESULTS[result], reason, failsafe_answered_by is not None, trigger, partner, bool(test), target_ms,
+        target_share,
     )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ _SINCE_0_2: dict[str, Any] = {
     "target_share": None,
     "team": None,
     "caller_area": None,
+    "talk_ms": None,
+    "wrap_ms": None,
     "caller_hash": None,
 }
 """Not in the journal an older version has left."""
@@ -186,6 +188,8 @@ def to_plain(record: CallRecord | Amendment) -> dict[str, Any]:
         "target_share": record.target_share,
         "team": record.team,
         "caller_area": record.caller_area,
+        "talk_ms": record.talk_ms,
+        "wrap_ms": record.wrap_ms,
         "caller_hash": record.caller_hash,
     }
 
@@ -244,6 +248,8 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         target_share=plain["target_share"],
         team=None if plain["team"] is None else TeamId(plain["team"]),
         caller_area=plain["caller_area"],
+        talk_ms=plain["talk_ms"],
+        wrap_ms=plain["wrap_ms"],
         caller_hash=plain["caller_hash"],
     )
 

@@ -120,6 +120,9 @@ records = Table(
     Column("team", Text),
     Column("caller_area", Text),
     Column("caller_hash", Text),
+    # Of all conversations together; NULL: there was none, or the row is older.
+    Column("talk_ms", Integer),
+    Column("wrap_ms", Integer),
     # What a list is filtered by, in the order in which it is shown.
     Index(None, "tenant", "t_in"),
     Index(None, "queue", "t_in"),

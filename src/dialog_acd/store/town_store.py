@@ -152,7 +152,13 @@ class TownStore:
                 if record.t_callback is not None and record.ani is not None:
                     owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
                     counts["callbacks"] += 1
-                kept = replace(without_agents(parted(record)[0]), t_wrap_end=None, hung_up_first="unknown")
+                kept = replace(
+                    without_agents(parted(record)[0]),
+                    t_wrap_end=None,
+                    talk_ms=None,
+                    wrap_ms=None,
+                    hung_up_first="unknown",
+                )
                 plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
                 lines.write(_line(plain))
                 flat = plain | {name: plain["outcome"][name] for name in ("result", "reason", "blame")}

@@ -61,8 +61,9 @@ def _question(*, sqlite: bool) -> Any:
     wrapped = _milliseconds(func.coalesce(r.t_wrap_end, r.t_end, type_=r.t_end.type), sqlite=sqlite)
     # Of who was not answered all of this is NULL, and adds nothing: but PostgreSQL's greatest passes NULL over.
     answered = r.t_ans.is_not(None)
-    talk = case((answered, greatest(least(over, wrapped) - begun, 0)))
-    handling = case((answered, greatest(wrapped - begun, 0)))
+    said = and_(r.talk_ms.is_not(None), r.wrap_ms.is_not(None))
+    talk = case((and_(answered, said), r.talk_ms), (answered, greatest(least(over, wrapped) - begun, 0)))
+    handling = case((and_(answered, said), r.talk_ms + r.wrap_ms), (answered, greatest(wrapped - begun, 0)))
     closed = or_(r.result == Result.CLOSED.value, and_(r.result == Result.CALLBACK.value, r.reason != PROMISED))
     return (
         select(
@@ -88,7 +89,7 @@ def _question(*, sqlite: bool) -> Any:
 
 
 def _milliseconds(moment: ColumnElement[Any], *, sqlite: bool) -> ColumnElement[int]:
-    """Whole milliseconds since 1970, rounded down, as ``core.shares.milliseconds``."""
+    """Whole milliseconds since 1970, rounded down, as ``core.records.milliseconds``."""
     if sqlite:  # 2026-03-02 12:00:00.123456
         # Without its fraction: strftime rounds, and .9996 s would be the next second.
         seconds = cast(func.strftime("%s", func.substr(moment, 1, 19)), Integer)

@@ -182,4 +182,6 @@ def _told() -> Iterator[None]:
         for kind in (RangeRefused, NoDirectory, DirectoryUnreadable):
             if problem.error_id == kind.error_id:
                 raise kind(str(problem)) from problem
+        if problem.error_id == "directory-file-invalid":  # an old version, by rules of today
+            raise DirectoryUnreadable(str(problem)) from problem
         raise

@@ -23,6 +23,7 @@ from dialog_acd.api.problems import (
     NoSuchTenant,
     NoSuchVersion,
     NotIssued,
+    UsageWithoutPrice,
     fails,
 )
 from dialog_acd.api.schemas import StatementOut
@@ -125,7 +126,7 @@ async def statement(  # noqa: PLR0917  FastAPI's parameters
 @router.post(
     "/issue",
     summary="Issue the statement: it is kept as it is now, and is what is told from now on",
-    responses=fails(MonthNotBegun, NoSuchVersion, MonthNotOver, IssuedMeanwhile),
+    responses=fails(MonthNotBegun, NoSuchVersion, MonthNotOver, UsageWithoutPrice, IssuedMeanwhile),
 )
 async def issue(wiring: Wired, by: Operator, noted: Noted, month: _Month, version: _Version = None) -> StatementOut:
     with _told():
@@ -141,7 +142,10 @@ def _told() -> Iterator[None]:
     try:
         yield
     except DialogAcdError as problem:
-        for kind in (MonthNotBegun, NotIssued, MonthNotOver, IssuedMeanwhile, NoSuchVersion, DirectoryUnreadable):
+        for kind in (
+            *(MonthNotBegun, NotIssued, MonthNotOver, UsageWithoutPrice),
+            *(IssuedMeanwhile, NoSuchVersion, DirectoryUnreadable),
+        ):
             if problem.error_id == kind.error_id:
                 raise kind(str(problem)) from problem
         if problem.error_id == "directory-empty":
