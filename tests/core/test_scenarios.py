@@ -714,7 +714,10 @@ def test_who_was_there_when_we_last_ran_is_not_forgotten() -> None:
             talked_at=moment("08:55:20"),
         ),
         SwitchCall(CallId("h"), "transfer", QueueId("langenhagen"), talked_at=moment("08:55:09")),
-        SwitchCall(CallId("p"), "partner", QueueId("langenhagen"), partner=PartnerId("oldenburg")),
+        SwitchCall(
+            CallId("p"), "partner", QueueId("langenhagen"), partner=PartnerId("oldenburg"),
+            talked_at=moment("08:55:25"),
+        ),
     )  # fmt: skip
     acd.expect_no(PictureDiffered, what="adopted")
     acd.expect(Offer, call="w", agent="anna")
@@ -732,6 +735,14 @@ def test_who_was_there_when_we_last_ran_is_not_forgotten() -> None:
     assert (acd.record("t").talk_ms, acd.record("h").talk_ms) == (880_000, 291_000)
     assert (acd.record("h").outcome.result, acd.record("h").t_ans) == (Result.SERVED, moment("08:55:09"))
     assert (acd.record("p").outcome.result, acd.record("p").partner) == (Result.OVERFLOWED, "oldenburg")
+    assert (acd.record("p").t_ovf_ans, acd.record("p").waited) == (moment("08:55:25"), timedelta(seconds=25))
+
+
+def test_a_partner_that_answered_while_the_link_was_down_answered_then() -> None:
+    acd = Scenario(demo_directory([], overflow_s=60)).at("09:00:00").waits("c1").at("09:01:00").switch_lost()
+    there = SwitchCall(C1, "partner", partner=OLDENBURG, talked_at=moment("09:01:07"))
+    acd.at("09:04:00").switch_found(there).at("09:05:00").caller_hangs_up("c1")
+    assert (acd.record("c1").outcome.result, acd.record("c1").t_ovf_ans) == (Result.OVERFLOWED, moment("09:01:07"))
 
 
 def test_who_was_answered_before_our_restart_and_gives_up_after_it_was_answered() -> None:

@@ -177,6 +177,8 @@ class CallbackAsked:
 class DivertAnswered:
     call: CallId
     partner: PartnerId
+    at: datetime | None = None
+    """When, where it was before now: found so after we could not see."""
 
 
 @value

@@ -286,13 +286,13 @@ class Overflow:
             self._floor.partners.answered(call.id)
             self._floor.wake(signal.partner)
             self._floor.move(call, signal)
-            call.partner, call.line.t_ovf_ans = signal.partner, self._floor.now
+            at = min(signal.at or self._floor.now, self._floor.now)
+            call.partner, call.line.t_ovf_ans = signal.partner, at
             if not call.test:
-                self._floor.outlook.left(
-                    call.queue.id, self._floor.now - call.waiting_since, self._floor.now, gave_up=False
-                )
+                waited = max(at - call.waiting_since, timedelta())
+                self._floor.outlook.left(call.queue.id, waited, self._floor.now, gave_up=False)
             if not call.talked:
-                self._floor.count(call, in_time=self._floor.now - call.line.t_in <= self._floor.promised(call).within)
+                self._floor.count(call, in_time=at - call.line.t_in <= self._floor.promised(call).within)
 
     def on_divert_failed(self, signal: m.DivertFailed) -> None:
         call = self._floor.live(signal, signal.call)

@@ -111,7 +111,8 @@ class Resync:
             self._believe_partner(ours, theirs)
         elif place == "partner" and state is CallState.DIVERTING and ours.partner is not None:
             # Answered while we could not see. In the line no longer, or an offer would tear the two apart.
-            self._overflow.on_divert_answered(m.DivertAnswered(ours.id, ours.partner))
+            at = _not_before(ours.line.t_ovf or ours.line.t_in, theirs.talked_at)
+            self._overflow.on_divert_answered(m.DivertAnswered(ours.id, ours.partner, at))
         elif place == "arriving" or state in (CallState.WAITING, CallState.CONNECTED, CallState.FAILSAFE):
             pass
         elif state is CallState.RETURNING:
@@ -152,7 +153,8 @@ class Resync:
         ours.partner, ours.asked, ours.line.t_ovf = partner.id, partner.id, ours.line.t_ovf or ours.line.t_in
         self._floor.partners.sends(ours.id, partner.id, self._floor.now)
         if theirs.place == "partner":
-            self._overflow.on_divert_answered(m.DivertAnswered(ours.id, partner.id))
+            at = _not_before(ours.line.t_in, theirs.talked_at)
+            self._overflow.on_divert_answered(m.DivertAnswered(ours.id, partner.id, at))
         else:
             self._floor.set_due(ours, Due.OFFER_EXPIRES, self._floor.now + partner.ring_for + GRACE)
             self._floor.stand_in_line(ours)
