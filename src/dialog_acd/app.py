@@ -136,7 +136,7 @@ async def serve(settings: Settings) -> None:
         database = await open_database(settings.store.database_url)
         stack.push_async_callback(database.dispose)
         await require_current_schema(database)
-        directories = DirectoryStore(database)
+        directories = DirectoryStore(database, rehearsal=settings.rehearse_at is not None)
         directory = await directories.load()
 
         terms = settings.retention.terms
@@ -323,6 +323,7 @@ async def serve(settings: Settings) -> None:
             now=clock.now,
             people=people,
             metrics_token=metrics_token,
+            rehearsal=settings.rehearse_at is not None,
         )
         # The framework looks into its routes when the first request comes, all of them at once. That takes some tenths
         # of a second: better now than while callers wait.

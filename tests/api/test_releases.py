@@ -208,6 +208,28 @@ async def test_releases_page_by_page_and_what_the_council_reads_beside(ask: Desk
     assert lines[0]["details"]["agents"] == ["anna"]
 
 
+async def test_by_a_rehearsals_clock_no_release_comes_to_life_again(
+    ask: Desk, api: FastAPI, centre: Centre, shelf: Shelf, folder: Folder
+) -> None:
+    """Started with ``ACD_REHEARSE_AT``, a service could be back in the days in which a release held."""
+    centre.towns = with_policy(centre.towns, Statistics.RELEASED)
+    shelf.kept = [annas("c1")]
+    folder.release("anna")
+    asked = await ask.asks()
+    api.state.wiring = replace(api.state.wiring, rehearsal=True)
+    answer = await ask(Role.SUPERVISOR, "GET", "agents/anna/figures", params={"month": "2026-03"})
+    assert (answer.status_code, answer.json()["details"]["why"]) == (403, "rehearsal")
+    assert await ask.get(Role.SUPERVISOR, "calls", agent="anna", **MARCH) == "named-figures-not-released"
+    for path in ("calls", "calls/c1", "calls/c1/decisions"):
+        answer = await ask(Role.OPERATOR, "GET", path)
+        assert (answer.status_code, "anna" in answer.text) == (200, False), path
+    for role, path, body in ((Role.SUPERVISOR, "releases", OF_ANNA), (Role.STAFF_COUNCIL, "releases/2/agree", None)):
+        answer = await ask(role, "POST", path, json=body)
+        assert (answer.status_code, answer.json()["error_id"]) == (409, "rehearsal")
+    assert await ask.get(Role.AGENT, "me/figures", month="2026-03") != "named-figures-not-released", "one's own"
+    assert (await ask(Role.STAFF_COUNCIL, "POST", f"releases/{asked}/revoke")).status_code == 200
+
+
 # ---------------------------------------------------------------- the policy
 
 

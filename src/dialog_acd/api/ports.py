@@ -499,6 +499,8 @@ class Wiring:
     feed: Feed
     scraper: str | None = None
     """Digest of what a scraper has to show; ``None``: it has to be on this machine."""
+    rehearsal: bool = False
+    """The clock is not the machine's: by it a release that has ended could hold again, so nobody is named at all."""
 
 
 async def _wiring(request: Request) -> Wiring:

@@ -180,7 +180,8 @@ async def _may_answer(wiring: Wiring, by: Principal, record: CallRecord) -> bool
     More are no complaints. What was told already stands in the audit log, so a restart does not begin anew.
     """
     now = wiring.now()
-    if by.role is not Role.OPERATOR or now - record.t_in >= NAMED_FOR:
+    # By a rehearsal's clock a call of last month is one of today.
+    if by.role is not Role.OPERATOR or wiring.rehearsal or now - record.t_in >= NAMED_FOR:
         return False
     lines = await wiring.audit.page(LINES, None, None, who=by.name, among=_NAMING, since=now - timedelta(days=1))
     told = {line.about for line in lines if line.outcome == "done"}
