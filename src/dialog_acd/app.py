@@ -44,6 +44,7 @@ from dialog_acd.core.attendance import Attendance
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.messages import CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
+from dialog_acd.core.releases import matters
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
@@ -203,6 +204,7 @@ async def serve(settings: Settings) -> None:
             audit,
             clock,
             terms,
+            matters=lambda release: matters(release, engine.directory()),
             teams=lambda: {agent.id: agent.team for agent in engine.directory().agents if agent.team is not None},
             count=figures.make,
             spool=writer,

@@ -839,6 +839,7 @@ def _token_table(tokens: Sequence[Token], now: datetime) -> str:
 
 async def _retention(settings: Settings, _asked: argparse.Namespace) -> int:
     from dialog_acd.clock import SystemClock
+    from dialog_acd.core.releases import matters
     from dialog_acd.retention import Retention
     from dialog_acd.store.audit_store import AuditStore
     from dialog_acd.store.directory_store import DirectoryStore
@@ -849,13 +850,16 @@ async def _retention(settings: Settings, _asked: argparse.Namespace) -> int:
     async with _database(settings, create=False) as database:
         directories = DirectoryStore(database)
         clock = SystemClock(settings.rehearse_at)
-        agents = () if await directories.is_empty() else (await directories.load()).agents
+        directory = None if await directories.is_empty() else await directories.load()
+        agents = () if directory is None else directory.agents
         teams: dict[str, str] = {agent.id: agent.team for agent in agents if agent.team is not None}
         retention = Retention(
             RetentionStore(database),
             AuditStore(database),
             clock,
             settings.retention.terms,
+            # Without a directory there is no policy that anybody has weakened.
+            matters=lambda release: directory is not None and matters(release, directory),
             teams=lambda: teams,
             count=FiguresStore(database, clock.now).make,
             by=COMMAND_LINE,
