@@ -165,7 +165,9 @@ async def _told(wiring: Wiring, by: Principal, noted: Attempt, call: str) -> Cal
     """A call that has not ended is asked for first: it is in memory. Raises ``NoSuchCall``."""
     story = wiring.live.story(CallId(call))
     if story is not None and by.tenant in (None, story.now.tenant):
-        return story if names_for(by).agents else nameless_story(story)
+        names = names_for(by)
+        wiring.watchers.note(by, noted.action, names)
+        return story if names.agents else nameless_story(story)
     record = await _find(wiring, by, call)
     complaint = await _may_answer(wiring, by, record)
     shown, noted.told = (await named_to(wiring, by)).tell(record, all_of_them=complaint)
