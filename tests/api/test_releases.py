@@ -517,6 +517,66 @@ async def test_a_late_shift_of_one_is_told_to_nobody_but_its_lead(ask: Desk, bus
     assert change(busy.seen, free, auditor) is None
 
 
+class Eye:
+    """Whoever looks at the picture of a call sheet with every signal, as one role, and notes what is told of calls."""
+
+    def __init__(self, role: Role, sheet: Scenario) -> None:
+        self._names = names_for(Principal("somebody", role, None, "id"))
+        self._sheet, self._seen = sheet, sheet.acd.view()
+
+    def sees(self) -> tuple[list[tuple[str, str]], list[str]] | None:
+        """Calls that have changed, and those that are gone, since the last look; ``None``: nothing was told at all."""
+        before, self._seen = self._seen, self._sheet.acd.view()
+        told = change(before, self._seen, self._names)
+        return None if told is None else ([(call.call, call.state) for call in told.calls], told.gone.calls)
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.TOWN_ADMIN])
+def test_where_one_agent_is_there_nobody_sees_how_long_a_call_takes_them(role: Role) -> None:
+    sheet = Scenario(demo_directory(("anna",))).is_ready("anna")
+    eye, lead, desk = (Eye(of, sheet) for of in (role, Role.SUPERVISOR, Role.DESK))
+    sheet.arrives("c1").held("c1")
+    assert eye.sees() == desk.sees() == lead.sees() == ([("c1", "offered")], [])
+    sheet.after(3).talks("anna")
+    assert eye.sees() == ([], ["c1"]), "nobody waits any more: that is told to everybody"
+    assert lead.sees() == desk.sees() == ([("c1", "connected")], [])
+    sheet.after(67).caller_hangs_up("c1")
+    assert eye.sees() is None
+    assert lead.sees() == desk.sees() == ([], ["c1"])
+
+
+def test_a_caller_who_is_given_back_says_not_when_the_first_agent_was_done() -> None:
+    sheet = Scenario(demo_directory(("anna",))).is_ready("anna")
+    sheet.waits("c1").after(3).talks("anna").after(67).transferred("c1", "4711")
+    eye = Eye(Role.AUDITOR, sheet)
+    sheet.after(20).held("c1").after(5)
+    told = eye.sees()
+    assert told is not None
+    assert told == ([], [])
+
+
+@pytest.mark.parametrize("role", [Role.SUPERVISOR, Role.AUDITOR, Role.TOWN_ADMIN])
+async def test_the_story_of_an_answered_call_stands_still_until_it_is_over(
+    ask: Desk, centre: Centre, role: Role
+) -> None:
+    sheet = Scenario(demo_directory(("anna", "bert"))).at("09:00:00").is_ready("anna").waits("c1").after(5)
+
+    async def told() -> Any:
+        story = sheet.acd.story(CallId("c1"))
+        assert story is not None
+        centre.stories["c1"] = story
+        one = await ask.get(role, "calls/c1")
+        del one["age_seconds"]
+        return one, await ask.get(role, "calls/c1/decisions")
+
+    sheet.talks("anna")
+    then, why = await told()
+    assert (then["state"], then["timeline"][-1]["what"]) == ("connected", "answered")
+    sheet.after(67).transferred("c1", "4711").after(20).is_ready("bert").held("c1")
+    assert (sheet.state("c1"), len(sheet.acd.story(CallId("c1")).offers)) == ("offered", 2)  # type: ignore[union-attr]
+    assert (await told() == (then, why)) is (role is not Role.SUPERVISOR)
+
+
 def test_what_an_agent_does_is_no_event_for_who_sees_counts(busy: Centre) -> None:
     [*others, bert] = busy.seen.agents
     now = replace(busy.seen, agents=(*others, replace(bert, since=bert.since + timedelta(seconds=1))))

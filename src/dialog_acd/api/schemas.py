@@ -20,7 +20,7 @@ from dialog_acd.core.releases import MOST_AGENTS
 from dialog_acd.core.switches import PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from dialog_acd.api.ports import AuditLine, Recording, Settled
     from dialog_acd.core.directory import Directory
@@ -68,7 +68,7 @@ class Names:
     agents: bool
     """All agents, with what they do; else none of them."""
     calls: bool
-    """Who has which call."""
+    """Who has which call, and for how long; else a call is seen until somebody answers it."""
     counts: bool
     """How many agents are in which state, where they are enough: those of all that somebody sees."""
 
@@ -82,8 +82,11 @@ class Names:
             return {}
         return {word: count for word, count in sorted(states.items()) if asked is None or word in asked}
 
-    def of_call(self, call: CallView) -> CallView:
-        return call if self.calls or call.agent is None else replace(call, agent=None)
+    def of_calls(self, seen: Iterable[CallView]) -> list[CallView]:
+        """Without the names, the calls that nobody has answered: where one agent is there, a call that goes on for 67
+        seconds says how long they talk.
+        """
+        return [*seen] if self.calls else [replace(call, agent=None) for call in seen if not call.answered]
 
 
 class QueueOut(_Out):
@@ -302,7 +305,9 @@ class LiveCallOut(_Out):
         examples=["main-number"],
     )
     state: str = Field(
-        description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe, released.",
+        description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe, released. For "
+        "auditors and town-admins a call that was answered is in no list until it is over, and its story stays "
+        "connected.",
         examples=["waiting"],
     )
     arrived_at: _Time = Field(description="First signalling at our door.")
@@ -380,7 +385,7 @@ class LiveOut(_Out):
             queues=[QueueOut.of(queue, names) for queue in view.queues],
             agents_by_state=names.by_state(view.agents),
             agents=[AgentOut.of(agent) for agent in view.agents] if names.agents else [],
-            calls=[LiveCallOut.of(names.of_call(call), view.at) for call in view.calls],
+            calls=[LiveCallOut.of(call, view.at) for call in names.of_calls(view.calls)],
             switches=[SwitchOut.of(switch) for switch in view.switches],
         )
 
@@ -393,7 +398,7 @@ class LiveCallsOut(_Out):
 
     @classmethod
     def of(cls, view: AcdView, names: Names) -> LiveCallsOut:
-        return cls(at=view.at, calls=[LiveCallOut.of(names.of_call(call), view.at) for call in view.calls])
+        return cls(at=view.at, calls=[LiveCallOut.of(call, view.at) for call in names.of_calls(view.calls)])
 
 
 class GoneOut(_Out):
@@ -401,7 +406,10 @@ class GoneOut(_Out):
 
     queues: list[str] = Field(description="Queues that the directory has no longer.", examples=[[]])
     agents: list[str] = Field(description="Agents that the directory has no longer.", examples=[[]])
-    calls: list[str] = Field(description="Calls that have ended.", examples=[["acd1-1767225600.17"]])
+    calls: list[str] = Field(
+        description="Calls that have ended; for auditors and town-admins those that were answered, as well.",
+        examples=[["acd1-1767225600.17"]],
+    )
 
 
 class LiveChangeOut(_Out):

@@ -14,6 +14,7 @@ that agent, whatever question it was asked by. So
 
 * the live state tells names and what each does to who leads the day, operator and supervisor, because they have to
   see whose phone does not ring; to the desks who has which call, or nobody could name its town; to everybody else
+  calls until somebody answers them, because where one agent is there the end of a call is the end of their talk, and
   counts, of five people or more, and of all they see together: two counts that differ by a filter differ by a person;
 * calls that are over name nobody and tell nothing of how they were handled (when they ended, and who hung up). A
   single call does to an operator, as long as its caller may complain, and that is written down; a list only those whom
@@ -32,6 +33,7 @@ from dialog_acd.api.problems import NoSuchQueue, NoSuchTenant, NotAllowed
 from dialog_acd.api.schemas import Names
 from dialog_acd.api.tokens import LEADING, Role
 from dialog_acd.core.disclosure import PERSONS
+from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.model import UNASSIGNED, AgentId, Phone, QueueId, Statistics
 from dialog_acd.core.releases import MOST_MONTHS, month_at, policy_of
 from dialog_acd.core.switches import OF_QUEUES
@@ -131,15 +133,37 @@ async def named_to(wiring: Wiring, by: Principal) -> Named:
 
 
 def nameless_story(call: CallStory) -> CallStory:
-    """A call that has not ended without the names of agents."""
-    offers = tuple(replace(offer, agent="", why="") for offer in call.offers)
-    return replace(
+    """A call that has not ended, without the names of agents; of one that was answered no more than that it was."""
+    call = replace(
         call,
         now=replace(call.now, agent=None),
         agent=None,
-        offers=offers,
+        offers=tuple(replace(offer, agent="", why="") for offer in call.offers),
         transferred_to=None,
         failsafe_answered_by=None,
+    )
+    return call if call.t_ans is None else _until(call, call.t_ans)
+
+
+def _until(call: CallStory, at: datetime) -> CallStory:
+    """Its story up to a moment at which somebody answered: a caller who comes back to the queue says when they were
+    done.
+    """
+
+    def told(moment: datetime | None) -> datetime | None:
+        return moment if moment is not None and moment <= at else None
+
+    return replace(
+        call,
+        now=replace(call.now, state=CallState.CONNECTED),
+        t_wrap_end=None,
+        t_ovf=told(call.t_ovf),
+        t_ovf_ans=None,
+        t_failsafe=None,
+        t_callback=told(call.t_callback),
+        partner=None,
+        offers=tuple(offer for offer in call.offers if offer.at <= at),
+        rungs=tuple(rung for rung in call.rungs if rung.at <= at),
     )
 
 
