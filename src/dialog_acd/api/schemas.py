@@ -1586,7 +1586,9 @@ class StatementOut(_Out):
     month: str = Field(description="A month of the calendar in Berlin.", examples=["2026-03"])
     as_of: _Time = Field(description="When it was made; what was said of a call after that is not in it.")
     complete: bool = Field(
-        description="The month was over by then; else the calls up to the last midnight in Berlin are in it.",
+        description="The month was settled by then, on the second of the next, 06:00 in Berlin: no call of it can be "
+        "named any more. Else it has the days for which that was so, seconds are whole hours, and amounts follow from "
+        "these.",
         examples=[True],
     )
     version: int = Field(description="Version of the directory that the prices are from.", examples=[17])
