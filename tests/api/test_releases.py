@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from dialog_acd.api.feed import change
 from dialog_acd.api.keys import Principal
 from dialog_acd.api.sight import names_for
 from dialog_acd.api.tokens import Role
+from dialog_acd.api.witness import Complaints
 from dialog_acd.core.lifecycle import Intent, Work
 from dialog_acd.core.model import AgentId, CallId, QueueId, Statistics, TeamId, TenantId
 from dialog_acd.core.retention import without_agents
@@ -402,10 +404,13 @@ async def test_a_single_call_names_its_agents_while_somebody_may_complain(  # no
 
 
 async def test_who_looks_at_every_call_has_no_complaints(
-    ask: Desk, shelf: Shelf, book: Book, clock: ManualClock
+    *, ask: Desk, shelf: Shelf, book: Book, clock: ManualClock, api: FastAPI, drawer: Drawer
 ) -> None:
     """One by one it would be the list that names nobody."""
     shelf.kept = [annas(f"c{n}") for n in range(25)]
+
+    def restart() -> None:
+        api.state.wiring = replace(api.state.wiring, complaints=Complaints(book, clock.now))
 
     async def named(n: int, path: str = "") -> bool:
         answer = await ask(Role.OPERATOR, "GET", f"calls/c{n}{path}")
@@ -416,13 +421,60 @@ async def test_who_looks_at_every_call_has_no_complaints(
     assert [await named(n, "/decisions") for n in range(10, 25)] == [True] * 10 + [False] * 5
     assert await named(3), "of whom it was told already"
     assert {line.about for line in book.lines} == {f"c{n}" for n in range(20)}
-    lines = book.lines
-    book.lines = [replace(line, who="another operator") for line in lines]
-    assert await named(24)
-    book.lines = lines
+    restart()
     assert not await named(22)
+    assert await named(3)
+    drawer.kept = [replace(given, name="another name") for given in drawer.kept]
+    clock.advance(60)
+    assert not await named(22)
+    restart()
+    assert not await named(22)
+    drawer.kept = [replace(given, id="another") if given.role == Role.OPERATOR else given for given in drawer.kept]
+    clock.advance(60)
+    assert await named(22), "to another operator"
     clock.advance(timedelta(hours=24, seconds=1).total_seconds())
-    assert await named(22)
+    assert [await named(n) for n in range(22)] == [True] * 20 + [False] * 2
+
+
+async def test_calls_that_name_nobody_are_not_among_the_twenty(ask: Desk, shelf: Shelf, book: Book) -> None:
+    gone = replace(annas("u"), agent=None, t_ans=None, offers=(), transferred_to="+49511168", failsafe_answered_by=None)
+    shelf.kept = [annas("c1"), *(replace(gone, call=CallId(f"u{n}")) for n in range(25))]
+    for n in range(25):
+        assert (await ask(Role.OPERATOR, "GET", f"calls/u{n}")).status_code == 200
+    assert book.lines == []
+    assert "anna" in (await ask(Role.OPERATOR, "GET", "calls/c1")).text
+
+
+async def test_who_asks_for_two_hundred_calls_at_once_is_told_of_twenty(
+    ask: Desk, shelf: Shelf, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.kept = [annas(f"c{n}") for n in range(200)]
+    read = book.page
+
+    async def page(*asked: Any, **more: Any) -> Any:
+        found = await read(*asked, **more)
+        await asyncio.sleep(0)  # a database takes a moment
+        return found
+
+    monkeypatch.setattr(book, "page", page)
+    answers = await asyncio.gather(*(ask(Role.OPERATOR, "GET", f"calls/c{n}") for n in range(200)))
+    assert sum("anna" in answer.text for answer in answers) == 20
+    assert len(book.lines) == 20
+
+
+async def test_at_a_start_the_whole_day_s_log_is_read(
+    *, ask: Desk, shelf: Shelf, book: Book, clock: ManualClock, drawer: Drawer
+) -> None:
+    """Also where more than a page of it is about what others were told."""
+    shelf.kept = [annas("c99")]
+    [operator] = [given for given in drawer.kept if given.role == Role.OPERATOR]
+    line: dict[str, Any] = {"role": "operator", "tenant": None, "action": "calls.one", "outcome": "done"}
+    at = clock.now() - timedelta(hours=1)
+    for n in range(20):
+        book.put(**line, at=at, about=f"c{n}", who="the operator", details={"token": operator.id})
+    for n in range(1200):
+        book.put(**line, at=at, about=f"c{n}", who="the operator", details={"token": "another"})
+    assert "anna" not in (await ask(Role.OPERATOR, "GET", "calls/c99")).text
 
 
 async def test_a_call_nobody_answered_is_told_whole(ask: Desk, shelf: Shelf) -> None:

@@ -49,7 +49,7 @@ from dialog_acd.api.routes import (
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.tokens import digest
-from dialog_acd.api.witness import Strangers, Witness
+from dialog_acd.api.witness import Complaints, Strangers, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +188,7 @@ def create_api(
         settlement,
         now,
         Feed(live),
+        Complaints(audit_log, now),
         None if metrics_token is None else digest(metrics_token),
     )
     api.router.routes.extend(_ROUTES.routes)
