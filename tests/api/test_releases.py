@@ -324,12 +324,22 @@ async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR091
 
 @pytest.mark.parametrize(
     ("phone", "told"),
-    [("phone-bert", None), ("phone-dora", None), ("4711", "4711"), ("+495111680", "+495111680"), ("", "")],
+    [
+        ("phone-bert", None),
+        ("phone-dora", None),
+        ("phone-123456", None),
+        ("21", None),
+        ("04711", None),
+        ("+495111680", "+495111680"),
+        ("0511168", "0511168"),
+        ("oldenburg", "oldenburg"),
+        ("", ""),
+    ],
 )
-async def test_a_phone_of_somebody_who_has_left_names_them_as_well(
+async def test_a_colleague_s_phone_or_extension_names_them_as_well(
     ask: Desk, shelf: Shelf, phone: str, told: str | None
 ) -> None:
-    """Dora is in no directory any more."""
+    """Dora is in no directory any more; 21 was dialled for a blind transfer."""
     shelf.kept = [annas("c1", transferred_to=phone, failsafe_answered_by=phone)]
     [call] = (await ask.get(Role.AUDITOR, "calls"))["calls"]
     assert (call["transferred_to"], call["failsafe_answered_by"]) == (told, told)

@@ -569,14 +569,15 @@ class CallOut(_Out):
     partner: str | None = Field(description="Partner centre that answered.", examples=["oldenburg"])
     transferred_to: str | None = Field(
         description="Extension, phone or number the agent sent the caller to; null: nobody did, or (`transfer_blind`) "
-        "it is not known any more.",
+        "it is not known any more, or not told: where agents are not named, outside numbers and partners are.",
         examples=["4711"],
     )
     transfer_blind: bool | None = Field(
         description="Blind (true) or attended (false); null without transfer.", examples=[True]
     )
     failsafe_answered_by: str | None = Field(
-        description="Phone or partner that answered in failsafe; null: none; empty: it is not known any more.",
+        description="Phone or partner that answered in failsafe; null: none, or, where agents are not named, a phone; "
+        "empty: it is not known any more.",
         examples=["phone-12"],
     )
     hung_up_first: str = Field(

@@ -36,6 +36,7 @@ from dialog_acd.core.disclosure import PERSONS
 from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.model import UNASSIGNED, AgentId, Phone, QueueId, Statistics
 from dialog_acd.core.releases import MOST_MONTHS, month_at, policy_of
+from dialog_acd.core.retention import is_outside
 from dialog_acd.core.switches import OF_QUEUES
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Named:
         self._releases, self._directory, self._at = releases, directory, at
         self._agents = {agent.id: agent for agent in directory.agents}
         self._phones = {agent.phone: agent.id for agent in directory.agents}
+        self._partners = {str(partner.id) for partner in directory.partners}
         self._teams = Counter(agent.team for agent in directory.agents)
 
     def why_not(self, agent: str, month: str) -> str | None:
@@ -104,9 +106,10 @@ class Named:
         def phone(named: str | None) -> str | None:
             if not named or all_of_them:
                 return named
-            holder = self._phones.get(Phone(named))
-            # What is no number and nobody's may be the phone of somebody who has left.
-            return named if (named.lstrip("+").isdigit() if holder is None else keep(holder)) else None
+            if (holder := self._phones.get(Phone(named))) is not None:
+                return named if keep(holder) else None
+            # An extension names the colleague who has it, and what is no number may be the phone of one who has left.
+            return named if named in self._partners or (named.lstrip("+").isdigit() and is_outside(named)) else None
 
         offers = tuple(offer if keep(offer.agent) else replace(offer, agent="", why="") for offer in call.offers)
         told = call.agent is not None and keep(call.agent)
