@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from dialog_acd.api.feed import change
 from dialog_acd.api.keys import Principal
 from dialog_acd.api.sight import names_for
 from dialog_acd.api.tokens import Role
+from dialog_acd.api.witness import Complaints
 from dialog_acd.core.lifecycle import Intent, Work
 from dialog_acd.core.model import AgentId, CallId, QueueId, Statistics, TeamId, TenantId
 from dialog_acd.core.retention import without_agents
@@ -344,12 +346,22 @@ async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR091
 
 @pytest.mark.parametrize(
     ("phone", "told"),
-    [("phone-bert", None), ("phone-dora", None), ("4711", "4711"), ("+495111680", "+495111680"), ("", "")],
+    [
+        ("phone-bert", None),
+        ("phone-dora", None),
+        ("phone-123456", None),
+        ("21", None),
+        ("04711", None),
+        ("+495111680", "+495111680"),
+        ("0511168", "0511168"),
+        ("oldenburg", "oldenburg"),
+        ("", ""),
+    ],
 )
-async def test_a_phone_of_somebody_who_has_left_names_them_as_well(
+async def test_a_colleague_s_phone_or_extension_names_them_as_well(
     ask: Desk, shelf: Shelf, phone: str, told: str | None
 ) -> None:
-    """Dora is in no directory any more."""
+    """Dora is in no directory any more; 21 was dialled for a blind transfer."""
     shelf.kept = [annas("c1", transferred_to=phone, failsafe_answered_by=phone)]
     [call] = (await ask.get(Role.AUDITOR, "calls"))["calls"]
     assert (call["transferred_to"], call["failsafe_answered_by"]) == (told, told)
@@ -424,10 +436,13 @@ async def test_a_single_call_names_its_agents_while_somebody_may_complain(  # no
 
 
 async def test_who_looks_at_every_call_has_no_complaints(
-    ask: Desk, shelf: Shelf, book: Book, clock: ManualClock
+    *, ask: Desk, shelf: Shelf, book: Book, clock: ManualClock, api: FastAPI, drawer: Drawer
 ) -> None:
     """One by one it would be the list that names nobody."""
     shelf.kept = [annas(f"c{n}") for n in range(25)]
+
+    def restart() -> None:
+        api.state.wiring = replace(api.state.wiring, complaints=Complaints(book, clock.now))
 
     async def named(n: int, path: str = "") -> bool:
         answer = await ask(Role.OPERATOR, "GET", f"calls/c{n}{path}")
@@ -438,13 +453,60 @@ async def test_who_looks_at_every_call_has_no_complaints(
     assert [await named(n, "/decisions") for n in range(10, 25)] == [True] * 10 + [False] * 5
     assert await named(3), "of whom it was told already"
     assert {line.about for line in book.lines} == {f"c{n}" for n in range(20)}
-    lines = book.lines
-    book.lines = [replace(line, who="another operator") for line in lines]
-    assert await named(24)
-    book.lines = lines
+    restart()
     assert not await named(22)
+    assert await named(3)
+    drawer.kept = [replace(given, name="another name") for given in drawer.kept]
+    clock.advance(60)
+    assert not await named(22)
+    restart()
+    assert not await named(22)
+    drawer.kept = [replace(given, id="another") if given.role == Role.OPERATOR else given for given in drawer.kept]
+    clock.advance(60)
+    assert await named(22), "to another operator"
     clock.advance(timedelta(hours=24, seconds=1).total_seconds())
-    assert await named(22)
+    assert [await named(n) for n in range(22)] == [True] * 20 + [False] * 2
+
+
+async def test_calls_that_name_nobody_are_not_among_the_twenty(ask: Desk, shelf: Shelf, book: Book) -> None:
+    gone = replace(annas("u"), agent=None, t_ans=None, offers=(), transferred_to="+49511168", failsafe_answered_by=None)
+    shelf.kept = [annas("c1"), *(replace(gone, call=CallId(f"u{n}")) for n in range(25))]
+    for n in range(25):
+        assert (await ask(Role.OPERATOR, "GET", f"calls/u{n}")).status_code == 200
+    assert book.lines == []
+    assert "anna" in (await ask(Role.OPERATOR, "GET", "calls/c1")).text
+
+
+async def test_who_asks_for_two_hundred_calls_at_once_is_told_of_twenty(
+    ask: Desk, shelf: Shelf, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.kept = [annas(f"c{n}") for n in range(200)]
+    read = book.page
+
+    async def page(*asked: Any, **more: Any) -> Any:
+        found = await read(*asked, **more)
+        await asyncio.sleep(0)  # a database takes a moment
+        return found
+
+    monkeypatch.setattr(book, "page", page)
+    answers = await asyncio.gather(*(ask(Role.OPERATOR, "GET", f"calls/c{n}") for n in range(200)))
+    assert sum("anna" in answer.text for answer in answers) == 20
+    assert len(book.lines) == 20
+
+
+async def test_at_a_start_the_whole_day_s_log_is_read(
+    *, ask: Desk, shelf: Shelf, book: Book, clock: ManualClock, drawer: Drawer
+) -> None:
+    """Also where more than a page of it is about what others were told."""
+    shelf.kept = [annas("c99")]
+    [operator] = [given for given in drawer.kept if given.role == Role.OPERATOR]
+    line: dict[str, Any] = {"role": "operator", "tenant": None, "action": "calls.one", "outcome": "done"}
+    at = clock.now() - timedelta(hours=1)
+    for n in range(20):
+        book.put(**line, at=at, about=f"c{n}", who="the operator", details={"token": operator.id})
+    for n in range(1200):
+        book.put(**line, at=at, about=f"c{n}", who="the operator", details={"token": "another"})
+    assert "anna" not in (await ask(Role.OPERATOR, "GET", "calls/c99")).text
 
 
 async def test_a_call_nobody_answered_is_told_whole(ask: Desk, shelf: Shelf) -> None:
@@ -537,6 +599,66 @@ async def test_a_late_shift_of_one_is_told_to_nobody_but_its_lead(ask: Desk, bus
     auditor = names_for(Principal("somebody", Role.AUDITOR, None, "id"))
     free = replace(busy.seen, agents=(*home, agent_view("bert")))
     assert change(busy.seen, free, auditor) is None
+
+
+class Eye:
+    """Whoever looks at the picture of a call sheet with every signal, as one role, and notes what is told of calls."""
+
+    def __init__(self, role: Role, sheet: Scenario) -> None:
+        self._names = names_for(Principal("somebody", role, None, "id"))
+        self._sheet, self._seen = sheet, sheet.acd.view()
+
+    def sees(self) -> tuple[list[tuple[str, str]], list[str]] | None:
+        """Calls that have changed, and those that are gone, since the last look; ``None``: nothing was told at all."""
+        before, self._seen = self._seen, self._sheet.acd.view()
+        told = change(before, self._seen, self._names)
+        return None if told is None else ([(call.call, call.state) for call in told.calls], told.gone.calls)
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.TOWN_ADMIN])
+def test_where_one_agent_is_there_nobody_sees_how_long_a_call_takes_them(role: Role) -> None:
+    sheet = Scenario(demo_directory(("anna",))).is_ready("anna")
+    eye, lead, desk = (Eye(of, sheet) for of in (role, Role.SUPERVISOR, Role.DESK))
+    sheet.arrives("c1").held("c1")
+    assert eye.sees() == desk.sees() == lead.sees() == ([("c1", "offered")], [])
+    sheet.after(3).talks("anna")
+    assert eye.sees() == ([], ["c1"]), "nobody waits any more: that is told to everybody"
+    assert lead.sees() == desk.sees() == ([("c1", "connected")], [])
+    sheet.after(67).caller_hangs_up("c1")
+    assert eye.sees() is None
+    assert lead.sees() == desk.sees() == ([], ["c1"])
+
+
+def test_a_caller_who_is_given_back_says_not_when_the_first_agent_was_done() -> None:
+    sheet = Scenario(demo_directory(("anna",))).is_ready("anna")
+    sheet.waits("c1").after(3).talks("anna").after(67).transferred("c1", "4711")
+    eye = Eye(Role.AUDITOR, sheet)
+    sheet.after(20).held("c1").after(5)
+    told = eye.sees()
+    assert told is not None
+    assert told == ([], [])
+
+
+@pytest.mark.parametrize("role", [Role.SUPERVISOR, Role.AUDITOR, Role.TOWN_ADMIN])
+async def test_the_story_of_an_answered_call_stands_still_until_it_is_over(
+    ask: Desk, centre: Centre, role: Role
+) -> None:
+    sheet = Scenario(demo_directory(("anna", "bert"))).at("09:00:00").is_ready("anna").waits("c1").after(5)
+
+    async def told() -> Any:
+        story = sheet.acd.story(CallId("c1"))
+        assert story is not None
+        centre.stories["c1"] = story
+        one = await ask.get(role, "calls/c1")
+        del one["age_seconds"]
+        return one, await ask.get(role, "calls/c1/decisions")
+
+    sheet.talks("anna")
+    then, why = await told()
+    assert (then["state"], then["timeline"][-1]["what"]) == ("connected", "answered")
+    sheet.after(67).transferred("c1", "4711").after(20).is_ready("bert").held("c1")
+    assert (sheet.state("c1"), len(sheet.acd.story(CallId("c1")).offers)) == ("offered", 2)  # type: ignore[union-attr]
+    assert (await told() == (then, why)) is (role is not Role.SUPERVISOR)
 
 
 def test_what_an_agent_does_is_no_event_for_who_sees_counts(busy: Centre) -> None:

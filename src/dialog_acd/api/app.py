@@ -49,7 +49,7 @@ from dialog_acd.api.routes import (
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.tokens import digest
-from dialog_acd.api.witness import Strangers, Watchers, Witness
+from dialog_acd.api.witness import Complaints, Strangers, Watchers, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,6 +191,7 @@ def create_api(
         now,
         Feed(live),
         Watchers(audit_log, now),
+        Complaints(audit_log, now),
         None if metrics_token is None else digest(metrics_token),
         rehearsal,
     )

@@ -386,8 +386,8 @@ class UsageWithoutPrice(ApiProblem):
 
 
 class MonthNotOver(ApiProblem):
-    """The month is not over yet, or its last calls are less than a day old: its statement can be looked at, and not be
-    issued.
+    """The month is not over yet, or towns may still be named for its last calls (to the second of the next month,
+    06:00): its statement can be looked at, and not be issued.
     """
 
     error_id = "month-not-over"

@@ -204,7 +204,7 @@ def _statement_text(told: Statement, issue: Issue | None) -> str:
     if issue is not None:
         state = f"ausgestellt als Nr. {issue.number} am {issue.at.astimezone(BERLIN):%d.%m.%Y %H:%M} von {issue.by}"
     else:
-        state = "nicht ausgestellt" if told.complete else "vorläufig, der Monat läuft noch"
+        state = "nicht ausgestellt" if told.complete else "vorläufig, in ganzen Stunden"
     rows: list[tuple[str, ...]] = [("", "Angeboten", "Angenommen", "Beim Partner", "Gespräch", "Bearbeitung", "EUR")]
     rows += [usage(share.name, share) for share in told.shares]
     if told.total is not None:
