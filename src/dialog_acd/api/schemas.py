@@ -296,7 +296,10 @@ class LiveCallOut(_Out):
         description="Towns that share the number it came by, of which one has to be named; empty: it is one town's."
     )
     test: bool = Field(description="A test call: handled as all others, and in no figure.", examples=[False])
-    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
+    queue: str = Field(
+        description="Id of the queue it is in, or was answered in last: after a transfer another than its record's.",
+        examples=["langenhagen"],
+    )
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
@@ -513,7 +516,11 @@ class CallOut(_Out):
     t_amended: _Moment = Field(
         description="When `tenant` or `test` was last changed after the record had been written."
     )
-    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
+    queue: str = Field(
+        description="Id of the queue in which it was answered first, or waited: no transfer changes it, nor `tenant`, "
+        "`kind` and what was promised.",
+        examples=["langenhagen"],
+    )
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
