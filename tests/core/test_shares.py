@@ -562,7 +562,7 @@ def test_numbers_are_written_as_they_are_here() -> None:
 def test_the_list_for_the_spreadsheet_and_its_positions() -> None:
     names = [
         replace(town("laatzen", Price(flat=euros("7916.67"), included_minutes=1)), name="=HYPERLINK(1);2"),
-        town("seelze"),
+        replace(town("seelze"), name="＝1+1"),
     ]
     told = statement(
         MARCH,
@@ -575,6 +575,7 @@ def test_the_list_for_the_spreadsheet_and_its_positions() -> None:
     assert text.startswith("\N{BYTE ORDER MARK}Monat;Kennung;Kommune;")
     head, *rows = csv.reader(text[1:].splitlines(), delimiter=";")
     assert len(rows) == 2 + len(APART) + 1
+    assert rows[1][2] == "'＝1+1"
     assert rows[0] == [
         "2026-03",
         "laatzen",

@@ -55,6 +55,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dialog_acd.core.kpi import NOT_OFFERED, Fate, berlin_day, berlin_midnight, facts, fate
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Key, Span, TenantId
 from dialog_acd.core.records import handling_ms
+from dialog_acd.core.spreadsheet import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -748,6 +749,5 @@ def _csv(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
     writer.writerow(head)
     for row in rows:
-        # A name that begins like a formula would be reckoned by the spreadsheet (OWASP: CSV injection).
-        writer.writerow([f"'{cell}" if str(cell)[:1] in "=+-@\t\r" and str(cell) else cell for cell in row])
+        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
     return file.getvalue()
