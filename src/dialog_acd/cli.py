@@ -650,9 +650,11 @@ async def _report(settings: Settings, asked: argparse.Namespace) -> int:
         if asked.act == "readiness":
             document = await reports.readiness(asked.weeks)
         else:
-            if asked.town is not None and asked.town not in (known := await _tenants(database)):
-                raise NoSuchTenant(f"there is no town {asked.town!r}; there are: {', '.join(sorted(known))}")
             span = range_of(asked.since, asked.until, berlin_day(now()))
+            if asked.town is not None:
+                known = {*await _tenants(database), *await reports.towns(span)}
+                if asked.town not in known:
+                    raise NoSuchTenant(f"there is no town {asked.town!r}; there are: {', '.join(sorted(known))}")
             by = grouping(asked.by) if asked.act == "calls" else ()
             await _count_ahead(figures, span.since, span.after, asked.town)
             if asked.act == "evaluation":

@@ -448,6 +448,10 @@ class Reports(Protocol):
 
     async def readiness(self, weeks: int, form: str) -> str: ...
 
+    async def towns(self, since: date | None, until: date | None) -> Collection[str]:
+        """Ids of the towns there were when that range ended."""
+        ...
+
 
 class Issue(Protocol):
     """That a statement has gone out."""
