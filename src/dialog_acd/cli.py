@@ -703,6 +703,8 @@ async def _statement(settings: Settings, asked: argparse.Namespace) -> int:
     async with _database(settings, create=False) as database:
         settlement = Settlement(UsageStore(database), DirectoryStore(database), StatementStore(database), SystemClock())
         settled = await settlement.settled(asked.month, version=asked.version, draft=asked.draft, number=asked.number)
+    if settled.issue is None and (missing := _not_in_it(settings.store.journal_dir)):
+        print(f"dialog-acd: {missing}", file=sys.stderr)
     told = settled.statement
     if asked.town is not None:
         towns = [share.account.tenant for share in told.shares if share.account.tenant]
@@ -716,6 +718,21 @@ async def _statement(settings: Settings, asked: argparse.Namespace) -> int:
     else:
         print(_statement_text(told, settled.issue))
     return 0
+
+
+def _not_in_it(journal: Path) -> str:
+    """Of calls that are over, what a draft lacks; of those that live only the service knows."""
+    from dialog_acd.store.journal import left_in
+
+    waiting = left_in(journal)
+    if waiting is None:
+        return (
+            f"whether calls are missing was not looked at: {journal} (ACD_STORE__JOURNAL_DIR) cannot be read here,"
+            " where the service keeps what is not in the database yet"
+        )
+    if not waiting:
+        return ""
+    return f"{waiting} records in {journal} wait for the database and are missing here; living calls were not looked at"
 
 
 def _statement_text(told: Statement, issue: Issue | None) -> str:

@@ -30,7 +30,7 @@ from dialog_acd.core.shares import WITHOUT_PRICE, Month, slices, statement, warn
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from dialog_acd.core.directory import Directory
@@ -103,6 +103,15 @@ class Audit(Protocol):
     ) -> Sequence[AuditLine]: ...
 
 
+class Spool(Protocol):
+    """``store.record_store.RecordWriter``."""
+
+    @property
+    def depth(self) -> int: ...
+
+    async def flush(self) -> bool: ...
+
+
 class MonthNotBegun(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
     """The month has not begun yet."""
 
@@ -115,6 +124,12 @@ class MonthNotOver(DialogAcdError):  # noqa: N818
     """
 
     error_id = "month-not-over"
+
+
+class CallsMissing(DialogAcdError):  # noqa: N818
+    """Calls of that month are not in the database yet: its statement can be looked at, and not be issued."""
+
+    error_id = "calls-missing"
 
 
 class UsageWithoutPrice(DialogAcdError):  # noqa: N818
@@ -144,8 +159,23 @@ class Settled:
 
 
 class Settlement:
-    def __init__(self, uses: Uses, directories: Directories, issues: Issues, clock: Clock) -> None:
+    """Without ``spool`` and ``living`` it is somebody else's process that has them, and nothing is issued by this one.
+
+    ``living``: when calls came that have not ended.
+    """
+
+    def __init__(
+        self,
+        uses: Uses,
+        directories: Directories,
+        issues: Issues,
+        clock: Clock,
+        *,
+        spool: Spool | None = None,
+        living: Callable[[], Iterable[datetime]] = tuple,
+    ) -> None:
         self._uses, self._directories, self._issues, self._clock = uses, directories, issues, clock
+        self._spool, self._living = spool, living
 
     async def settled(
         self, month: Month, *, version: int | None = None, draft: bool = False, number: int | None = None
@@ -167,11 +197,13 @@ class Settlement:
     async def issue(self, month: Month, by: str, *, version: int | None = None) -> Settled:
         """Keep the statement as it is now, for good.
 
-        Raises ``MonthNotOver``, ``UsageWithoutPrice`` and what ``settled`` raises.
+        Raises ``MonthNotOver``, ``CallsMissing``, ``UsageWithoutPrice`` and what ``settled`` raises.
         """
+        now = self._clock.now()
+        if now < berlin_midnight(month.ends) + NAMED_WITHIN:
+            raise MonthNotBegun if now < berlin_midnight(month.begins) else MonthNotOver
+        await self._all_there(month)
         made = await self._statement(month, version)
-        if made.as_of < berlin_midnight(month.ends) + NAMED_WITHIN:
-            raise MonthNotOver
         if unpaid := [s.account.tenant for s in made.shares if s.notes and s.notes[0].startswith(WITHOUT_PRICE)]:
             raise UsageWithoutPrice(
                 f"there are calls of {', '.join(unpaid)}, and no prices: name a version that has some"
@@ -179,6 +211,22 @@ class Settlement:
         issue = await self._issues.keep(made, self._clock.now(), by)
         log.info("statement.issued", month=str(month), number=issue.number, by=by, version=made.version)
         return Settled(made, issue)
+
+    async def _all_there(self, month: Month) -> None:
+        """Raise ``CallsMissing`` unless all calls of the month are in the database."""
+        if self._spool is None:
+            raise CallsMissing("whether all calls are in the database knows the running service alone: ask it to issue")
+        begins, ends = berlin_midnight(month.begins), berlin_midnight(month.ends)
+        # First those, or one that ends between the two looks is in neither.
+        lives = sum(begins <= came < ends for came in self._living())
+        waits = 0 if await self._spool.flush() else max(self._spool.depth, 1)
+        why = []
+        if waits:
+            why.append(f"{waits} records of finished calls wait for the database (acd_spool_depth)")
+        if lives:
+            why.append(f"{lives} calls of {month} have not ended (/api/v1/live), or nobody can see that they have")
+        if why:
+            raise CallsMissing(f"{' and '.join(why)}: issue the statement when that is over")
 
     async def _statement(self, month: Month, version: int | None, *, today: bool = False) -> Statement:
         """``today``: with this day's calls, for whom nobody reads it."""

@@ -12,7 +12,8 @@ import pytest
 
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.model import UNASSIGNED, CallId, Contract, Key, Price, Span, TenantId
-from dialog_acd.settlement import TOLD, Settlement
+from dialog_acd.core.shares import Month
+from dialog_acd.settlement import TOLD, CallsMissing, Settlement
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import Edit
 from records import served
@@ -202,6 +203,48 @@ async def test_a_statement_goes_out_when_towns_can_be_named_no_longer(
     refused(await operator.post("/api/v1/statements/2026-03/issue"), 409, "month-not-over")
     clock.set(over + timedelta(hours=24))
     assert (await operator.post("/api/v1/statements/2026-03/issue")).status_code == 200
+
+
+async def test_a_statement_goes_out_when_its_calls_are_in_the_database(
+    operator: httpx.AsyncClient, ledger: Ledger, clock: ManualClock
+) -> None:
+    """The database was away over the end of the month, and so was the link to Asterisk."""
+    ledger.depth = 3
+    answer = await operator.post(f"{FEBRUARY}/issue")
+    refused(answer, 409, "calls-missing")
+    assert "3 records" in answer.json()["message"]
+    assert "not ended" not in answer.json()["message"]
+    began, ended = datetime(2026, 1, 31, 23, tzinfo=UTC), datetime(2026, 2, 28, 23, tzinfo=UTC)
+    ledger.depth, ledger.living = 0, [began, ended - timedelta(seconds=1)]
+    answer = await operator.post(f"{FEBRUARY}/issue")
+    refused(answer, 409, "calls-missing")
+    assert "2 calls of 2026-02" in answer.json()["message"]
+    assert "records" not in answer.json()["message"]
+    assert (await operator.get(FEBRUARY)).status_code == 200
+    assert ledger.issues == []
+    ledger.living = [began - timedelta(seconds=1), ended]
+    assert (await operator.post(f"{FEBRUARY}/issue")).status_code == 200
+
+
+async def test_what_waits_is_brought_before_it_is_reckoned(
+    operator: httpx.AsyncClient, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = ledger.calls.pop()
+
+    async def flush() -> bool:
+        ledger.calls.append(late)
+        return True
+
+    monkeypatch.setattr(ledger, "flush", flush)
+    issued = (await operator.post(f"{FEBRUARY}/issue")).json()
+    assert sum(share["accepted"] for share in issued["shares"]) == 4
+
+
+async def test_a_process_that_does_not_know_what_waits_issues_nothing(
+    ledger: Ledger, cabinet: Cabinet, clock: ManualClock
+) -> None:
+    with pytest.raises(CallsMissing, match="the running service"):
+        await Settlement(ledger, cabinet, ledger, clock).issue(Month(2026, 2), "kämmerei")
 
 
 async def test_a_month_to_come_has_no_statement_and_the_running_one_is_not_complete(

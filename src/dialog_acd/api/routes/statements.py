@@ -16,6 +16,7 @@ from dialog_acd.api.access import Inspector, Operator  # noqa: TC001  read at ru
 from dialog_acd.api.asking import Name  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
+    CallsMissing,
     DirectoryUnreadable,
     IssuedMeanwhile,
     MonthNotBegun,
@@ -126,7 +127,7 @@ async def statement(  # noqa: PLR0917  FastAPI's parameters
 @router.post(
     "/issue",
     summary="Issue the statement: it is kept as it is now, and is what is told from now on",
-    responses=fails(MonthNotBegun, NoSuchVersion, MonthNotOver, UsageWithoutPrice, IssuedMeanwhile),
+    responses=fails(MonthNotBegun, NoSuchVersion, MonthNotOver, CallsMissing, UsageWithoutPrice, IssuedMeanwhile),
 )
 async def issue(wiring: Wired, by: Operator, noted: Noted, month: _Month, version: _Version = None) -> StatementOut:
     with _told():
@@ -143,7 +144,7 @@ def _told() -> Iterator[None]:
         yield
     except DialogAcdError as problem:
         for kind in (
-            *(MonthNotBegun, NotIssued, MonthNotOver, UsageWithoutPrice),
+            *(MonthNotBegun, NotIssued, MonthNotOver, CallsMissing, UsageWithoutPrice),
             *(IssuedMeanwhile, NoSuchVersion, DirectoryUnreadable),
         ):
             if problem.error_id == kind.error_id:
