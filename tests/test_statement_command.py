@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dialog_acd.core.model import Contract, Price
+from dialog_acd.core.model import CallId, Contract, Price, TenantId
+from dialog_acd.core.records import Amendment
 from dialog_acd.core.shares import Month
 from dialog_acd.settlement import Settlement
 from dialog_acd.store.database import open_database
@@ -100,6 +101,30 @@ def test_one_that_was_issued_is_told_as_that(shell: Shell, database: str) -> Non
     assert "Stand 02.04.2026 10:00, ausgestellt als Nr. 1 am 02.04.2026 10:00 von kämmerei; " in said
     _, said, _ = shell.run("statement", "2026-03", "--draft")
     assert "nicht ausgestellt" in said
+    assert said.endswith("\n\nAbweichungen von Nr. 1 vom 02.04.2026 10:00\n  keine\n")
+
+    async def amend() -> None:
+        engine = await open_database(database)
+        writer = RecordWriter(engine, shell.folder / "journal", lambda: APRIL)
+        writer.amend(Amendment(CallId("c1"), APRIL, tenant=TenantId("region")))
+        await writer.close(5)
+        await engine.dispose()
+
+    asyncio.run(amend())
+    _, said, _ = shell.run("statement", "2026-03", "--draft")
+    assert said.splitlines()[-3:] == [
+        "Abweichungen von Nr. 1 vom 02.04.2026 10:00",
+        (
+            "  Langenhagen: 2.500,53 EUR statt 2.502,39 EUR; 2 statt 3 angenommene Anrufe;"
+            " 0:02:20 statt 0:03:30 Bearbeitung"
+        ),
+        "  Region Hannover: 0,00 EUR wie zuvor; 1 statt 0 angenommene Anrufe; 0:01:10 statt 0:00:00 Bearbeitung",
+    ]
+    _, said, _ = shell.run("statement", "2026-03", "--draft", "--town", "region", "--csv")
+    assert [row[-2:] for row in csv.reader(said.splitlines(), delimiter=";")] == [
+        ["Betrag (EUR)", "zuletzt ausgestellt (EUR)"],
+        ["0,00", "0,00"],
+    ]
 
 
 def test_a_draft_says_what_it_lacks(shell: Shell, database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory, Resolution
     from dialog_acd.core.inquiry import Answer
     from dialog_acd.core.model import Entry
-    from dialog_acd.core.shares import Share, Statement, Total
+    from dialog_acd.core.shares import Share, Total
     from dialog_acd.settings import Settings
+    from dialog_acd.settlement import Settled
     from dialog_acd.store.figures_store import FiguresStore
-    from dialog_acd.store.statement_store import Issue
     from dialog_acd.store.token_store import Token
 
 
@@ -710,13 +710,15 @@ async def _statement(settings: Settings, asked: argparse.Namespace) -> int:
         towns = [share.account.tenant for share in told.shares if share.account.tenant]
         if asked.town not in towns:
             raise NoSuchTenant(f"the statement has no town {asked.town!r}; there are: {', '.join(sorted(towns))}")
-        told = told.of_town(asked.town)
+        settled = settled.of_town(asked.town)
+        told = settled.statement
     if asked.json:
         print(StatementOut.of(settled, asked.town).model_dump_json())
     elif asked.csv or asked.positions:
-        print((list_csv if asked.csv else positions_csv)(told), end="")
+        issued = settled.before.statement if settled.before is not None else None
+        print(list_csv(told, issued) if asked.csv else positions_csv(told), end="")
     else:
-        print(_statement_text(told, settled.issue))
+        print(_statement_text(settled))
     return 0
 
 
@@ -735,8 +737,10 @@ def _not_in_it(journal: Path) -> str:
     return f"{waiting} records in {journal} wait for the database and are missing here; living calls were not looked at"
 
 
-def _statement_text(told: Statement, issue: Issue | None) -> str:
-    from dialog_acd.core.shares import clock, element_name, german
+def _statement_text(settled: Settled) -> str:
+    from dialog_acd.core.shares import clock, difference, element_name, german
+
+    told, issue, before = settled.statement, settled.issue, settled.before
 
     def usage(name: str, line: Share | Total) -> tuple[str, ...]:
         counts = (line.offered, line.accepted, line.by_partner)
@@ -766,6 +770,9 @@ def _statement_text(told: Statement, issue: Issue | None) -> str:
         ]
         lines += [f"  {note}" for note in share.notes]
         why += ["", share.name, *lines] if lines else []
+    if before is not None:
+        found = [f"  {difference(lines)}" for lines in settled.differences] or ["  keine"]
+        why += ["", f"Abweichungen von Nr. {before.number} vom {before.at.astimezone(BERLIN):%d.%m.%Y %H:%M}", *found]
     head = f"Kostenanteile {told.month}, {as_of}, {state}; Preise aus Fassung {told.version} des Verzeichnisses"
     return "\n".join([head, "", *table, *why])
 

@@ -17,7 +17,7 @@ log, so a restart does not tell it again.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,7 +26,7 @@ import structlog
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.kpi import berlin_day, berlin_midnight
 from dialog_acd.core.naming import NAMED_WITHIN
-from dialog_acd.core.shares import WITHOUT_PRICE, Month, slices, statement, warning
+from dialog_acd.core.shares import WITHOUT_PRICE, Month, beside, slices, statement, warning
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import Tenant, TenantId
-    from dialog_acd.core.shares import Share, Slice, Statement, Used, Volume
+    from dialog_acd.core.shares import Beside, Share, Slice, Statement, Used, Volume
     from dialog_acd.store.statement_store import Issue
 
 log = structlog.get_logger()
@@ -156,6 +156,23 @@ class Settled:
 
     statement: Statement
     issue: Issue | None = None
+    """``None``: this is a draft."""
+    before: Issue | None = None
+    """Of a draft: what was issued last for this month."""
+
+    @property
+    def differences(self) -> tuple[Beside, ...]:
+        """The lines of a draft that are not as they were issued."""
+        if self.before is None:
+            return ()
+        return tuple(lines for lines in beside(self.before.statement, self.statement) if lines.differs)
+
+    def of_town(self, tenant: str) -> Settled:
+        """That town's lines alone."""
+        before = self.before
+        if before is not None:
+            before = replace(before, statement=before.statement.of_town(tenant))
+        return Settled(self.statement.of_town(tenant), self.issue, before)
 
 
 class Settlement:
@@ -186,12 +203,13 @@ class Settlement:
         was issued. Raises ``MonthNotBegun``, ``NotIssued``, ``PricesUnreadable`` and what the directories raise for a
         version they do not have.
         """
-        if version is None and not draft:
-            issue = await self._issues.latest(month, number)
-            if issue is not None:
-                return Settled(issue.statement, issue)
-            if number is not None:
-                raise NotIssued
+        if version is not None or draft:
+            return Settled(await self._statement(month, version), before=await self._issues.latest(month))
+        issue = await self._issues.latest(month, number)
+        if issue is not None:
+            return Settled(issue.statement, issue)
+        if number is not None:
+            raise NotIssued
         return Settled(await self._statement(month, version))
 
     async def issue(self, month: Month, by: str, *, version: int | None = None) -> Settled:

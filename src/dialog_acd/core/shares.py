@@ -364,6 +364,24 @@ class Statement:
         return replace(self, shares=tuple(s for s in self.shares if s.account == (Sort.TOWN, tenant)), total=None)
 
 
+class Beside(NamedTuple):
+    """A line as it was issued, and as it would be now; where there is none, one of nothing."""
+
+    issued: Share
+    now: Share
+
+    @property
+    def differs(self) -> bool:
+        return (_counts(self.issued), self.issued.amount) != (_counts(self.now), self.now.amount)
+
+
+def beside(issued: Statement, now: Statement) -> list[Beside]:
+    """All lines of both."""
+    was, would = ({share.account: share for share in told.shares} for told in (issued, now))
+    blank = {account: Share(account, share.name, 0, 0, 0, 0, 0) for account, share in (was | would).items()}
+    return [Beside(was.get(a, nothing), would.get(a, nothing)) for a, nothing in (would | blank).items()]
+
+
 def rounded(amount: Fraction) -> int:
     """Half up, as money is."""
     return (2 * amount.numerator + amount.denominator) // (2 * amount.denominator)
@@ -687,10 +705,25 @@ def warning(volume: Volume) -> str:
     )
 
 
-def list_csv(told: Statement) -> str:
-    """One line a town, as spreadsheets read it here: semicolons, decimal comma, a byte order mark."""
+def difference(lines: Beside) -> str:
+    """``Langenhagen: 2.502,39 EUR statt 2.500,00 EUR; 4 statt 3 angenommene Anrufe; ...``"""
+    issued, now = lines
+    amount = f"{german(now.amount)} EUR"
+    said = [amount + (f" statt {german(issued.amount)} EUR" if now.amount != issued.amount else " wie zuvor")]
+    if now.accepted != issued.accepted:
+        said.append(f"{german(now.accepted)} statt {german(issued.accepted)} angenommene Anrufe")
+    if now.handling_s != issued.handling_s:
+        said.append(f"{clock(now.handling_s)} statt {clock(issued.handling_s)} Bearbeitung")
+    return f"{now.name}: {'; '.join(said)}"
+
+
+def list_csv(told: Statement, issued: Statement | None = None) -> str:
+    """One line a town, as spreadsheets read it here: semicolons, decimal comma, a byte order mark.
+
+    ``issued``: beside the amounts those that were issued.
+    """
     rows: list[tuple[object, ...]] = []
-    for share in told.shares:
+    for was, share in beside(issued or told, told):
         included = sum(volume.included_s for volume in share.volumes)
         rows.append(
             (
@@ -700,11 +733,13 @@ def list_csv(told: Statement) -> str:
                 *_counts(share),
                 *((included, sum(volume.used_s for volume in share.volumes)) if share.volumes else ("", "")),
                 _plain(share.amount),
+                *(() if issued is None else (_plain(was.amount),)),
             )
         )
     if told.total is not None:
-        rows.append((told.month, "", "Summe", *_counts(told.total), "", "", _plain(told.total.amount)))
-    return _csv(_LIST, rows)
+        issued_total = () if issued is None or issued.total is None else (_plain(issued.total.amount),)
+        rows.append((told.month, "", "Summe", *_counts(told.total), "", "", _plain(told.total.amount), *issued_total))
+    return _csv(_LIST if issued is None else (*_LIST, "zuletzt ausgestellt (EUR)"), rows)
 
 
 def positions_csv(told: Statement) -> str:
