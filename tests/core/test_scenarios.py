@@ -538,6 +538,24 @@ def test_what_a_call_is_counted_as_is_settled_when_somebody_answers() -> None:
     assert acd.record("c2").target_ms == 1000
 
 
+def test_a_partners_answer_settles_it_too() -> None:
+    before = demo_directory([], overflow_s=20)
+    after = replace(before, queues=tuple(replace(q, target=timedelta(seconds=25)) for q in before.queues))
+    acd = Scenario(before).at("09:00:00").waits("c1").at("09:00:20").at("09:00:28").tell(DivertAnswered(C1, OLDENBURG))
+    record = acd.tell(DirectoryChanged(after)).at("09:05:00").caller_hangs_up("c1").record("c1")
+    assert (record.target_ms, figures([record]).in_time) == (30_000, 1)
+
+
+def test_who_is_found_handed_on_is_the_call_that_came() -> None:
+    """Who answered, and that somebody did, was lost with us."""
+    known = RememberCall(C1, LANGENHAGEN, None, "", "trunk", "", moment("08:55:00"))
+    acd = Scenario(stricter_in_hannover(), found=False, calls=[known]).at("09:00:00")
+    acd.switch_found(SwitchCall(C1, "transfer", QueueId("langenhagen"), talked_at=moment("08:55:09")))
+    acd.at("09:01:00").arrives("c1", HANNOVER).held("c1").caller_hangs_up("c1")
+    record = acd.record("c1")
+    assert (record.tenant, record.queue, record.in_time) == ("langenhagen", "langenhagen", True)
+
+
 def test_who_was_transferred_before_our_restart_waits_there_after_it() -> None:
     directory = stricter_in_hannover()
     acd = Scenario(directory, ready=("anna",)).at("09:00:00").waits("c1", LANGENHAGEN).talks("anna")
