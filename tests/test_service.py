@@ -333,6 +333,8 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         agents = (await api.get("/api/v1/agents")).json()
         states = {agent["id"]: agent["intent"] for agent in agents["agents"]}
         assert states == {"anna": "not-ready", "bert": "signed-out"}
+        # It knows that no call of that month is missing.
+        assert (await api.post("/api/v1/statements/2024-02/issue")).status_code == 200
         anna_in_a_team = replace(
             demo_directory(),
             agents=tuple(replace(a, team=TeamId("office")) for a in demo_directory().agents),

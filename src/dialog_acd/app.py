@@ -314,7 +314,14 @@ async def serve(settings: Settings) -> None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
         reports = Reports(figures, AttendanceStore(database), directories, clock.now)
-        settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
+        settlement = Settlement(
+            UsageStore(database),
+            directories,
+            StatementStore(database),
+            clock,
+            spool=writer,
+            living=lambda: [call.arrived_at for call in engine.view().calls],
+        )
         watching = asyncio.create_task(settlement.watch(audit), name="volumes")
         stack.push_async_callback(_finish, watching)
         api = create_api(

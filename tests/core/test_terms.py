@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dialog_acd.core.model import EntryKind, Trunk
 from dialog_acd.core.numbers import area_of, normalise
+from dialog_acd.core.releases import month_at
 from dialog_acd.core.retention import (
     NONE,
     SLOTS,
@@ -20,7 +21,6 @@ from dialog_acd.core.retention import (
     due,
     fault_of,
     last_night,
-    month_of,
     parted,
     rejoined,
     slot_of,
@@ -68,8 +68,8 @@ def test_no_number_is_older_than_its_term_and_a_night(now: datetime, days: int) 
 
 
 def test_the_months_of_the_keys_are_those_of_the_calendar_on_the_wall() -> None:
-    assert month_of(at("2026-10-31T22:59:59+00:00")) == "2026-10"
-    assert month_of(at("2026-10-31T23:00:00+00:00")) == "2026-11"
+    assert month_at(at("2026-10-31T22:59:59+00:00")) == "2026-10"
+    assert month_at(at("2026-10-31T23:00:00+00:00")) == "2026-11"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.model import CallId, TenantId
     from dialog_acd.core.records import CallRecord, Result
     from dialog_acd.core.releases import OfOne, Release, Signature
-    from dialog_acd.core.shares import Month, Statement
+    from dialog_acd.core.shares import Beside, Month, Statement
     from dialog_acd.core.view import AcdView, CallStory
 
 
@@ -449,6 +449,10 @@ class Reports(Protocol):
 
     async def readiness(self, weeks: int, form: str) -> str: ...
 
+    async def towns(self, since: date | None, until: date | None) -> Collection[str]:
+        """Ids of the towns there were when that range ended."""
+        ...
+
 
 class Issue(Protocol):
     """That a statement has gone out."""
@@ -459,6 +463,8 @@ class Issue(Protocol):
     def at(self) -> datetime: ...
     @property
     def by(self) -> str: ...
+    @property
+    def statement(self) -> Statement: ...
 
 
 class Settled(Protocol):
@@ -467,6 +473,20 @@ class Settled(Protocol):
     @property
     def issue(self) -> Issue | None:
         """``None``: this is how it would be now."""
+        ...
+
+    @property
+    def before(self) -> Issue | None:
+        """Of how it would be now: what was issued last."""
+        ...
+
+    @property
+    def differences(self) -> Sequence[Beside]:
+        """... and the lines that differ from that."""
+        ...
+
+    def of_town(self, tenant: str) -> Settled:
+        """That town's lines alone."""
         ...
 
 

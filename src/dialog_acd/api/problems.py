@@ -394,6 +394,15 @@ class MonthNotOver(ApiProblem):
     status = HTTPStatus.CONFLICT
 
 
+class CallsMissing(ApiProblem):
+    """Calls of that month are not in the database yet: the message says which wait for what. Its statement can be
+    looked at, and not be issued.
+    """
+
+    error_id = "calls-missing"
+    status = HTTPStatus.CONFLICT
+
+
 class IssuedMeanwhile(ApiProblem):
     """Others issue this very statement: look at theirs first."""
 

@@ -18,10 +18,10 @@ from dialog_acd.core.inquiry import BERLIN
 from dialog_acd.core.shares import Month
 
 if TYPE_CHECKING:
-    from dialog_acd.core.shares import Share, Statement, Total
+    from dialog_acd.core.shares import Share, Total
     from dialog_acd.settings import Settings
+    from dialog_acd.settlement import Settled
     from dialog_acd.store.figures_store import FiguresStore
-    from dialog_acd.store.statement_store import Issue
 
 
 _REPORT_BY = ("town", "entry", "kind", "queue", "half-hour", "day", "month", "year", "clock", "weekday")
@@ -127,9 +127,11 @@ async def _report(settings: Settings, asked: argparse.Namespace) -> int:
         if asked.act == "readiness":
             document = await reports.readiness(asked.weeks)
         else:
-            if asked.town is not None and asked.town not in (known := await common.tenants(database)):
-                raise NoSuchTenant(f"there is no town {asked.town!r}; there are: {', '.join(sorted(known))}")
             span = range_of(asked.since, asked.until, berlin_day(now()))
+            if asked.town is not None:
+                known = {*await common.tenants(database), *await reports.towns(span)}
+                if asked.town not in known:
+                    raise NoSuchTenant(f"there is no town {asked.town!r}; there are: {', '.join(sorted(known))}")
             by = grouping(asked.by) if asked.act == "calls" else ()
             await _count_ahead(figures, span.since, span.after, asked.town)
             if asked.act == "evaluation":
@@ -178,23 +180,44 @@ async def _statement(settings: Settings, asked: argparse.Namespace) -> int:
     async with common.opened(settings, create=False) as database:
         settlement = Settlement(UsageStore(database), DirectoryStore(database), StatementStore(database), SystemClock())
         settled = await settlement.settled(asked.month, version=asked.version, draft=asked.draft, number=asked.number)
+    if settled.issue is None and (missing := _not_in_it(settings.store.journal_dir)):
+        print(f"dialog-acd: {missing}", file=sys.stderr)
     told = settled.statement
     if asked.town is not None:
         towns = [share.account.tenant for share in told.shares if share.account.tenant]
         if asked.town not in towns:
             raise NoSuchTenant(f"the statement has no town {asked.town!r}; there are: {', '.join(sorted(towns))}")
-        told = told.of_town(asked.town)
+        settled = settled.of_town(asked.town)
+        told = settled.statement
     if asked.json:
         print(StatementOut.of(settled, asked.town).model_dump_json())
     elif asked.csv or asked.positions:
-        print((list_csv if asked.csv else positions_csv)(told), end="")
+        issued = settled.before.statement if settled.before is not None else None
+        print(list_csv(told, issued) if asked.csv else positions_csv(told), end="")
     else:
-        print(_statement_text(told, settled.issue))
+        print(_statement_text(settled))
     return 0
 
 
-def _statement_text(told: Statement, issue: Issue | None) -> str:
-    from dialog_acd.core.shares import clock, element_name, german
+def _not_in_it(journal: Path) -> str:
+    """Of calls that are over, what a draft lacks; of those that live only the service knows."""
+    from dialog_acd.store.journal import left_in
+
+    waiting = left_in(journal)
+    if waiting is None:
+        return (
+            f"whether calls are missing was not looked at: {journal} (ACD_STORE__JOURNAL_DIR) cannot be read here,"
+            " where the service keeps what is not in the database yet"
+        )
+    if not waiting:
+        return ""
+    return f"{waiting} records in {journal} wait for the database and are missing here; living calls were not looked at"
+
+
+def _statement_text(settled: Settled) -> str:
+    from dialog_acd.core.shares import clock, difference, element_name, german
+
+    told, issue, before = settled.statement, settled.issue, settled.before
 
     def usage(name: str, line: Share | Total) -> tuple[str, ...]:
         counts = (line.offered, line.accepted, line.by_partner)
@@ -224,6 +247,9 @@ def _statement_text(told: Statement, issue: Issue | None) -> str:
         ]
         lines += [f"  {note}" for note in share.notes]
         why += ["", share.name, *lines] if lines else []
+    if before is not None:
+        found = [f"  {difference(lines)}" for lines in settled.differences] or ["  keine"]
+        why += ["", f"Abweichungen von Nr. {before.number} vom {before.at.astimezone(BERLIN):%d.%m.%Y %H:%M}", *found]
     head = f"Kostenanteile {told.month}, {as_of}, {state}; Preise aus Fassung {told.version} des Verzeichnisses"
     return "\n".join([head, "", *table, *why])
 

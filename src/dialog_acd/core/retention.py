@@ -127,11 +127,6 @@ def day_of(moment: datetime) -> date:
     return moment.astimezone(UTC).date()
 
 
-def month_of(moment: datetime) -> str:
-    """As ``2026-11``: whose key hashes the number of a call that came then."""
-    return f"{moment.astimezone(BERLIN):%Y-%m}"
-
-
 # -- the numbers of a record
 
 

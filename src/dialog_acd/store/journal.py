@@ -246,6 +246,22 @@ class Journal:
         self._segments.append(Segment(path, records=[] if self._in_memory < KEPT_IN_MEMORY else None))
 
 
+def left_in(folder: Path) -> int | None:
+    """Records in the journal of a process that may be running; nothing is touched. ``None``: it cannot be read."""
+    try:
+        paths = [path for path in folder.iterdir() if path.match("records-*.jsonl")]
+    except OSError:
+        return None
+    waiting = 0
+    for path in paths:
+        with suppress(FileNotFoundError):  # its records were carried just now
+            try:
+                waiting += sum(bool(line) for line in path.read_bytes().split(b"\n"))
+            except PermissionError:
+                return None
+    return waiting
+
+
 def _fit_rejected(path: Path, fit: Callable[[CallRecord], CallRecord]) -> bool:
     was = path.read_bytes()
     becomes = []

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, insert, literal_column, select, text, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dialog_acd.core.retention import Numbers, Terms, day_of, due, is_outside, month_of, slot_of
+from dialog_acd.core.releases import month_at
+from dialog_acd.core.retention import Numbers, Terms, day_of, due, is_outside, slot_of
 from dialog_acd.store.tables import caller_keys, caller_numbers
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def hashes_of(
     since: dict[tuple[str, str], datetime] = {}
     for call, tenant, t_in, number in callers:
         if number is not None and is_outside(number) and t_in >= due(terms, now).keys_before:
-            whose = tenant, month_of(t_in)
+            whose = tenant, month_at(t_in)
             known.append((call, whose, number))
             # A key is as old as the oldest of what it hashes: of a late record nothing is known for longer.
             since[whose] = min(t_in, since.get(whose, now))

@@ -20,6 +20,7 @@ from sqlalchemy import String, and_, bindparam, case, cast, delete, insert, or_,
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.ownership import SEEN_BY_A_TOWN, seen_by
 from dialog_acd.core.retention import parted, without_agents
+from dialog_acd.core.spreadsheet import harmless
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_plain import whole
 from dialog_acd.store.number_store import days_held, keep_only
@@ -168,7 +169,7 @@ class TownStore:
                 if rows is None:
                     rows = csv.DictWriter(table, flat.keys())
                     rows.writeheader()
-                rows.writerow({name: _harmless(value) for name, value in flat.items()})
+                rows.writerow({n: harmless(value) if isinstance(value, str) else value for n, value in flat.items()})
                 counts["records"] += 1
         return counts
 
@@ -310,11 +311,6 @@ class TownStore:
                 if calls:
                     gone += await keep_only(connection, table, table.c.call.not_in(calls))
         return gone
-
-
-def _harmless(value: object) -> object:
-    """A table program takes a text that begins like a formula for one (CSV injection, OWASP)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _make(folder: Path) -> None:
