@@ -80,6 +80,9 @@ class Centre:
     memory: CallMemory
     audit: AuditStore
     retention: Retention
+    looks: bool = False
+    leapt: timedelta = timedelta()
+    """So far is the clock from the time that has passed since noon."""
 
     @property
     def reader(self) -> RecordReader:
@@ -87,6 +90,46 @@ class Centre:
 
     def now(self) -> datetime:
         return self.sheet.clock.now()
+
+    def leaps(self, by: timedelta) -> None:
+        self.leapt += by
+        self.sheet.clock._now = self.now() + by  # also back, which a manual clock refuses
+
+    def ticks(self) -> float:
+        return (self.now() - NOON - self.leapt).total_seconds()
+
+    def starts(self) -> None:
+        """The service, once more: it knows what stands in the database and in its files."""
+        self.retention = Retention(
+            RetentionStore(self.engine),
+            self.audit,
+            self.sheet.clock,
+            Terms(),
+            spool=self.writer,
+            living=self.memory,
+            teams=lambda: {"bert": "z"},
+            count=FiguresStore(self.engine, self.sheet.clock.now).make,
+            ticks=self.ticks,
+        )
+        self.writer.trust(self.retention.sure)
+        self.looks = True
+
+    async def numbers(self) -> dict[str, str | None]:
+        return {record.call: record.ani for record in await self.reader.recent(99)}
+
+    async def promises(self, days: int) -> dict[str, str | None]:
+        """A call a day; all of them are owed one."""
+        for day in range(days):
+            if day:
+                await self.passes(timedelta(days=1))
+            self.writer.put(served(f"p{day}", self.now(), ani=PROMISED))
+            assert await self.writer.flush(), self.writer.last_error
+        return await self.numbers()
+
+    async def passes(self, time: timedelta) -> None:
+        self.sheet.clock.set(self.now() + time)
+        if self.looks:
+            await self.retention.look()
 
     async def lives(self) -> None:
         """Carry out what the core has answered so far."""
@@ -473,16 +516,9 @@ async def test_a_list_of_living_calls_that_cannot_be_written_anew_puts_the_night
     assert await centre.retention.carry_out()
 
 
-async def test_a_table_that_no_night_has_emptied_is_emptied_by_the_day_that_needs_it(centre: Centre) -> None:
-    centre.writer.put(served("old", centre.now(), ani=LANDLINE))
-    assert await centre.writer.flush()
-    centre.sheet.clock.set(centre.now() + timedelta(days=9))
-    centre.writer.put(served("new", centre.now(), ani=MOBILE))
-    assert await centre.writer.flush()
-    old, new = [await centre.reader.by_call(CallId(call)) for call in ("old", "new")]
-    assert old is not None
-    assert new is not None
-    assert (old.ani, new.ani) == (None, MOBILE)
+async def test_where_no_night_has_made_room_the_oldest_days_do(centre: Centre) -> None:
+    """Ten days of calls, and a retention that fails every night."""
+    assert [ani for _, ani in sorted((await centre.promises(10)).items())] == [None] + [PROMISED] * 9
 
 
 async def test_a_step_that_fails_keeps_up_no_other_and_the_night_is_done_again(
@@ -539,6 +575,8 @@ async def test_one_start_by_a_clock_that_is_years_ahead_is_not_the_last_night(ce
 
 
 async def test_done_by_hand_the_service_has_its_night_all_the_same(centre: Centre) -> None:
+    centre.starts()
+    await centre.retention.look()
     centre.writer.put(replace(served("c1", centre.now(), ani=LANDLINE)))
     assert await centre.writer.flush()
     centre.writer._journal.put_aside("unreadable", [TORN.encode()])
@@ -561,6 +599,8 @@ async def test_done_by_hand_the_service_has_its_night_all_the_same(centre: Centr
 async def test_while_the_database_is_away_the_files_do_not_wait_for_it(
     centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    centre.starts()
+    await centre.retention.look()
     centre.writer.put(served("c1", centre.now(), ani=LANDLINE))  # and nobody writes into this segment any more
     centre.writer._journal.put_aside("unreadable", [TORN.encode()])
     centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
@@ -608,6 +648,126 @@ async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> N
     last = centre.now()
     assert await looks(clock=300 * day, passed=hour) == last
     assert await looks(clock=25 * hour, passed=25 * hour) == centre.now()
+
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+async def test_a_start_in_a_year_long_past_takes_no_number_away(centre: Centre) -> None:
+    """A machine whose battery is empty, or one that starts before it has asked for the time."""
+    centre.starts()
+    owed = await centre.promises(6)
+    back = timedelta(days=800)
+    centre.leaps(-back)
+    centre.starts()
+    await centre.retention.look()
+    assert centre.said.getvalue().count("retention.clock-doubted") == 1
+    by_hand = Retention(
+        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), by="command-line", role="operator"
+    )
+    assert await by_hand.carry_out()
+    assert await centre.numbers() == owed
+    # A call meanwhile, and one that has waited for the database: neither costs anybody a number, or is without one.
+    centre.writer.put(served("meanwhile", centre.now(), ani=MOBILE))
+    centre.writer.put(served("waited", centre.now() + back, ani=LANDLINE))
+    assert await centre.writer.flush()
+    owed |= {"meanwhile": MOBILE, "waited": LANDLINE}
+    assert await centre.numbers() == owed
+    # Set right within the day, the service goes on at once; what came in that year has no number any more.
+    centre.leaps(back)
+    await centre.passes(HOUR)
+    assert centre.retention.sure()
+    await centre.passes(20 * HOUR)
+    assert centre.retention.done_at == centre.now()
+    assert await centre.numbers() == owed | {"meanwhile": None}
+
+
+async def test_a_clock_that_is_set_back_while_the_service_runs_takes_no_number_away(centre: Centre) -> None:
+    centre.starts()
+    owed = await centre.promises(6)
+    centre.leaps(-4 * DAY)
+    await centre.passes(HOUR)
+    assert await centre.numbers() == owed
+    for _ in range(2):
+        await centre.passes(23 * HOUR)
+    assert set((await centre.numbers()).values()) == {PROMISED, None}, "nobody has set it right, so it is"
+
+
+@pytest.mark.parametrize("ahead", [3, 8, 29, 300])
+async def test_a_start_by_a_clock_that_is_ahead_is_doubted_and_so_is_the_next(centre: Centre, ahead: int) -> None:
+    centre.starts()
+    owed = await centre.promises(6)
+    centre.leaps(ahead * DAY)
+    for _ in range(3):
+        centre.starts()
+        await centre.retention.look()
+        await centre.passes(20 * HOUR)
+        assert not centre.retention.sure()
+        # It came by the wrong clock, and is no proof that this is right.
+        centre.writer.put(served(f"at {centre.now()}", centre.now(), ani=None))
+        assert await centre.writer.flush()
+    assert {call: ani for call, ani in (await centre.numbers()).items() if call in owed} == owed
+    await centre.passes(5 * HOUR)
+    assert centre.retention.done_at == centre.now(), "nobody has set it right, so it is"
+
+
+async def test_a_database_that_has_never_had_a_night_is_no_proof_that_the_clock_is_right(centre: Centre) -> None:
+    centre.writer.put(served("promised", centre.now(), ani=PROMISED))
+    assert await centre.writer.flush()
+    centre.leaps(300 * DAY)
+    centre.starts()
+    await centre.passes(HOUR)
+    assert centre.retention.done_at is None
+    assert await centre.numbers() == {"promised": PROMISED}
+
+
+async def test_a_start_is_looked_at_once_the_database_is_there(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    centre.starts()
+    owed = await centre.promises(6)
+    centre.writer.put(served("waits", centre.now(), ani=LANDLINE))
+    centre.leaps(300 * DAY)
+    centre.starts()
+    with monkeypatch.context() as away:
+
+        async def is_away(*_: object) -> None:
+            raise OSError("no")
+
+        away.setattr(RetentionStore, "last", is_away)
+        for _ in range(3):
+            await centre.passes(HOUR)
+    assert LANDLINE.encode() in centre.raw(), "nor do the files believe it"
+    await centre.passes(HOUR)
+    assert "retention.clock-doubted" in centre.said.getvalue()
+    await centre.passes(22 * HOUR)
+    assert await centre.numbers() == owed, "it has the whole day"
+    # The same, and all is well.
+    centre.leaps(-300 * DAY)
+    await centre.passes(HOUR)
+    assert centre.retention.done_at == centre.now()
+
+
+async def test_the_first_call_after_a_leap_costs_nobody_a_number(centre: Centre) -> None:
+    centre.starts()
+    owed = await centre.promises(6)
+    centre.writer.put(served("waited", centre.now(), ani=LANDLINE))
+    for leap in range(9):
+        centre.leaps((365 if not leap else 1) * DAY)
+        centre.writer.put(served(f"wrong{leap}", centre.now(), ani=MOBILE))
+        assert await centre.writer.flush()
+        found = await centre.numbers()
+        assert found == found | owed | {"waited": LANDLINE}
+    assert [found[f"wrong{leap}"] for leap in range(9)] == [MOBILE] * 3 + [None] * 6, "while there is room"
+    assert centre.said.getvalue().count("record.no-room-for-its-numbers") == 6
+    waited = await centre.reader.by_call(CallId("waited"))
+    assert waited is not None
+    assert (waited.agent, bool(waited.caller_hash)) == ("bert", True)
+    # The clock is right again, and these days are none.
+    centre.leaps(-373 * DAY)
+    centre.writer.put(served("right", centre.now(), ani=MOBILE))
+    assert await centre.writer.flush()
+    await centre.passes(18 * HOUR)
+    found = await centre.numbers()
+    assert {call for call, ani in found.items() if ani is None} == {f"wrong{leap}" for leap in range(9)}
 
 
 # ------------------------------------------------------------ the audit log
