@@ -15,6 +15,7 @@ start it again within this day begins the day anew.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -44,6 +45,10 @@ AWAY_FOR = timedelta(days=2)
 was promised a call on Friday is still to be called back when a clock that is ahead by more is believed."""
 DOUBTED_FOR = 86_400.0
 """Seconds."""
+UNCOUNTED_FOR = timedelta(days=2)
+"""So much longer who answered is kept where the days could not be counted: whatever fails is repaired by then."""
+_A_DAY_MORE = timedelta(days=1)
+"""Who was late then is not looked for among all records there are."""
 BY = "dialog-acd"
 ROLE = "service"
 
@@ -189,24 +194,27 @@ class Retention:
             except OSError as fault:
                 log.error("retention.failed", step="files", why=_said(fault))  # noqa: TRY400
             return False
+        told: dict[str, object] = {}
+        failed: list[str] = []
+
+        def forgotten() -> Awaitable[int]:
+            """Names, but not before it is counted how many they were: afterwards nobody can."""
+            since = None if last is None else min(last.agents_before, this.agents_before) - _A_DAY_MORE
+            counted = "days_counted" not in failed
+            before = this if counted else replace(this, agents_before=this.agents_before - UNCOUNTED_FOR)
+            return self._store.forget_agents(before, since, self._teams())
+
         steps: dict[str, Callable[[], Awaitable[int]]] = {
             "days_of_numbers": lambda: self._store.drop_numbers(this, now if self._is_ours else None),
             "keys": lambda: self._store.drop_keys(this),
             "days_counted": lambda: self._counted(last, this),
-            "agents": lambda: self._store.forget_agents(
-                # A day more: who was late then is not looked for among all records there are.
-                this,
-                None if last is None else min(last.agents_before, this.agents_before) - timedelta(days=1),
-                self._teams(),
-            ),
+            "agents": forgotten,
             "conflicts": lambda: self._store.delete_conflicts(this),
             "creations": lambda: self._store.delete_repeats(now - KEPT_FOR),
             "audit": lambda: self._store.delete_audit(this),
             "files": lambda: self._files(this),
             "settled": self._settle,
         }
-        told: dict[str, object] = {}
-        failed = []
         for name, step in steps.items():
             try:
                 told[name] = await step()

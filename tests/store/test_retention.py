@@ -461,6 +461,59 @@ async def test_how_many_answered_is_counted_before_it_is_forgotten_who(centre: C
     assert [found.people for found in (await figures.figures(date(2020, 1, 1), date(2030, 1, 1))).values()] == [6]
 
 
+async def people_of(centre: Centre) -> int:
+    (found,) = (await FiguresStore(centre.engine, centre.now).figures(date(2020, 1, 1), date(2030, 1, 1))).values()
+    return found.people
+
+
+async def test_who_answered_is_not_forgotten_before_it_is_counted_how_many_they_were(centre: Centre) -> None:
+    for n in range(6):
+        centre.writer.put(served(f"c{n}", centre.now(), agent=AgentId(f"a{n}")))
+    assert await centre.writer.flush()
+    count = centre.retention._count
+
+    async def disk_is_full(*_: object) -> int:
+        raise OSError("disk full")
+
+    centre.retention._count = disk_is_full
+    centre.sheet.until(centre.now() + timedelta(days=36))
+    assert not await centre.retention.carry_out()
+    assert {one.agent for one in await centre.reader.recent(9)} == {f"a{n}" for n in range(6)}
+    centre.retention._count = count
+    assert await centre.retention.carry_out()
+    assert {one.agent for one in await centre.reader.recent(9)} == {None}
+    assert await people_of(centre) == 6
+
+
+async def test_what_cannot_be_counted_for_days_is_forgotten_all_the_same(centre: Centre) -> None:
+    centre.writer.put(served("c1", centre.now()))
+    assert await centre.writer.flush()
+
+    async def disk_is_full(*_: object) -> int:
+        raise OSError("disk full")
+
+    centre.retention._count = disk_is_full
+    centre.sheet.until(centre.now() + timedelta(days=37, minutes=1))
+    assert not await centre.retention.carry_out()
+    assert [one.agent for one in await centre.reader.recent(9)] == [None]
+
+
+@pytest.mark.parametrize("strange", [{"result": "teleported"}, {"kind": "telepathy"}])
+async def test_a_record_that_cannot_be_counted_ends_no_night(centre: Centre, strange: dict[str, str]) -> None:
+    """A later version wrote it, and was taken back."""
+    for n in range(7):
+        centre.writer.put(served(f"c{n}", centre.now(), agent=AgentId(f"a{n}")))
+    assert await centre.writer.flush()
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(update(tables.records).where(tables.records.c.call == "c6").values(**strange))
+    centre.sheet.until(centre.now() + timedelta(days=36))
+    assert await centre.retention.carry_out()
+    async with centre.engine.connect() as connection:
+        assert set(await connection.scalars(select(tables.records.c.agent))) == {None}
+    assert await people_of(centre) == 6
+    assert "figures.not-counted" in centre.said.getvalue()
+
+
 async def test_what_waits_for_the_database_loses_its_numbers_in_time(centre: Centre, database: Database) -> None:
     centre.writer.put(served("c1", centre.now(), ani=LANDLINE))
     centre.writer._journal.seal()
