@@ -57,9 +57,9 @@ _BATCH = 200
 _BREATHE = 0.02
 """Seconds between two batches, in which everybody else may write."""
 _NEVER_TAKEN = ("caller_hash",)
-"""Says something only beside a key, and that is not given away. Who of the centre's staff answered, and how long they
-took, is not the town's either.
-"""
+"""Says something only beside a key, and that is not given away."""
+_AFTER_THE_ANSWER = ("t_end", "t_leave", "t_ovf", "t_ovf_ans", "t_failsafe", "t_callback", "t_amended")
+"""Moments that may say when a conversation was over. Whoever names a call's town does it at its end."""
 
 
 class ExportRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -152,14 +152,7 @@ class TownStore:
                 if record.t_callback is not None and record.ani is not None:
                     owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
                     counts["callbacks"] += 1
-                kept = replace(
-                    without_agents(parted(record)[0]),
-                    t_wrap_end=None,
-                    talk_ms=None,
-                    wrap_ms=None,
-                    hung_up_first="unknown",
-                )
-                plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
+                plain = _to_take_along(record)
                 lines.write(_line(plain))
                 flat = plain | {name: plain["outcome"][name] for name in ("result", "reason", "blame")}
                 flat["offers"], flat["rungs"] = len(record.offers), len(record.rungs)
@@ -310,6 +303,35 @@ class TownStore:
                 if calls:
                     gone += await keep_only(connection, table, table.c.call.not_in(calls))
         return gone
+
+
+def _to_take_along(record: CallRecord) -> dict[str, Any]:
+    """Who of the centre's staff answered, and how long they took, is not the town's: a team may be one of them, and
+    nothing that came after the answer says when it did. Nor do the times between two phones that rang.
+    """
+    kept = replace(
+        without_agents(parted(record)[0]),
+        team=None,
+        t_wrap_end=None,
+        talk_ms=None,
+        wrap_ms=None,
+        hung_up_first="unknown",
+    )
+    plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
+
+    def told(moment: datetime | None) -> bool:
+        return moment is None or record.t_ans is None or moment < record.t_ans
+
+    plain |= {name: None for name in _AFTER_THE_ANSWER if not told(getattr(record, name))}
+    plain["offers"] = [
+        offer | ({} if n == 0 and told(record.offers[n].at) else {"at": None})
+        for n, offer in enumerate(plain["offers"])
+    ]
+    plain["rungs"] = [
+        rung | ({} if told(taken.at) else {"at": None})
+        for rung, taken in zip(plain["rungs"], record.rungs, strict=True)
+    ]
+    return plain
 
 
 def _harmless(value: object) -> object:
