@@ -21,6 +21,7 @@ from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import Recording, RecordingStore
 from dialog_acd.store.town_store import ErasureRefused, ExportRefused, TownStore, UnknownTown
@@ -200,6 +201,20 @@ async def test_nothing_of_its_people_stays_and_the_sums_do(town: Town, clock: An
     assert sum((await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")).values()) == 3, (
         "the offers are looked at once more"
     )
+
+
+async def test_how_many_of_them_answered_is_counted_before_nobody_can(town: Town, clock: Any) -> None:
+    """Nobody has asked for a report of the town before it left."""
+    writer = RecordWriter(town.engine, town.folder / "journal", clock)
+    for n in range(6):
+        writer.put(served(f"answered{n}", tenant=LEAVES, agent=AgentId(f"a{n}")))
+    assert await writer.close(5) == 0
+    clock.advance(days=1)
+    await town.leaves()
+    clock.advance(days=2)
+    await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")
+    (found,) = (await FiguresStore(town.engine, clock).figures(NOON.date(), clock().date(), [LEAVES])).values()
+    assert found.people == 7, "with Bert"
 
 
 async def test_a_later_directory_that_todays_rules_do_not_allow_is_in_nobodys_way(town: Town, clock: Any) -> None:

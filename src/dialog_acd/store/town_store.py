@@ -12,16 +12,18 @@ import csv
 import json
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sqlalchemy import String, and_, bindparam, case, cast, delete, insert, or_, select, update
 
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.ownership import SEEN_BY_A_TOWN, seen_by
 from dialog_acd.core.retention import parted, without_agents
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_plain import whole
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.number_store import days_held, keep_only
 from dialog_acd.store.record_json import offers_from_plain, offers_to_plain, to_plain
 from dialog_acd.store.record_store import RecordReader
@@ -214,6 +216,8 @@ class TownStore:
     async def erase(self, town: TenantId, now: datetime, by: str, journal: Path) -> dict[str, int]:
         """Take out what says anything about a person, and say how much. Raises as ``require_gone``. Twice is once."""
         await self.require_gone(town, now, journal)
+        # How many people answered can be counted while it is known who they were.
+        await FiguresStore(self._engine, lambda: now).make(date.min, berlin_day(now) + timedelta(days=1), [town])
         async with writing(self._engine).begin() as connection:
             # It is done in many pieces. Whatever ends it between two of them, somebody has begun it.
             await connection.execute(_told(now, town, "tenants.erase-begun", {"by": by}))
