@@ -406,6 +406,7 @@ async def test_the_same_caller_is_the_same_within_a_town_and_a_month(centre: Cen
 
 async def test_a_town_that_was_named_later_is_not_overwritten_by_what_was_said_before(centre: Centre) -> None:
     """A segment that is carried once more, after another that was said later."""
+    centre.sheet.clock.set(NOON + timedelta(hours=3))
     said = [Amendment(CallId("c1"), NOON + timedelta(hours=n), tenant=TenantId(f"town{n}")) for n in range(3)]
     centre.writer.put(served("c1", NOON))
     for amendment in (said[1], said[2], said[1], said[2], said[0]):
@@ -414,6 +415,25 @@ async def test_a_town_that_was_named_later_is_not_overwritten_by_what_was_said_b
     record = await centre.reader.by_call(CallId("c1"))
     assert record is not None
     assert (record.tenant, record.t_amended) == ("town2", said[2].at)
+    assert centre.said.getvalue().count("record.amendment-passed-over") == 2
+
+
+async def test_a_town_that_was_named_by_a_clock_that_was_ahead_can_be_named_again(centre: Centre) -> None:
+    """And a mark as a test be taken back: nobody would be told that it was not."""
+
+    async def said(**what: Any) -> None:
+        centre.writer.amend(Amendment(CallId("c1"), centre.now(), **what))
+        assert await centre.writer.flush()
+
+    centre.writer.put(served("c1", centre.now()))
+    centre.leaps(HOUR)
+    await said(tenant=TenantId("hannover"), test=True)
+    centre.leaps(-HOUR)
+    await said(tenant=TenantId("laatzen"))
+    await said(test=False)
+    record = await centre.reader.by_call(CallId("c1"))
+    assert record is not None
+    assert (record.tenant, record.test, record.t_amended) == ("laatzen", False, centre.now())
 
 
 async def test_a_key_is_as_old_as_the_oldest_it_was_used_for(centre: Centre) -> None:

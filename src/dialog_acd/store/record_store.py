@@ -75,6 +75,8 @@ Place = tuple["datetime", CallId]
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
+_LATER_BY_CHANCE = timedelta(minutes=1)
+"""So far a clock may be set back in life."""
 _BESIDE = {"ani", "diversion"}
 """Columns of ``caller_numbers``, never of ``records``."""
 _MADE = {"kind", "outcome", "offers", "rungs", "candidates"}
@@ -316,7 +318,7 @@ class RecordWriter:
                 new = await self._keep_conflicts(connection, contradicting) if contradicting else []
                 days = {_town_and_day(record.tenant, record.t_in) for record in first.values() if record.call in added}
                 for amendment in amendments:  # each stands behind its record
-                    days |= await _amend(connection, amendment, this)
+                    days |= await _amend(connection, amendment, this, now)
                 await touched(connection, days)
         finally:
             self._took(time.perf_counter() - begun)
@@ -533,7 +535,7 @@ def _fit(record: CallRecord, this: Due) -> CallRecord:
     return record if record.t_in >= this.agents_before else without_agents(record)
 
 
-async def _amend(connection: AsyncConnection, amendment: Amendment, this: Due) -> set[tuple[str, date]]:
+async def _amend(connection: AsyncConnection, amendment: Amendment, this: Due, now: datetime) -> set[tuple[str, date]]:
     """Whose days it concerns: the town's that had the call as well as that of the one that gets it."""
     changes = {"tenant": amendment.tenant, "test": amendment.test}
     said: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
@@ -542,8 +544,10 @@ async def _amend(connection: AsyncConnection, amendment: Amendment, this: Due) -
     if before is None:
         log.error("record.not-there-to-amend", call=amendment.call, **said)
         return set()
-    if before.t_amended is not None and before.t_amended > amendment.at:
-        return set()  # carried once more, and a later one has been said since
+    if before.t_amended is not None and amendment.at < before.t_amended <= now + _LATER_BY_CHANCE:
+        # Carried once more, and a later one has been said since. Later than now it was said by a clock that was wrong.
+        log.info("record.amendment-passed-over", call=amendment.call, since=before.t_amended.isoformat(), **said)
+        return set()
     if amendment.tenant is not None:
         said["caller_hash"] = await _hash_for(connection, amendment, before.t_in, this)
     statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
