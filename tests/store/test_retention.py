@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from contextlib import contextmanager
@@ -237,7 +238,7 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     a_day_of_calls(centre.sheet)
     came = centre.now()
     await centre.lives()
-    # A second story of one of them, one that no database takes, and a line that is none.
+    # A second story of one of them, one that cannot even be written down, and a line that is none.
     told = served("twice", centre.now(), ani=TWICE)
     record: CallRecord | None
     for record in (told, replace(told, cause=17), replace(served("refused", ani=REFUSED), t_end=datetime(2026, 1, 1))):  # noqa: DTZ001
@@ -246,7 +247,7 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     centre.writer._journal.put_aside("unreadable", [TORN.encode()])
     assert (centre.writer.conflicts, centre.writer.rejected) == (1, 1)
 
-    assert centre.traces() == TAILS.keys(), "what was looked for could be found"
+    assert centre.traces() == TAILS.keys() - {"refused"}, "what was looked for could be found"
     assert not [tail for tail in TAILS.values() if tail in centre.said.getvalue().encode()], "but never in the log"
     record = await centre.reader.by_call(CallId("mobile"))
     assert record is not None
@@ -283,7 +284,9 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     lines = [line for line in await centre.audit.page(99, None, None) if line.action == "retention.run"]
     assert len(lines) == 8
     assert sum(line.details["days_of_numbers"] for line in lines) == 1
-    assert sum(line.details["files"] for line in lines) == 2
+    assert sum(line.details["files"] for line in lines) == 1
+    (refused,) = (centre.folder / "journal").glob("rejected-*")
+    assert json.loads(refused.read_bytes())["call"] == "refused"
 
     assert kept[CallId("mobile")].failsafe_answered_by is None
     assert [one.call for one in await centre.reader.by_trunk_call_id("twice@192.0.2.7")] == ["twice"]
@@ -564,6 +567,27 @@ async def test_what_no_database_takes_loses_what_is_a_persons_and_stays(centre: 
     assert path.stat().st_mode & 0o777 == 0o600
     assert centre.writer.forget(due(Terms(), came + timedelta(days=36))) == 1
     assert b"bert" not in path.read_bytes()
+
+
+async def test_what_cannot_be_written_down_is_kept_without_persons(centre: Centre) -> None:
+    """Else it would be gone with the week, and nobody would know what was wrong with it."""
+    came = centre.now()
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    for call in ("one", "other"):
+        centre.writer.put(replace(served(call, came, ani=REFUSED, transferred_to=TARGET), t_end=naive))
+    centre.writer.amend(Amendment(CallId("one"), naive, test=True))
+    later = json.loads(encode(served("later", came, ani=LANDLINE))) | {"whose_dog": "Frau Meier's"}
+    centre.writer._journal.put_aside("rejected", [json.dumps(later).encode()])
+    path = centre.folder / "journal" / f"rejected-{came:%Y%m%d}.jsonl"
+    assert {"landline"} == centre.traces()
+    for changed in (1, 0):
+        assert centre.writer.forget(due(Terms(), came + timedelta(days=40))) == changed
+    assert centre.traces() == set()
+    told = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert [line.get("call") or line["amends"] for line in told] == ["one", "other", "one", "later"]
+    assert told[0]["t_end"] == "2026-01-01 00:00:00", "what was wrong with it"
+    assert b"bert" not in path.read_bytes()
+    assert b"Meier" not in path.read_bytes()
 
 
 async def test_what_a_crash_left_half_rewritten_goes_at_the_next_start(centre: Centre) -> None:

@@ -35,7 +35,7 @@ import structlog
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.records import CallRecord
-from dialog_acd.store.record_json import UnreadableRecord, decode, encode
+from dialog_acd.store.record_json import UnreadableRecord, decode, encode, without_persons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -250,9 +250,14 @@ def _fit_rejected(path: Path, fit: Callable[[CallRecord], CallRecord]) -> bool:
     was = path.read_bytes()
     becomes = []
     for line in was.split(b"\n"):
-        with suppress(UnreadableRecord):  # nobody can say what of it is a number
+        try:
             entry = decode(line)
-            becomes.append(encode(fit(entry)) if isinstance(entry, CallRecord) else line)
+        except UnreadableRecord:
+            stays = without_persons(line)
+        else:
+            stays = encode(fit(entry)) if isinstance(entry, CallRecord) else line
+        if stays is not None:
+            becomes.append(stays)
     if not becomes:
         path.unlink(missing_ok=True)
     elif b"".join(line + b"\n" for line in becomes) != was:

@@ -52,6 +52,7 @@ from dialog_acd.store.record_json import (
     offers_to_plain,
     rungs_from_plain,
     rungs_to_plain,
+    salvaged,
     storable,
     storable_amendment,
     to_plain,
@@ -410,8 +411,8 @@ class RecordWriter:
         self.rejected += 1
         self.last_error = _said(error)
         log.error("record.rejected", call=str(record.call), why=self.last_error)
-        with suppress(OSError):
-            self._journal.put_aside("rejected", [ascii(record).encode()])
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            self._journal.put_aside("rejected", [salvaged(record)])
 
     def _last_words(self) -> None:
         for record in self._unjournalled:
