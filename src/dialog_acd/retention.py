@@ -60,7 +60,7 @@ class Clock(Protocol):
 class Spool(Protocol):
     """A ``RecordWriter``."""
 
-    def forget(self, due: Due) -> int:
+    async def forget(self, due: Due) -> int:
         """Take the numbers out of what has waited for too long, and delete what was put aside long ago. Returns how
         many files were changed or deleted.
         """
@@ -254,7 +254,7 @@ class Retention:
 
     async def _files(self, this: Due) -> int:
         try:
-            return 0 if self._spool is None else self._spool.forget(this)
+            return 0 if self._spool is None else await self._spool.forget(this)
         finally:
             if self._living is not None:
                 self._living.tidy()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +25,7 @@ from dialog_acd.core.model import AgentId, CallId, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
 from dialog_acd.core.retention import Terms, due, last_night
 from dialog_acd.retention import LOOK_EVERY, TRY_AGAIN, Retention
-from dialog_acd.store import tables
+from dialog_acd.store import journal, tables
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.backup import back_up
 from dialog_acd.store.call_store import CallMemory
@@ -544,11 +546,85 @@ async def test_what_waits_for_the_database_loses_its_numbers_in_time(centre: Cen
     centre.sheet.clock.set(centre.now() + timedelta(days=8))
     centre.writer.put(served("c2", centre.now(), ani=MOBILE))
     assert LANDLINE.encode() in segment.read_bytes()
-    assert centre.writer.forget(due(Terms(), centre.now())) == 1
+    assert await centre.writer.forget(due(Terms(), centre.now())) == 1
     assert LANDLINE.encode() not in segment.read_bytes()
-    assert centre.writer.forget(due(Terms(), centre.now())) == 0
+    assert await centre.writer.forget(due(Terms(), centre.now())) == 0
     assert await centre.writer.flush()
     assert {(r.call, r.ani) for r in await centre.reader.recent(9)} == {("c1", None), ("c2", MOBILE)}
+
+
+def waiting_segments(centre: Centre) -> list[Path]:
+    return sorted((centre.folder / "journal").glob("records-*.jsonl"))
+
+
+async def test_while_the_journal_is_written_anew_calls_go_on(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a week's outage there are hundreds of segments, and most of them are on the disk alone."""
+    monkeypatch.setattr(journal, "SEGMENT_RECORDS", 2)
+    monkeypatch.setattr(journal, "KEPT_IN_MEMORY", 4)
+    for n in range(12):
+        centre.writer.put(served(f"c{n}", centre.now(), ani=LANDLINE))
+    with waiting_segments(centre)[-1].open("ab") as file:
+        file.write(TORN.encode() + b"\n")
+    in_memory = centre.writer._journal._in_memory
+    left: list[int] = []
+
+    async def watch() -> None:
+        while not left or left[-1]:
+            left.append(sum(LANDLINE.encode() in path.read_bytes() for path in waiting_segments(centre)))
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    this = due(Terms(), centre.now() + timedelta(days=8))
+    assert await centre.writer.forget(this) == 6
+    await watching
+    assert set(left) == set(range(7)), "one a turn"
+    assert centre.writer._journal._in_memory == in_memory == 4, "what is on the disk alone stays there"
+    assert (centre.writer.depth, centre.writer.unreadable) == (12, 1)
+    assert centre.traces() == {"torn"}, "put aside, once"
+    assert await centre.writer.forget(this) == 1
+    again, turns = asyncio.create_task(centre.writer.forget(this)), 0
+    while not again.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert again.result() == 0
+    assert turns > 6, "also where nothing is left to do"
+    assert await centre.writer.flush()
+    assert (centre.writer.written, centre.writer.unreadable, waiting_segments(centre)) == (12, 1, [])
+
+
+@pytest.mark.parametrize("kept", [0, 9])
+@pytest.mark.parametrize("database_is_away", [False, True])
+async def test_what_is_carried_while_it_is_written_anew_does_not_come_back(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch, kept: int, database_is_away: bool
+) -> None:
+    monkeypatch.setattr(journal, "KEPT_IN_MEMORY", kept)
+    begun, go_on, write_new = asyncio.Event(), threading.Event(), journal._write_new
+    loop = asyncio.get_running_loop()
+
+    def slowly(path: Path, lines: Iterable[bytes]) -> Path:
+        loop.call_soon_threadsafe(begun.set)
+        assert go_on.wait(10)
+        return write_new(path, lines)
+
+    monkeypatch.setattr(journal, "_write_new", slowly)
+    centre.writer.put(served("c1", centre.now(), ani=LANDLINE))
+    forgetting = asyncio.create_task(centre.writer.forget(due(Terms(), centre.now() + timedelta(days=8))))
+    await begun.wait()
+    with monkeypatch.context() as away:
+        if database_is_away:
+
+            async def is_away(*_: object) -> set[str]:
+                raise OSError("no")
+
+            away.setattr(RecordWriter, "_add", is_away)
+        assert await centre.writer.flush() is not database_is_away
+    go_on.set()
+    assert await forgetting == database_is_away
+    assert len(waiting_segments(centre)) == database_is_away
+    assert not [*(centre.folder / "journal").glob("*.new")]
+    assert await centre.writer.flush()
+    assert (centre.writer.written, waiting_segments(centre)) == (1, [])
+    assert await centre.numbers() == {"c1": None if database_is_away else LANDLINE}, "the nights are for these"
 
 
 async def test_what_no_database_takes_loses_what_is_a_persons_and_stays(centre: Centre) -> None:
@@ -558,14 +634,14 @@ async def test_what_no_database_takes_loses_what_is_a_persons_and_stays(centre: 
     centre.writer._journal.put_aside("rejected", [encode(served("huge", came, ani=LANDLINE)), TORN.encode()])
     centre.writer._journal.put_aside("rejected", [encode(Amendment(CallId("gone"), came, test=True))])
     centre.sheet.until(last_night(came + timedelta(days=8)))
-    assert centre.writer.forget(due(Terms(), centre.now())) == 1
-    assert centre.writer.forget(due(Terms(), centre.now())) == 0
+    assert await centre.writer.forget(due(Terms(), centre.now())) == 1
+    assert await centre.writer.forget(due(Terms(), centre.now())) == 0
     record, amendment = map(decode, path.read_bytes().splitlines())
     assert (record.call, amendment.call) == ("huge", "gone")
     assert (record.ani, record.agent) == (None, "bert")  # type: ignore[union-attr]
     assert centre.traces() == set()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert centre.writer.forget(due(Terms(), came + timedelta(days=36))) == 1
+    assert await centre.writer.forget(due(Terms(), came + timedelta(days=36))) == 1
     assert b"bert" not in path.read_bytes()
 
 
@@ -581,7 +657,7 @@ async def test_what_cannot_be_written_down_is_kept_without_persons(centre: Centr
     path = centre.folder / "journal" / f"rejected-{came:%Y%m%d}.jsonl"
     assert {"landline"} == centre.traces()
     for changed in (1, 0):
-        assert centre.writer.forget(due(Terms(), came + timedelta(days=40))) == changed
+        assert await centre.writer.forget(due(Terms(), came + timedelta(days=40))) == changed
     assert centre.traces() == set()
     told = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert [line.get("call") or line["amends"] for line in told] == ["one", "other", "one", "later"]

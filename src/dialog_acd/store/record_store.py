@@ -230,14 +230,14 @@ class RecordWriter:
             self.last_error = None
             return True
 
-    def forget(self, due: Due) -> int:
+    async def forget(self, due: Due) -> int:
         """In the journal, too, nothing of anybody is kept for longer than in the database. Raises ``OSError``."""
 
         def fit(record: CallRecord) -> CallRecord:
             record = parted(record)[0] if day_of(record.t_in) <= due.numbers_to else record
             return record if record.t_in >= due.agents_before else without_agents(record)
 
-        return self._journal.forget(due.numbers_to, fit)
+        return await self._journal.forget(due.numbers_to, fit)
 
     async def close(self, grace: float) -> int:
         """Try for ``grace`` seconds to write the rest; return how many records stay in the journal instead."""
