@@ -374,7 +374,7 @@ class Stage:
                     tenant=None,
                     digest=digest(token),
                     at=now,
-                    expires_at=now + timedelta(hours=1),
+                    expires_at=now + timedelta(days=365),  # also where a story is about another year
                 )
             finally:
                 await database.dispose()
