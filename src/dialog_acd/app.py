@@ -219,6 +219,7 @@ async def serve(settings: Settings) -> None:
             spool=writer,
             living=callers,
         )
+        writer.trust(retention.sure)
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.records import CallRecord
 
 BERLIN = ZoneInfo("Europe/Berlin")
+_EVER = datetime.min.replace(tzinfo=UTC)
 NIGHT = time(2, 30)
 """Local time of the work: nobody calls, and it comes once in every night, also in those in which the clock is changed:
 in March it is then half past three, in October the first of the two."""
@@ -95,6 +96,10 @@ class Due:
     audit_before: datetime
     releases_before: datetime
     """By when they were over."""
+
+
+NOTHING = Due(date.min, _EVER, _EVER, _EVER)
+"""Is due by a clock that is in doubt."""
 
 
 def due(terms: Terms, now: datetime) -> Due:

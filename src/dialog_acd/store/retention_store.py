@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, or_, select, text, update
@@ -77,11 +77,17 @@ class RetentionStore:
             row = (await connection.execute(question.order_by(audit.c.at.desc()).limit(1))).one_or_none()
         return None if row is None else Before(row.at, datetime.fromisoformat(row.details["agents_before"]))
 
-    async def drop_numbers(self, due: Due, now: datetime) -> int:
-        """Empty the tables of the days that are due, and of such as cannot be yet. Returns how many days."""
+    async def held(self) -> dict[int, date]:
+        """The days there are numbers of."""
         async with self._engine.connect() as connection:
-            held = await days_held(connection)
-        tomorrow = day_of(now + timedelta(days=1))
+            return await days_held(connection)
+
+    async def drop_numbers(self, due: Due, now: datetime | None) -> int:
+        """Empty the tables of the days that are due, and of such as cannot be yet by ``now``, where the clock is
+        believed: it may as well be that the clock is behind, and these days are the real ones. Returns how many days.
+        """
+        held = await self.held()
+        tomorrow = date.max if now is None else day_of(now + timedelta(days=1))
         gone = [slot for slot, day in held.items() if not due.numbers_to < day <= tomorrow]
         for slot in gone:
             async with writing(self._engine).begin() as connection:
