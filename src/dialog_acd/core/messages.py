@@ -52,13 +52,21 @@ class OfferFailure(StrEnum):
 
 
 class NamingFault(StrEnum):
-    """Why a call's town, or that it was a test, could not be noted: ``Ignored.why`` of these signals."""
+    """Why a call's town, that it was a test, or that its caller was called back could not be noted: ``Ignored.why`` of
+    these signals.
+    """
 
     NO_CALL = "no-such-call"
     """Nobody knows the call; at the phone: the agent's last one is not known, or its town needs no naming."""
     NO_TOWN = "no-such-town"
     NOT_A_CANDIDATE = "not-a-candidate"
     TOO_LATE = "too-late"
+    NO_PROMISE = "no-promise"
+    """Its caller is not to be called back; or the call has not ended, or is older than what is known of promises."""
+    TOO_EARLY = "too-early"
+    """Before the promise was made."""
+    TO_COME = "to-come"
+    """At a moment that has not come."""
 
 
 # ---------------------------------------------------------------- signals
@@ -276,6 +284,21 @@ class CallMarked:
 
 
 @value
+class PromiseMarked:
+    """Somebody says that a caller who was promised it has been called back; ``kept`` off: nobody has, after all."""
+
+    call: CallId
+    kept: bool
+    at: datetime | None = None
+    """When; ``None``: now, unless it has been said before."""
+    by: str = ""
+    tenant: TenantId | None = None
+    """Whose calls alone whoever says so may speak of."""
+    record: CallRecord | None = None
+    """As with ``TownNamed``."""
+
+
+@value
 class DirectoryChanged:
     directory: Directory
 
@@ -355,6 +378,7 @@ Signal = (
     | TownNamed
     | TownDialled
     | CallMarked
+    | PromiseMarked
     | DirectoryChanged
     | SwitchLost
     | SwitchFound
@@ -545,6 +569,8 @@ class RememberCall:
     """Which partner was last asked."""
     trigger: str = ""
     """What sent the call there."""
+    due_at: datetime | None = None
+    """By when the caller is to be called back."""
 
 
 @value
@@ -719,6 +745,17 @@ class TestMarked:
 
 
 @value
+class CallbackMade:
+    """Somebody has said that a caller was called back (``at``), or that nobody has called; or said it again."""
+
+    call: CallId
+    tenant: TenantId
+    due_at: datetime
+    at: datetime | None
+    by: str
+
+
+@value
 class SwitchTurned:
     """What a supervisor has switched is in force, or (``until`` is ``None``) no longer, and ``why`` not."""
 
@@ -832,6 +869,7 @@ Notice = (
     | CallbackPromised
     | CallAssigned
     | TestMarked
+    | CallbackMade
     | SwitchTurned
     | WaitsCompared
     | FailsafeEntered
