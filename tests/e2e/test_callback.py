@@ -31,6 +31,15 @@ async def test_a_key_and_the_caller_is_promised_to_be_called_back(play: Play) ->
     [owed] = [r for r in (await stage.api.get("/api/v1/calls?result=callback"))["calls"] if r["call"] == record["call"]]
     assert owed["ani"].endswith(record["ani"][-6:])
 
+    # Somebody of the town hall dials the number and says so.
+    gauge = 'acd_promises_open{tenant="langenhagen"} '
+    await stage.metric(gauge, 1)
+    [due] = (await stage.api.get("/api/v1/calls?result=callback&open=true"))["calls"]
+    assert (due["call"], due["t_due"] > due["t_callback"]) == (record["call"], True)
+    await stage.api.post(f"/api/v1/calls/{record['call']}/called-back")
+    await stage.metric(gauge, 0)
+    assert (await stage.api.get("/api/v1/calls?result=callback&open=true"))["calls"] == []
+
 
 async def test_who_presses_nothing_or_another_key_waits_on(play: Play) -> None:
     stage = await play(ladder=["waited 1 s: callback"])

@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 from dialog_acd.core.model import UNASSIGNED, CallId, TenantId
 from dialog_acd.core.promises import GIVEN_UP_AFTER
 from dialog_acd.core.records import Amendment, CallRecord
+from dialog_acd.store import record_store
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal
 from dialog_acd.store.record_json import encode
-from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.record_store import COUNT_HOLDS, PromiseCount, RecordReader, RecordWriter
 from patience import soon
 from records import NOON, promised, served
 
@@ -150,6 +151,43 @@ async def test_promises_are_counted_by_town_while_they_are_anybodys_business(
     assert await reader.promises(late) == {"langenhagen": (2, 2), "laatzen": (1, 1)}
     assert await reader.promises(due + GIVEN_UP_AFTER) == {"langenhagen": (1, 1), "laatzen": (1, 1)}
     assert await reader.promises(late + GIVEN_UP_AFTER) == {}
+
+
+async def test_a_count_of_promises_is_told_for_a_while_and_then_nobody_knows(
+    reader: RecordReader, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, asked = False, 0
+
+    async def answer(now: Any) -> dict[str, tuple[int, int]]:
+        nonlocal asked
+        asked += 1
+        if away:
+            raise ConnectionError
+        return {"langenhagen": (1, int(now > NOON))}
+
+    async def asked_again() -> None:
+        before = asked
+        await soon(lambda: asked > before + 1, within=20, pause=0.001)
+
+    monkeypatch.setattr(record_store, "COUNT_EVERY", 0.001)
+    monkeypatch.setattr(reader, "promises", answer)
+    count = PromiseCount(reader, clock)
+    assert count.latest() is None
+    with capture_logs() as logs:
+        running = asyncio.create_task(count.run())
+        await asked_again()
+        away = True
+        await asked_again()
+        clock.advance(seconds=COUNT_HOLDS.total_seconds())
+        assert count.latest() == {"langenhagen": (1, 0)}
+        clock.advance(seconds=1)
+        await asked_again()
+        assert count.latest() is None
+        away = False
+        await asked_again()
+        assert count.latest() == {"langenhagen": (1, 1)}
+        running.cancel()
+    assert [line["event"] for line in logs] == ["promises.not-counted"]
 
 
 async def test_a_database_that_is_away_costs_no_name(database: Any, writer: RecordWriter, reader: RecordReader) -> None:

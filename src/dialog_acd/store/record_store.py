@@ -74,6 +74,10 @@ EntryT = TypeVar("EntryT", CallRecord, Amendment)
 Place = tuple["datetime", CallId]
 """Where a page of records ended: ``t_in`` and call of its last one; of those owed a call, ``t_due`` and call."""
 
+COUNT_EVERY = 5.0
+"""Seconds between two counts of the promises."""
+COUNT_HOLDS = timedelta(minutes=5)
+"""So long a count is told while the database cannot be asked."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
@@ -541,6 +545,35 @@ class RecordReader:
             rows = (await connection.execute(question)).mappings().all()
             numbers = await number_store.numbers_of(connection, ((row["call"], row["t_in"]) for row in rows))
         return [_record(row, numbers.get(row["call"], NONE)) for row in rows]
+
+
+class PromiseCount:
+    """How many callers are still to be called back, asked again and again, because a scrape must not wait for it."""
+
+    def __init__(self, reader: RecordReader, clock_now: Callable[[], datetime]) -> None:
+        self._reader, self._clock_now = reader, clock_now
+        self._found: tuple[datetime, dict[str, tuple[int, int]]] | None = None
+
+    def latest(self) -> dict[str, tuple[int, int]] | None:
+        """As ``RecordReader.promises``. ``None``: nobody has known for ``COUNT_HOLDS``, or ever."""
+        if self._found is None or self._clock_now() - self._found[0] > COUNT_HOLDS:
+            return None
+        return self._found[1]
+
+    async def run(self) -> None:
+        """Count until cancelled."""
+        failing = False
+        while True:
+            now = self._clock_now()
+            try:
+                async with asyncio.timeout(COUNT_EVERY):
+                    self._found = now, await self._reader.promises(now)
+                failing = False
+            except Exception as error:  # noqa: BLE001  whatever a database can say, it is asked again
+                if not failing:
+                    log.warning("promises.not-counted", why=_said(error))
+                failing = True
+            await asyncio.sleep(COUNT_EVERY)
 
 
 def _owed(now: datetime) -> tuple[ColumnElement[bool], ...]:

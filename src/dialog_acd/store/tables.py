@@ -131,7 +131,7 @@ records = Table(
     Index(None, "result", "t_in"),
     Index(None, "overflow_partner", "t_in"),
     Index(None, "agent", "t_in"),
-    # Promises alone: of a million calls they are some thousands, and they are counted every half minute.
+    # Promises alone: of a million calls they are some thousands, and they are counted every few seconds.
     Index(None, "t_due", postgresql_where=text("t_due IS NOT NULL"), sqlite_where=text("t_due IS NOT NULL")),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
     # It goes from old records, and what all of them have in common would be one endless chain in a hash.
