@@ -53,6 +53,17 @@ class Promise:
     """When the call was made; ``None``: not yet, as far as anybody has said."""
 
 
+def in_time(due_at: datetime, kept_at: datetime | None, now: datetime) -> bool | None:
+    """Whether somebody called in time, the very moment included; ``None``: it cannot be said yet.
+
+    Whoever has not been called when it was due has been kept waiting, also where somebody called later. With whom
+    nobody has spoken, and it is not due yet, is in no figure.
+    """
+    if kept_at is not None:
+        return kept_at <= due_at
+    return None if now <= due_at else False
+
+
 def due(calendar: Calendar | None, made_at: datetime, rule: Rule = Rule.SAME_TIME) -> datetime:
     """By when (aware UTC) somebody is to be called who was promised it at ``made_at``. ``None``: always served.
 
