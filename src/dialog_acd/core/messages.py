@@ -52,17 +52,23 @@ class OfferFailure(StrEnum):
 
 
 class NamingFault(StrEnum):
-    """Why a call's town, that it was a test, or that its caller was called back could not be noted: ``Ignored.why`` of
-    these signals.
-    """
+    """Why a call's town, or that it was a test, could not be noted: ``Ignored.why`` of these signals."""
 
     NO_CALL = "no-such-call"
     """Nobody knows the call; at the phone: the agent's last one is not known, or its town needs no naming."""
     NO_TOWN = "no-such-town"
     NOT_A_CANDIDATE = "not-a-candidate"
     TOO_LATE = "too-late"
+
+
+class PromiseFault(StrEnum):
+    """Why it could not be noted that a caller was called back: ``Ignored.why`` of these signals."""
+
+    NO_CALL = "no-such-call"
     NO_PROMISE = "no-promise"
     """Its caller is not to be called back; or the call has not ended, or is older than what is known of promises."""
+    TOO_LATE = "too-late"
+    """It was due so long ago that the promise is broken for good."""
     TOO_EARLY = "too-early"
     """Before the promise was made."""
     TO_COME = "to-come"

@@ -140,11 +140,11 @@ class Naming:
     def on_promise_marked(self, signal: m.PromiseMarked) -> None:
         known = self._known(signal.call, signal.record)
         if known is None or signal.tenant not in (None, known.town):
-            self._floor.ignore(signal, m.NamingFault.NO_CALL, signal.call)
+            self._floor.ignore(signal, m.PromiseFault.NO_CALL, signal.call)
             return
         promise = known.promise if isinstance(known, EndedCall) else None
         if isinstance(known, LiveCall) or promise is None:
-            self._floor.ignore(signal, m.NamingFault.NO_PROMISE, signal.call)
+            self._floor.ignore(signal, m.PromiseFault.NO_PROMISE, signal.call)
             return
         at = (signal.at or promise.kept_at or self._floor.now) if signal.kept else None
         refused = self._not_then(promise, at)
@@ -156,15 +156,15 @@ class Naming:
             self._amend(signal.call, replace(known, promise=replace(promise, kept_at=at)), amendment)
         self._floor.out.append(m.CallbackMade(signal.call, known.town, promise.due_at, at, signal.by))
 
-    def _not_then(self, promise: Promise, at: datetime | None) -> m.NamingFault | None:
+    def _not_then(self, promise: Promise, at: datetime | None) -> m.PromiseFault | None:
         """Why it cannot be said (any more) that the promise was kept at that moment, or not at all."""
         if at == promise.kept_at:
             return None  # it has been said
         if self._floor.now > promise.due_at + GIVEN_UP_AFTER:
-            return m.NamingFault.TOO_LATE
+            return m.PromiseFault.TOO_LATE
         if at is not None and at > self._floor.now:
-            return m.NamingFault.TO_COME
-        return m.NamingFault.TOO_EARLY if at is not None and at < promise.made_at else None
+            return m.PromiseFault.TO_COME
+        return m.PromiseFault.TOO_EARLY if at is not None and at < promise.made_at else None
 
     def _amend(self, call: CallId, known: EndedCall, amendment: Amendment) -> None:
         self._floor.note_end(call, known)

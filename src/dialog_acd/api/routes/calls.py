@@ -46,7 +46,15 @@ from dialog_acd.api.story import decisions, timeline
 from dialog_acd.api.telling import ANSWER_WITHIN, ask, refusal
 from dialog_acd.api.tokens import Role
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
-from dialog_acd.core.messages import CallAssigned, CallbackMade, CallMarked, NamingFault, PromiseMarked, TownNamed
+from dialog_acd.core.messages import (
+    CallAssigned,
+    CallbackMade,
+    CallMarked,
+    NamingFault,
+    PromiseFault,
+    PromiseMarked,
+    TownNamed,
+)
 from dialog_acd.core.model import UNASSIGNED, CallId, TenantId
 from dialog_acd.core.records import CallRecord, Result
 from dialog_acd.core.releases import NAMED_FOR
@@ -75,9 +83,9 @@ _REFUSED = {
     NamingFault.TOO_LATE: "the call ended more than a day ago",
 }
 _NOT_THEN = {
-    NamingFault.TOO_LATE: "the call was due more than two weeks ago",
-    NamingFault.TO_COME: "that moment is still to come",
-    NamingFault.TOO_EARLY: "the call was promised later than that",
+    PromiseFault.TOO_LATE: "the call was due more than two weeks ago",
+    PromiseFault.TO_COME: "that moment is still to come",
+    PromiseFault.TOO_EARLY: "the call was promised later than that",
 }
 
 
@@ -299,12 +307,12 @@ async def _kept(wiring: Wiring, by: Principal, noted: Attempt, said: PromiseMark
     match refusal(signal, answer):
         case None:
             pass
-        case NamingFault.NO_CALL:
+        case PromiseFault.NO_CALL:
             raise NoSuchCall(f"There is no call {call!r}.", call=call)
-        case NamingFault.NO_PROMISE:
+        case PromiseFault.NO_PROMISE:
             raise NoPromise(call=call)
         case why:
-            raise CallbackRefused(f"Not noted: {_NOT_THEN.get(NamingFault(why), why)}.", call=call, why=why)
+            raise CallbackRefused(f"Not noted: {_NOT_THEN.get(PromiseFault(why), why)}.", call=call, why=why)
     made = next(part for part in answer if isinstance(part, CallbackMade))
     noted.concerns(None if made.tenant == UNASSIGNED else made.tenant)
     noted.details["t_called_back"] = None if made.at is None else made.at.isoformat()
