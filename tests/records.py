@@ -77,6 +77,13 @@ def call(result: Result = Result.SERVED, wait: float | None = None, *, reason: s
     )
 
 
+def promised(call: str, made_at: datetime = NOON, **changes: Any) -> CallRecord:
+    """A call whose caller was promised at ``made_at`` to be called back within a day."""
+    told = {"t_callback": made_at, "t_due": made_at + timedelta(days=1), "t_ans": None, "agent": None, "in_time": False}
+    outcome = Outcome(Result.CALLBACK, "promised", Blame.NOBODY)
+    return served(call, made_at, outcome=outcome, **(told | changes))
+
+
 def maybe(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[float | None]:
     return st.none() | numbers
 

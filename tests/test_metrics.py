@@ -869,6 +869,35 @@ def test_the_last_night_in_which_all_was_forgotten_is_a_moment(board: Board) -> 
     assert board.scrape()("acd_retention_last_success_timestamp_seconds") is None, "not yet"
 
 
+def test_every_town_owes_nothing_until_somebody_says_how_many_calls(board: Board) -> None:
+    def owed(town: str) -> tuple[float | None, float | None]:
+        scrape = board.scrape()
+        return scrape("acd_promises_open", tenant=town), scrape("acd_promises_overdue", tenant=town)
+
+    board.metrics.watch(sources(promises=dict))
+    assert owed("langenhagen") == (0, 0)
+    assert owed("unassigned") == (None, None), "there is no number that several towns share"
+    laatzen = Tenant(TenantId("laatzen"), "Laatzen", "Laatzen")
+    number = Entry("115", TOWN, HALL, EntryKind.SERVICE_115, "day", candidates=(TOWN, laatzen.id))
+    tenants = (*DIRECTORY.tenants, laatzen)
+    board.metrics.directory_changed(replace(DIRECTORY, tenants=tenants, entries=(*DIRECTORY.entries, number)))
+    board.metrics.watch(sources(promises=lambda: {"langenhagen": (3, 1), "gone": (1, 1)}))
+    assert [owed(town) for town in ("langenhagen", "laatzen", "unassigned")] == [(3, 1), (0, 0), (0, 0)]
+    assert owed("gone") == (1, 1), "who has left the directory owes what was promised"
+
+
+def test_nobody_owes_anything_where_nobody_has_counted(board: Board) -> None:
+    board.metrics.watch(sources())
+    assert "acd_promises" not in board.scrape().text
+
+    def breaks() -> None:
+        raise OSError
+
+    board.metrics.watch(sources(promises=breaks))
+    assert "acd_promises" not in board.scrape().text
+    assert board.scrape()("acd_metrics_unreadable_total") == 1
+
+
 def test_a_broken_source_costs_only_itself(board: Board) -> None:
     def breaks() -> int:
         raise ConnectionError
@@ -913,7 +942,7 @@ def test_how_long_signals_and_the_database_take(board: Board) -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_promtool_finds_nothing_to_say(board: Board) -> None:
-    board.metrics.watch(sources())
+    board.metrics.watch(sources(promises=dict))
     board.seen = AcdView(
         NOON,
         True,

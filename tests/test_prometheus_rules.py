@@ -93,7 +93,7 @@ def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
 
 def test_rules_are_about_what_there_is() -> None:
     board = Board()
-    board.metrics.watch(sources(retention_done_at=lambda: 0.0))
+    board.metrics.watch(sources(retention_done_at=lambda: 0.0, promises=dict))
     seen = board.scrape()
     families = {
         family.name if family.type != "counter" else f"{family.name}_total": family

@@ -41,7 +41,7 @@ from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.figures_store import FiguresStore, _Group
 from dialog_acd.store.record_store import RecordWriter
 from dialog_acd.testing import ManualClock, demo_directory
-from records import served
+from records import promised, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -141,6 +141,33 @@ async def test_a_council_reads_whether_the_promise_was_kept(office: Office) -> N
         *("anrufzahlen", "personal", "qualitaet", "vereinbarung", "datenbasis")
     }
     assert all(row[1] == "keine Daten" for row in cells(document, "erledigung"))
+    assert [row[:2] for row in cells(document, "rueckrufe")] == [["Rückruf-Einhaltung", "keine Daten"]]
+
+
+async def test_a_council_reads_whether_callers_were_called_back_in_time(office: Office) -> None:
+    await office.directory(demo_directory(), datetime(2026, 1, 1, tzinfo=UTC))
+    made = datetime(2026, 3, 10, 9, tzinfo=UTC)
+    due = made + timedelta(days=1)
+    await office.called(
+        call("in"),
+        promised("kept", made, t_called_back=due),
+        promised("late", made, t_called_back=due + timedelta(seconds=1)),
+        promised("115", made, t_called_back=made, kind=EntryKind.SERVICE_115),
+        promised("never", made),
+        promised("april", datetime(2026, 3, 31, 9, tzinfo=UTC)),
+    )
+    document = await office.reports.evaluation(MARCH)
+    assert [row[:2] for row in cells(document, "rueckrufe")] == [["Rückruf-Einhaltung", "50,0 %"]]
+    by_day = await office.reports.calls(MARCH, [By.TENANT, By.DAY])
+    (table,) = by_day.tables()
+    column = table.columns.index("Rückruf-Einhaltung")
+    shown = {row[1]: row[column] for row in cells(by_day, "anrufe")}
+    assert shown == {"02.03.2026": "keine Daten", "10.03.2026": "keine Daten", "11.03.2026": "50,0 %",
+                     "31.03.2026": "keine Daten", "": "50,0 %"}  # fmt: skip
+    by_entry = await office.reports.calls(MARCH, [By.ENTRY])
+    assert {row[0]: row[column - 1] for row in cells(by_entry, "anrufe")}["Gesamt"] == "50,0 %"
+    weeks = await office.reports.readiness(3)
+    assert {row[0]: row[2] for row in cells(weeks, "anforderungen-tabelle")}["Rückmeldung"] == "100,0 %"
 
 
 async def test_a_town_that_goes_by_another_formula_is_judged_by_it(office: Office) -> None:

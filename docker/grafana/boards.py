@@ -252,6 +252,11 @@ def of_queues(gauge: str) -> str:
     return f"max by (queue) ({gauge}) and on (queue) acd_calls_offered_total{{{CHOSEN}}}"
 
 
+def of_towns(gauge: str) -> str:
+    """A gauge by town has no kind of entry."""
+    return f'{gauge}{{tenant=~"$tenant"}}'
+
+
 def promised_wait() -> str:
     """Seconds, by queue: the shortest time promised to anybody who may wait there."""
     return f"min by (queue) (acd_target_seconds{{{CHOSEN}}})"
@@ -602,6 +607,8 @@ def wall() -> build.Dashboard:
     """To be read from three metres: few, large, nothing to scroll."""
     town = {"links": [{"title": "Servicelevel von ${__field.labels.tenant}", "url": TOWN_LINK}]}
     waiting, longest = of_queues("acd_calls_waiting"), of_queues("acd_longest_wait_seconds")
+    late_calls = tile(tiles=True).color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
+    late_calls.thresholds(_steps((None, KEPT), (1, MISSED)))
     late = f"count (({longest}) > on (queue) {promised_wait()})"
     return (
         board(
@@ -616,7 +623,7 @@ def wall() -> build.Dashboard:
                 tile(),
                 "Es warten",
                 f"Summe der Anrufer, die noch mit keinem Menschen sprechen. {QUEUES_SHOWN}",
-                (5, 6),
+                (4, 6),
                 now(f"sum ({waiting})", "wartend"),
             )
         )
@@ -626,7 +633,7 @@ def wall() -> build.Dashboard:
                 "Am längsten wartet",
                 "Sekunden des am längsten Wartenden, jetzt. Orange, sobald in einer Schlange länger gewartet wird "
                 "als die kürzeste dort versprochene Zielzeit (acd_target_seconds).",
-                (5, 6),
+                (4, 6),
                 now(f"max ({longest}) unless on () {late} > 0", "▲ im Ziel"),
                 now(f"max ({longest}) and on () {late} > 0", "▼ über der Zielzeit"),
                 unit=SECONDS,
@@ -639,7 +646,7 @@ def wall() -> build.Dashboard:
                 "Agenten frei",
                 "Agenten, die jetzt einen Anruf annehmen können, ganzes Zentrum. Nur von Gruppen, von denen "
                 "mindestens fünf angemeldet sind.",
-                (4, 6),
+                (3, 6),
                 now('sum (acd_agents{state="available"})', "frei"),
             )
         )
@@ -649,8 +656,20 @@ def wall() -> build.Dashboard:
                 "Im Gespräch",
                 "Agenten, die jetzt mit einem Anrufer sprechen, ganzes Zentrum. Nur von Gruppen, von denen "
                 "mindestens fünf angemeldet sind.",
-                (4, 6),
+                (3, 6),
                 now('sum (acd_agents{state="talking"})', "im Gespräch"),
+            )
+        )
+        .with_panel(
+            show(
+                late_calls,
+                "Rückrufe",
+                "Zugesagte Rückrufe der gewählten Städte, von denen noch niemand gesagt hat, dass sie erledigt sind; "
+                "überfällig: deren Frist vorbei ist. Bis zwei Wochen nach der Frist.",
+                (4, 6),
+                now(f"sum ({of_towns('acd_promises_open')})", "offen"),
+                now(f"sum ({of_towns('acd_promises_overdue')})", "überfällig"),
+                overrides=[painted("A", SKY)],
             )
         )
         .with_panel(

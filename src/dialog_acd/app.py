@@ -62,7 +62,7 @@ from dialog_acd.store.database import open_database, require_current_schema
 from dialog_acd.store.directory_store import DirectoryStore
 from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.intent_store import IntentStore
-from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.record_store import PromiseCount, RecordReader, RecordWriter
 from dialog_acd.store.recording_store import RecordingStore
 from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.repeat_store import RepeatStore
@@ -207,6 +207,9 @@ async def serve(settings: Settings) -> None:
         observers = [metrics.observe, log_setup.tell, note_phone, attend]
         engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers, took=metrics.signal_took)
 
+        reader = RecordReader(database)
+        promises = PromiseCount(reader, clock.now)
+        stack.push_async_callback(_finish, asyncio.create_task(promises.run(), name="promises"))
         figures = FiguresStore(database, clock.now)
         retention = Retention(
             RetentionStore(database),
@@ -254,6 +257,7 @@ async def serve(settings: Settings) -> None:
                 defects=lambda: engine.failures,
                 agi_questions=questions,
                 retention_done_at=lambda: retention.done_at.timestamp() if retention.done_at is not None else None,
+                promises=promises.latest,
             )
         )
 
@@ -327,7 +331,7 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(_finish, watching)
         api = create_api(
             engine,
-            RecordReader(database),
+            reader,
             administration,
             readiness=readiness,
             metrics_registry=registry,

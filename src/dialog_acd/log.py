@@ -127,6 +127,9 @@ def tell(notice: m.Notice) -> None:
             log.info("call.assigned", call=call, before=before, tenant=tenant, by=by if agent is None else "agent")
         case m.TestMarked(call=call, test=test, by=by):
             log.info("call.marked", call=call, test=test, by=by)
+        case m.CallbackMade(call=call, at=at, due_at=due_at, by=by):
+            made = None if at is None else at.isoformat()
+            log.info("callback.made", call=call, at=made, due=due_at.isoformat(), by=by)
         case m.SwitchTurned(kind=kind, about=about, until=until, by=by, prompt=prompt, why=why):
             which = {"entry" if kind in OF_ENTRIES else "queue": about}
             end = None if until is None else until.isoformat()

@@ -1,7 +1,8 @@
 """What Prometheus sees.
 
 Counters and histograms grow with the notices of the core (``observe``). Gauges are never kept: a collector reads
-the picture (``view``) and the sources at the moment of the scrape, so a gauge cannot drift from the truth.
+the picture (``view``) and the sources at the moment of the scrape, so a gauge cannot drift from the truth. But for
+promises: the database counts them, and a scrape does not wait for it. They are as they were counted last.
 
 Labels come from a closed list: tenant, queue, kind, result, reason, trigger, state, group, why, partner, signal. Never
 a number, an agent or a call: each new value of a label is a new series for as long as Prometheus remembers, and a label
@@ -145,6 +146,9 @@ class Sources:
     """Questions of the dialplan by how they ended; the keys must come from a fixed set."""
     retention_done_at: Callable[[], float | None] = lambda: None
     """When what may not be kept any more was last taken out, in seconds since 1970."""
+    promises: Callable[[], Mapping[str, tuple[int, int]] | None] = lambda: None
+    """By town: how many callers are still to be called back, and how many of them should have been by now. Who is not
+    named has none."""
 
 
 class Metrics(Collector):
@@ -326,6 +330,7 @@ class Metrics(Collector):
             yield from self._promises(now)
         if self._sources is not None:
             yield from self._read(self._sources)
+            yield from self._owed(self._sources)
 
     def _error_lines(self) -> Iterator[str]:
         for queue, error in tuple(self._errors.items()):
@@ -428,6 +433,31 @@ class Metrics(Collector):
         except Exception:  # noqa: BLE001
             self._unreadable.inc()
         yield questions
+
+    def _owed(self, s: Sources) -> Iterator[Metric]:
+        """Calls that people were promised. Every town has its two lines, or, where nobody knows, none has."""
+        try:
+            found = s.promises()
+        except Exception:  # noqa: BLE001
+            self._unreadable.inc()
+            return
+        if found is None:
+            return
+        # A town that has left the directory still owes what was promised in its name.
+        towns = {*found}
+        if self._directory is not None:
+            towns |= {tenant.id for tenant in self._directory.tenants}
+            towns |= {UNASSIGNED for entry in self._directory.entries if entry.candidates}
+        counted = [(label("tenant", town), *found.get(town, (0, 0))) for town in sorted(towns)]
+
+        def owed() -> Iterator[str]:
+            yield from (f"acd_promises_open{{{town}}} {owed}\n" for town, owed, _ in counted)
+
+        def late() -> Iterator[str]:
+            yield from (f"acd_promises_overdue{{{town}}} {late}\n" for town, _, late in counted)
+
+        yield Written("acd_promises_open", "Callers who were promised a call and have not had it.", "gauge", owed)
+        yield Written("acd_promises_overdue", "Those of them who should have been called by now.", "gauge", late)
 
     def _value(self, source: Callable[[], float | None]) -> float | None:
         try:

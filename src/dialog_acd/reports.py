@@ -252,7 +252,7 @@ class Reports:
         attended, staffed = await self._staff(months) if town is None else ([], ())
         handled: dict[str, list[Figures]] = {}
         for (tenant, month), figures in by_town_and_month.items():
-            if month in months:
+            if month in months and figures.calls:
                 handled.setdefault(str(tenant), []).append(figures)
         data = Evaluated(
             since=span.since,

@@ -160,7 +160,7 @@ class Retention:
             self._doubted_since = ticks
         if ahead is not None and not right and not self._told:
             self._doubted_since, self._told = ticks, True
-            log.error("retention.clock-doubted", now=now.isoformat(), ahead_hours=round(ahead / timedelta(hours=1)))
+            log.warning("retention.clock-doubted", now=now.isoformat(), ahead_hours=round(ahead / timedelta(hours=1)))
         if not right and self._doubted_since is not None and ticks < self._doubted_since + DOUBTED_FOR:
             return True
         self._believed, self._doubted_since, self._told = (now, ticks), None, False

@@ -16,6 +16,7 @@ from dialog_acd.api.tokens import Role, digest
 from dialog_acd.core import messages as m
 from dialog_acd.core.lifecycle import CallState, Intent, PhoneState, Work
 from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, Phone, QueueId, Statistics, TenantId
+from dialog_acd.core.promises import GIVEN_UP_AFTER
 from dialog_acd.core.releases import Kind, OfOne, Release, Signature, of_one
 from dialog_acd.core.shares import usage_of
 from dialog_acd.core.switches import OF_ENTRIES
@@ -164,6 +165,8 @@ class Centre:
                 return [m.CallAssigned(call, UNASSIGNED, tenant, by)]
             case m.CallMarked(call=call, test=test, by=by):
                 return [m.TestMarked(call, test, by)]
+            case m.PromiseMarked(call=call, kept=kept, by=by):
+                return [m.CallbackMade(call, UNASSIGNED, NOON, NOON if kept else None, by)]
         raise AssertionError(signal)
 
     def _switch(self, s: m.SupervisorSwitched) -> list[m.Notice]:
@@ -234,6 +237,7 @@ class Shelf:
         agent: str | None = None,
         since: datetime | None = None,
         to: datetime | None = None,
+        owed_at: datetime | None = None,
     ) -> Sequence[CallRecord]:
         ordered = sorted(self.kept, key=lambda r: (r.t_in, r.call), reverse=True)
         ordered = [
@@ -249,7 +253,14 @@ class Shelf:
             ordered = [r for r in ordered if r.outcome.result is result]
         if tenant is not None:
             ordered = [r for r in ordered if r.tenant == tenant]
-        if before is not None:
+        if owed_at is not None:
+            owed = [(r.t_due, r) for r in ordered if r.t_due and r.t_due >= owed_at - GIVEN_UP_AFTER]
+            ordered = [
+                r
+                for due, r in sorted(owed, key=lambda one: (one[0], one[1].call))
+                if not (r.t_called_back or r.test) and (before is None or (due, r.call) > before)
+            ]
+        elif before is not None:
             ordered = [r for r in ordered if (r.t_in, r.call) < before]
         return ordered[:limit]
 

@@ -91,7 +91,7 @@ from dialog_acd.store.repeat_store import RepeatStore
 from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.usage_store import UsageStore
 from dialog_acd.testing import Scenario, demo_agent, demo_directory
-from records import served
+from records import promised, served
 
 from .conftest import NOON, TOKEN, Drawer, with_policy
 from .test_towns import RealCentre
@@ -192,6 +192,7 @@ class House(BaseAdapter):
         writer = RecordWriter(engine, self.folder / "spill", clock.now)
         for number in range(3):
             writer.put(served(f"r{number}", clock.now() - timedelta(minutes=number)))
+        writer.put(promised("p1", clock.now() - timedelta(minutes=9)))
         await writer.flush()
 
         def in_force(changed: Directory) -> None:
@@ -437,6 +438,8 @@ class Asking:
                     # Of which either side has said nothing yet.
                     opened = self.house.anew_release(agreed=False)
                     case.path_parameters[name] = self.house.runner.run(opened)
+                case "call" if path.endswith("/called-back"):
+                    case.path_parameters[name] = "p1"
                 case "call":
                     case.path_parameters[name] = ("c1", "r1")[self._turn // 2 % 2]
                 case _:

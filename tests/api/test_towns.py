@@ -1,9 +1,12 @@
-"""For which town was a call, and was it a test: said over REST to a real core, of living calls and of finished ones."""
+"""For which town was a call, was it a test, was its caller called back: said over REST to a real core, of living calls
+and of finished ones.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -14,7 +17,7 @@ from dialog_acd.api.tokens import Role
 from dialog_acd.core import messages as m
 from dialog_acd.core.model import UNASSIGNED, CallId, EntryKind, TenantId
 from dialog_acd.testing import LANGENHAGEN, Scenario, demo_directory
-from records import served
+from records import promised, served
 
 from .conftest import TOKEN, Folder, Press, Twice, unsettled
 
@@ -314,3 +317,81 @@ async def test_the_desk_gets_what_it_must_and_nothing_else(web: httpx.AsyncClien
     assert (await web.get("/api/v1/live")).status_code == 200
     assert "4951123559876" not in (await web.get("/api/v1/live")).text
     assert LANGENHAGEN not in (await web.get("/api/v1/live")).text
+
+
+# ---------------------------------------------------------------- promises
+
+
+async def called_back(web: httpx.AsyncClient, call: str, role: Role = Role.DESK, **said: Any) -> tuple[int, Any]:
+    answer = await web.post(f"/api/v1/calls/{call}/called-back", json=said or None, headers=of(role))
+    told = answer.json()
+    return answer.status_code, told.get("t_called_back") if answer.is_success else told["error_id"]
+
+
+async def test_who_has_called_back_says_so_and_whoever_was_wrong_takes_it_back(
+    web: httpx.AsyncClient, real: RealCentre, shelf: Shelf, book: Book
+) -> None:
+    now = real.sheet.clock.now()
+    shelf.kept = [promised("c8", now - timedelta(hours=2))]
+    at, noon = (now - timedelta(hours=1)).isoformat(), now.isoformat().replace("+00:00", "Z")
+    answer = await web.post("/api/v1/calls/c8/called-back")
+    due = (now + timedelta(hours=22)).isoformat().replace("+00:00", "Z")
+    assert (answer.status_code, answer.json()) == (200, {"call": "c8", "t_due": due, "t_called_back": noon})
+    real.sheet.after(60)
+    assert await called_back(web, "c8") == (200, noon), "once more is once"
+    assert (await called_back(web, "c8", at=at))[0] == 200
+    assert (await web.delete("/api/v1/calls/c8/called-back")).json()["t_called_back"] is None
+    assert (await web.delete("/api/v1/calls/c8/called-back")).status_code == 200
+    said = [out.amendment for _, _, outs in real.sheet.story for out in outs if isinstance(out, m.AmendRecord)]
+    assert [(one.kept, one.kept_at) for one in said] == [(True, now), (True, now - timedelta(hours=1)), (False, None)]
+    assert [(line.who, line.action, line.about, line.tenant) for line in book.lines] == [
+        *[("the desk", "calls.called-back", "c8", "langenhagen")] * 3,
+        *[("the desk", "calls.not-called-back", "c8", "langenhagen")] * 2,
+    ]
+
+
+async def test_a_callback_cannot_have_been_just_any_time(
+    web: httpx.AsyncClient, real: RealCentre, shelf: Shelf
+) -> None:
+    now = real.sheet.clock.now()
+    made = now - timedelta(hours=2)
+    shelf.kept = [promised("c8", made), promised("c7", now - timedelta(days=15, seconds=1)), served("c6", ended=now)]
+    for at in (now + timedelta(seconds=1), made - timedelta(seconds=1)):
+        assert await called_back(web, "c8", at=at.isoformat()) == (409, "callback-refused")
+    assert await called_back(web, "c7") == (409, "callback-refused"), "nobody is waiting for it any more"
+    assert await called_back(web, "c6") == (409, "no-promise"), "nobody was promised anything"
+    assert await called_back(web, "c1") == (409, "no-promise"), "Anna is talking with the caller"
+    assert await called_back(web, "c9") == (404, "no-such-call")
+    for odd in ("2026-03-02T09:00:00", 1767225600, "yesterday", "9999-12-31T23:59:59-23:00"):
+        assert await called_back(web, "c8", at=odd) == (422, "not-valid")
+    assert amendments(real) == []
+
+
+async def test_a_town_hall_keeps_its_own_promises_and_knows_of_no_others(
+    web: httpx.AsyncClient, real: RealCentre, shelf: Shelf
+) -> None:
+    made = real.sheet.clock.now() - timedelta(hours=2)
+    shelf.kept = [promised("c8", made), promised("c7", made, tenant=TenantId("hannover"))]
+    assert (await called_back(web, "c8", Role.TOWN_ADMIN))[0] == 200
+    assert await called_back(web, "c7", Role.TOWN_ADMIN) == (404, "no-such-call")
+    for role in (Role.AUDITOR, Role.AGENT, Role.STAFF_COUNCIL):
+        assert await called_back(web, "c8", role) == (403, "not-allowed")
+
+
+async def test_the_list_of_who_is_still_to_be_called_back_begins_with_who_waits_longest(
+    web: httpx.AsyncClient, clock: ManualClock, shelf: Shelf
+) -> None:
+    hours = {"c1": 30, "c2": 26, "c3": 40, "c4": 24 * 15 + 1}
+    shelf.kept = [promised(call, clock.now() - timedelta(hours=ago)) for call, ago in hours.items()]
+    shelf.kept += [promised("c5", test=True), promised("c6", t_called_back=clock.now()), served("c7")]
+    shelf.kept += [promised("c8", clock.now() - timedelta(hours=50), tenant=TenantId("hannover"))]
+
+    async def asked(role: Role, path: str = "") -> list[str]:
+        told = (await web.get(f"/api/v1/calls?result=callback&open=true&limit=2{path}", headers=of(role))).json()
+        calls = [call["call"] for call in told["calls"]]
+        return calls + (await asked(role, f"&before={told['next']}") if told["next"] else [])
+
+    assert await asked(Role.OPERATOR) == ["c8", "c3", "c1", "c2"]
+    assert await asked(Role.TOWN_ADMIN) == ["c3", "c1", "c2"]
+    everything = (await web.get("/api/v1/calls", headers=of(Role.OPERATOR))).json()["calls"]
+    assert len(everything) == 8

@@ -92,6 +92,8 @@ LOCKED: dict[tuple[str, str], set[Role]] = {
     ("PUT", "/api/v1/calls/{call}/town"): {OPERATOR, SUPERVISOR, DESK},
     ("PUT", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
     ("DELETE", "/api/v1/calls/{call}/test"): {OPERATOR, SUPERVISOR},
+    ("POST", "/api/v1/calls/{call}/called-back"): {OPERATOR, SUPERVISOR, DESK, TOWN_ADMIN},
+    ("DELETE", "/api/v1/calls/{call}/called-back"): {OPERATOR, SUPERVISOR, DESK, TOWN_ADMIN},
     ("GET", "/api/v1/calls/{call}/decisions"): ALL,
     ("GET", "/api/v1/resolve"): ALL,
     ("GET", "/api/v1/directory"): {OPERATOR, SUPERVISOR, AUDITOR},

@@ -361,6 +361,9 @@ class CentreUnderFire(RuleBasedStateMachine):
             here = found_elsewhere or any(o.at >= record.t_callback for o in answered)
             elsewhere = record.t_ovf_ans is not None or record.failsafe_answered_by is not None
             assert here or elsewhere or record.outcome.result is Result.CALLBACK, record.outcome
+        # ... and by when, was settled when it was made.
+        assert (record.t_due is not None) == (record.outcome.result is Result.CALLBACK)
+        assert record.t_due is None or (record.t_callback is not None and record.t_due > record.t_callback)
         if record.outcome.result is Result.SERVED:
             assert record.t_ans is not None
         if record.outcome.result is Result.ABANDONED:
@@ -662,13 +665,16 @@ class CentreUnderFire(RuleBasedStateMachine):
     def somebody_says_what_a_call_is(self, n: int, tenant: str) -> None:
         call = self.call(n)
         record = self.records.get(call) if n % 2 else None
-        what = n % 5
+        what = n % 7
         if what < 2:
             self.tell(m.TownNamed(call, TenantId(tenant), "desk", anywhere=what == 1, record=record))
         elif what == 2:
             self.tell(m.TownDialled(self.agent_id(_NAMES[n % len(_NAMES)]), str(n % 4)))
-        else:
+        elif what < 5:
             self.tell(m.CallMarked(call, what == 3, "lead", record))
+        else:
+            at = None if n % 4 else self.now - timedelta(seconds=n % 60)
+            self.tell(m.PromiseMarked(call, what == 5, at, "desk", None if n % 3 else TenantId(tenant), record))
 
     @rule(n=st.integers(0, 9))
     def directory_changes(self, n: int) -> None:

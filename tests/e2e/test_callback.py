@@ -17,6 +17,7 @@ CALLERS_VOICE, AGENTS_VOICE = 440, 700
 
 async def test_a_key_and_the_caller_is_promised_to_be_called_back(play: Play) -> None:
     stage = await play(ladder=["waited 1 s: callback"])
+    before = await stage.api.metrics()
 
     call = await stage.dial(tone=CALLERS_VOICE)
     await call.media.hears_prompt("callback-offer")
@@ -30,6 +31,20 @@ async def test_a_key_and_the_caller_is_promised_to_be_called_back(play: Play) ->
     assert record["t_callback"] is not None
     [owed] = [r for r in (await stage.api.get("/api/v1/calls?result=callback"))["calls"] if r["call"] == record["call"]]
     assert owed["ani"].endswith(record["ani"][-6:])
+
+    # Somebody dials the number and says so.
+    gauge = f'acd_promises_open{{tenant="{record["tenant"]}"}}'
+
+    async def still_owed() -> bool:
+        calls = (await stage.api.get("/api/v1/calls?result=callback&open=true"))["calls"]
+        return record["call"] in [call["call"] for call in calls]
+
+    assert record["t_due"] > record["t_callback"]
+    assert await still_owed()
+    counted = await stage.until(stage.api.metrics, lambda seen: seen.get(gauge, 0) > before.get(gauge, 0), 9, gauge)
+    await stage.api.post(f"/api/v1/calls/{record['call']}/called-back")
+    await stage.until(stage.api.metrics, lambda seen: seen[gauge] < counted[gauge], 9, gauge)
+    assert not await still_owed()
 
 
 async def test_who_presses_nothing_or_another_key_waits_on(play: Play) -> None:

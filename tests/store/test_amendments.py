@@ -11,12 +11,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from dialog_acd.core.model import UNASSIGNED, CallId, TenantId
+from dialog_acd.core.promises import GIVEN_UP_AFTER
 from dialog_acd.core.records import Amendment, CallRecord
+from dialog_acd.store import record_store
 from dialog_acd.store.journal import SEGMENT_RECORDS, Journal
 from dialog_acd.store.record_json import encode
-from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.record_store import COUNT_HOLDS, PromiseCount, RecordReader, RecordWriter
 from patience import soon
-from records import NOON, served
+from records import NOON, promised, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -91,6 +93,101 @@ async def test_the_record_may_still_be_on_its_way(writer: RecordWriter, reader: 
     assert (await found(reader, "c1"))[0] == "laatzen"
     assert (await found(reader, "x0"))[0] == "hannover"
     assert (writer.depth, writer.rejected, writer.conflicts) == (0, 0, 0)
+
+
+async def test_that_a_caller_was_called_back_is_said_and_taken_back(
+    database: Any, writer: RecordWriter, reader: RecordReader
+) -> None:
+    """Also while the database is away, and when the journal brings everything once more."""
+
+    def said(kept: bool, seconds: int) -> Amendment:
+        at = NOON + timedelta(hours=1, seconds=seconds)
+        return Amendment(CallId("c1"), at, kept=kept, kept_at=at if kept else None)
+
+    async def owed() -> tuple[Any, bool]:
+        record = await reader.by_call(CallId("c1"))
+        assert record is not None
+        return record.t_called_back, bool(await reader.recent(9, owed_at=NOON))
+
+    record = promised("c1")
+    writer.put(record)
+    assert await writer.flush()
+    assert await owed() == (None, True)
+    database.stop()
+    with capture_logs():
+        writer.amend(said(True, 1))
+        writer.amend(said(False, 2))
+        writer.amend(said(True, 3))
+        assert not await writer.flush()
+    database.start()
+    assert await writer.flush()
+    assert await owed() == (NOON + timedelta(hours=1, seconds=3), False)
+    writer.put(record)
+    writer.amend(said(False, 2))
+    assert await writer.flush()
+    assert (await owed(), writer.conflicts) == ((NOON + timedelta(hours=1, seconds=3), False), 0)
+    writer.amend(said(False, 4))
+    writer.amend(names("c1", "laatzen", 7200))
+    assert await writer.flush()
+    assert await owed() == (None, True)
+    assert await reader.promises(NOON) == {"laatzen": (1, 0)}
+
+
+async def test_promises_are_counted_by_town_while_they_are_anybodys_business(
+    writer: RecordWriter, reader: RecordReader
+) -> None:
+    due = NOON + timedelta(days=1)
+    writer.put(promised("c1"))
+    writer.put(promised("c2", NOON - timedelta(hours=1)))
+    writer.put(promised("c3", NOON, tenant=TenantId("laatzen")))
+    writer.put(promised("c4", NOON, test=True))
+    writer.put(promised("c5", NOON, t_called_back=NOON))
+    writer.put(promised("c6", NOON, t_due=None))  # of an earlier version
+    writer.put(served("c7"))
+    assert await writer.flush()
+    assert await reader.promises(NOON) == {"langenhagen": (2, 0), "laatzen": (1, 0)}
+    assert await reader.promises(due) == {"langenhagen": (2, 1), "laatzen": (1, 0)}
+    late = due + timedelta(microseconds=1)
+    assert await reader.promises(late) == {"langenhagen": (2, 2), "laatzen": (1, 1)}
+    assert await reader.promises(due + GIVEN_UP_AFTER) == {"langenhagen": (1, 1), "laatzen": (1, 1)}
+    assert await reader.promises(late + GIVEN_UP_AFTER) == {}
+
+
+async def test_a_count_of_promises_is_told_for_a_while_and_then_nobody_knows(
+    reader: RecordReader, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, asked = False, 0
+
+    async def answer(now: Any) -> dict[str, tuple[int, int]]:
+        nonlocal asked
+        asked += 1
+        if away:
+            raise ConnectionError
+        return {"langenhagen": (1, int(now > NOON))}
+
+    async def asked_again() -> None:
+        before = asked
+        await soon(lambda: asked > before + 1, within=20, pause=0.001)
+
+    monkeypatch.setattr(record_store, "COUNT_EVERY", 0.001)
+    monkeypatch.setattr(reader, "promises", answer)
+    count = PromiseCount(reader, clock)
+    assert count.latest() is None
+    with capture_logs() as logs:
+        running = asyncio.create_task(count.run())
+        await asked_again()
+        away = True
+        await asked_again()
+        clock.advance(seconds=COUNT_HOLDS.total_seconds())
+        assert count.latest() == {"langenhagen": (1, 0)}
+        clock.advance(seconds=1)
+        await asked_again()
+        assert count.latest() is None
+        away = False
+        await asked_again()
+        assert count.latest() == {"langenhagen": (1, 1)}
+        running.cancel()
+    assert [line["event"] for line in logs] == ["promises.not-counted"]
 
 
 async def test_a_database_that_is_away_costs_no_name(database: Any, writer: RecordWriter, reader: RecordReader) -> None:

@@ -50,7 +50,7 @@ def test_whoever_was_promised_to_be_called_back_is_remembered_so(tmp_path: Path)
 def test_what_has_happened_to_a_call_is_remembered(tmp_path: Path) -> None:
     memory = CallMemory(tmp_path)
     more: dict[str, Any] = {
-        name: NINE + timedelta(seconds=n) for n, name in enumerate(("t_ann_end", "t_ans", "t_talk", "t_ovf"))
+        name: NINE + timedelta(seconds=n) for n, name in enumerate(("t_ann_end", "t_ans", "t_talk", "t_ovf", "due_at"))
     }
     more |= {"agent": "anna", "talk_ms": 1, "wrap_ms": 2, "asked": "oldenburg", "trigger": "waited"}
     more["counted"] = Counted(TenantId("laatzen"), "115", EntryKind.SERVICE_115, QueueId("hall"), 30_000, 0.75)

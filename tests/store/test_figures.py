@@ -17,15 +17,26 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
-from dialog_acd.core.kpi import By, Fate, Figures, TooManyGroups, berlin_day, berlin_midnight, cell_of, facts, grouped
-from dialog_acd.core.model import UNASSIGNED, AgentId, EntryKind, TenantId
+from dialog_acd.core.kpi import (
+    By,
+    Fate,
+    Figures,
+    Ratio,
+    TooManyGroups,
+    berlin_day,
+    berlin_midnight,
+    cell_of,
+    facts,
+    grouped,
+)
+from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
 from dialog_acd.store import figures_store
 from dialog_acd.store.database import writing
 from dialog_acd.store.figures_store import Day, FiguresStore, NotRolledUp, packed, seal, unpacked
 from dialog_acd.store.record_store import RecordWriter
 from dialog_acd.store.tables import records, rollups
-from records import NOON, anything, call
+from records import NOON, anything, call, promised, served
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -459,3 +470,65 @@ def test_what_is_kept_is_what_was_counted(calls: list[CallRecord]) -> None:
     in_order([dict(sorted(cells.items()))])
     assert (found.cells, found.people) == (cells, 7)
     assert sum((Counter(of.fates) for of in found.cells.values()), Counter()).total() == len(calls)
+
+
+# ---------------------------------------------------------------- promises of callbacks
+
+
+def owed(call: str, due: datetime, called: float | None = None, **more: Any) -> CallRecord:
+    """``called``: so many hours after it was due."""
+    at = None if called is None else due + timedelta(hours=called)
+    return promised(call, due - A_DAY, t_due=due, t_called_back=at, **more)
+
+
+async def test_promises_are_counted_on_the_day_they_were_due(
+    writer: RecordWriter, figures: FiguresStore, clock: Clock
+) -> None:
+    clock.time = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    evening = datetime(2026, 3, 30, 22, tzinfo=UTC)  # midnight in Berlin
+    minute = 1 / 60
+    await write(
+        writer,
+        owed("c1", evening - timedelta(minutes=1), 0),  # at the very moment
+        owed("c2", evening - timedelta(minutes=1), minute),
+        owed("c3", evening, -24),
+        owed("c4", evening),
+        owed("c5", clock.time),  # the moment has come, and is not over
+        owed("c6", clock.time + A_DAY, -30),  # kept before its time
+        owed("c7", evening, 0, test=True),
+        owed("c8", evening, 0, kind=EntryKind.PARTNER_INBOUND),
+        owed("c9", evening, 0, tenant=OTHER),
+        promised("c10", evening - A_DAY, t_due=None),
+        served("c11", clock.time),
+    )
+    by_day = await figures.figures(date(2026, 3, 30), date(2026, 4, 3), [TOWN], by=[By.DAY])
+    assert {day: found.callbacks for (day,), found in by_day.items()} == {
+        date(2026, 3, 30): Ratio(1, 2),
+        date(2026, 3, 31): Ratio(1, 2),
+        date(2026, 4, 1): Ratio(1, 1),
+    }
+    assert by_day[date(2026, 4, 1),].calls == 0, "nobody called; somebody was called"
+    whole, towns, entries = await figures.tables(
+        SINCE, UNTIL, groupings=[(), (By.TENANT, By.MONTH), (By.TENANT, By.ENTRY)]
+    )
+    assert whole[()].callbacks == Ratio(4, 6)
+    assert {town: found.callbacks for (town, month), found in towns.items() if month == date(2026, 3, 1)} == {
+        TOWN: Ratio(2, 4), OTHER: Ratio(1, 1)
+    }  # fmt: skip
+    assert {found.callbacks for found in entries.values()} == {None}, "a promise of the entry is the town's"
+    clock.advance(seconds=1)
+    assert (await figures.figures(SINCE, UNTIL))[()].callbacks == Ratio(4, 7)
+    [others] = (await figures.figures(SINCE, UNTIL, kinds=[EntryKind.PARTNER_INBOUND])).values()
+    assert others.callbacks == Ratio(1, 1)
+
+
+async def test_a_promise_that_is_kept_after_its_day_was_counted_is_kept(
+    writer: RecordWriter, figures: FiguresStore, clock: Clock
+) -> None:
+    due = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    clock.time = due + 3 * A_DAY
+    await write(writer, owed("c1", due))
+    assert (await figures.figures(SINCE, UNTIL))[()].callbacks == Ratio(0, 1)
+    await write(writer, Amendment(CallId("c1"), clock.time, kept=True, kept_at=due - timedelta(hours=1)))
+    assert await figures.make(SINCE, UNTIL) == 0, "the calls of the day are as they were counted"
+    assert (await figures.figures(SINCE, UNTIL))[()].callbacks == Ratio(1, 1)

@@ -38,12 +38,12 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-async def _plans(engine: AsyncEngine, ask: Any) -> list[str]:
+async def _plans(engine: AsyncEngine, ask: Any, among: str = "ORDER BY") -> list[str]:
     """How the database would find what is asked for, a step a line."""
     asked: list[tuple[str, Any]] = []
 
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        if statement.startswith("SELECT") and "ORDER BY" in statement:
+        if statement.startswith("SELECT") and among in statement:
             asked.append((statement, parameters))
 
     event.listen(engine.sync_engine, "before_cursor_execute", note)
@@ -87,6 +87,22 @@ async def test_no_page_of_calls_walks_through_all_of_them(
     fewest_first = [name for name in ("agent", "queue", "tenant", "partner", "result") if name in sought]
     index = {"partner": "overflow_partner"}.get(fewest_first[0], fewest_first[0]) + "_t_in" if fewest_first else "t_in"
     assert any(f"ix_records_{index}" in step.split() for step in steps)
+
+
+@pytest.mark.parametrize("before", [None, MARK])
+@pytest.mark.parametrize("sought", FILTERS)
+async def test_nor_does_the_list_of_who_is_still_to_be_called_back(
+    engine: AsyncEngine, sought: dict[str, Any], before: Any
+) -> None:
+    reader = RecordReader(engine)
+    steps = await _plans(engine, lambda: reader.recent(51, before, **sought, owed_at=NOON))
+    assert _walks(steps) == []
+    assert any("ix_records_t_due" in step.split() for step in steps)
+
+
+async def test_nor_does_counting_them(engine: AsyncEngine) -> None:
+    steps = await _plans(engine, lambda: RecordReader(engine).promises(NOON), among="GROUP BY")
+    assert any("ix_records_t_due" in step.split() for step in steps)
 
 
 @pytest.mark.parametrize("sought", [{}, {"who": "anna"}, {"action": "agents.ready"}, {"since": NOON, "to": NOON}])

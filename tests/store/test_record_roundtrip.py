@@ -72,6 +72,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "overflow_partner": st.none() | texts.map(PartnerId),
     "rungs": st.lists(rungs, max_size=3).map(tuple),
     "t_callback": maybe_moments,
+    "t_due": maybe_moments,
+    "t_called_back": maybe_moments,
     "diversion": texts | st.none(),
     "diversion_reason": texts,
     "candidates": st.lists(texts.map(TenantId), max_size=3).map(tuple),
@@ -158,6 +160,8 @@ amendments = st.builds(
     at=moments,
     tenant=st.none() | texts.map(TenantId),
     test=st.none() | st.booleans(),
+    kept=st.none() | st.booleans(),
+    kept_at=maybe_moments,
 )
 
 

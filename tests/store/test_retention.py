@@ -110,6 +110,7 @@ class Centre:
             self.audit,
             self.sheet.clock,
             Terms(),
+            matters=nobody_weakened,
             spool=self.writer,
             living=self.memory,
             teams=lambda: {"bert": "z"},
@@ -901,7 +902,13 @@ async def test_a_start_in_a_year_long_past_takes_no_number_away(centre: Centre) 
     await centre.retention.look()
     assert centre.said.getvalue().count("retention.clock-doubted") == 1
     by_hand = Retention(
-        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), by="command-line", role="operator"
+        RetentionStore(centre.engine),
+        centre.audit,
+        centre.sheet.clock,
+        Terms(),
+        matters=nobody_weakened,
+        by="command-line",
+        role="operator",
     )
     assert await by_hand.carry_out()
     assert await centre.numbers() == owed

@@ -53,8 +53,9 @@ class Town:
         writer = RecordWriter(self.engine, self.folder / "journal", self.clock)
         for town in (LEAVES, STAYS):
             for n in range(3):
-                promised = NOON if n == 2 else None
-                writer.put(served(f"{town}{n}", tenant=town, ani=CALLER, t_callback=promised, transferred_to="4711"))
+                promised: dict[str, Any] = {"t_callback": NOON, "t_due": NOON} if n else {}
+                promised["t_called_back"] = NOON if n == 1 else None
+                writer.put(served(f"{town}{n}", tenant=town, ani=CALLER, transferred_to="4711", **promised))
             writer.put(replace(served(f"{town}0", tenant=town), cause=99))
         assert await writer.close(5) == 0
         assert writer.conflicts == 2
@@ -117,7 +118,8 @@ async def test_it_takes_along_what_is_its_own_and_nothing_else(town: Town) -> No
     rows = list(csv.DictReader(files["records.csv"].splitlines()))
     assert (rows[0]["result"], rows[0]["agent"], rows[0]["dialled"]) == ("served", "", "'+4951173070")
     assert "bert" not in "".join(files.values()), "the centre's staff is not the town's"
-    assert [row["ani"] for row in csv.DictReader(files.pop("callbacks.csv").splitlines())] == [CALLER]
+    [owed] = csv.DictReader(files.pop("callbacks.csv").splitlines())
+    assert owed == {"call": f"{LEAVES}2", "t_callback": NOON.isoformat(), "t_due": NOON.isoformat(), "ani": CALLER}
     assert CALLER not in "".join(files.values()), "but for whom the town owes a call"
     assert (to / "recordings" / "langenhagen.wav").read_bytes() == b"RIFFlangenhagen"
     assert "digest-" not in "".join(files.values())

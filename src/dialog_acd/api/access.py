@@ -79,6 +79,8 @@ Commander = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR)]
 """Who leads the agents' day."""
 Namer = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.DESK)]
 """Who may say for which town a call was."""
+Keeper = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.DESK, Role.TOWN_ADMIN)]
+"""Who may say that a caller has been called back; a town's administrator one of the town's."""
 Porter = Annotated[Principal, may(Role.OPERATOR, Role.SUPERVISOR, Role.TOWN_ADMIN)]
 """Who may close a number for a while; a town's administrator those of the town."""
 Operator = Annotated[Principal, may(Role.OPERATOR)]

@@ -80,11 +80,13 @@ class Records(Protocol):
         agent: str | None = None,
         since: datetime | None = None,
         to: datetime | None = None,
+        owed_at: datetime | None = None,
     ) -> Sequence[CallRecord]:
         """Newest first by (``t_in``, ``call``); with ``before`` only those that come after it in this order.
 
         With ``tenant`` only this town's; with ``partner`` those for which it was last asked; from ``since`` on, before
-        ``to``.
+        ``to``. With ``owed_at`` those whose caller is still to be called back, by (``t_due``, ``call``), who was to be
+        first the first.
 
         The call belongs to the mark: two may come in the same millisecond, and a time alone would then skip one
         of them or show it twice.

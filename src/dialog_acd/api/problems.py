@@ -196,6 +196,20 @@ class MarkRefused(ApiProblem):
     status = HTTPStatus.CONFLICT
 
 
+class NoPromise(ApiProblem):
+    """The caller is not to be called back: nobody promised it, somebody answered after all, or the call goes on."""
+
+    error_id = "no-promise"
+    status = HTTPStatus.CONFLICT
+
+
+class CallbackRefused(ApiProblem):
+    """The caller cannot have been called back at that moment, or it was due too long ago to be said now."""
+
+    error_id = "callback-refused"
+    status = HTTPStatus.CONFLICT
+
+
 class AgentRefused(ApiProblem):
     """The centre did not accept this for the agent now."""
 

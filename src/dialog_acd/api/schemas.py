@@ -512,6 +512,27 @@ class TestOut(_Out):
     test: bool = Field(description="Whether it stays out of every figure.", examples=[True])
 
 
+class CalledBackIn(BaseModel):
+    """When a caller was called back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: Annotated[AwareDatetime, BeforeValidator(written), AfterValidator(_in_utc)] | None = Field(
+        default=None,
+        description="When the call was made, with a zone: not before it was promised, and not to come. null: now; "
+        "or, where it has been said before, as it was said.",
+        examples=["2026-03-03T08:12:00+01:00"],
+    )
+
+
+class CalledBackOut(_Out):
+    """What is known of a promised call."""
+
+    call: str = Field(description="Id of the call by which it was promised.", examples=["acd1-1767225600.17"])
+    t_due: _Time = Field(description="By when the caller was to be called back.")
+    t_called_back: _Moment = Field(description="When that was done; null: nobody has said that it was.")
+
+
 class CallOut(_Out):
     """The record of a finished call."""
 
@@ -523,7 +544,7 @@ class CallOut(_Out):
     )
     test: bool = Field(description="A test call: in no figure.", examples=[False])
     t_amended: _Moment = Field(
-        description="When `tenant` or `test` was last changed after the record had been written."
+        description="When `tenant`, `test` or `t_called_back` was last changed after the record had been written."
     )
     queue: str = Field(
         description="Id of the queue in which it was answered first, or waited: no transfer changes it, nor `tenant`, "
@@ -604,6 +625,11 @@ class CallOut(_Out):
     t_callback: _Moment = Field(
         description="The caller was promised to be called back, at `ani`. Also where they were answered after all."
     )
+    t_due: _Moment = Field(
+        description="By when they are to be called back, as was settled when it was promised; null where nobody is, or "
+        "in an old record."
+    )
+    t_called_back: _Moment = Field(description="When somebody called them back; null: nobody has said that they did.")
     diversion: str | None = Field(
         description="Who forwarded the call to this centre (E.164), where the networks tell; decides nothing.",
         examples=["+494105550"],
@@ -681,6 +707,8 @@ class CallOut(_Out):
             overflow_partner=record.overflow_partner,
             rungs=[RungOut(at=rung.at, rung=rung.rung, why=rung.why) for rung in record.rungs],
             t_callback=record.t_callback,
+            t_due=record.t_due,
+            t_called_back=record.t_called_back,
             diversion=record.diversion,
             diversion_reason=record.diversion_reason,
             entry=record.entry,
@@ -693,9 +721,9 @@ class CallOut(_Out):
 
 
 class CallsOut(_Out):
-    """A page of records, the latest to come in first; for a token of one town that town's alone."""
+    """A page of records; for a token of one town that town's alone."""
 
-    calls: list[CallOut] = Field(description="The latest to come in first.")
+    calls: list[CallOut] = Field(description="The latest to come in first; with `open` who is to be called back first.")
     next: str | None = Field(
         description="Give this as 'before' to get the next page; null when this is the last.",
         examples=["acd1-1767225600.17"],
@@ -709,7 +737,7 @@ class MomentOut(_Out):
     after_seconds: float = Field(description="Since the call's arrival, in seconds.", examples=[12.4])
     what: str = Field(
         description="arrived, greeting-ended, queued, rung-taken, overflow-began, offered, answered, partner-answered, "
-        "failsafe-entered, callback-promised, left, ended, wrap-up-ended (may lie ahead).",
+        "failsafe-entered, callback-promised, left, ended, called-back, wrap-up-ended (may lie ahead).",
         examples=["offered"],
     )
     about: str | None = Field(

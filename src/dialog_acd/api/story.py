@@ -49,6 +49,8 @@ def _moments(call: CallRecord | CallStory) -> Iterator[_Told]:
         first = "" if call.hung_up_first == "unknown" else f"; the {call.hung_up_first} hung up first"
         sent = f"; transferred to {call.transferred_to}" if call.transferred_to else ""
         yield _end(call), "ended", None, f"{call.outcome.result}: {call.outcome.reason}{sent}{first}"
+        late = call.t_called_back and call.t_due and call.t_called_back > call.t_due
+        yield call.t_called_back, "called-back", None, "later than promised" if late else ""
     yield call.t_wrap_end, "wrap-up-ended", call.agent, ""
 
 

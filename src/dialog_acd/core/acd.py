@@ -98,7 +98,7 @@ class Acd:
             found = directory.entry_for(known.dialled, known.trunk, at=known.at)
             call = self._visits.new_call(known.call, found, known.at)
             self._visits.note_arrival(call, known)
-            call.callback_at = known.callback_at
+            call.callback_at, call.due_at = known.callback_at, known.due_at
             # Whoever is found waiting all the same has not been told: the order was lost with us.
             call.owed = call.wants_callback = known.callback_at is not None
             self._visits.at_the_door(call)
@@ -129,6 +129,7 @@ class Acd:
             m.TownNamed: self._naming.on_town_named,
             m.TownDialled: self._naming.on_town_dialled,
             m.CallMarked: self._naming.on_call_marked,
+            m.PromiseMarked: self._naming.on_promise_marked,
             m.DirectoryChanged: self._on_directory_changed,
             m.SwitchLost: self._resync.on_switch_lost,
             m.SwitchFound: self._resync.on_switch_found,

@@ -43,7 +43,7 @@ import holidays
 from dialog_acd.core.errors import RuleInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dialog_acd.core.model import CalendarId, TenantId
 
@@ -135,6 +135,24 @@ class Calendar:
         # It is `now` itself that is compared: a naive one would have been read in the machine's own zone by
         # astimezone, and is refused only here.
         return answers[bisect_right(moments, now) - 1]
+
+    def days(self, since: datetime) -> Iterator[tuple[date, Sequence[tuple[datetime, datetime]]]]:
+        """The local days on which it opens at all, from that of ``since`` (aware) on: each with its openings and
+        closings, in UTC. Looks ``LOOK_AHEAD`` days ahead.
+        """
+        first = since.astimezone(ZoneInfo(self.zone)).date()
+        for ahead in range(LOOK_AHEAD + 1):
+            day = first + ahead * _DAY
+            if stretches := self._plan.stretches(day):
+                yield day, stretches
+
+    def clock(self, moment: datetime) -> time:
+        """What the clock shows at a moment (aware)."""
+        return moment.astimezone(ZoneInfo(self.zone)).time()
+
+    def moment(self, day: date, clock: time) -> datetime:
+        """When the clock of that local day first shows so much or more; UTC."""
+        return _moment(datetime.combine(day, clock), ZoneInfo(self.zone))
 
     @cached_property
     def _plan(self) -> _Plan:
@@ -363,6 +381,9 @@ class _Plan:
                 self._answers.clear()
             self._answers[utc_day] = known
         return known
+
+    def stretches(self, local: date) -> Sequence[tuple[datetime, datetime]]:
+        return self._day(local).stretches
 
     def _answer(self, moment: datetime) -> Opening:
         today = moment.astimezone(self._zone).date()

@@ -300,7 +300,8 @@ catalogue: tuple[Definition, ...] = (
     Definition(
         "callback-compliance", "Rückruf-Einhaltung", Unit.PERCENT,
         "Rückrufzusagen, zu denen sich bis zur Frist jemand gemeldet hat",
-        "Rückrufzusagen, deren Frist in den Zeitraum fällt, auch noch offene", "", Source.CALLBACKS,
+        "Rückrufzusagen, deren Frist in den Zeitraum fällt, auch noch offene",
+        "Gezählt am Tag der Frist, nur für ganze Kommunen und Tage.", Source.CALLBACKS,
         lambda f: f.callbacks or Ratio(0, 0),
     ),
     # ------------------------------------------------------------ Aufwand

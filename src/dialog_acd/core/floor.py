@@ -18,6 +18,7 @@ from dialog_acd.core.ladder import AGAIN, CIRCUIT_OPEN, PartnerBook
 from dialog_acd.core.lifecycle import CallState, advance, knows
 from dialog_acd.core.live import UNTRIED, Agenda, Due, EndedCall, LiveAgent, LiveCall
 from dialog_acd.core.outlook import Debt, Outlook
+from dialog_acd.core.promises import due
 from dialog_acd.core.records import Counted
 from dialog_acd.core.roster import Roster
 from dialog_acd.core.switches import SwitchBook, opening, reopens_at
@@ -81,9 +82,16 @@ class Floor:
                 call.id, call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id, call.line.t_in,
                 call.callback_at, call.diversion, call.diversion_reason, call.named, call.test, call.line.t_ann_end,
                 call.line.t_ans if call.talked else None, call.served_by, call.line.t_talk if call.talked else None,
-                call.line.talk_ms, call.line.wrap_ms, call.line.t_ovf, call.asked, call.trigger, call.counted,
+                call.line.talk_ms, call.line.wrap_ms, call.line.t_ovf, call.asked, call.trigger,
+                call.due_at, call.counted,
             )
         )  # fmt: skip
+
+    def promise(self, call: LiveCall) -> None:
+        """We owe this caller a call, and until when is settled by the hours that are known now."""
+        calendar = self.directory.calendar.get(call.entry.calendar) if call.entry.calendar is not None else None
+        call.callback_at, call.owed, call.due_at = self.now, True, due(calendar, self.now)
+        self.out.append(m.CallbackPromised(call.id, call.town, call.queue.id))
 
     def seen_until(self) -> datetime:
         """How long a conversation is known to have gone on that we find over. What nobody saw is nobody's work: an

@@ -402,7 +402,8 @@ class Figures:
     dispositions: Dispositions | None = None
     """``None``: nobody says how calls ended for the citizen."""
     callbacks: Ratio | None = None
-    """Promises of a callback kept by when they were due, of all that were due; ``None``: nobody keeps account."""
+    """Promises of a callback kept by when they were due, of all that were due; ``None``: there were none, or these are
+    not whole days and towns."""
 
     def add(self, record: CallRecord, fallback: timedelta = DEFAULT_TARGET) -> None:
         """Count a finished call. ``fallback``: what was promised, where the record does not say."""

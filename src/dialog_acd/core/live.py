@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.matching import Also, Plan
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId, TenantId
+    from dialog_acd.core.promises import Promise
     from dialog_acd.core.records import Counted, RungTaken, Timeline
     from dialog_acd.core.switches import SwitchBook
     from dialog_acd.core.waiting import Announcement, Forecast
@@ -114,6 +115,8 @@ class LiveCall:
     trigger: str = ""
     callback_at: datetime | None = None
     """When the caller was promised to be called back."""
+    due_at: datetime | None = None
+    """By when, as it was settled then."""
     owed: bool = False
     """... and nobody has talked to them since."""
     wants_callback: bool = False
@@ -179,6 +182,8 @@ class EndedCall:
     candidates: tuple[TenantId, ...]
     ended_at: datetime
     test: bool
+    promise: Promise | None = None
+    """The caller is to be called back."""
 
 
 @dataclass(slots=True)

@@ -61,6 +61,20 @@ class NamingFault(StrEnum):
     TOO_LATE = "too-late"
 
 
+class PromiseFault(StrEnum):
+    """Why it could not be noted that a caller was called back: ``Ignored.why`` of these signals."""
+
+    NO_CALL = "no-such-call"
+    NO_PROMISE = "no-promise"
+    """Its caller is not to be called back; or the call has not ended, or is older than what is known of promises."""
+    TOO_LATE = "too-late"
+    """It was due so long ago that the promise is broken for good."""
+    TOO_EARLY = "too-early"
+    """Before the promise was made."""
+    TO_COME = "to-come"
+    """At a moment that has not come."""
+
+
 # ---------------------------------------------------------------- signals
 
 
@@ -276,6 +290,21 @@ class CallMarked:
 
 
 @value
+class PromiseMarked:
+    """Somebody says that a caller who was promised it has been called back; ``kept`` off: nobody has, after all."""
+
+    call: CallId
+    kept: bool
+    at: datetime | None = None
+    """When; ``None``: now, unless it has been said before."""
+    by: str = ""
+    tenant: TenantId | None = None
+    """Whose calls alone whoever says so may speak of."""
+    record: CallRecord | None = None
+    """As with ``TownNamed``."""
+
+
+@value
 class DirectoryChanged:
     directory: Directory
 
@@ -355,6 +384,7 @@ Signal = (
     | TownNamed
     | TownDialled
     | CallMarked
+    | PromiseMarked
     | DirectoryChanged
     | SwitchLost
     | SwitchFound
@@ -547,6 +577,8 @@ class RememberCall:
     """Which partner was last asked."""
     trigger: str = ""
     """What sent the call there."""
+    due_at: datetime | None = None
+    """By when the caller is to be called back."""
     counted: Counted | None = None
     """As what it is counted, if somebody has answered."""
 
@@ -723,6 +755,17 @@ class TestMarked:
 
 
 @value
+class CallbackMade:
+    """Somebody has said that a caller was called back (``at``), or that nobody has called; or said it again."""
+
+    call: CallId
+    tenant: TenantId
+    due_at: datetime
+    at: datetime | None
+    by: str
+
+
+@value
 class SwitchTurned:
     """What a supervisor has switched is in force, or (``until`` is ``None``) no longer, and ``why`` not."""
 
@@ -836,6 +879,7 @@ Notice = (
     | CallbackPromised
     | CallAssigned
     | TestMarked
+    | CallbackMade
     | SwitchTurned
     | WaitsCompared
     | FailsafeEntered

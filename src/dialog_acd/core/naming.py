@@ -1,4 +1,5 @@
-"""What people say of a call that nobody could know by itself: for which town it was, and that it was a test.
+"""What people say of a call that nobody could know by itself: for which town it was, that it was a test, and that its
+caller has been called back.
 
 The number dialled says which town a call is for, except where several towns share one: 115 dialled in an area that
 five administrations share is for any of them. Such an entry names *candidates*, and its calls are nobody's
@@ -18,6 +19,10 @@ A **test call** is routed as everybody's, and is in no figure: neither counted, 
 What has been counted before somebody said so is not undone here; records and whatever is reckoned from them leave it
 out. So it is said as long as a town may be named: whoever could take one call out of a month that is over,
 and put it back, would read from the difference of two reports how long it took.
+
+A **promise** of a callback is kept by people at their telephones, and whether they did, only they can say; also that
+they were wrong. It is said of a call that has ended, until the promise is given up on (``promises.py``). It is in
+nobody's bill, and one call more or less says nothing of how long another took.
 """
 
 from __future__ import annotations
@@ -28,9 +33,12 @@ from typing import TYPE_CHECKING
 from dialog_acd.core import messages as m
 from dialog_acd.core.live import EndedCall, LiveCall
 from dialog_acd.core.model import UNASSIGNED
+from dialog_acd.core.promises import GIVEN_UP_AFTER, Promise
 from dialog_acd.core.records import NAMED_WITHIN, Amendment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dialog_acd.core.floor import Floor
     from dialog_acd.core.model import AgentId, CallId, TenantId
     from dialog_acd.core.records import CallRecord
@@ -61,7 +69,9 @@ class Naming:
     def _known(self, call: CallId, record: CallRecord | None) -> LiveCall | EndedCall | None:
         known = self._floor.calls.get(call) or self._floor.ended.get(call)
         if known is None and record is not None and record.call == call:
-            return EndedCall(record.tenant, record.candidates, record.t_end, record.test)
+            made, due = record.t_callback, record.t_due
+            promise = Promise(made, due, record.t_called_back) if made is not None and due is not None else None
+            return EndedCall(record.tenant, record.candidates, record.t_end, record.test, promise)
         return known
 
     def _too_late(self, known: LiveCall | EndedCall) -> bool:
@@ -122,6 +132,35 @@ class Naming:
             amendment = Amendment(signal.call, self._floor.now, test=signal.test)
             self._amend(signal.call, replace(known, test=signal.test), amendment)
         self._floor.out.append(m.TestMarked(signal.call, signal.test, signal.by, isinstance(known, EndedCall)))
+
+    def on_promise_marked(self, signal: m.PromiseMarked) -> None:
+        known = self._known(signal.call, signal.record)
+        if known is None or signal.tenant not in (None, known.town):
+            self._floor.ignore(signal, m.PromiseFault.NO_CALL, signal.call)
+            return
+        promise = known.promise if isinstance(known, EndedCall) else None
+        if isinstance(known, LiveCall) or promise is None:
+            self._floor.ignore(signal, m.PromiseFault.NO_PROMISE, signal.call)
+            return
+        at = (signal.at or promise.kept_at or self._floor.now) if signal.kept else None
+        refused = self._not_then(promise, at)
+        if refused is not None:
+            self._floor.ignore(signal, refused, signal.call)
+            return
+        if at != promise.kept_at:
+            amendment = Amendment(signal.call, self._floor.now, kept=signal.kept, kept_at=at)
+            self._amend(signal.call, replace(known, promise=replace(promise, kept_at=at)), amendment)
+        self._floor.out.append(m.CallbackMade(signal.call, known.town, promise.due_at, at, signal.by))
+
+    def _not_then(self, promise: Promise, at: datetime | None) -> m.PromiseFault | None:
+        """Why it cannot be said (any more) that the promise was kept at that moment, or not at all."""
+        if at == promise.kept_at:
+            return None  # it has been said
+        if self._floor.now > promise.due_at + GIVEN_UP_AFTER:
+            return m.PromiseFault.TOO_LATE
+        if at is not None and at > self._floor.now:
+            return m.PromiseFault.TO_COME
+        return m.PromiseFault.TOO_EARLY if at is not None and at < promise.made_at else None
 
     def _amend(self, call: CallId, known: EndedCall, amendment: Amendment) -> None:
         self._floor.note_end(call, known)

@@ -266,9 +266,8 @@ class Overflow:
         """
         call.wants_callback = False
         if not call.owed:
-            call.callback_at, call.owed = self._floor.now, True
+            self._floor.promise(call)
             self._floor.remember(call)
-            self._floor.out.append(m.CallbackPromised(call.id, call.town, call.queue.id))
         order = m.Release(call.id, "acd/callback-noted", again=False)
         self._floor.move(call, order)
         call.released_for = "callback"

@@ -159,6 +159,11 @@ class CallRecord:
     """What the ladder did, the last ``MOST_RUNGS``."""
     t_callback: datetime | None = None
     """When the caller was promised to be called back (at ``ani``). Who was answered after all has this, too."""
+    t_due: datetime | None = None
+    """By when that is to be done, as it was settled then (``promises.py``); of a call that ended as ``CALLBACK`` alone.
+    Of a record older than this field nobody can say it, and its promise is neither open nor overdue."""
+    t_called_back: datetime | None = None
+    """When somebody did, as far as anybody has said so."""
     diversion: str | None = None
     """Who forwarded the call to us (E.164): the town hall whose switchboard is not staffed. Many networks lose it on
     the way, so nothing is decided by it."""
@@ -170,7 +175,7 @@ class CallRecord:
     test: bool = False
     """A test call: in no figure."""
     t_amended: datetime | None = None
-    """When ``tenant`` or ``test`` was last changed after the record had been written."""
+    """When ``tenant``, ``test`` or ``t_called_back`` was last changed after the record had been written."""
     entry: str = ""
     """Number of the entry, as the directory has it: the head of a block, ``115``. Empty: the catch-all, or a record
     older than this field."""
@@ -207,6 +212,9 @@ class Amendment:
     at: datetime
     tenant: TenantId | None = None
     test: bool | None = None
+    kept: bool | None = None
+    """The promised call was made at ``kept_at``; false: it was not, after all."""
+    kept_at: datetime | None = None
 
 
 def milliseconds(moment: datetime) -> int:

@@ -98,7 +98,7 @@ class Due:
     """By when they were over."""
 
 
-NOTHING = Due(date.min, _EVER, _EVER, _EVER)
+NOTHING = Due(date.min, _EVER, _EVER, _EVER, _EVER)
 """Is due by a clock that is in doubt."""
 
 

@@ -12,6 +12,7 @@ from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.live import Due, EndedCall, LiveCall
 from dialog_acd.core.model import UNASSIGNED, EntryKind, OfferId
 from dialog_acd.core.numbers import NumberKind, area_of
+from dialog_acd.core.promises import Promise
 from dialog_acd.core.records import PROMISED, Blame, CallRecord, Outcome, Result, Timeline, blame_for
 
 if TYPE_CHECKING:
@@ -304,10 +305,12 @@ class Visits:
         """Close a call: free whom it occupies, write its one record."""
         if call.wants_callback and not call.owed:
             # The key was pressed, and before anybody answered the caller was gone, sure of a call.
-            call.callback_at, call.owed = self._floor.now, True
-            self._floor.out.append(m.CallbackPromised(call.id, call.town, call.queue.id))
+            self._floor.promise(call)
+        promise: Promise | None = None
         if call.owed and call.state is not CallState.DIVERTED and call.failsafe_answered_by is None:
             # Whatever ended it, even if nobody saw how: we owe this caller a call.
+            if call.callback_at is not None and call.due_at is not None:
+                promise = Promise(call.callback_at, call.due_at)
             outcome = Outcome(Result.CALLBACK, PROMISED if call.came_in_time else call.closed or PROMISED, Blame.NOBODY)
         abandoned = outcome.result is Result.ABANDONED
         if call.agent is not None:
@@ -339,7 +342,7 @@ class Visits:
         call.state = CallState.ENDED
         call.deadlines.clear()
         del self._floor.calls[call.id]
-        self._floor.note_end(call.id, EndedCall(call.town, call.candidates, self._floor.now, call.test))
+        self._floor.note_end(call.id, EndedCall(call.town, call.candidates, self._floor.now, call.test, promise))
         line, counted = call.line, self._floor.counted(call)
         caller = None if call.ani is None else self._floor.directory.number(call.ani, call.trunk)
         # The same caller on two trunks is the same caller.
@@ -357,6 +360,7 @@ class Visits:
             in_time=line.t_ans is not None and counted.in_time(line.t_ans - line.t_in),
             offers=tuple(line.offers), overflow_trigger=call.trigger if call.asked else "",
             overflow_partner=call.asked, rungs=call.rungs, t_callback=call.callback_at,
+            t_due=promise.due_at if promise else None,
             diversion=call.diversion, diversion_reason=call.diversion_reason, candidates=call.candidates,
             test=call.test, entry=counted.entry, target_ms=counted.target_ms,
             target_share=counted.target_share, team=agent.team if agent else None,

@@ -59,7 +59,9 @@ _BASIS = _those("coverage", "age")
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """All that the report is made of: finished calls of citizens. Groups without calls are absent."""
+    """All that the report is made of: finished calls of citizens. Groups without calls, and in which no callback was
+    due either, are absent.
+    """
 
     since: date
     until: date

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 REWRITE_AFTER = 10_000
 """Lines before the file is written anew with the living only."""
 
-_MOMENTS = ("at", "callback_at", "t_ann_end", "t_ans", "t_talk", "t_ovf")
+_MOMENTS = ("at", "callback_at", "due_at", "t_ann_end", "t_ans", "t_talk", "t_ovf")
 
 
 class CallMemory:

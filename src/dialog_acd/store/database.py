@@ -33,6 +33,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import URL, ColumnElement, Connection
@@ -101,14 +102,20 @@ async def open_database(
     )
 
 
-def by_the_first(*wanted: tuple[ColumnElement[str], str | None]) -> list[ColumnElement[bool]]:
-    """Conditions for a list that is filtered: the index of the first column that is asked for is used, and no other.
+def by_the_first(
+    *wanted: tuple[ColumnElement[str], str | None], after: Sequence[ColumnElement[bool]] = ()
+) -> list[ColumnElement[bool]]:
+    """Conditions for a list that is filtered: the index of the first column that is asked for is used, and no other;
+    none where there are conditions ``after`` which these come, and which have an index.
 
     SQLite has no figures of how many rows a value has, unless somebody makes them, and takes any of the indexes: that
     of the most frequent result, for a queue that had five calls. Name the columns with the fewest rows a value first.
     """
     asked = [(column, value) for column, value in wanted if value is not None]
-    return [(column if place == 0 else column.concat("")) == value for place, (column, value) in enumerate(asked)]
+    free = not after
+    return [*after] + [
+        (column if free and place == 0 else column.concat("")) == value for place, (column, value) in enumerate(asked)
+    ]
 
 
 def writing(engine: AsyncEngine) -> AsyncEngine:

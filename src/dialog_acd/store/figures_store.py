@@ -20,6 +20,11 @@ days counted before.
 transaction that erases (``seal``): a sealed rollup stays as it is whatever comes, also where a later version counts
 otherwise (``FORM``).
 
+*Promises of callbacks* are no part of a rollup: they are counted by when they were due, which may be weeks after the
+call, and kept or not when its day is long over. They are read from the records whenever a report is made, of groups by
+towns and whole days. What is said of a promise changes no more two weeks after it was due (``core/promises.py``), and
+neither does this figure; with the records it will go.
+
 *Beside live calls.* The records of a month are read in narrow columns and in handfuls, and so is what was kept; between
 two of them the loop has its turn.
 """
@@ -52,6 +57,7 @@ from dialog_acd.core.kpi import (
     Kept,
     Key,
     Promise,
+    Ratio,
     Sent,
     TooManyGroups,
     berlin_day,
@@ -60,6 +66,7 @@ from dialog_acd.core.kpi import (
     key_of,
 )
 from dialog_acd.core.model import EntryKind, QueueId, TenantId
+from dialog_acd.core.promises import in_time
 from dialog_acd.core.records import Result
 from dialog_acd.store.database import writing
 from dialog_acd.store.tables import records, rollups
@@ -188,15 +195,24 @@ class _Tables:
     async def take(self, cell: Cell, figures: Figures) -> None:
         """Others have their turn while it takes long. Raises ``TooManyGroups``."""
         for by, groups in zip(self.groupings, self.found, strict=True):
-            key = key_of(cell, by)
-            group = groups.get(key)
-            if group is None:
-                if len(groups) == self.most:
-                    raise TooManyGroups(f"there are more than {self.most} groups")
-                group = groups[key] = _Group()
-            for waits in group.join(figures):
+            for waits in self._group(groups, key_of(cell, by)).join(figures):
                 waits.sort()
                 await asyncio.sleep(0)
+
+    def take_promise(self, due: Cell, kept: Ratio) -> None:
+        """``due``: of its town, when it was due. Raises ``TooManyGroups``."""
+        for by, groups in zip(self.groupings, self.found, strict=True):
+            if _OF_DAYS.issuperset(by):
+                figures = self._group(groups, key_of(due, by)).figures
+                figures.callbacks = kept if figures.callbacks is None else figures.callbacks + kept
+
+    def _group(self, groups: dict[Key, _Group], key: Key) -> _Group:
+        group = groups.get(key)
+        if group is None:
+            if len(groups) == self.most:
+                raise TooManyGroups(f"there are more than {self.most} groups")
+            group = groups[key] = _Group()
+        return group
 
     def in_order(self) -> list[dict[Key, Figures]]:
         return [{key: groups[key].figures for key in sorted(groups)} for groups in self.found]
@@ -232,7 +248,8 @@ class FiguresStore:
         """Calls that came from the Berlin day ``since`` on and before the day ``until``, in groups, in their order.
 
         ``tenants``: of these towns (ids); ``None``: of all, ``UNASSIGNED`` among them. Without ``by``, all are one
-        group, whose key is ``()``. What had no call is no group. Of another than the citizens' calls only on demand.
+        group, whose key is ``()``. What had no call is no group, unless a callback was due then. Of another than the
+        citizens' calls only on demand.
         """
         return (await self.tables(since, until, tenants, groupings=[by], kinds=kinds))[0]
 
@@ -255,7 +272,30 @@ class FiguresStore:
             async for cell, figures in _in_turns(day.cells, kinds):
                 await tables.take(cell, figures)
             tables.take_people(day)
+        await self._take_promises(tables, since, until, tenants, kinds)
         return await asyncio.to_thread(tables.in_order)
+
+    async def _take_promises(
+        self, tables: _Tables, since: date, until: date, tenants: Collection[str] | None, kinds: Collection[EntryKind]
+    ) -> None:
+        """By when they were due, where groups are of whole days and towns. Raises ``TooManyGroups``."""
+        if not any(_OF_DAYS.issuperset(by) for by in tables.groupings):
+            return
+        now = self._now()
+        r = records.c
+        where = [r.t_due >= berlin_midnight(since), r.t_due < berlin_midnight(until), r.test.is_(False)]
+        if tenants is not None:
+            # Not the bare column: of promises there are few, and its index would lead SQLite to all calls.
+            where.append(r.tenant.concat("").in_(tenants))
+        question = select(r.tenant, r.kind, r.t_due, r.t_called_back).where(*where)
+        async with self._engine.connect() as connection:
+            rows = await connection.stream(question.execution_options(yield_per=HANDFUL))
+            async for handful in rows.partitions():
+                for tenant, kind, due_at, kept_at in handful:
+                    kept = in_time(due_at, kept_at, now)
+                    if kept is not None and _KINDS[kind] in kinds:
+                        tables.take_promise(Cell(tenant, due_at, "", _KINDS[kind], QueueId("")), Ratio(int(kept), 1))
+                await asyncio.sleep(0)
 
     async def cells(
         self,

@@ -39,6 +39,8 @@ _SINCE_0_2: dict[str, Any] = {
     "caller_area": None,
     "talk_ms": None,
     "wrap_ms": None,
+    "t_due": None,
+    "t_called_back": None,
     "caller_hash": None,
 }
 """Not in the journal an older version has left."""
@@ -182,6 +184,8 @@ def to_plain(record: CallRecord | Amendment) -> dict[str, Any]:
             "at": _written(record.at),
             "tenant": record.tenant,
             "test": record.test,
+            "kept": record.kept,
+            "kept_at": _written_or_none(record.kept_at),
         }
     return {
         "call": record.call,
@@ -220,6 +224,8 @@ def to_plain(record: CallRecord | Amendment) -> dict[str, Any]:
         "overflow_partner": record.overflow_partner,
         "rungs": rungs_to_plain(record.rungs),
         "t_callback": _written_or_none(record.t_callback),
+        "t_due": _written_or_none(record.t_due),
+        "t_called_back": _written_or_none(record.t_called_back),
         "diversion": record.diversion,
         "diversion_reason": record.diversion_reason,
         "candidates": list(record.candidates),
@@ -238,7 +244,14 @@ def to_plain(record: CallRecord | Amendment) -> dict[str, Any]:
 
 def _amendment(plain: dict[str, Any]) -> Amendment:
     tenant = None if plain["tenant"] is None else TenantId(plain["tenant"])
-    return Amendment(CallId(plain["amends"]), _read(plain["at"]), tenant, plain["test"])
+    return Amendment(
+        CallId(plain["amends"]),
+        _read(plain["at"]),
+        tenant,
+        plain["test"],
+        plain.get("kept"),  # an older version said nothing of promises
+        _read_or_none(plain.get("kept_at")),
+    )
 
 
 def from_plain(plain: dict[str, Any]) -> CallRecord:
@@ -280,6 +293,8 @@ def from_plain(plain: dict[str, Any]) -> CallRecord:
         overflow_partner=None if plain["overflow_partner"] is None else PartnerId(plain["overflow_partner"]),
         rungs=rungs_from_plain(plain["rungs"]),
         t_callback=_read_or_none(plain["t_callback"]),
+        t_due=_read_or_none(plain["t_due"]),
+        t_called_back=_read_or_none(plain["t_called_back"]),
         diversion=plain["diversion"],
         diversion_reason=plain["diversion_reason"],
         candidates=tuple(TenantId(tenant) for tenant in plain["candidates"]),

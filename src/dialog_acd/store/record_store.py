@@ -8,9 +8,10 @@ A record exists exactly once per call, and none may be lost. ``RecordWriter.put`
 * A second record of a call with the *same* content is such a repetition. One with *different* content means that
   we told two stories about one caller: it is kept in ``record_conflicts``, counted, and logged as an error.
 * While the database is away the journal grows, nothing else happens.
-* What is said of a call after its end (its town, that it was a test) changes its row (``amend``). It travels the same
-  way behind its record, so it does not matter where that is by then, and twice is once. A row that was changed is
-  marked (``t_amended``): carried once more, the record as it was before is no second story.
+* What is said of a call after its end (its town, that it was a test, that its caller was called back) changes its row
+  (``amend``). It travels the same way behind its record, so it does not matter where that is by then, and twice is
+  once. A row that was changed is marked (``t_amended``): carried once more, the record as it was before is no second
+  story.
 * The numbers of people a record brings along are parted from it and kept beside it for some days
   (``number_store.py``); who reads the record meanwhile finds them in it.
 * When the disk is full as well, records wait in memory, and are journalled as soon as there is room. Past
@@ -31,12 +32,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-from sqlalchemy import Text, cast, func, literal_column, or_, select, update
+from sqlalchemy import Text, case, cast, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.model import CallId, EntryKind, TenantId
+from dialog_acd.core.promises import GIVEN_UP_AFTER
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
 from dialog_acd.core.releases import OfOne, of_one
 from dialog_acd.core.retention import NONE, NOTHING, Due, Numbers, Terms, day_of, due, parted, rejoined, without_agents
@@ -71,8 +73,12 @@ log = structlog.get_logger(__name__)
 
 EntryT = TypeVar("EntryT", CallRecord, Amendment)
 Place = tuple["datetime", CallId]
-"""Where a page of records ended: ``t_in`` and call of its last one."""
+"""Where a page of records ended: ``t_in`` and call of its last one; of those owed a call, ``t_due`` and call."""
 
+COUNT_EVERY = 5.0
+"""Seconds between two counts of the promises."""
+COUNT_HOLDS = timedelta(minutes=5)
+"""So long a count is told while the database cannot be asked."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
@@ -454,29 +460,47 @@ class RecordReader:
         agent: str | None = None,
         since: datetime | None = None,
         to: datetime | None = None,
+        owed_at: datetime | None = None,
     ) -> list[CallRecord]:
         """Youngest first, all or those that are asked for. The next page begins ``before`` the last's place.
 
         ``partner``: who was last asked, whether it answered or not. From ``since`` on, before ``to``. Each of them has
-        an index of its own together with the time.
+        an index of its own together with the time. ``owed_at``: whose caller was still to be called back at that
+        moment, as far as is known now; who was due first is the first then.
         """
-        newest = (records.c.t_in.desc(), records.c.call.desc())
         where = by_the_first(
             (records.c.agent, agent),
             (records.c.queue, queue),
             (records.c.tenant, tenant),
             (records.c.overflow_partner, partner),
             (records.c.result, None if result is None else result.value),
+            after=() if owed_at is None else _owed(owed_at),
         )
+        # Of the promises there are few, and no other index helps; SQLite would take it all the same.
+        came = records.c.t_in if owed_at is None else func.coalesce(records.c.t_in, records.c.t_in)
         if since is not None:
-            where.append(records.c.t_in >= since)
+            where.append(came >= since)
         if to is not None:
-            where.append(records.c.t_in < to)
+            where.append(came < to)
         if before is not None:
-            t_in, call = before
+            at, call = before
             # The first says nothing new but to the database, which finds the place by it instead of walking there.
-            where += [records.c.t_in <= t_in, or_(records.c.t_in < t_in, records.c.call < call)]
-        return await self._read(*where, order=newest, limit=limit)
+            if owed_at is None:
+                where += [records.c.t_in <= at, or_(records.c.t_in < at, records.c.call < call)]
+            else:
+                where += [records.c.t_due >= at, or_(records.c.t_due > at, records.c.call > call)]
+        newest = (records.c.t_in.desc(), records.c.call.desc())
+        order = newest if owed_at is None else (records.c.t_due, records.c.call)
+        return await self._read(*where, order=order, limit=limit)
+
+    async def promises(self, now: datetime) -> dict[str, tuple[int, int]]:
+        """By town: how many callers are to be called back, and how many of those should have been by ``now``."""
+        overdue = func.sum(case((records.c.t_due < now, 1), else_=0))
+        # Not the bare column: SQLite would walk through its index, and that is one of all calls.
+        town = records.c.tenant.concat(literal_column("''")).label("town")
+        question = select(town, func.count(), overdue).where(*_owed(now)).group_by(town)
+        async with self._engine.connect() as connection:
+            return {tenant: (owed, late) for tenant, owed, late in await connection.execute(question)}
 
     async def of_agent(self, agent: str, since: datetime, to: datetime) -> OfOne:
         """One agent's figures, of the calls that came from ``since`` on and before ``to``.
@@ -531,6 +555,40 @@ class RecordReader:
         return [_record(row, numbers.get(row["call"], NONE)) for row in rows]
 
 
+class PromiseCount:
+    """How many callers are still to be called back, asked again and again, because a scrape must not wait for it."""
+
+    def __init__(self, reader: RecordReader, clock_now: Callable[[], datetime]) -> None:
+        self._reader, self._clock_now = reader, clock_now
+        self._found: tuple[datetime, dict[str, tuple[int, int]]] | None = None
+
+    def latest(self) -> dict[str, tuple[int, int]] | None:
+        """As ``RecordReader.promises``. ``None``: nobody has known for ``COUNT_HOLDS``, or ever."""
+        if self._found is None or self._clock_now() - self._found[0] > COUNT_HOLDS:
+            return None
+        return self._found[1]
+
+    async def run(self) -> None:
+        """Count until cancelled."""
+        failing = False
+        while True:
+            now = self._clock_now()
+            try:
+                async with asyncio.timeout(COUNT_EVERY):
+                    self._found = now, await self._reader.promises(now)
+                failing = False
+            except Exception as error:  # noqa: BLE001  whatever a database can say, it is asked again
+                if not failing:
+                    log.warning("promises.not-counted", why=_said(error))
+                failing = True
+            await asyncio.sleep(COUNT_EVERY)
+
+
+def _owed(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Calls whose caller is still to be called back."""
+    return records.c.t_due >= now - GIVEN_UP_AFTER, records.c.t_called_back.is_(None), records.c.test.is_(False)
+
+
 def _fit(record: CallRecord, this: Due) -> CallRecord:
     """As it may be written down now: of one that was long on its way, not who answered."""
     return record if record.t_in >= this.agents_before else without_agents(record)
@@ -540,6 +598,8 @@ async def _amend(connection: AsyncConnection, amendment: Amendment, this: Due, n
     """Whose days it concerns: the town's that had the call as well as that of the one that gets it."""
     changes = {"tenant": amendment.tenant, "test": amendment.test}
     said: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    if amendment.kept is not None:
+        said["t_called_back"] = amendment.kept_at
     question = select(records.c.tenant, records.c.t_in, records.c.t_amended).where(records.c.call == amendment.call)
     before = (await connection.execute(question)).first()
     if before is None:
@@ -553,6 +613,8 @@ async def _amend(connection: AsyncConnection, amendment: Amendment, this: Due, n
         said["caller_hash"] = await _hash_for(connection, amendment, before.t_in, this)
     statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
     await connection.execute(statement)
+    if amendment.tenant is None and amendment.test is None:
+        return set()  # promises are counted by the records, not by the day on which a call came
     return {_town_and_day(town, before.t_in) for town in (before.tenant, amendment.tenant or before.tenant)}
 
 
@@ -575,7 +637,13 @@ def _before_it_was_amended(stored: CallRecord | None, record: CallRecord) -> Cal
     """What is stored, but for what an amendment has changed, which is as the record brought again has it."""
     if stored is None or stored.t_amended is None:
         return stored
-    return replace(stored, tenant=record.tenant, test=record.test, t_amended=record.t_amended)
+    return replace(
+        stored,
+        tenant=record.tenant,
+        test=record.test,
+        t_called_back=record.t_called_back,
+        t_amended=record.t_amended,
+    )
 
 
 async def _insert(

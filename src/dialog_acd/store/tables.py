@@ -123,12 +123,16 @@ records = Table(
     # Of all conversations together; NULL: there was none, or the row is older.
     Column("talk_ms", Integer),
     Column("wrap_ms", Integer),
+    Column("t_due", UtcDateTime),
+    Column("t_called_back", UtcDateTime),
     # What a list is filtered by, in the order in which it is shown.
     Index(None, "tenant", "t_in"),
     Index(None, "queue", "t_in"),
     Index(None, "result", "t_in"),
     Index(None, "overflow_partner", "t_in"),
     Index(None, "agent", "t_in"),
+    # Promises alone: of a million calls they are some thousands, and they are counted every few seconds.
+    Index(None, "t_due", postgresql_where=text("t_due IS NOT NULL"), sqlite_where=text("t_due IS NOT NULL")),
     # The caller's side chooses it, and a tree index refuses rows with a key of more than 2.7 kB (54000).
     # It goes from old records, and what all of them have in common would be one endless chain in a hash.
     Index(None, "trunk_call_id", postgresql_using="hash", postgresql_where=text("trunk_call_id <> ''")),

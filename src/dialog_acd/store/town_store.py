@@ -150,10 +150,11 @@ class TownStore:
                 files.enter_context(_new(to / name)) for name in ("records.jsonl", "records.csv", "callbacks.csv")
             )
             owed = csv.writer(callbacks)
-            owed.writerow(("call", "t_callback", "ani"))
+            owed.writerow(("call", "t_callback", "t_due", "ani"))
             async for record in self._records(town):
-                if record.t_callback is not None and record.ani is not None:
-                    owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
+                if record.t_callback is not None and record.t_called_back is None and record.ani is not None:
+                    due = "" if record.t_due is None else record.t_due.isoformat()
+                    owed.writerow((record.call, record.t_callback.isoformat(), due, record.ani))
                     counts["callbacks"] += 1
                 plain = _to_take_along(record)
                 lines.write(_line(plain))

@@ -1,4 +1,5 @@
-"""Calls: records of finished ones, and what people say of a call, living or finished: its town, and that it was a test.
+"""Calls: records of finished ones, and what people say of a call, living or finished: its town, that it was a test, and
+that its caller has been called back.
 
 The core decides what may be said, of living calls and of ended ones. It remembers only the last that ended; of an older
 call the record is looked up and told with the signal.
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 from fastapi import APIRouter, Path, Query
 
-from dialog_acd.api.access import Commander, Namer, Reader  # noqa: TC001  read at run time
+from dialog_acd.api.access import Commander, Keeper, Namer, Reader  # noqa: TC001  read at run time
 from dialog_acd.api.asking import PRINTABLE, Limit, Name, Since, To
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
+    CallbackRefused,
     EngineSilent,
     MarkRefused,
+    NoPromise,
     NoSuchCall,
     NoSuchTenant,
     NoSuchTown,
@@ -26,6 +29,8 @@ from dialog_acd.api.problems import (
     fails,
 )
 from dialog_acd.api.schemas import (
+    CalledBackIn,
+    CalledBackOut,
     CallOut,
     CallSoFarOut,
     CallsOut,
@@ -40,7 +45,15 @@ from dialog_acd.api.story import decisions, timeline
 from dialog_acd.api.telling import ANSWER_WITHIN, ask, refusal
 from dialog_acd.api.tokens import Role
 from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
-from dialog_acd.core.messages import CallAssigned, CallMarked, NamingFault, TownNamed
+from dialog_acd.core.messages import (
+    CallAssigned,
+    CallbackMade,
+    CallMarked,
+    NamingFault,
+    PromiseFault,
+    PromiseMarked,
+    TownNamed,
+)
 from dialog_acd.core.model import UNASSIGNED, CallId, TenantId
 from dialog_acd.core.records import CallRecord, Result
 from dialog_acd.core.releases import NAMED_FOR
@@ -63,12 +76,17 @@ _REFUSED = {
     NamingFault.NOT_A_CANDIDATE: "it is none of the towns that share the number the call came by",
     NamingFault.TOO_LATE: "the call ended more than a day ago",
 }
+_NOT_THEN = {
+    PromiseFault.TOO_LATE: "the call was due more than two weeks ago",
+    PromiseFault.TO_COME: "that moment is still to come",
+    PromiseFault.TOO_EARLY: "the call was promised later than that",
+}
 
 
 @router.get(
     "",
     responses=fails(NoSuchCall, NoSuchTenant, NotReleased),
-    summary="Finished calls, the latest to come in first; for one town its own",
+    summary="Finished calls, the latest to come in first, or who is to be called back; for one town its own",
 )
 async def recent(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
@@ -98,6 +116,15 @@ async def recent(  # noqa: PLR0917  FastAPI's parameters
             examples=["unassigned"],
         ),
     ] = None,
+    open_: Annotated[
+        bool,
+        Query(
+            alias="open",
+            description="Only calls whose caller is still to be called back, who is due (`t_due`) first the first; not "
+            "those due more than two weeks ago.",
+            examples=[True],
+        ),
+    ] = False,
     queue: Annotated[Name, Query(description="Only calls of this queue.", examples=["langenhagen"])] = None,
     partner: Annotated[
         Name,
@@ -125,11 +152,12 @@ async def recent(  # noqa: PLR0917  FastAPI's parameters
     mark = None
     if before is not None:
         last = await _find(wiring, by, before)  # an unknown mark must not look like the end of the list
-        mark = (last.t_in, last.call)
+        mark = (last.t_due or last.t_in if open_ else last.t_in, last.call)
     # One more than wanted tells whether there is a next page, without counting the table.
     found = await wiring.records.recent(
-        limit + 1, mark, result, by.tenant or tenant, queue=queue, partner=partner, agent=agent, since=since, to=to
-    )
+        limit + 1, mark, result, by.tenant or tenant, queue=queue, partner=partner, agent=agent, since=since, to=to,
+        owed_at=wiring.now() if open_ else None,
+    )  # fmt: skip
     page = found[:limit]
     told = [named.tell(record) for record in page]
     if agent is not None or any(somebody for _, somebody in told):
@@ -239,7 +267,49 @@ async def _mark(wiring: Wiring, by: Principal, noted: Attempt, call: str, *, tes
     return TestOut(call=call, test=test)
 
 
-async def _say(wiring: Wiring, signal: TownNamed | CallMarked) -> Sequence[Order | Notice]:
+@commands.post(
+    "/called-back",
+    summary="Say that a caller who was promised it has been called back, up to two weeks after it was due",
+    responses=fails(NoPromise, CallbackRefused),
+)
+async def called_back(
+    wiring: Wired, by: Keeper, noted: Noted, call: _Id, body: CalledBackIn | None = None
+) -> CalledBackOut:
+    at = None if body is None else body.at
+    return await _kept(wiring, by, noted, PromiseMarked(CallId(call), kept=True, at=at))
+
+
+@commands.delete(
+    "/called-back",
+    summary="Take that back, as long: nobody has called after all",
+    responses=fails(NoPromise, CallbackRefused),
+)
+async def not_called_back(wiring: Wired, by: Keeper, noted: Noted, call: _Id) -> CalledBackOut:
+    return await _kept(wiring, by, noted, PromiseMarked(CallId(call), kept=False))
+
+
+async def _kept(wiring: Wiring, by: Principal, noted: Attempt, said: PromiseMarked) -> CalledBackOut:
+    call = said.call
+    # Whose call it is knows the core: the database, which would say it too, may be away.
+    signal = replace(said, by=by.name, tenant=None if by.tenant is None else TenantId(by.tenant))
+    answer = await _say(wiring, signal)
+    match refusal(signal, answer):
+        case None:
+            pass
+        case PromiseFault.NO_CALL:
+            raise NoSuchCall(f"There is no call {call!r}.", call=call)
+        case PromiseFault.NO_PROMISE:
+            raise NoPromise(call=call)
+        case why:
+            raise CallbackRefused(f"Not noted: {_NOT_THEN.get(PromiseFault(why), why)}.", call=call, why=why)
+    made = next(part for part in answer if isinstance(part, CallbackMade))
+    noted.concerns(None if made.tenant == UNASSIGNED else made.tenant)
+    noted.details["t_called_back"] = None if made.at is None else made.at.isoformat()
+    log.info("api.called-back", by=by.name, role=by.role, call=call, kept=made.at is not None)
+    return CalledBackOut(call=call, t_due=made.due_at, t_called_back=made.at)
+
+
+async def _say(wiring: Wiring, signal: TownNamed | CallMarked | PromiseMarked) -> Sequence[Order | Notice]:
     """Tell the core, and where it does not know the call (any more), tell it again with the call's record."""
     answer = await ask(wiring.live, signal, ANSWER_WITHIN, call=signal.call)
     if refusal(signal, answer) == NamingFault.NO_CALL:
