@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 RIG := PYTHONPATH=asterisk $(BIN)/python -m rig
+# Images set it, to stay small. Here every test run, and every process that a test starts, would compile all anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 CALLS ?= 60
 RATE ?= 2
@@ -42,6 +44,7 @@ unit: setup ## the tests that need nothing but Python (a minute or so, on all co
 tools: setup
 	@bash tests/tools.sh
 
+test: export HYPOTHESIS_PROFILE ?= full
 test: tools unit test-simulation test-store test-browser test-e2e test-docker ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
 
 test-simulation: setup ## the simulator against queueing theory, at a tenth of the references' length
