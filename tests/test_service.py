@@ -383,6 +383,8 @@ async def test_a_supervisor_is_given_a_token_while_the_service_runs(site: Site) 
         await database.dispose()
         hers = {"Authorization": f"Bearer {token}"}
         assert (await api.post("/api/v1/agents/anna/ready", headers=hers)).status_code == 200
+        refusal = (await api.get("/openapi.json")).json()["paths"]["/api/v1/audit"]["get"]["responses"]["403"]
+        assert "not-allowed" in refusal["content"]["application/json"]["examples"], "the whole document, also here"
         assert (await api.get("/api/v1/audit", headers=hers)).status_code == 403
         lines = (await api.get("/api/v1/audit")).json()["lines"]
         # A new service looks at once for what may not be kept any more.

@@ -49,7 +49,6 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 
 from dialog_acd.administration import Administration
 from dialog_acd.api.app import create_api
-from dialog_acd.api.contract import contract
 from dialog_acd.api.routes.resources import KINDS
 from dialog_acd.api.tokens import Role
 from dialog_acd.core import messages as m
@@ -330,7 +329,7 @@ def wav(_: Any, value: Any) -> bytes:
 
 @pytest.fixture(scope="module")
 def document(house: House) -> BaseSchema:
-    schema = schemathesis.openapi.from_dict(deepcopy(contract(house.app)), config=SchemathesisConfig(seed=1))
+    schema = schemathesis.openapi.from_dict(deepcopy(house.app.openapi()), config=SchemathesisConfig(seed=1))
     schema.config.base_url = URL
     schema.config.generation.update(deterministic=True, with_security_parameters=False)
     # What an edit was made from is asked before what it says (RFC 9110, 13.2.1: "prior to processing the content").

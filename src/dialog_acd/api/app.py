@@ -13,7 +13,7 @@ and should not; ours (``routes/docs.py``) loads from here alone. ``/openapi.json
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import structlog
 from fastapi import APIRouter, FastAPI
@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect
 import dialog_acd
 from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
-from dialog_acd.api.contract import DESCRIPTION, TAGS, contract, operation_id
+from dialog_acd.api.contract import DESCRIPTION, TAGS, complete, operation_id
 from dialog_acd.api.feed import Feed
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
@@ -194,7 +194,7 @@ def create_api(
 
     @api.get("/openapi.json", include_in_schema=False, tags=["api"])
     async def document(_: Reader) -> dict[str, Any]:
-        return contract(api)
+        return api.openapi()
 
     require_declarations(api.routes)
     # Starlette types these as taking any exception; each is called only with its own.
@@ -213,10 +213,16 @@ def end_streams(api: FastAPI) -> None:
 
 
 class _Api(FastAPI):
+    _document: ClassVar[dict[str, Any]] = {}
+
     def openapi(self) -> dict[str, Any]:
-        if not self.openapi_schema:
-            resources.describe(super().openapi())
-        return super().openapi()
+        """The document, made at the first call: of ``_ROUTES``, so it is the same for every application."""
+        if not self._document:
+            document = super().openapi()
+            resources.describe(document)
+            complete(document)
+            _Api._document = document
+        return self._document
 
 
 class Door:
