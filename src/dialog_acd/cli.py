@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import getpass
 import json
 import os
@@ -280,8 +281,11 @@ def _add_token_commands(parser: argparse.ArgumentParser) -> None:
 
 
 async def _serve(settings: Settings, _asked: argparse.Namespace) -> int:
+    # What is loaded stays. To look for garbage in it again and again takes a quarter of a second.
+    gc.disable()
     from dialog_acd.app import serve
 
+    gc.enable()
     await serve(settings)
     return 0
 
