@@ -38,8 +38,8 @@ up: setup ## the same stack left running without callers; writes .run/stack.json
 down: setup ## end what `make up` started
 	@$(RIG) down
 
-unit: setup ## the tests that need nothing but Python (a minute or so, on all cores)
-	@$(BIN)/pytest -q -n auto -m "not e2e and not postgres and not simulation and not docker and not browser"
+unit: setup ## the tests that need nothing but Python (a minute on two cores)
+	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not postgres and not simulation and not docker and not browser"
 
 tools: setup
 	@bash tests/tools.sh
