@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 CALL = "acd-1700000000.12"
 CHANNEL = "PJSIP/trunk-0000000c"
 TOKEN = "ein-sehr-langes-wort"
+PATIENCE = 60
+"""Seconds for a start and for an answer, where the machine is busy with something else."""
 
 
 class LateAmi(ToyAmi):
@@ -116,7 +118,8 @@ class Site:
 
     def client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.api}", headers=headers, trust_env=False)
+        address = f"http://127.0.0.1:{self.api}"
+        return httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -143,7 +146,7 @@ class Service:
     async def says(self, what: str) -> dict[str, Any]:
         """The next log line that tells of this event; everything before is kept in ``lines``."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while line := (await self.process.stderr.readline()).decode():
                 self.lines.append(line.rstrip("\n"))
                 if f'"event": "{what}"' in line:

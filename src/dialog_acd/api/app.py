@@ -20,7 +20,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 import dialog_acd
 from dialog_acd.api import problems
@@ -130,6 +130,12 @@ for _router in (
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
 
 
+@_ROUTES.get("/openapi.json", include_in_schema=False, tags=["api"])
+async def document(_: Reader, request: Request) -> dict[str, Any]:
+    said: dict[str, Any] = request.app.openapi()
+    return said
+
+
 def create_api(
     live: Live,
     records: Records,
@@ -191,11 +197,6 @@ def create_api(
         None if metrics_token is None else digest(metrics_token),
     )
     api.router.routes.extend(_ROUTES.routes)
-
-    @api.get("/openapi.json", include_in_schema=False, tags=["api"])
-    async def document(_: Reader) -> dict[str, Any]:
-        return api.openapi()
-
     require_declarations(api.routes)
     # Starlette types these as taking any exception; each is called only with its own.
     api.add_exception_handler(problems.ApiProblem, cast("ExceptionHandler", problems.on_problem))
