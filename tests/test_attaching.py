@@ -40,3 +40,14 @@ def test_a_file_that_is_told_callers_numbers_is_warned_of(tmp_path: Path, line: 
 @pytest.mark.parametrize("line", ["messages => notice,warning,error", "messages => error ; never *", ";full => *"])
 def test_one_that_is_not_is_not(tmp_path: Path, line: str) -> None:
     assert warnings_of(tmp_path, line) == ""
+
+
+@pytest.mark.parametrize(("context", "lines"), [("acd-offer", 10), ("acd-overflow", 5)])
+def test_nobody_who_talks_while_the_dialplan_is_replaced_comes_back_to_the_call_itself(
+    context: str, lines: int
+) -> None:
+    """A conversation from before returns to the number that followed its ``Dial``: no line may come between."""
+    text = (REPOSITORY / "dialplans" / "acd.conf").read_text("utf-8")
+    body = text.partition(f"\n[{context}]\n")[2].partition("\n[")[0]
+    orders = [line.partition(",")[2] for line in body.partition("]!,100,")[2].splitlines()[1:] if "=>" in line]
+    assert [order.partition("(")[0] for order in orders].index("Dial") + 1 == lines

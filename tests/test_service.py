@@ -256,8 +256,9 @@ from dialog_acd.app import end_when_stuck
 
 async def main():
     {first}
-    end_when_stuck(asyncio.get_running_loop(), every=0.02, patience=5)
+    end = end_when_stuck(asyncio.get_running_loop(), every=0.02, patience=5)
     {then}
+    end()
 
 asyncio.run(main())
 """
@@ -282,6 +283,12 @@ def test_also_when_nobody_takes_what_it_writes() -> None:
         "\n    try:\n        while True: os.write(2, b'x' * 4096)\n    except BlockingIOError: os.set_blocking(2, True)"
     )
     assert stuck(full + fill, "os.write(2, b'more')").returncode == 70
+
+
+def test_also_when_no_thread_has_its_turn_any_more() -> None:
+    said = stuck("import re", "re.match(r'(a+)+$', 'a' * 60 + 'b')")
+    assert said.returncode == 1
+    assert 'File "<string>", line 8 in main' in said.stderr
 
 
 def test_one_that_is_busy_goes_on() -> None:

@@ -866,7 +866,7 @@ def levels() -> build.Dashboard:
             "Abbruchquote",
             share(total("", RANGE, *ABANDONED), total("", RANGE, *OFFERED)),
             SHARE,
-            "Zähler: vor der Annahme aufgelegt. Nenner: angeboten.",
+            "Zähler: vor der Annahme aufgelegt oder verabschiedet. Nenner: angeboten.",
         ),
         (
             "Überlaufquote",
@@ -878,7 +878,7 @@ def levels() -> build.Dashboard:
             "Überlauf-Annahmequote",
             share(total("", RANGE, PARTNERS), less(total("", RANGE, *OVERFLOWED), total("", RANGE, *UNKNOWN))),
             SHARE,
-            "Zähler: vom Partner angenommen. Nenner: an einen Partner gegeben.",
+            "Zähler: vom Partner angenommen. Nenner: an einen Partner gegeben und Ausgang bekannt.",
         ),
     ):
         made.with_panel(
@@ -1039,7 +1039,7 @@ def levels() -> build.Dashboard:
             rows("partner", "Partner", {"A": "Übergeben", "B": "Angenommen", "C": "Überlauf-Annahmequote"}),
             "Überlauf nach Partner",
             "Gewählter Zeitraum. Übergeben: zuletzt an diesen Partner. Überlauf-Annahmequote: von ihm "
-            "angenommen / ihm übergeben.",
+            "angenommen / ihm übergeben, soweit der Ausgang bekannt ist.",
             (8, 8),
             cells(total("partner", RANGE, *OVERFLOWED)),
             cells(total("partner", RANGE, PARTNERS)),

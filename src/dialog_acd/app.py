@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import json
 import os
@@ -161,7 +162,15 @@ async def serve(settings: Settings) -> None:
 
         switches = await memory.switches()
         ids = RisingIds(clock.now())
-        acd = Acd(directory, clock.now(), ids, intents=wanted, calls=callers.calls, switches=switches)
+        acd = Acd(
+            directory,
+            clock.now(),
+            ids,
+            intents=wanted,
+            calls=callers.calls,
+            switches=switches,
+            stopped_at=callers.left_at,
+        )
         attendance = Attendance(directory, clock.now(), wanted)
         attending = AttendanceWriter(database, attendance, clock.now)
         stack.push_async_callback(attending.close)
@@ -379,6 +388,10 @@ def end_when_stuck(
     Whoever runs the service starts it again when it ends; of one that is there and does nothing, Docker and systemd
     take no notice. Looks are counted and not time: a machine that was halted goes on where it was. Where each thread
     stood is written to standard error. What is returned ends the looking.
+
+    Who hangs within one step of the interpreter (a regular expression, say) lets no thread look. After five times as
+    long the process ends all the same, with status 1; a process that was stopped for so long (``docker pause``) does,
+    too, when it goes on.
     """
     over, turned = threading.Event(), threading.Event()
     turned.set()
@@ -388,9 +401,13 @@ def end_when_stuck(
         # Not by the log: whoever hangs may have its lock.
         os.write(2, json.dumps({"event": "service.stuck", "level": "critical", "stood": stood}).encode() + b"\n")
 
+    def without_us() -> None:
+        faulthandler.dump_traceback_later(5 * patience * every, exit=True, file=2)
+
     def look() -> None:
         missed = 0
         while not over.wait(every):
+            without_us()
             missed = 0 if turned.is_set() else missed + 1
             if missed >= patience:
                 # Aside: that nobody takes what is written may be the very reason.
@@ -402,9 +419,16 @@ def end_when_stuck(
                 turned.clear()
                 with contextlib.suppress(RuntimeError):  # closed: it has come to its end in order
                     loop.call_soon_threadsafe(turned.set)
+        faulthandler.cancel_dump_traceback_later()
 
-    threading.Thread(target=look, name="stuck", daemon=True).start()
-    return over.set
+    def end() -> None:
+        over.set()
+        looking.join(1)
+
+    without_us()
+    looking = threading.Thread(target=look, name="stuck", daemon=True)
+    looking.start()
+    return end
 
 
 async def _finish(task: asyncio.Task[None]) -> None:

@@ -61,6 +61,10 @@ class CallMemory(Protocol):
         """The record of this call has been taken in."""
         ...
 
+    def alive(self, now: datetime) -> None:
+        """We see what happens to them all; returns at once and never raises."""
+        ...
+
 
 class RecordSpool(Protocol):
     def put(self, record: CallRecord) -> None:
@@ -256,8 +260,11 @@ class Engine:
                 self._intents.put(order)
         elif isinstance(order, m.Treat):
             pass  # the answer to a question: whoever asked gets it with the outputs
-        elif self._switch is not None:
-            self._switch.perform(order)
+        else:
+            if isinstance(order, m.Heartbeat) and self._calls is not None:
+                self._calls.alive(self._clock.now())
+            if self._switch is not None:
+                self._switch.perform(order)
 
     def _notify(self, notice: m.Notice) -> None:
         for observe in self._observe:

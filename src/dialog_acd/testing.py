@@ -177,11 +177,13 @@ class Scenario:
     """Whether the switch has been found, with every phone reachable."""
     calls: Sequence[m.RememberCall] = ()
     """Who was there when the service last ran."""
+    stopped_at: datetime | None = None
+    """When that was."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
         self.ids = SequentialIds()
-        self.acd = Acd(self.directory, self.clock.now(), self.ids, calls=self.calls)
+        self.acd = Acd(self.directory, self.clock.now(), self.ids, calls=self.calls, stopped_at=self.stopped_at)
         self.records: dict[str, CallRecord] = {}
         self.story: list[tuple[datetime, m.Signal, list[Output]]] = []
         self._unread: list[Output] = []

@@ -767,6 +767,40 @@ def test_who_talked_when_we_went_is_known_by_the_answer_when_we_come_back() -> N
     assert (again.record("c1").outcome.result, again.record("c1").agent) == (Result.SERVED, "anna")
 
 
+def test_a_conversation_that_ended_unseen_is_counted_as_long_as_it_was_seen() -> None:
+    acd = Scenario(demo_directory(["anna"])).at("09:00:00").waits("c1").at("09:00:05").talks("anna")
+    kept = acd.expect(RememberCall, t_talk=moment("09:00:05"))
+    again = Scenario(demo_directory(["anna"]), found=False, calls=[kept], stopped_at=moment("09:01:00"))
+    record = again.at("21:00:00").switch_found().record("c1")
+    assert (record.outcome.result, record.talk_ms, record.wrap_ms) == (Result.SERVED, 55_000, 10_000)
+
+    record = acd.at("09:02:00").switch_lost().at("13:00:00").switch_found().record("c1")
+    assert (record.outcome.result, record.talk_ms, record.wrap_ms) == (Result.SERVED, 115_000, 10_000)
+
+
+@pytest.mark.parametrize("seen", [(), (SwitchCall(C1, "transfer", talked_at=moment("09:02:10")),)])
+def test_the_second_conversation_counts_too_where_it_ended_unseen(seen: tuple[SwitchCall, ...]) -> None:
+    acd = Scenario(demo_directory(["anna", "bert"])).at("09:00:00").waits("c1").at("09:00:05").talks("anna")
+    acd.at("09:01:05").transferred("c1", "2001").at("09:02:05").held("c1").at("09:02:10").talks("bert")
+    kept = acd.expect(RememberCall, t_talk=moment("09:02:10"))
+    assert (kept.talk_ms, kept.wrap_ms) == (60_000, 10_000)
+
+    again = Scenario(demo_directory(["anna", "bert"]), found=False, calls=[kept], stopped_at=moment("09:05:10"))
+    again.at("09:12:10").switch_found(*seen)
+    if seen:
+        again.at("09:20:00").caller_hangs_up("c1")
+    assert (again.record("c1").talk_ms, again.record("c1").wrap_ms) == (240_000, 20_000)
+
+
+def test_a_conversation_we_come_back_to_is_counted_to_its_end() -> None:
+    acd = Scenario(demo_directory(["anna"])).at("09:00:00").waits("c1").at("09:00:05").talks("anna")
+    kept, offer = acd.expect(RememberCall, t_talk=moment("09:00:05")), acd.offer("anna")
+    again = Scenario(demo_directory(["anna"]), found=False, calls=[kept], stopped_at=moment("09:01:00"))
+    there = SwitchCall(C1, "talk", offer=offer.offer, phone=offer.phone, talked_at=moment("09:00:05"))
+    again.at("09:03:00").switch_found(there).at("09:04:05").caller_hangs_up("c1")
+    assert (again.record("c1").talk_ms, again.record("c1").wrap_ms) == (240_000, 10_000)
+
+
 def test_who_was_sent_to_a_partner_before_our_restart_was_sent() -> None:
     directory = demo_directory([], overflow_s=60)
     acd = Scenario(directory).at("09:00:00").waits("c1").at("09:01:00")

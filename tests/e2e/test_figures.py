@@ -169,9 +169,10 @@ def kept_and_missed(prometheus: Prometheus, until: float) -> None:
 
     four = [q for q in questions() if q.panel == "Vier Rechenweisen, eine gilt"]
     values = [prometheus.moment(filled(q.expr, TOWNS, range=60), until)[0][1][0][1] for q in four]
-    # Of five calls two were in time, three answered, and one who gave up did so in time. What grows is stretched to
-    # the edges of the time that is asked for, a little differently where a counter began at 0.
-    assert values == pytest.approx([2 / 5, 2 / 4, 2 / 3, 3 / 5], rel=0.05)
+    # Of five calls two were in time, three answered, one who gave up did so in time, and one was lost: late was one
+    # alone. What grows is stretched to the edges of the time that is asked for, a little differently where a counter
+    # began at 0.
+    assert values == pytest.approx([2 / 5, 2 / 4, 2 / 3, 4 / 5], rel=0.05)
     assert shown("A") == {"langenhagen": 1}
     assert shown("B") == {"hannover": 0, "center": 0}
 

@@ -48,12 +48,26 @@ def test_whoever_was_promised_to_be_called_back_is_remembered_so(tmp_path: Path)
 
 def test_what_has_happened_to_a_call_is_remembered(tmp_path: Path) -> None:
     memory = CallMemory(tmp_path)
-    more: dict[str, Any] = {name: NINE + timedelta(seconds=n) for n, name in enumerate(("t_ann_end", "t_ans", "t_ovf"))}
+    more: dict[str, Any] = {
+        name: NINE + timedelta(seconds=n) for n, name in enumerate(("t_ann_end", "t_ans", "t_talk", "t_ovf"))
+    }
     more |= {"agent": "anna", "talk_ms": 1, "wrap_ms": 2, "asked": "oldenburg", "trigger": "waited"}
     known = replace(arrival("a"), **more)
     memory.put(known)
     memory.close()
     assert CallMemory(tmp_path).calls == [known]
+
+
+def test_when_they_were_last_seen_is_known(tmp_path: Path) -> None:
+    memory = CallMemory(tmp_path)
+    assert memory.left_at is None
+    memory.alive(NINE)  # nobody has called yet
+    memory.put(arrival("a"))
+    memory.alive(NINE)
+    memory.close()
+    left = CallMemory(tmp_path).left_at
+    assert left is not None
+    assert abs(left - NINE) < timedelta(milliseconds=1)
 
 
 def test_who_forwarded_is_remembered_and_an_older_memory_knows_nobody(tmp_path: Path) -> None:

@@ -69,13 +69,15 @@ class Acd:
         intents: Iterable[m.RememberIntent] = (),
         calls: Iterable[m.RememberCall] = (),
         switches: Iterable[m.Switch] = (),
+        stopped_at: datetime | None = None,
     ) -> None:
-        """Take up where the service stopped.
+        """Take up where the service stopped, at ``stopped_at`` if that is known.
 
         ``intents``: what agents wanted, ``calls``: who was there, ``switches``: what a supervisor had switched, also
         such as have ended meanwhile.
         """
         self._floor = floor = Floor(directory, now)
+        floor.unseen_since = stopped_at
         self._offers = Offers(floor, ids)
         self._visits = Visits(floor, self._offers)
         self._overflow = Overflow(floor)

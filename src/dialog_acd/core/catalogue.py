@@ -310,7 +310,8 @@ catalogue: tuple[Definition, ...] = (
     ),
     Definition(
         "talk", "Gesprächsdauer", Unit.SECONDS, "Summe der Gespräche", "von eigenen Kräften angenommene Anrufe",
-        "Bei weiterverbundenen Anrufen bis zum Ende der Nacharbeit der eigenen Kraft.", of=lambda f: f.talk,
+        "Bei weiterverbundenen Anrufen, bis die eigene Kraft sie abgegeben hat; kam der Anruf zurück, alle Gespräche.",
+        of=lambda f: f.talk,
     ),
     Definition(
         "occupancy", "Auslastung", Unit.PERCENT, "Zeit für Gespräche und Nacharbeit",

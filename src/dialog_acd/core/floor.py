@@ -61,6 +61,8 @@ class Floor:
         self.to_climb: dict[CallId, None] = {}
         """Waiting calls whose ladder is to be tried, because something may have changed for them."""
         self.switches = SwitchBook()
+        self.unseen_since: datetime | None = None
+        """Since when we cannot see what the switch does; ``None``: we can, or nobody knows."""
         self.agenda: Agenda[LiveCall | LiveAgent] = Agenda(self._owner)
         self.roster = Roster(directory, now, self.tell, self.set_due)
 
@@ -77,10 +79,16 @@ class Floor:
             m.RememberCall(
                 call.id, call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id, call.line.t_in,
                 call.callback_at, call.diversion, call.diversion_reason, call.named, call.test, call.line.t_ann_end,
-                call.line.t_ans if call.talked else None, call.served_by, call.line.talk_ms, call.line.wrap_ms,
-                call.line.t_ovf, call.asked, call.trigger,
+                call.line.t_ans if call.talked else None, call.served_by, call.line.t_talk if call.talked else None,
+                call.line.talk_ms, call.line.wrap_ms, call.line.t_ovf, call.asked, call.trigger,
             )
         )  # fmt: skip
+
+    def seen_until(self) -> datetime:
+        """How long a conversation is known to have gone on that we find over. What nobody saw is nobody's work: an
+        outage over a weekend must be in no bill.
+        """
+        return self.now if self.unseen_since is None else min(self.unseen_since, self.now)
 
     def note_end(self, call: CallId, known: EndedCall) -> None:
         """What may still be asked of a call that is gone."""

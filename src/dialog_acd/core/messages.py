@@ -537,6 +537,8 @@ class RememberCall:
     t_ans: datetime | None = None
     agent: AgentId | None = None
     """Who talked with the caller last, or does."""
+    t_talk: datetime | None = None
+    """Since when, of a conversation that goes on."""
     talk_ms: int | None = None
     wrap_ms: int | None = None
     """Of the conversations that are over."""

@@ -8,6 +8,7 @@ through somebody (who does not answer is taken out of the round), or it fails th
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from dialog_acd.core import messages as m
@@ -177,7 +178,6 @@ class Offers:
         if agent_id is None:
             return
         self.note_offer(call, reason)
-        call.line.t_talk = None
         if not call.talked:
             call.line.t_ans = None
         self._floor.out.append(m.OfferMissed(call.id, call.queue.id, agent_id, reason, call.test_at_door))
@@ -214,7 +214,7 @@ class Offers:
             agent = self._floor.roster[call.agent]
             agent.call = None
             self._floor.roster.set_work(agent, Work.IDLE, why, self._floor.now)
-        call.agent, call.offer = None, None
+        call.agent, call.offer, call.line.t_talk = None, None, None
 
     def wrap_up(self, call: LiveCall) -> None:
         """The agent's part in a conversation is over."""
@@ -222,9 +222,9 @@ class Offers:
             return
         agent, length = self._floor.roster[call.agent], call.queue.wrap_up_for
         call.line.t_wrap_end = self._floor.now + length
-        call.line.talked(self._floor.now, length)
+        call.line.talked(self._floor.seen_until(), length)
         if not call.test:
-            handled = self._floor.now + length - call.line.offers[-1].at
+            handled = max(self._floor.seen_until() - call.line.offers[-1].at, timedelta()) + length
             self._floor.outlook.handled(call.queue.id, handled, self._floor.now)
         agent.call, call.agent, call.offer = None, None, None
         self._floor.roster.wrap_up(agent, length, self._floor.now)

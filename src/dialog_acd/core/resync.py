@@ -35,6 +35,8 @@ class Resync:
         self._floor, self._visits, self._offers, self._overflow = floor, visits, offers, overflow
 
     def on_switch_lost(self, signal: m.SwitchLost) -> None:  # noqa: ARG002  there is one switch
+        if self._floor.switch_up:
+            self._floor.unseen_since = self._floor.now
         self._floor.switch_up = False
         for call in self._floor.calls.values():
             # Offers ring on without us; their deadlines stand still until we can see again.
@@ -63,6 +65,7 @@ class Resync:
             elif ours.touched_at > signal.at:
                 continue
             self._believe(ours, theirs)
+        self._floor.unseen_since = None
         for call in self._floor.calls.values():
             self._wind_up(call)
         if not signal.audit:
@@ -86,6 +89,8 @@ class Resync:
         state, place = ours.state, theirs.place
         # A call the switch shows is not lost from sight, even where we cannot tell who has it.
         self._floor.set_due(ours, Due.LOST, max(ours.deadlines[Due.LOST], self._floor.now + LOST_AFTER))
+        if place not in ("talk", "arriving"):
+            self._visits.conversation_over(ours)
         if place == "wait" and state is not CallState.WAITING and knows(state, m.CallerHeld(ours.id)):
             self._visits.held(ours, m.CallerHeld(ours.id))
         elif place in ("offer", "talk") and state in (CallState.ARRIVED, CallState.WAITING):
@@ -103,9 +108,9 @@ class Resync:
             ours.talked = True  # or nobody could have handed the caller on
             ours.line.t_ans = ours.line.t_ans or _not_before(ours.line.t_in, theirs.talked_at) or self._floor.now
             if state is CallState.ARRIVED and ours.line.talk_ms is None:
-                # Nobody knows since when the office has the caller; that is at the longest what our agent talked.
+                # Nobody knows since when the office has the caller.
                 ours.line.t_talk = ours.line.t_ans
-                ours.line.talked(self._floor.now, timedelta())
+                ours.line.talked(self._floor.seen_until(), timedelta())
             self._offers.hand_on(ours, m.CallTransferred(ours.id, "unknown", blind=True))
         elif place in ("overflow", "partner") and state is CallState.ARRIVED:
             self._believe_partner(ours, theirs)

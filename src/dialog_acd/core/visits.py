@@ -86,7 +86,7 @@ class Visits:
             call.asked, call.trigger = known.asked, known.trigger
             line = call.line
             line.t_ann_end, line.t_ans, line.t_ovf = known.t_ann_end, known.t_ans, known.t_ovf
-            line.talk_ms, line.wrap_ms = known.talk_ms, known.wrap_ms
+            line.t_talk, line.talk_ms, line.wrap_ms = known.t_talk, known.talk_ms, known.wrap_ms
 
     def on_call_arrived(self, signal: m.CallArrived) -> None:
         call = self._floor.calls.get(signal.call)
@@ -315,6 +315,7 @@ class Visits:
             else:
                 self._offers.note_offer(call, m.OfferFailure.CALLER_GONE)
                 self._offers.free(call, "caller gone")
+        self.conversation_over(call)
         if not call.talked:
             # Picked up is not yet answered: the caller may have left during the announcement to the agent.
             call.line.t_ans = None
@@ -367,6 +368,11 @@ class Visits:
                 )
             )
         self._floor.out += [m.SaveRecord(record), m.CallEnded(record)]
+
+    def conversation_over(self, call: LiveCall) -> None:
+        """One that began before our restart, with somebody whom nothing ties to the call any more."""
+        if call.agent is None:
+            call.line.talked(self._floor.seen_until(), call.queue.wrap_up_for)
 
     def on_taken_by_failsafe(self, signal: m.CallTakenByFailsafe) -> None:
         if signal.call not in self._floor.calls and signal.call not in self._floor.ended:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -27,16 +28,17 @@ log = structlog.get_logger()
 REWRITE_AFTER = 10_000
 """Lines before the file is written anew with the living only."""
 
-_MOMENTS = ("at", "callback_at", "t_ann_end", "t_ans", "t_ovf")
+_MOMENTS = ("at", "callback_at", "t_ann_end", "t_ans", "t_talk", "t_ovf")
 
 
 class CallMemory:
     """Remembers calls by appending, forgets them by appending. Owned by one process, like the journal's folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what was left behind; ``calls`` are those without a record."""
+        """Read what was left behind; ``calls`` are those without a record, ``left_at`` is when they were last seen."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = folder / "calls.jsonl"
+        self.left_at = _last_touched(self._file)
         self._living = _read(self._file)
         self._lines = 0
         self._fd: int | None = None
@@ -58,6 +60,11 @@ class CallMemory:
             self._append({"call": call, "over": True})
             if self._lines >= REWRITE_AFTER and self._lines > 4 * len(self._living):
                 self._rewrite()
+
+    def alive(self, now: datetime) -> None:
+        """All of them are in sight, or over. Returns at once and never raises."""
+        with suppress(OSError):  # no file, no call
+            os.utime(self._file, (now.timestamp(), now.timestamp()))
 
     def tidy(self) -> None:
         """Leave nothing in the file of calls that are over: a line of theirs has the caller's number.
@@ -104,6 +111,13 @@ class CallMemory:
 def _line(call: RememberCall) -> dict[str, object]:
     moments = {name: moment.isoformat() for name in _MOMENTS if (moment := getattr(call, name)) is not None}
     return asdict(call) | moments
+
+
+def _last_touched(file: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    except OSError:
+        return None
 
 
 def _read(file: Path) -> dict[CallId, RememberCall]:
