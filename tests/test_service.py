@@ -42,7 +42,7 @@ CALL = "acd-1700000000.12"
 CHANNEL = "PJSIP/trunk-0000000c"
 TOKEN = "ein-sehr-langes-wort"
 PATIENCE = 60
-"""Seconds for a start and for an answer, where the machine is busy with something else."""
+"""Seconds for a start, an answer and an end, where the machine is busy with something else."""
 
 
 class LateAmi(ToyAmi):
@@ -156,7 +156,7 @@ class Service:
     async def ends(self) -> int:
         """Its exit status; the rest of what it says is in ``lines``."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             self.lines += (await self.process.stderr.read()).decode().splitlines()
             return await self.process.wait()
 
