@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 RIG := PYTHONPATH=asterisk $(BIN)/python -m rig
+# Images set it, to stay small. Here every test run, and every process that a test starts, would compile all anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 CALLS ?= 60
 RATE ?= 2
@@ -36,12 +38,13 @@ up: setup ## the same stack left running without callers; writes .run/stack.json
 down: setup ## end what `make up` started
 	@$(RIG) down
 
-unit: setup ## the tests that need nothing but Python (a minute or so, on all cores)
-	@$(BIN)/pytest -q -n auto -m "not e2e and not postgres and not simulation and not docker and not browser"
+unit: setup ## the tests that need nothing but Python (a minute on two cores)
+	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not postgres and not simulation and not docker and not browser"
 
 tools: setup
 	@bash tests/tools.sh
 
+test: export HYPOTHESIS_PROFILE ?= full
 test: tools unit test-simulation test-store test-browser test-e2e test-docker ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
 
 test-simulation: setup ## the simulator against queueing theory, at a tenth of the references' length

@@ -1,6 +1,8 @@
 """What holds for all tests: how long Hypothesis searches, when garbage is collected; and what several of them ask for.
 
-``HYPOTHESIS_PROFILE=long`` searches ten times as long: minutes instead of seconds.
+``HYPOTHESIS_PROFILE``: ``quick`` (unless told otherwise) is for every day; what it does not find today it may find
+tomorrow, as each run searches elsewhere. ``full`` searches three times as long (``make test``: before a change lands),
+``long`` thirty times: minutes instead of seconds. A property that is slow takes a part of ``settings().max_examples``.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_UNIT = settings(
+_FULL = settings(
     max_examples=300,
     stateful_step_count=60,
     deadline=None,
@@ -29,18 +31,21 @@ _UNIT = settings(
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large),
 )
-settings.register_profile("unit", _UNIT)
-settings.register_profile("long", _UNIT, max_examples=3000, stateful_step_count=120)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
+settings.register_profile("quick", _FULL, max_examples=100)
+settings.register_profile("full", _FULL)
+settings.register_profile("long", _FULL, max_examples=3000, stateful_step_count=120)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # What is imported and collected lives until the end. The garbage collector would look through all of it again and
-# again, some fifty times a run, to find nothing: an eighth of the whole time.
+# again, some fifty times a run, to find nothing: an eighth of the whole time. And what is made afterwards and lives on
+# (a compiled statement, a strategy) is little, so it need not be looked through every 70,000 objects either.
 gc.disable()
 
 
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+    gc.set_threshold(2_000, 20, 200)
     gc.enable()
 
 

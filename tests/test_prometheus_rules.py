@@ -4,6 +4,7 @@ there is, for us.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -37,7 +38,8 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def promtool(*words: str | Path) -> None:
-    said = subprocess.run([PROMTOOL or "", *words], text=True, capture_output=True, check=False)
+    quick = os.environ | {"GOGC": "400"}  # it looks for garbage a quarter as often, of which it has little
+    said = subprocess.run([PROMTOOL or "", *words], env=quick, text=True, capture_output=True, check=False)
     assert said.returncode == 0, said.stdout + said.stderr
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -36,7 +37,7 @@ from dialog_acd.report.document import Chapter, Document, Label, Missing, Table,
 from dialog_acd.report.page import page, written
 from dialog_acd.report.sheet import MARK, sheet
 from dialog_acd.reports import Form, Range, RangeRefused, Reports, grouping, range_of, told
-from dialog_acd.store.database import migrate, open_database
+from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.figures_store import FiguresStore, _Group
 from dialog_acd.store.record_store import RecordWriter
@@ -84,10 +85,9 @@ class Office:
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    url = f"sqlite:///{tmp_path}/acd.sqlite"
-    await migrate(url)
-    engine = await open_database(url)
+async def office(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Office]:
+    file = shutil.copy(migrated_file, tmp_path / "acd.sqlite")
+    engine = await open_database(f"sqlite:///{file}")
     yield Office(engine, tmp_path / "journal")
     await engine.dispose()
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 CALL = "acd-1700000000.12"
 CHANNEL = "PJSIP/trunk-0000000c"
 TOKEN = "ein-sehr-langes-wort"
+PATIENCE = 60
+"""Seconds for a start, an answer and an end, where the machine is busy with something else."""
 
 
 class LateAmi(ToyAmi):
@@ -118,7 +120,8 @@ class Site:
 
     def client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.api}", headers=headers, trust_env=False)
+        address = f"http://127.0.0.1:{self.api}"
+        return httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -145,7 +148,7 @@ class Service:
     async def says(self, what: str) -> dict[str, Any]:
         """The next log line that tells of this event; everything before is kept in ``lines``."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while line := (await self.process.stderr.readline()).decode():
                 self.lines.append(line.rstrip("\n"))
                 if f'"event": "{what}"' in line:
@@ -155,7 +158,7 @@ class Service:
     async def ends(self) -> int:
         """Its exit status; the rest of what it says is in ``lines``."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             self.lines += (await self.process.stderr.read()).decode().splitlines()
             return await self.process.wait()
 
@@ -415,6 +418,8 @@ async def test_a_supervisor_is_given_a_token_while_the_service_runs(site: Site) 
         await database.dispose()
         hers = {"Authorization": f"Bearer {token}"}
         assert (await api.post("/api/v1/agents/anna/ready", headers=hers)).status_code == 200
+        refusal = (await api.get("/openapi.json")).json()["paths"]["/api/v1/audit"]["get"]["responses"]["403"]
+        assert "not-allowed" in refusal["content"]["application/json"]["examples"], "the whole document, also here"
         assert (await api.get("/api/v1/audit", headers=hers)).status_code == 403
         lines = (await api.get("/api/v1/audit")).json()["lines"]
         # A new service looks at once for what may not be kept any more.

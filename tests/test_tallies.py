@@ -170,7 +170,7 @@ def counted(records: Iterable[CallRecord]) -> Figures:
     return figures(records)
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples // 5)
 @given(st.lists(calls(), max_size=40))
 def test_every_figure_is_the_same_from_counters_and_from_records(records: list[CallRecord]) -> None:
     tallies = Tallies()

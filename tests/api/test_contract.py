@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dialog_acd.api import schemas
-from dialog_acd.api.contract import contract as described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def contract(api: FastAPI) -> dict[str, Any]:
-    return described(api)
+    return api.openapi()
 
 
 BARE = {"204", "304"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from dialog_acd.api.routes.recordings import PATH
 from dialog_acd.api.tokens import Role
 from dialog_acd.recordings import Recordings
 from dialog_acd.sound.studio import SoundUnavailable, Studio
-from dialog_acd.store.database import migrate, open_database
+from dialog_acd.store.database import open_database
 from dialog_acd.store.recording_store import RecordingStore
 from wavs import heard, sine, wav
 
@@ -35,14 +36,15 @@ WAV = {"Content-Type": "audio/wav"}
 
 
 @pytest.fixture
-async def archive(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Any]:
+async def archive(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path, clock: ManualClock
+) -> AsyncIterator[Any]:
     """The real one; in memory for the tests that say so."""
     if "in_memory" in request.fixturenames:
         yield Archive()
         return
-    url = f"sqlite+aiosqlite:///{tmp_path / 'acd.sqlite'}"
-    await migrate(url)
-    database = await open_database(url)
+    file = shutil.copy(migrated_file, tmp_path / "acd.sqlite")
+    database = await open_database(f"sqlite+aiosqlite:///{file}")
     yield Recordings(RecordingStore(database), Studio(), clock)
     await database.dispose()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from dialog_acd.core.model import TenantId
 from dialog_acd.report.sheet import MARK
 from dialog_acd.reports import NoDirectory, RangeRefused, Reports, Told
 from dialog_acd.store.attendance_store import AttendanceStore
-from dialog_acd.store.database import migrate, open_database
+from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.figures_store import FiguresStore
@@ -130,13 +131,12 @@ async def test_a_range_that_cannot_be_is_said_in_words(operator: httpx.AsyncClie
 
 @pytest.fixture
 async def web(
-    *, tmp_path: Path, centre: Centre, shelf: Shelf, directories: Directories, drawer: Drawer, book: Book,
-    archive: Archive,
+    *, tmp_path: Path, migrated_file: Path, centre: Centre, shelf: Shelf, directories: Directories, drawer: Drawer,
+    book: Book, archive: Archive,
 ) -> AsyncIterator[httpx.AsyncClient]:  # fmt: skip
     """A centre with a month of calls: three for Langenhagen, seven for Hannover."""
-    url = f"sqlite:///{tmp_path}/acd.sqlite"
-    await migrate(url)
-    engine = await open_database(url)
+    file = shutil.copy(migrated_file, tmp_path / "acd.sqlite")
+    engine = await open_database(f"sqlite:///{file}")
     clock = ManualClock(datetime(2026, 4, 2, 8, tzinfo=UTC))
     store = DirectoryStore(engine)
     await store.replace(centre.towns, Edit("leitstelle", datetime(2026, 1, 1, tzinfo=UTC), "agreed"))

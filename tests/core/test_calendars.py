@@ -663,7 +663,7 @@ def by_watching(
     return is_open, differing
 
 
-@settings(max_examples=120)
+@settings(max_examples=settings().max_examples * 2 // 5)
 @given(cases(), st.data())
 def test_any_calendar_agrees_with_a_clock_watched_minute_by_minute(
     case: tuple[Window, Calendar], data: st.DataObject

@@ -181,11 +181,11 @@ async def test_a_centre_on_postgresql_is_restored(tmp_path: Path, cluster: Clust
             await asyncio.to_thread(subprocess.run, drop, check=True, timeout=30)
 
 
-async def test_nobody_waits_for_a_backup_and_it_is_of_one_moment(tmp_path: Path) -> None:
+async def test_nobody_waits_for_a_backup_and_it_is_of_one_moment(tmp_path: Path, migrated_file: Path) -> None:
     """Somebody writes all the time, in pairs of rows: there is never one of them alone, in no backup either."""
     file, journal = tmp_path / "acd.sqlite", tmp_path / "journal"
     url = f"sqlite+aiosqlite:///{file}"
-    await migrate(url)
+    shutil.copy(migrated_file, file)
     over = threading.Event()
     pairs = 0
 
@@ -252,12 +252,12 @@ async def test_a_backup_is_never_overwritten_and_a_failed_one_leaves_nothing(tmp
 
 
 async def test_a_record_on_its_way_is_in_the_journals_copy_or_in_the_databases(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reaches the database, and its segment is deleted, while the backup is made."""
     file, journal = tmp_path / "acd.sqlite", tmp_path / "journal"
     url = f"sqlite+aiosqlite:///{file}"
-    await migrate(url)
+    shutil.copy(migrated_file, file)
     engine = await open_database(url)
     writer = RecordWriter(engine, journal, lambda: NOON)
     loop = asyncio.get_running_loop()

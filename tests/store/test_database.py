@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import zlib
 from datetime import UTC, date, datetime, timedelta
@@ -648,10 +649,9 @@ async def test_sqlite_is_set_up_for_durability_and_foreign_keys(tmp_path: Path) 
     assert said == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 1500}
 
 
-async def test_several_selects_of_a_transaction_see_one_moment(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/acd.db"
-    await migrate(url)
-    engine = await open_database(url)
+async def test_several_selects_of_a_transaction_see_one_moment(tmp_path: Path, migrated_file: Path) -> None:
+    shutil.copy(migrated_file, tmp_path / "acd.db")
+    engine = await open_database(f"sqlite:///{tmp_path}/acd.db")
     count = text("SELECT count(*) FROM agent_intents")
     async with engine.connect() as connection:
         assert await connection.scalar(count) == 0

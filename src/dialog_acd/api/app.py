@@ -13,19 +13,19 @@ and should not; ours (``routes/docs.py``) loads from here alone. ``/openapi.json
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 import dialog_acd
 from dialog_acd.api import problems
 from dialog_acd.api.access import Reader, require_declarations
-from dialog_acd.api.contract import DESCRIPTION, TAGS, contract, operation_id
+from dialog_acd.api.contract import DESCRIPTION, TAGS, complete, operation_id
 from dialog_acd.api.feed import Feed
 from dialog_acd.api.keys import Keyring
 from dialog_acd.api.ports import Wiring
@@ -130,6 +130,12 @@ for _router in (
     _ROUTES.include_router(_router, prefix="/api/v1", responses=_REFUSALS)
 
 
+@_ROUTES.get("/openapi.json", include_in_schema=False, tags=["api"])
+async def document(_: Reader, request: Request) -> dict[str, Any]:
+    said: dict[str, Any] = request.app.openapi()
+    return said
+
+
 def create_api(
     live: Live,
     records: Records,
@@ -196,11 +202,6 @@ def create_api(
         rehearsal,
     )
     api.router.routes.extend(_ROUTES.routes)
-
-    @api.get("/openapi.json", include_in_schema=False, tags=["api"])
-    async def document(_: Reader) -> dict[str, Any]:
-        return contract(api)
-
     require_declarations(api.routes)
     # Starlette types these as taking any exception; each is called only with its own.
     api.add_exception_handler(problems.ApiProblem, cast("ExceptionHandler", problems.on_problem))
@@ -218,10 +219,16 @@ def end_streams(api: FastAPI) -> None:
 
 
 class _Api(FastAPI):
+    _document: ClassVar[dict[str, Any]] = {}
+
     def openapi(self) -> dict[str, Any]:
-        if not self.openapi_schema:
-            resources.describe(super().openapi())
-        return super().openapi()
+        """The document, made at the first call: of ``_ROUTES``, so it is the same for every application."""
+        if not self._document:
+            document = super().openapi()
+            resources.describe(document)
+            complete(document)
+            _Api._document = document
+        return self._document
 
 
 class Door:

@@ -21,7 +21,6 @@ from dialog_acd.api.schemas import GoneOut, LiveChangeOut
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fastapi import FastAPI
     from fastapi.routing import APIRoute
 
 DESCRIPTION = (
@@ -63,22 +62,19 @@ def operation_id(route: APIRoute) -> str:
     return "_".join((*(str(tag) for tag in route.tags[:1]), route.name)).replace("-", "_")
 
 
-def contract(api: FastAPI) -> dict[str, Any]:
-    """The document, made at the first call."""
-    if api.openapi_schema is None:
-        document = api.openapi()
-        schemas = document["components"]["schemas"]
-        for model in (LiveChangeOut, GoneOut):  # what a stream says stands in no answer of its own
-            schemas[model.__name__] = model.model_json_schema(ref_template=_REF + "{model}")
-            schemas[model.__name__].pop("$defs", None)
-        for schema in schemas.values():
-            for told in schema.get("properties", {}).values():
-                if not told.get("examples"):
-                    told["examples"] = [_example(told, schemas)]
-        for path in document["paths"].values():
-            for operation in path.values():
-                _complete(operation, schemas)
-    return api.openapi()
+def complete(document: dict[str, Any]) -> None:
+    """Add to the framework's document what follows from it and from the problems."""
+    schemas = document["components"]["schemas"]
+    for model in (LiveChangeOut, GoneOut):  # what a stream says stands in no answer of its own
+        schemas[model.__name__] = model.model_json_schema(ref_template=_REF + "{model}")
+        schemas[model.__name__].pop("$defs", None)
+    for schema in schemas.values():
+        for told in schema.get("properties", {}).values():
+            if not told.get("examples"):
+                told["examples"] = [_example(told, schemas)]
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete(operation, schemas)
 
 
 def _complete(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

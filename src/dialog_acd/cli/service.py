@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415  see __init__.py
 from __future__ import annotations
 
+import gc
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -64,8 +65,11 @@ def add_token(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 async def _serve(settings: Settings, _asked: argparse.Namespace) -> int:
+    # What is loaded stays. To look for garbage in it again and again takes a quarter of a second.
+    gc.disable()
     from dialog_acd.app import serve
 
+    gc.enable()
     await serve(settings)
     return 0
 
