@@ -14,7 +14,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -23,17 +23,20 @@ import pytest
 from dialog_acd.api.tokens import digest, new_token
 from dialog_acd.app import PortTaken, serve
 from dialog_acd.clock import SystemClock
-from dialog_acd.core.model import AgentId, Statistics, Team, TeamId, TenantId
+from dialog_acd.core.model import AgentId, CallId, Statistics, Team, TeamId, TenantId
 from dialog_acd.core.releases import Kind, Release, Signature
 from dialog_acd.settings import AgiSettings, AmiSettings, ApiSettings, Settings, StoreSettings
+from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.journal import JournalUnavailable
+from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.agi import AgiServer, PortInUse
 from dialog_acd.switch.ami import AmiAddress, AmiLoginRefused, probe
 from dialog_acd.testing import LANGENHAGEN, MONDAY, demo_directory
+from records import served
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
 if TYPE_CHECKING:
@@ -360,6 +363,39 @@ async def test_a_day_at_the_centre(site: Site) -> None:
         ).fetchall()
     assert [row[1:] for row in rows] == [("-", 1, 1, 0), ("-", 1, 1, 0), ("office", 1, 1, 0)]
     assert rows[0][0] < rows[1][0] == rows[2][0]
+
+
+async def test_a_start_by_a_doubtful_clock_strips_nothing_of_what_has_waited(site: Site) -> None:
+    """It has not been away for 20 days: the clock is ahead."""
+    database = await open_database(f"sqlite+aiosqlite:///{site.database}")
+    before = datetime.now(UTC) - timedelta(days=20)
+    audit = AuditStore(database)
+    done = {"agents_before": (before - timedelta(days=35)).isoformat()}
+    audit.put(
+        at=before,
+        who="dialog-acd",
+        role="service",
+        tenant=None,
+        action="retention.run",
+        about="",
+        outcome="done",
+        details=done,
+    )
+    assert await audit.flush()
+    writer = RecordWriter(database, site.folder / "journal", lambda: before)
+    writer.put(served("waited", before, ani="+493023125771"))
+    assert await writer.close(0) == 1
+    async with site.asterisk(), service(site) as running:
+        await running.says("service.started")
+        if "retention.clock-doubted" not in running.events:
+            await running.says("retention.clock-doubted")
+        async with asyncio.timeout(10):
+            while not records(site):  # noqa: ASYNC110  another process writes it
+                await asyncio.sleep(0.05)
+    record = await RecordReader(database).by_call(CallId("waited"))
+    await database.dispose()
+    assert record is not None
+    assert record.ani == "+493023125771"
 
 
 async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:
