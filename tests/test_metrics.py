@@ -45,6 +45,7 @@ from dialog_acd.core.view import AcdView, AgentView, CallView, PartnerView, Queu
 from dialog_acd.core.waiting import Compared, Predictor, PredictorError
 from dialog_acd.metrics import AGENT_STATES, LEAST_PEOPLE, Metrics, Sources, groups
 from dialog_acd.tallies import OUTCOMES, WAIT_BUCKETS
+from dialog_acd.testing import LANGENHAGEN, Scenario, demo_directory
 from records import served
 
 if TYPE_CHECKING:
@@ -306,6 +307,20 @@ def test_what_somebody_should_look_at(board: Board) -> None:
     assert scrape("acd_picture_differences_total") == 1
     assert scrape("acd_signals_ignored_total", signal="OfferAnswered") == 1
     assert scrape("acd_calls_ended_total", result="abandoned", reason="ringing") == 1
+
+
+def test_a_transferred_call_is_counted_in_series_that_were_there_at_0() -> None:
+    """Handed to a number that others share: there its town has no series."""
+    made, others = demo_directory(["anna"]), (TenantId("hannover"), TenantId("region"))
+    shared = tuple(replace(e, candidates=others) if e.number == "115" else e for e in made.entries)
+    acd, board = Scenario(replace(made, entries=shared)), Board()
+    board.metrics.directory_changed(acd.directory)
+    before = board.scrape().series("acd_call_outcomes_total")
+    acd.waits("c1", LANGENHAGEN).talks("anna").after(60).transferred("c1", "115").arrives("c1", "115").held("c1")
+    acd.caller_hangs_up("c1")
+    board.tell(m.CallEnded(acd.record("c1")))
+    assert board.scrape().series("acd_call_outcomes_total") == before
+    assert board.scrape()("acd_calls_answered_total", tenant=TOWN, queue="langenhagen", kind="main-number") == 1
 
 
 def test_calls_that_moved_to_a_town_because_it_was_named() -> None:

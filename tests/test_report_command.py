@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dialog_acd.cli import common
 from dialog_acd.core.model import TenantId
 from dialog_acd.report.sheet import MARK
 from dialog_acd.store.database import open_database
@@ -105,3 +106,16 @@ def test_without_a_directory_there_is_nothing_to_report_on(shell: Shell) -> None
     status, said, told = shell.run("report", "evaluation", *MARCH)
     assert (status, said) == (1, "")
     assert "directory" in told.splitlines()[-1]
+
+
+def test_a_town_that_has_left_is_reported_of_the_time_when_it_was_there(
+    county: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def others(database: object) -> list[str]:
+        return ["seelze"]
+
+    monkeypatch.setattr(common, "tenants", others)
+    status, said, _ = county.run("report", "calls", *MARCH, "--town", "harburg")
+    assert (status, "Harburg;2;" in said) == (0, True)
+    _, _, wrong = county.run("report", "calls", *MARCH, "--town", "hamburg")
+    assert "there is no town 'hamburg'; there are: harburg, seelze" in wrong

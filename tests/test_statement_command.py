@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dialog_acd.core.model import Contract, Price
+from dialog_acd.core.model import CallId, Contract, Price, TenantId
+from dialog_acd.core.records import Amendment
 from dialog_acd.core.shares import Month
 from dialog_acd.settlement import Settlement
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.journal import Journal
 from dialog_acd.store.record_store import RecordWriter
 from dialog_acd.store.statement_store import StatementStore
 from dialog_acd.store.usage_store import UsageStore
@@ -38,6 +40,7 @@ def database(shell: Shell, migrated_file: Path, monkeypatch: pytest.MonkeyPatch)
     file.write_bytes(migrated_file.read_bytes())
     url = f"sqlite+aiosqlite:///{file}"
     monkeypatch.setenv("ACD_STORE__DATABASE_URL", url)
+    monkeypatch.setenv("ACD_STORE__JOURNAL_DIR", str(shell.folder / "journal"))
 
     async def fill() -> None:
         engine = await open_database(url)
@@ -48,7 +51,7 @@ def database(shell: Shell, migrated_file: Path, monkeypatch: pytest.MonkeyPatch)
         writer = RecordWriter(engine, shell.folder / "journal", lambda: NOON)
         for number in range(3):
             writer.put(served(f"c{number}", NOON + timedelta(minutes=number)))
-        await writer.flush()
+        await writer.close(5)
         await engine.dispose()
 
     asyncio.run(fill())
@@ -87,8 +90,10 @@ def test_a_month_for_programs(shell: Shell, database: str) -> None:
 def test_one_that_was_issued_is_told_as_that(shell: Shell, database: str) -> None:
     async def issue() -> None:
         engine = await open_database(database)
-        settlement = Settlement(UsageStore(engine), DirectoryStore(engine), StatementStore(engine), ManualClock(APRIL))
-        await settlement.issue(Month(2026, 3), "kämmerei")
+        clock, spool = ManualClock(APRIL), RecordWriter(engine, shell.folder / "journal", lambda: APRIL)
+        stores = UsageStore(engine), DirectoryStore(engine), StatementStore(engine)
+        await Settlement(*stores, clock, spool=spool).issue(Month(2026, 3), "kämmerei")
+        await spool.close(5)
         await engine.dispose()
 
     asyncio.run(issue())
@@ -96,6 +101,44 @@ def test_one_that_was_issued_is_told_as_that(shell: Shell, database: str) -> Non
     assert "Stand 02.04.2026 10:00, ausgestellt als Nr. 1 am 02.04.2026 10:00 von kämmerei; " in said
     _, said, _ = shell.run("statement", "2026-03", "--draft")
     assert "nicht ausgestellt" in said
+    assert said.endswith("\n\nAbweichungen von Nr. 1 vom 02.04.2026 10:00\n  keine\n")
+
+    async def amend() -> None:
+        engine = await open_database(database)
+        writer = RecordWriter(engine, shell.folder / "journal", lambda: APRIL)
+        writer.amend(Amendment(CallId("c1"), APRIL, tenant=TenantId("region")))
+        await writer.close(5)
+        await engine.dispose()
+
+    asyncio.run(amend())
+    _, said, _ = shell.run("statement", "2026-03", "--draft")
+    assert said.splitlines()[-3:] == [
+        "Abweichungen von Nr. 1 vom 02.04.2026 10:00",
+        (
+            "  Langenhagen: 2.500,53 EUR statt 2.502,39 EUR; 2 statt 3 angenommene Anrufe;"
+            " 0:02:20 statt 0:03:30 Bearbeitung"
+        ),
+        "  Region Hannover: 0,00 EUR wie zuvor; 1 statt 0 angenommene Anrufe; 0:01:10 statt 0:00:00 Bearbeitung",
+    ]
+    _, said, _ = shell.run("statement", "2026-03", "--draft", "--town", "region", "--csv")
+    assert [row[-2:] for row in csv.reader(said.splitlines(), delimiter=";")] == [
+        ["Betrag (EUR)", "zuletzt ausgestellt (EUR)"],
+        ["0,00", "0,00"],
+    ]
+
+
+def test_a_draft_says_what_it_lacks(shell: Shell, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database was away: two calls are in the service's journal alone, which nobody but the service empties."""
+    journal = Journal(shell.folder / "journal", lambda: NOON)
+    for name in ("late", "later"):
+        journal.append(served(name, NOON))
+    status, said, wrong = shell.run("statement", "2026-03", "--json")
+    assert (status, json.loads(said)["total"]["accepted"]) == (0, 3)
+    assert wrong.startswith(f"dialog-acd: 2 records in {shell.folder / 'journal'} wait for the database")
+    assert journal.depth == 2
+    journal.close()
+    monkeypatch.setenv("ACD_STORE__JOURNAL_DIR", str(shell.folder / "elsewhere"))
+    assert "was not looked at" in shell.run("statement", "2026-03")[2]
 
 
 def test_what_there_is_not_is_told_in_a_sentence(shell: Shell, database: str) -> None:

@@ -45,6 +45,7 @@ from dialog_acd.core.attendance import Attendance
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.messages import CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
+from dialog_acd.core.releases import matters
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
@@ -137,7 +138,7 @@ async def serve(settings: Settings) -> None:
         database = await open_database(settings.store.database_url)
         stack.push_async_callback(database.dispose)
         await require_current_schema(database)
-        directories = DirectoryStore(database)
+        directories = DirectoryStore(database, rehearsal=settings.rehearse_at is not None)
         directory = await directories.load()
 
         terms = settings.retention.terms
@@ -212,11 +213,13 @@ async def serve(settings: Settings) -> None:
             audit,
             clock,
             terms,
+            matters=lambda release: matters(release, engine.directory()),
             teams=lambda: {agent.id: agent.team for agent in engine.directory().agents if agent.team is not None},
             count=figures.make,
             spool=writer,
             living=callers,
         )
+        writer.trust(retention.sure)
 
         address = AmiAddress(settings.ami.host, settings.ami.port, settings.ami.username, secret.get_secret_value())
         asterisk = Asterisk(
@@ -312,7 +315,14 @@ async def serve(settings: Settings) -> None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
             stack.push_async_callback(_finish, syncing)
         reports = Reports(figures, AttendanceStore(database), directories, clock.now)
-        settlement = Settlement(UsageStore(database), directories, StatementStore(database), clock)
+        settlement = Settlement(
+            UsageStore(database),
+            directories,
+            StatementStore(database),
+            clock,
+            spool=writer,
+            living=lambda: [call.arrived_at for call in engine.view().calls],
+        )
         watching = asyncio.create_task(settlement.watch(audit), name="volumes")
         stack.push_async_callback(_finish, watching)
         api = create_api(
@@ -332,6 +342,7 @@ async def serve(settings: Settings) -> None:
             now=clock.now,
             people=people,
             metrics_token=metrics_token,
+            rehearsal=settings.rehearse_at is not None,
         )
         # The framework looks into its routes when the first request comes, all of them at once. That takes some tenths
         # of a second: better now than while callers wait.

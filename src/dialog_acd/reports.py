@@ -95,6 +95,9 @@ class Told:
     async def readiness(self, weeks: int, form: str) -> str:
         return await self._told(self._reports.readiness(weeks), form)
 
+    async def towns(self, since: date | None, until: date | None) -> Collection[str]:
+        return await self._reports.towns(self._range(since, until))
+
     def _range(self, since: date | None, until: date | None) -> Range:
         return range_of(since, until, berlin_day(self._now()))
 
@@ -291,6 +294,10 @@ class Reports:
             if entry.kind is EntryKind.SERVICE_115
         ]
         return await asyncio.to_thread(readiness, Readied(self._stand(), found, hours))
+
+    async def towns(self, span: Range) -> Collection[str]:
+        """Ids of the towns there were when the range ended: one that has left since has its figures all the same."""
+        return {tenant.id for tenant in (await self._directory(span.after)).tenants}
 
     async def _staff(self, months: Sequence[date]) -> tuple[list[Attended], tuple[Staffed, ...]]:
         """Who was there, and how many it would have taken: for all calls, also those of partners.

@@ -6,26 +6,30 @@ does at once what was missed. What fails is tried again soon; steps that went we
 the service's own nights count: whoever does it by hand has neither its files nor, it may be, its terms.
 
 What is gone is gone, so a clock that leaps is not believed at once: a machine that says it is next year would take away
-the numbers of all who were promised a call. Somebody has a day to set it right; then it is believed after all.
+the numbers of all who were promised a call. So would one that starts in a year long past, as days to come can only have
+been written by a wrong clock. Somebody has a day to set it right; then it is believed after all. A running service
+measures its clock by the ticks that have passed; one that starts, by what the database has, as nothing else is left. To
+start it again within this day begins the day anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from dialog_acd.core.kpi import berlin_day
-from dialog_acd.core.retention import due, last_night
+from dialog_acd.core.retention import day_of, due, last_night
 from dialog_acd.store.repeat_store import KEPT_FOR
 from dialog_acd.store.retention_store import DONE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from datetime import datetime
 
+    from dialog_acd.core.releases import Release
     from dialog_acd.core.retention import Due, Terms
     from dialog_acd.store.audit_store import AuditStore
     from dialog_acd.store.retention_store import Before, RetentionStore
@@ -36,11 +40,16 @@ LOOK_EVERY = 30.0
 """Seconds between two looks at the clock."""
 TRY_AGAIN = 600.0
 LEAP = timedelta(hours=12)
-"""So far may the clock be ahead of the time that has really passed. It is set right by an hour or two, no further."""
-AWAY_FOR = timedelta(days=30)
-"""So long may a service have been away before its clock is doubted at its start."""
+"""So far may the clock be from the time that has really passed. It is set right by an hour or two, no further."""
+AWAY_FOR = timedelta(days=2)
+"""So long may a service have been away before its clock is doubted at its start. Numbers are kept for seven days: who
+was promised a call on Friday is still to be called back when a clock that is ahead by more is believed."""
 DOUBTED_FOR = 86_400.0
 """Seconds."""
+UNCOUNTED_FOR = timedelta(days=2)
+"""So much longer who answered is kept where the days could not be counted: whatever fails is repaired by then."""
+_A_DAY_MORE = timedelta(days=1)
+"""Who was late then is not looked for among all records there are."""
 BY = "dialog-acd"
 ROLE = "service"
 
@@ -52,7 +61,7 @@ class Clock(Protocol):
 class Spool(Protocol):
     """A ``RecordWriter``."""
 
-    def forget(self, due: Due) -> int:
+    async def forget(self, due: Due) -> int:
         """Take the numbers out of what has waited for too long, and delete what was put aside long ago. Returns how
         many files were changed or deleted.
         """
@@ -79,6 +88,7 @@ class Retention:
         clock: Clock,
         terms: Terms,
         *,
+        matters: Callable[[Release], bool],
         teams: Callable[[], Mapping[str, str]] = dict,
         count: Callable[[date, date], Awaitable[int]] | None = None,
         spool: Spool | None = None,
@@ -87,17 +97,20 @@ class Retention:
         role: str = ROLE,
         ticks: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
     ) -> None:
-        """``teams``: the team of each agent who is in the directory in force. ``count``: have the calls of these days
+        """``matters``: whether a release that is over has to stay (``core/releases.py``). ``teams``: the team of each
+        agent who is in the directory in force. ``count``: have the calls of these days
         counted (``FiguresStore.make``), while it can be known how many people answered them. ``ticks``: seconds nobody
         can set.
         """
-        self._count = count
+        self._count, self._matters = count, matters
         self._store, self._audit, self._clock, self._terms = store, audit, clock, terms
         self._teams, self._spool, self._living = teams, spool, living
         self._by, self._role, self._ticks = by, role, ticks
-        self._seen: tuple[datetime, float] | None = None
-        """The clock and the ticks, when they were last looked at."""
-        self._doubted_until = 0.0
+        self._believed: tuple[datetime, float] | None = None
+        """The clock and the ticks, when the clock was last looked at and believed."""
+        self._doubted_since: float | None = None
+        self._told = False
+        """... and it was said why."""
         self.done_at: datetime | None = None
         """When the service last did it as a whole; ``None``: never, or nobody has looked yet."""
 
@@ -108,13 +121,15 @@ class Retention:
 
     async def look(self) -> float:
         """Do what is due, and say in how many seconds to look again."""
+        ahead = None if self._believed is None else self._leapt(*self._believed)
         try:
             done = await self._is_done()
+            if ahead is None:
+                ahead = await self._ahead_at_start()
         except Exception as problem:  # noqa: BLE001  whatever a database can say, the answer is to try again
             log.warning("retention.put-off", why=_said(problem))
             done = False
-        doubted = self._doubted()
-        if done or doubted:
+        if self._doubted(ahead) or done:
             return LOOK_EVERY
         try:
             return LOOK_EVERY if await self.carry_out() else TRY_AGAIN
@@ -130,20 +145,43 @@ class Retention:
             self.done_at = None if last is None else last.at
         return self.done_at is not None and self.done_at >= night
 
-    def _doubted(self) -> bool:
+    def sure(self) -> bool:
+        """Whether the clock is believed at this moment; also between two looks, and not before the first."""
+        return self._believed is not None and abs(self._leapt(*self._believed)) <= LEAP
+
+    def _leapt(self, before: datetime, ticks: float) -> timedelta:
+        return self._clock.now() - before - timedelta(seconds=self._ticks() - ticks)
+
+    def _doubted(self, ahead: timedelta | None) -> bool:
+        """``ahead``: how far the clock is from where it can be; ``None``: nobody can know yet."""
         now, ticks = self._clock.now(), self._ticks()
-        if self._seen is not None:
-            before, then = self._seen
-            ahead = now - before - timedelta(seconds=ticks - then)
-            leapt = ahead > LEAP
-        else:
-            ahead = now - (self.done_at or now)
-            leapt = ahead > AWAY_FOR
-        self._seen = now, ticks
-        if leapt:
-            self._doubted_until = ticks + DOUBTED_FOR
+        right = ahead is not None and abs(ahead) <= LEAP
+        if not right and self._doubted_since is None:
+            self._doubted_since = ticks
+        if ahead is not None and not right and not self._told:
+            self._doubted_since, self._told = ticks, True
             log.error("retention.clock-doubted", now=now.isoformat(), ahead_hours=round(ahead / timedelta(hours=1)))
-        return ticks < self._doubted_until
+        if not right and self._doubted_since is not None and ticks < self._doubted_since + DOUBTED_FOR:
+            return True
+        self._believed, self._doubted_since, self._told = (now, ticks), None, False
+        return False
+
+    async def _ahead_at_start(self) -> timedelta:
+        """By ``done_at`` and the days there are numbers of.
+
+        The youngest call says nothing of a clock that is ahead: it may have come by that very clock, before a restart.
+        """
+        now = self._clock.now()
+        held = (await self._store.held()).values()
+        youngest = max(held, default=date.min)
+        if youngest > day_of(now + timedelta(days=1)):
+            return now - _begin_of(youngest)
+        if self.done_at is not None:
+            away = now - self.done_at
+            return away if away > AWAY_FOR else timedelta()
+        # Nobody knows when it was before. Where nothing would go, nothing is lost.
+        due_already = [day for day in held if day <= due(self._terms, now).numbers_to]
+        return now - _begin_of(min(due_already)) if due_already else timedelta()
 
     async def carry_out(self) -> bool:
         """Do now whatever is due. ``False``: something of it failed and was logged; the rest is done."""
@@ -159,24 +197,28 @@ class Retention:
             except OSError as fault:
                 log.error("retention.failed", step="files", why=_said(fault))  # noqa: TRY400
             return False
+        told: dict[str, object] = {}
+        failed: list[str] = []
+
+        def forgotten() -> Awaitable[int]:
+            """Names, but not before it is counted how many they were: afterwards nobody can."""
+            since = None if last is None else min(last.agents_before, this.agents_before) - _A_DAY_MORE
+            counted = "days_counted" not in failed
+            before = this if counted else replace(this, agents_before=this.agents_before - UNCOUNTED_FOR)
+            return self._store.forget_agents(before, since, self._teams())
+
         steps: dict[str, Callable[[], Awaitable[int]]] = {
-            "days_of_numbers": lambda: self._store.drop_numbers(this, now),
+            "days_of_numbers": lambda: self._store.drop_numbers(this, now if self._is_ours else None),
             "keys": lambda: self._store.drop_keys(this),
             "days_counted": lambda: self._counted(last, this),
-            "agents": lambda: self._store.forget_agents(
-                # A day more: who was late then is not looked for among all records there are.
-                this,
-                None if last is None else min(last.agents_before, this.agents_before) - timedelta(days=1),
-                self._teams(),
-            ),
+            "agents": forgotten,
             "conflicts": lambda: self._store.delete_conflicts(this),
             "creations": lambda: self._store.delete_repeats(now - KEPT_FOR),
             "audit": lambda: self._store.delete_audit(this),
+            "releases": lambda: self._store.delete_releases(this, self._matters),
             "files": lambda: self._files(this),
             "settled": self._settle,
         }
-        told: dict[str, object] = {}
-        failed = []
         for name, step in steps.items():
             try:
                 told[name] = await step()
@@ -197,9 +239,14 @@ class Retention:
             details=told | {"agents_before": this.agents_before.isoformat()},
         )
         await self._audit.flush()
-        if (self._by, self._role) == (BY, ROLE):
+        if self._is_ours:
             self.done_at = now
         return True
+
+    @property
+    def _is_ours(self) -> bool:
+        """The service's own night, whose clock has been looked at."""
+        return (self._by, self._role) == (BY, ROLE)
 
     async def _counted(self, last: Before | None, this: Due) -> int:
         if self._count is None:
@@ -211,7 +258,7 @@ class Retention:
 
     async def _files(self, this: Due) -> int:
         try:
-            return 0 if self._spool is None else self._spool.forget(this)
+            return 0 if self._spool is None else await self._spool.forget(this)
         finally:
             if self._living is not None:
                 self._living.tidy()
@@ -220,6 +267,10 @@ class Retention:
         if not await self._store.settle():
             raise TimeoutError("somebody reads the database all the time")
         return 0
+
+
+def _begin_of(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _said(problem: BaseException) -> str:

@@ -17,7 +17,7 @@ log, so a restart does not tell it again.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,16 +25,16 @@ import structlog
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.kpi import berlin_midnight, settled_before
-from dialog_acd.core.shares import WITHOUT_PRICE, Month, slices, statement, warning_of
+from dialog_acd.core.shares import WITHOUT_PRICE, Month, beside, slices, statement, warning_of
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.model import Tenant, TenantId
-    from dialog_acd.core.shares import Share, Slice, Statement, Used, Volume
+    from dialog_acd.core.shares import Beside, Share, Slice, Statement, Used, Volume
     from dialog_acd.store.statement_store import Issue
 
 log = structlog.get_logger()
@@ -102,6 +102,15 @@ class Audit(Protocol):
     ) -> Sequence[AuditLine]: ...
 
 
+class Spool(Protocol):
+    """``store.record_store.RecordWriter``."""
+
+    @property
+    def depth(self) -> int: ...
+
+    async def flush(self) -> bool: ...
+
+
 class MonthNotBegun(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
     """The month has not begun yet."""
 
@@ -114,6 +123,12 @@ class MonthNotOver(DialogAcdError):  # noqa: N818
     """
 
     error_id = "month-not-over"
+
+
+class CallsMissing(DialogAcdError):  # noqa: N818
+    """Calls of that month are not in the database yet: its statement can be looked at, and not be issued."""
+
+    error_id = "calls-missing"
 
 
 class UsageWithoutPrice(DialogAcdError):  # noqa: N818
@@ -140,11 +155,43 @@ class Settled:
 
     statement: Statement
     issue: Issue | None = None
+    """``None``: this is a draft."""
+    before: Issue | None = None
+    """Of a draft: what was issued last for this month."""
+
+    @property
+    def differences(self) -> tuple[Beside, ...]:
+        """The lines of a draft that are not as they were issued."""
+        if self.before is None:
+            return ()
+        return tuple(lines for lines in beside(self.before.statement, self.statement) if lines.differs)
+
+    def of_town(self, tenant: str) -> Settled:
+        """That town's lines alone."""
+        before = self.before
+        if before is not None:
+            before = replace(before, statement=before.statement.of_town(tenant))
+        return Settled(self.statement.of_town(tenant), self.issue, before)
 
 
 class Settlement:
-    def __init__(self, uses: Uses, directories: Directories, issues: Issues, clock: Clock) -> None:
+    """Without ``spool`` and ``living`` it is somebody else's process that has them, and nothing is issued by this one.
+
+    ``living``: when calls came that have not ended.
+    """
+
+    def __init__(
+        self,
+        uses: Uses,
+        directories: Directories,
+        issues: Issues,
+        clock: Clock,
+        *,
+        spool: Spool | None = None,
+        living: Callable[[], Iterable[datetime]] = tuple,
+    ) -> None:
         self._uses, self._directories, self._issues, self._clock = uses, directories, issues, clock
+        self._spool, self._living = spool, living
 
     async def settled(
         self, month: Month, *, version: int | None = None, draft: bool = False, number: int | None = None
@@ -155,22 +202,25 @@ class Settlement:
         was issued. Raises ``MonthNotBegun``, ``NotIssued``, ``PricesUnreadable`` and what the directories raise for a
         version they do not have.
         """
-        if version is None and not draft:
-            issue = await self._issues.latest(month, number)
-            if issue is not None:
-                return Settled(issue.statement, issue)
-            if number is not None:
-                raise NotIssued
+        if version is not None or draft:
+            return Settled(await self._statement(month, version), before=await self._issues.latest(month))
+        issue = await self._issues.latest(month, number)
+        if issue is not None:
+            return Settled(issue.statement, issue)
+        if number is not None:
+            raise NotIssued
         return Settled(await self._statement(month, version))
 
     async def issue(self, month: Month, by: str, *, version: int | None = None) -> Settled:
         """Keep the statement as it is now, for good.
 
-        Raises ``MonthNotOver``, ``UsageWithoutPrice`` and what ``settled`` raises.
+        Raises ``MonthNotOver``, ``CallsMissing``, ``UsageWithoutPrice`` and what ``settled`` raises.
         """
+        now = self._clock.now()
+        if settled_before(now) < month.ends:
+            raise MonthNotBegun if now < berlin_midnight(month.begins) else MonthNotOver
+        await self._all_there(month)
         made = await self._statement(month, version)
-        if not made.complete:
-            raise MonthNotOver
         if unpaid := [s.account.tenant for s in made.shares if s.notes and s.notes[0].startswith(WITHOUT_PRICE)]:
             raise UsageWithoutPrice(
                 f"there are calls of {', '.join(unpaid)}, and no prices: name a version that has some"
@@ -178,6 +228,22 @@ class Settlement:
         issue = await self._issues.keep(made, self._clock.now(), by)
         log.info("statement.issued", month=str(month), number=issue.number, by=by, version=made.version)
         return Settled(made, issue)
+
+    async def _all_there(self, month: Month) -> None:
+        """Raise ``CallsMissing`` unless all calls of the month are in the database."""
+        if self._spool is None:
+            raise CallsMissing("whether all calls are in the database knows the running service alone: ask it to issue")
+        begins, ends = berlin_midnight(month.begins), berlin_midnight(month.ends)
+        # First those, or one that ends between the two looks is in neither.
+        lives = sum(begins <= came < ends for came in self._living())
+        waits = 0 if await self._spool.flush() else max(self._spool.depth, 1)
+        why = []
+        if waits:
+            why.append(f"{waits} records of finished calls wait for the database (acd_spool_depth)")
+        if lives:
+            why.append(f"{lives} calls of {month} have not ended (/api/v1/live), or nobody can see that they have")
+        if why:
+            raise CallsMissing(f"{' and '.join(why)}: issue the statement when that is over")
 
     async def _statement(self, month: Month, version: int | None, *, today: bool = False) -> Statement:
         """``today``: with this day's calls, and to the second, because nobody reads it."""

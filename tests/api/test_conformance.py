@@ -212,7 +212,7 @@ class House(BaseAdapter):
             told=Told(
                 Reports(FiguresStore(engine, clock.now), AttendanceStore(engine), directories, clock.now), clock.now
             ),
-            settlement=Settlement(UsageStore(engine), directories, StatementStore(engine), clock),
+            settlement=Settlement(UsageStore(engine), directories, StatementStore(engine), clock, spool=writer),
             now=clock.now,
         )
 

@@ -210,6 +210,28 @@ async def test_releases_page_by_page_and_what_the_council_reads_beside(ask: Desk
     assert lines[0]["details"]["agents"] == ["anna"]
 
 
+async def test_by_a_rehearsals_clock_no_release_comes_to_life_again(
+    ask: Desk, api: FastAPI, centre: Centre, shelf: Shelf, folder: Folder
+) -> None:
+    """Started with ``ACD_REHEARSE_AT``, a service could be back in the days in which a release held."""
+    centre.towns = with_policy(centre.towns, Statistics.RELEASED)
+    shelf.kept = [annas("c1")]
+    folder.release("anna")
+    asked = await ask.asks()
+    api.state.wiring = replace(api.state.wiring, rehearsal=True)
+    answer = await ask(Role.SUPERVISOR, "GET", "agents/anna/figures", params={"month": "2026-03"})
+    assert (answer.status_code, answer.json()["details"]["why"]) == (403, "rehearsal")
+    assert await ask.get(Role.SUPERVISOR, "calls", agent="anna", **MARCH) == "named-figures-not-released"
+    for path in ("calls", "calls/c1", "calls/c1/decisions"):
+        answer = await ask(Role.OPERATOR, "GET", path)
+        assert (answer.status_code, "anna" in answer.text) == (200, False), path
+    for role, path, body in ((Role.SUPERVISOR, "releases", OF_ANNA), (Role.STAFF_COUNCIL, "releases/2/agree", None)):
+        answer = await ask(role, "POST", path, json=body)
+        assert (answer.status_code, answer.json()["error_id"]) == (409, "rehearsal")
+    assert await ask.get(Role.AGENT, "me/figures", month="2026-03") != "named-figures-not-released", "one's own"
+    assert (await ask(Role.STAFF_COUNCIL, "POST", f"releases/{asked}/revoke")).status_code == 200
+
+
 # ---------------------------------------------------------------- the policy
 
 
@@ -673,6 +695,42 @@ def test_whom_a_stream_names_is_said_once_for_all_parts() -> None:
     for role in (Role.AUDITOR, Role.DESK):
         by = Principal("somebody", role, None, "id")
         assert names_for(by, None, QueueId(LGH)) == replace(names_for(by), counts=False)
+
+
+async def test_who_watches_is_written_down_once_an_hour(
+    ask: Desk, busy: Centre, book: Book, clock: ManualClock
+) -> None:
+    """A board looks every second; a council wants to know who had one, and when."""
+    shows = ("live", "live/calls", "agents", "agents/bert", "agents?tenant=langenhagen")
+    for role in (Role.DESK, Role.AUDITOR, Role.TOWN_ADMIN):  # none of whom is told what an agent does
+        for path in shows[:3]:
+            await ask(role, "GET", path)
+    await ask(Role.SUPERVISOR, "GET", "live?queue=nowhere")
+    assert all(line.outcome == "refused" for line in book.lines)
+    book.lines.clear()
+    for path in shows * 2:
+        assert (await ask(Role.SUPERVISOR, "GET", path)).status_code == 200
+    assert (await ask(Role.OPERATOR, "GET", "agents/bert")).status_code == 200
+    assert book.told() == [(f"the {role}", "agents.watch", "", "done") for role in ("supervisor", "operator")]
+    assert [line.details["by"] for line in book.lines] == ["live.picture", "agents.one"]
+    assert "bert" not in str(book.lines), "they all do, and it is no list of whom"
+    for minutes, lines in ((59, 2), (1, 3)):
+        clock.advance(minutes * 60)
+        for path in ("agents", "live"):
+            await ask(Role.SUPERVISOR, "GET", path)
+        assert len(book.lines) == lines
+    read = (await ask.get(Role.STAFF_COUNCIL, "audit", action="agents.watch"))["lines"]
+    assert [line["who"] for line in read] == ["the supervisor", "the operator", "the supervisor"]
+
+
+@pytest.mark.parametrize("path", ["live", "live/calls", "agents", "agents/bert", "calls/c1", "calls/c1/decisions"])
+async def test_each_way_to_watch_is_one(ask: Desk, busy: Centre, book: Book, path: str) -> None:
+    day = Scenario().waits("c1").talks("anna")
+    story = day.acd.story(CallId("c1"))
+    assert story is not None
+    busy.stories["c1"] = story
+    assert (await ask(Role.SUPERVISOR, "GET", path)).status_code == 200
+    assert [line.action for line in book.lines] == ["agents.watch"]
 
 
 async def test_the_audit_log_is_nobodys_time_sheet(ask: Desk, book: Book, centre: Centre) -> None:

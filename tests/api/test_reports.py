@@ -211,6 +211,39 @@ async def test_no_form_of_a_town_s_report_has_a_number_of_another(web: httpx.Asy
         }
 
 
+async def test_a_town_that_has_left_is_reported_of_the_time_when_it_was_there(
+    web: httpx.AsyncClient, centre: Centre, drawer: Drawer, tmp_path: Path
+) -> None:
+    centre.towns = less = replace(
+        centre.towns,
+        tenants=tuple(town for town in centre.towns.tenants if town.id != "langenhagen"),
+        entries=tuple(entry for entry in centre.towns.entries if entry.tenant != "langenhagen"),
+        agents=(),
+    )
+    engine = await open_database(f"sqlite:///{tmp_path}/acd.sqlite")
+    await DirectoryStore(engine).replace(less, Edit("leitstelle", datetime(2026, 4, 1, 6, tzinfo=UTC), "left"))
+    await engine.dispose()
+    for report in ("calls?by=month&", "evaluation?", "calls?from=2026-03-02&to=2026-03-31&"):
+        answer = await web.get(f"/api/v1/reports/{report}tenant=langenhagen")
+        assert answer.status_code == 200, answer.text
+        assert "Langenhagen" in answer.text
+    table = list(csv.reader(io.StringIO((await web.get("/api/v1/reports/calls?tenant=langenhagen&format=csv")).text)))
+    assert table[1][0].split(";")[:2] == ["Langenhagen", "3"]
+
+    drawer.give("acd_of-hannover-alone", Role.TOWN_ADMIN, "hannover")
+    drawer.give("acd_of-langenhagen-alone", Role.TOWN_ADMIN, "langenhagen")
+    for token, asked, status in (
+        (TOKEN, "tenant=nowhere", 404),
+        (TOKEN, "tenant=langenhagen&from=2026-03-02&to=2026-04-01", 404),
+        (TOKEN, "tenant=langenhagen&from=2026-04-01&to=2026-03-02", 422),
+        ("acd_of-hannover-alone", "tenant=langenhagen", 404),
+        ("acd_of-langenhagen-alone", "tenant=langenhagen", 200),
+        ("acd_of-langenhagen-alone", "tenant=hannover", 404),
+    ):
+        answer = await web.get(f"/api/v1/reports/calls?{asked}", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == status, (token, asked)
+
+
 async def test_half_hours_of_a_year_are_refused_in_words(web: httpx.AsyncClient) -> None:
     answer = await web.get("/api/v1/reports/calls?from=2026-01-01&to=2026-12-31&by=half-hour")
     assert (answer.status_code, answer.json()["error_id"]) == (422, "range-refused")

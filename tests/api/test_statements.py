@@ -12,7 +12,8 @@ import pytest
 
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.model import UNASSIGNED, CallId, Contract, Key, Price, Span, TenantId
-from dialog_acd.settlement import TOLD, Settlement
+from dialog_acd.core.shares import Month
+from dialog_acd.settlement import TOLD, CallsMissing, Settlement
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import Edit
 from records import served
@@ -204,6 +205,48 @@ async def test_a_statement_goes_out_when_towns_can_be_named_no_longer(
     assert (await operator.post("/api/v1/statements/2026-03/issue")).status_code == 200
 
 
+async def test_a_statement_goes_out_when_its_calls_are_in_the_database(
+    operator: httpx.AsyncClient, ledger: Ledger, clock: ManualClock
+) -> None:
+    """The database was away over the end of the month, and so was the link to Asterisk."""
+    ledger.depth = 3
+    answer = await operator.post(f"{FEBRUARY}/issue")
+    refused(answer, 409, "calls-missing")
+    assert "3 records" in answer.json()["message"]
+    assert "not ended" not in answer.json()["message"]
+    began, ended = datetime(2026, 1, 31, 23, tzinfo=UTC), datetime(2026, 2, 28, 23, tzinfo=UTC)
+    ledger.depth, ledger.living = 0, [began, ended - timedelta(seconds=1)]
+    answer = await operator.post(f"{FEBRUARY}/issue")
+    refused(answer, 409, "calls-missing")
+    assert "2 calls of 2026-02" in answer.json()["message"]
+    assert "records" not in answer.json()["message"]
+    assert (await operator.get(FEBRUARY)).status_code == 200
+    assert ledger.issues == []
+    ledger.living = [began - timedelta(seconds=1), ended]
+    assert (await operator.post(f"{FEBRUARY}/issue")).status_code == 200
+
+
+async def test_what_waits_is_brought_before_it_is_reckoned(
+    operator: httpx.AsyncClient, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = ledger.calls.pop()
+
+    async def flush() -> bool:
+        ledger.calls.append(late)
+        return True
+
+    monkeypatch.setattr(ledger, "flush", flush)
+    issued = (await operator.post(f"{FEBRUARY}/issue")).json()
+    assert sum(share["accepted"] for share in issued["shares"]) == 4
+
+
+async def test_a_process_that_does_not_know_what_waits_issues_nothing(
+    ledger: Ledger, cabinet: Cabinet, clock: ManualClock
+) -> None:
+    with pytest.raises(CallsMissing, match="the running service"):
+        await Settlement(ledger, cabinet, ledger, clock).issue(Month(2026, 2), "kämmerei")
+
+
 async def test_a_month_to_come_has_no_statement_and_the_running_one_is_not_complete(
     operator: httpx.AsyncClient,
 ) -> None:
@@ -324,8 +367,58 @@ async def test_what_was_issued_stays_whatever_is_said_of_a_call_later(
 
     again = (await operator.post(f"{FEBRUARY}/issue")).json()
     assert (again["issued"]["number"], again["shares"]) == (2, draft["shares"])
+    assert (again["issued_before"], again["differences"]) == (None, [])
     assert await told(operator) == again
     assert await told(operator, f"{FEBRUARY}?number=1") == answer.json()
+
+
+async def test_a_draft_says_where_it_differs_from_what_was_issued_last(
+    operator: httpx.AsyncClient, ledger: Ledger, town: dict[str, str]
+) -> None:
+    """One of Langenhagen's calls was Hannover's; and one that was nobody's is Seelze's, which has no contract here."""
+    ledger.calls.append(call("other", datetime(2026, 2, 11, 9, tzinfo=UTC), 2))
+    assert (await told(operator, f"{FEBRUARY}?draft=true"))["issued_before"] is None
+    await operator.post(f"{FEBRUARY}/issue")
+    same = await told(operator, f"{FEBRUARY}?draft=true")
+    assert (same["issued_before"]["number"], same["differences"]) == (1, [])
+
+    hannover, seelze = TenantId("hannover"), TenantId("seelze")
+    ledger.calls[-1] = replace(ledger.calls[-1], tenant=hannover)
+    ledger.calls = [replace(one, tenant=seelze) if one.tenant == UNASSIGNED else one for one in ledger.calls]
+    draft = await told(operator, f"{FEBRUARY}?draft=true")
+    assert draft["issued_before"] == {"number": 1, "at": "2026-03-02T11:00:00Z", "by": "admin"}
+    assert {(d["tenant"] or d["sort"]): d["says"] for d in draft["differences"]} == {
+        "hannover": "Hannover: 4,00 EUR statt 2,00 EUR; 2 statt 1 angenommene Anrufe;"
+        " 0:05:00 statt 0:03:00 Bearbeitung",
+        "langenhagen": "Langenhagen: 1.003,18 EUR statt 1.006,36 EUR; 1 statt 2 angenommene Anrufe;"
+        " 0:12:00 statt 0:14:00 Bearbeitung",
+        "seelze": "seelze: 0,00 EUR wie zuvor; 1 statt 0 angenommene Anrufe; 0:01:00 statt 0:00:00 Bearbeitung",
+        "unassigned": "Nicht zugeordnet: 0,00 EUR wie zuvor; 0 statt 1 angenommene Anrufe;"
+        " 0:00:00 statt 0:01:00 Bearbeitung",
+    }
+    first = draft["differences"][0]
+    assert (first["amount_issued"], first["amount"], first["accepted_issued"], first["accepted"]) == (
+        "2.00", "4.00", 1, 2,
+    )  # fmt: skip
+    text = (await operator.get(f"{FEBRUARY}?draft=true&format=csv")).content.decode("utf-8-sig")
+    head, *rows = csv.reader(text.splitlines(), delimiter=";")
+    assert head[-2:] == ["Betrag (EUR)", "zuletzt ausgestellt (EUR)"]
+    assert {row[1]: row[-2:] for row in rows if row[1] in ("hannover", "seelze")} == {
+        "hannover": ["4,00", "2,00"], "seelze": ["0,00", "0,00"],
+    }  # fmt: skip
+    assert rows[-1][-2:] == ["1007,18", "1008,36"]
+    assert "ausgestellt" not in (await operator.get(f"{FEBRUARY}?format=csv")).text
+
+    theirs = await told(operator, f"{FEBRUARY}?draft=true", headers=town)
+    assert ([d["tenant"] for d in theirs["differences"]], theirs["issued_before"]["by"]) == (["langenhagen"], None)
+    # With other prices it is a draft, too; a line of which there is nothing left still is one.
+    ledger.calls = [one for one in ledger.calls if one.tenant != seelze]
+    await operator.post(f"{FEBRUARY}/issue?version=2")
+    cheaper = await told(operator, f"{FEBRUARY}?version=1")
+    assert cheaper["issued_before"]["number"] == 2
+    assert [(d["tenant"], d["amount_issued"], d["amount"]) for d in cheaper["differences"]] == [
+        ("hannover", "4.00", "0.00"), ("langenhagen", "1003.18", "0.00"),
+    ]  # fmt: skip
 
 
 async def test_a_town_does_not_read_who_issued_it(

@@ -280,7 +280,7 @@ def test_a_call_nobody_knew_is_taken_over_for_the_town_that_has_the_queue_when_i
         assert acd.record(call).tenant == tenant
 
 
-def test_who_is_transferred_into_a_queue_after_midnight_is_the_town_that_has_it_then() -> None:
+def test_who_is_transferred_into_a_queue_after_midnight_is_led_to_the_town_that_has_it_then() -> None:
     old, new = (
         replace(entry, queue=QueueId("langenhagen"))
         for entry in (town("+495116153", "gemeinde", to=APRIL - DAY), town("+495116153", "stadt", APRIL))
@@ -288,8 +288,9 @@ def test_who_is_transferred_into_a_queue_after_midnight_is_the_town_that_has_it_
     acd = Scenario(centre(old, new)).until(berlin("2026-03-31T23:59:50")).waits("c1", "0511 616-0")
     acd.talks(acd.expect(m.Offer, call="c1").agent).until(berlin("2026-04-01T00:05"))
     acd.transferred("c1", "06153", blind=False).tell(m.CallerHeld(CallId("c1"), QueueId("langenhagen")))
+    assert acd.acd._floor.calls[CallId("c1")].entry.tenant == "stadt"
     acd.caller_hangs_up("c1")
-    assert acd.record("c1").tenant == "stadt"
+    assert acd.record("c1").tenant == "region"
 
 
 # ---------------------------------------------------------------- what the switch does without us

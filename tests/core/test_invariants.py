@@ -208,6 +208,7 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.assigned: dict[CallId, TenantId] = {}
         self.tests: dict[CallId, bool] = {}
         """Calls that came as a test, or were marked as one or as none."""
+        self.answered: dict[CallId, m.CallAnswered] = {}
         self.moved: set[CallId] = set()
         """Calls that were sent to a partner before their queue's rules changed."""
         self.most_channels = 0
@@ -306,6 +307,8 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.promised.add(message.call)
         elif isinstance(message, m.CallAssigned):
             self.assigned[message.call] = message.tenant
+        elif isinstance(message, m.CallAnswered):
+            self.answered[message.call] = message
         elif isinstance(message, m.TestMarked | m.CallOffered):
             self.tests[message.call] = message.test
         elif isinstance(message, m.Offer):
@@ -347,6 +350,10 @@ class CentreUnderFire(RuleBasedStateMachine):
         else:
             assert (record.tenant == UNASSIGNED) == bool(record.candidates)
         assert record.test == self.tests.get(record.call, False)
+        # It is counted as the call that was answered, wherever it was led afterwards and whatever the rules became.
+        if (was := self.answered.get(record.call)) is not None:
+            assert (record.queue, record.kind, record.in_time) == (was.queue, was.kind, was.in_time)
+            assert record.call in self.assigned or record.tenant == was.tenant
         # A promise is never forgotten, unless a person was met after all.
         assert (record.t_callback is not None) == (record.call in self.promised)
         if record.call in self.promised:

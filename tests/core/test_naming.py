@@ -248,10 +248,11 @@ def test_a_towns_call_that_is_transferred_to_a_shared_number_stays_the_towns(*, 
     assert acd.after(5).caller_hangs_up("c1").record("c1").tenant == TOWN
 
 
-def test_a_call_that_came_by_a_shared_number_is_the_town_whose_number_it_is_handed_to_next() -> None:
+def test_a_towns_call_stays_the_towns_over_two_transfers_and_the_phone_shows_where_it_is() -> None:
     acd = answered(LANGENHAGEN).transferred("c1", "115").arrives("c1", "115").held("c1").after(5).talks("bert")
-    acd.transferred("c1", "+49511168").arrives("c1", "0511 168-0").held("c1")
-    assert acd.caller_hangs_up("c1").record("c1").tenant == HANNOVER
+    acd.transferred("c1", "+49511168").arrives("c1", "0511 168-0").expect(m.Treat, label="Hannover", tenant=HANNOVER)
+    assert live_town(acd) == TOWN
+    assert acd.held("c1").caller_hangs_up("c1").record("c1").tenant == TOWN
     acd = answered(LANGENHAGEN).transferred("c1", "115").arrives("c1", "115").held("c1").after(5).talks("bert")
     acd.tell(named("c1", "region", anywhere=True)).transferred("c1", "+49511168").arrives("c1", "0511 168-0").held("c1")
     assert acd.caller_hangs_up("c1").record("c1").tenant == "region", "a person has said so"

@@ -20,6 +20,7 @@ from dialog_acd.core.releases import (
     State,
     bounds_of,
     faults_of,
+    matters,
     month_at,
     of_one,
     policy_changes,
@@ -149,6 +150,20 @@ def test_what_weakens_a_policy() -> None:
 
     assert changed(langenhagen=OWN, hannover=GROUPS, region=RELEASED) == {}
     assert changed(langenhagen=RELEASED, hannover=GROUPS, region=GROUPS) == {"langenhagen": True, "region": False}
+
+
+def test_what_a_release_allowed_matters_as_long_as_it_is_so() -> None:
+    agreed = replace(of_langenhagen, agreed=AGREED)
+    directory = with_towns(demo_directory(), towns(langenhagen=RELEASED, hannover=GROUPS, region=GROUPS))
+    assert matters(agreed, directory)
+    assert matters(replace(agreed, revoked=AGREED), directory), "revoking takes nothing back"
+    assert not matters(of_langenhagen, directory), "nobody has agreed"
+    assert not matters(replace(of_anna, agreed=AGREED), directory)
+    strict = with_towns(directory, towns(langenhagen=GROUPS, hannover=OWN, region=OWN))
+    assert not matters(agreed, strict)
+    without = with_towns(strict, strict.tenants[1:])
+    assert matters(agreed, without), "that it left is why the policy of the centre is as weak"
+    assert not matters(agreed, with_towns(without, towns(hannover=GROUPS, region=OWN)))
 
 
 def test_a_new_town_comes_from_the_strictest_and_a_first_directory_as_well() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -53,10 +54,13 @@ from dialog_acd.core.messages import (
     Unsettled,
     Verdict,
 )
-from dialog_acd.core.model import AgentId, CallId, EntryKind, OfferId, PartnerId, Phone, QueueId
+from dialog_acd.core.model import AgentId, CallId, EntryKind, OfferId, PartnerId, Phone, QueueId, TenantId
 from dialog_acd.core.records import MOST_OFFERS, Blame, OfferTried, Outcome, Result
 from dialog_acd.core.shares import Usage
 from dialog_acd.testing import HANNOVER, LANGENHAGEN, Scenario, demo_agent, demo_directory
+
+if TYPE_CHECKING:
+    from dialog_acd.core.directory import Directory
 
 OLDENBURG = PartnerId("oldenburg")
 C1 = CallId("c1")
@@ -474,6 +478,7 @@ def test_an_agent_rung_for_a_returned_caller_gets_no_wrap_up_for_it() -> None:
 
 
 def test_a_transfer_into_another_towns_number() -> None:
+    """Another queue, another phone that says so; and in figures and bills the call that came to Langenhagen."""
     acd = Scenario(demo_directory(["anna", "bert"]))
     acd.at("09:00:00").waits("c1", LANGENHAGEN).talks("anna").at("09:01:00").transferred("c1", "1680")
     acd.at("09:01:01").arrives("c1", dialled=HANNOVER)
@@ -481,7 +486,86 @@ def test_a_transfer_into_another_towns_number() -> None:
     assert treat.entered_at == moment("09:00:00")
     acd.held("c1").expect(Offer, call="c1", agent="bert")
     acd.talks("bert").at("09:02:00").agent_hangs_up("bert")
-    assert (acd.record("c1").tenant, acd.record("c1").queue) == ("hannover", "hannover")
+    record = acd.record("c1")
+    assert (record.tenant, record.queue, record.kind) == ("langenhagen", "langenhagen", "main-number")
+    assert (record.entry, record.transferred_to, record.agent) == ("+495117307", "1680", "bert")
+
+
+def stricter_in_hannover() -> Directory:
+    """Langenhagen promises 30 seconds to 75 %, Hannover 5 seconds to 95 %; and there are lines of our own."""
+    made = demo_directory(["anna", "bert"])
+    stricter = {"target": timedelta(seconds=5), "target_share": 0.95}
+    queues = tuple(replace(q, **stricter) if q.id == "hannover" else q for q in made.queues)  # type: ignore[arg-type]
+    own = replace(next(e for e in made.entries if e.tenant == "hannover"), number="+495111689", block=False)
+    return replace(made, queues=queues, entries=(*made.entries, replace(own, kind=EntryKind.INTERNAL)))
+
+
+@pytest.mark.parametrize("dialled", [HANNOVER, "0511 1689"])
+def test_what_was_promised_to_a_caller_is_not_promised_anew_by_a_transfer(dialled: str) -> None:
+    """Nor does a citizen's call become one of our own staff, in no figure of any town, or in time because it waits."""
+    acd = Scenario(stricter_in_hannover(), ready=("anna",))
+    acd.at("09:00:00").arrives("c1", LANGENHAGEN).held("c1").at("09:00:20").talks("anna")
+    acd.expect(CallAnswered, tenant="langenhagen", in_time=True)
+    acd.is_not_ready("anna").at("09:01:00").transferred("c1", "1680").arrives("c1", dialled)
+    acd.expect(Treat, queue="hannover")
+    acd.held("c1").at("09:03:00").is_ready("bert").talks("bert").at("09:04:00").agent_hangs_up("bert")
+    record = acd.record("c1")
+    assert (record.tenant, record.queue, record.kind) == ("langenhagen", "langenhagen", "main-number")
+    assert (record.target_ms, record.target_share, record.in_time) == (30_000, 0.75, True)
+    assert (record.talk_ms, figures([record]).in_time) == (100_000, 1)
+
+
+def test_what_a_call_is_counted_as_is_settled_when_somebody_answers() -> None:
+    """The number goes to another town and queue, with other promises: whoever was answered before had the old ones."""
+    before = stricter_in_hannover()
+    after = replace(
+        before,
+        queues=tuple(replace(q, target=timedelta(seconds=1)) for q in before.queues),
+        entries=tuple(
+            replace(e, tenant=TenantId("region"), queue=QueueId("hannover")) if e.number == "+495117307" else e
+            for e in before.entries
+        ),
+    )
+    acd = Scenario(before, ready=("anna",)).at("09:00:00").arrives("c1", LANGENHAGEN).held("c1").at("09:00:20")
+    acd.waits("c2", LANGENHAGEN).talks("anna")
+    kept = acd.expect(RememberCall, call="c1", t_ans=moment("09:00:20"))
+    acd.tell(DirectoryChanged(after)).at("09:01:00").caller_hangs_up("c1").caller_hangs_up("c2")
+    again = Scenario(after, found=False, calls=[kept], ready=()).at("09:05:00").switch_found()
+    for record in (acd.record("c1"), again.record("c1")):
+        assert (record.tenant, record.queue, record.target_ms, record.in_time) == (
+            "langenhagen", "langenhagen", 30_000, True,
+        )  # fmt: skip
+    assert acd.record("c2").target_ms == 1000
+
+
+def test_a_partners_answer_settles_it_too() -> None:
+    before = demo_directory([], overflow_s=20)
+    after = replace(before, queues=tuple(replace(q, target=timedelta(seconds=25)) for q in before.queues))
+    acd = Scenario(before).at("09:00:00").waits("c1").at("09:00:20").at("09:00:28").tell(DivertAnswered(C1, OLDENBURG))
+    record = acd.tell(DirectoryChanged(after)).at("09:05:00").caller_hangs_up("c1").record("c1")
+    assert (record.target_ms, figures([record]).in_time) == (30_000, 1)
+
+
+def test_who_is_found_handed_on_is_the_call_that_came() -> None:
+    """Who answered, and that somebody did, was lost with us."""
+    known = RememberCall(C1, LANGENHAGEN, None, "", "trunk", "", moment("08:55:00"))
+    acd = Scenario(stricter_in_hannover(), found=False, calls=[known]).at("09:00:00")
+    acd.switch_found(SwitchCall(C1, "transfer", QueueId("langenhagen"), talked_at=moment("08:55:09")))
+    acd.at("09:01:00").arrives("c1", HANNOVER).held("c1").caller_hangs_up("c1")
+    record = acd.record("c1")
+    assert (record.tenant, record.queue, record.in_time) == ("langenhagen", "langenhagen", True)
+
+
+def test_who_was_transferred_before_our_restart_waits_there_after_it() -> None:
+    directory = stricter_in_hannover()
+    acd = Scenario(directory, ready=("anna",)).at("09:00:00").waits("c1", LANGENHAGEN).talks("anna")
+    acd.is_not_ready("anna").at("09:01:00").transferred("c1", "1680").arrives("c1", HANNOVER).held("c1")
+    kept = [out for _, _, outs in acd.story for out in outs if isinstance(out, RememberCall)][-1]
+    again = Scenario(directory, found=False, calls=[kept], ready=()).at("09:01:30")
+    again.switch_found(SwitchCall(C1, "wait", QueueId("hannover"), moment("09:00:00")))
+    assert [call.queue for call in again.acd.view().calls] == ["hannover"]
+    record = again.at("09:02:00").caller_hangs_up("c1").record("c1")
+    assert (record.tenant, record.queue, record.target_ms) == ("langenhagen", "langenhagen", 30_000)
 
 
 def test_a_transfer_after_the_partner_rang_in_vain_is_no_overflow() -> None:
@@ -940,9 +1024,10 @@ def test_an_announced_transfer_into_another_towns_queue_lands_there() -> None:
     acd.at("09:00:00").waits("c1", LANGENHAGEN).talks("anna").tell(AgentSignedOut(AgentId("bert")))
     acd.at("09:01:00").tell(CallTransferred(C1, "unknown", blind=False))
     acd.at("09:01:01").tell(CallerHeld(C1, QueueId("hannover")))
+    assert [call.queue for call in acd.acd.view().calls] == ["hannover"]
     acd.tell(AgentReady(AgentId("bert"))).talks("bert").at("09:02:00").agent_hangs_up("bert")
     record = acd.record("c1")
-    assert (record.queue, record.tenant, record.transferred_to) == ("hannover", "hannover", "unknown")
+    assert (record.queue, record.tenant, record.transferred_to) == ("langenhagen", "langenhagen", "unknown")
     assert (record.agent, record.t_in) == ("bert", moment("09:00:00"))
 
 

@@ -39,6 +39,7 @@ from dialog_acd.core.shares import (
     Statement,
     Usage,
     Used,
+    beside,
     clock,
     german,
     list_csv,
@@ -568,7 +569,7 @@ def test_numbers_are_written_as_they_are_here() -> None:
 def test_the_list_for_the_spreadsheet_and_its_positions() -> None:
     names = [
         replace(town("laatzen", Price(flat=euros("7916.67"), included_minutes=1)), name="=HYPERLINK(1);2"),
-        town("seelze"),
+        replace(town("seelze"), name="＝1+1"),
     ]
     told = statement(
         MARCH,
@@ -581,6 +582,7 @@ def test_the_list_for_the_spreadsheet_and_its_positions() -> None:
     assert text.startswith("\N{BYTE ORDER MARK}Monat;Kennung;Kommune;")
     head, *rows = csv.reader(text[1:].splitlines(), delimiter=";")
     assert len(rows) == 2 + len(APART) + 1
+    assert rows[1][2] == "'＝1+1"
     assert rows[0] == [
         "2026-03",
         "laatzen",
@@ -610,3 +612,32 @@ def test_the_list_for_the_spreadsheet_and_its_positions() -> None:
 def test_a_statement_says_whether_its_month_was_settled() -> None:
     assert not statement(MARCH, [], [], version=1, as_of=datetime(2026, 4, 2, 3, 59, 59, tzinfo=UTC)).complete
     assert statement(MARCH, [], [], version=1, as_of=datetime(2026, 4, 2, 4, tzinfo=UTC)).complete
+
+
+def test_beside_what_was_issued_a_line_may_be_gone_or_new() -> None:
+    def told(*ids: str) -> Statement:
+        names = [town(id_, Price(per_call=euros("2.50"))) for id_ in ids]
+        used = {Account(Sort.TOWN, TenantId(id_)): minutes(2, calls=len(ids)) for id_ in ids}
+        return statement(MARCH, names, [(slices(MARCH, names)[0], used)], version=1, as_of=LATER)
+
+    lines = beside(told("laatzen", "seelze"), told("burgdorf", "laatzen"))
+    assert [(of.now.account.tenant, of.issued.amount, of.now.amount) for of in lines if of.differs] == [
+        ("burgdorf", euros("0.00"), euros("5.00")), ("seelze", euros("5.00"), euros("0.00")),
+    ]  # fmt: skip
+    head, *rows = csv.reader(
+        list_csv(told("burgdorf", "laatzen"), told("laatzen", "seelze")).splitlines(), delimiter=";"
+    )
+    assert {row[1]: (row[3], *row[-2:]) for row in rows if row[1] in {"burgdorf", "seelze"}} == {
+        "burgdorf": ("2", "5,00", "0,00"), "seelze": ("0", "0,00", "5,00"),
+    }  # fmt: skip
+    assert {len(head), *map(len, rows)} == {13}
+
+
+@given(st.integers(0, 3), st.integers(0, 3))
+def test_lines_differ_where_anything_that_is_told_of_them_does(issued: int, now: int) -> None:
+    def told(calls: int) -> Statement:
+        names = [town("laatzen", Price(flat=euros("100.00")))]  # the amount stays
+        used = {Account(Sort.TOWN, TenantId("laatzen")): minutes(calls, calls=calls)}
+        return statement(MARCH, names, [(slices(MARCH, names)[0], used)], version=1, as_of=LATER)
+
+    assert any(of.differs for of in beside(told(issued), told(now))) == (issued != now)

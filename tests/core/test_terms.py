@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from dialog_acd.core.model import EntryKind, Trunk
 from dialog_acd.core.numbers import area_of, normalise
+from dialog_acd.core.releases import month_at
 from dialog_acd.core.retention import (
     NONE,
     SLOTS,
@@ -19,7 +21,6 @@ from dialog_acd.core.retention import (
     due,
     fault_of,
     last_night,
-    month_of,
     parted,
     rejoined,
     slot_of,
@@ -67,8 +68,8 @@ def test_no_number_is_older_than_its_term_and_a_night(now: datetime, days: int) 
 
 
 def test_the_months_of_the_keys_are_those_of_the_calendar_on_the_wall() -> None:
-    assert month_of(at("2026-10-31T22:59:59+00:00")) == "2026-10"
-    assert month_of(at("2026-10-31T23:00:00+00:00")) == "2026-11"
+    assert month_at(at("2026-10-31T22:59:59+00:00")) == "2026-10"
+    assert month_at(at("2026-10-31T23:00:00+00:00")) == "2026-11"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,7 @@ def test_the_months_of_the_keys_are_those_of_the_calendar_on_the_wall() -> None:
         ("agents", 36, "at most 35 days"),
         ("audit", 366, "at most 365 days"),
         ("audit", 29, "at least 30 days"),
+        ("releases", 366, "at most 365 days"),
         ("hashes", 0, "at least 1 day"),
     ],
 )
@@ -88,7 +90,8 @@ def test_terms_are_shortened_and_never_lengthened(name: str, days: int, why: str
 
 
 def test_the_longest_terms_are_those_without_a_setting() -> None:
-    assert [fault_of(name, getattr(Terms(), name)) for name in ("numbers", "hashes", "agents", "audit")] == [None] * 4
+    fields = [field.name for field in dataclasses.fields(Terms)]
+    assert [fault_of(name, getattr(Terms(), name)) for name in fields] == [None] * len(fields)
 
 
 @pytest.mark.parametrize(

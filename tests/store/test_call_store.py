@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dialog_acd.core.messages import RememberCall
-from dialog_acd.core.model import CallId, TenantId
+from dialog_acd.core.model import CallId, EntryKind, QueueId, TenantId
+from dialog_acd.core.records import Counted
 from dialog_acd.store import call_store
 from dialog_acd.store.call_store import CallMemory
 
@@ -52,10 +53,12 @@ def test_what_has_happened_to_a_call_is_remembered(tmp_path: Path) -> None:
         name: NINE + timedelta(seconds=n) for n, name in enumerate(("t_ann_end", "t_ans", "t_talk", "t_ovf"))
     }
     more |= {"agent": "anna", "talk_ms": 1, "wrap_ms": 2, "asked": "oldenburg", "trigger": "waited"}
+    more["counted"] = Counted(TenantId("laatzen"), "115", EntryKind.SERVICE_115, QueueId("hall"), 30_000, 0.75)
     known = replace(arrival("a"), **more)
     memory.put(known)
     memory.close()
     assert CallMemory(tmp_path).calls == [known]
+    assert CallMemory(tmp_path).calls[0].counted.kind is EntryKind.SERVICE_115  # type: ignore[union-attr]
 
 
 def test_when_they_were_last_seen_is_known(tmp_path: Path) -> None:

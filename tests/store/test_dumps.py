@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +205,83 @@ async def test_who_had_a_token_still_has_it(thawed: Thawed) -> None:
         "revoked": None,
         "expired": None,
     }
+
+
+async def test_what_the_first_databases_of_0014_went_without_is_made_up_for(
+    empty_database_url: str, request: pytest.FixtureRequest
+) -> None:
+    await frozen.thaw(empty_database_url, "0016")
+    await migrate(empty_database_url, "0016")
+    postgres = empty_database_url.startswith("postgresql")
+    engine = await open_database(empty_database_url)
+    numbers = [
+        f"caller_numbers_{n}.{name}" for n in range(9) for name in ("ani", "diversion", "transferred_to", "dialled")
+    ]
+    hidden = [one.split(".") for one in (*numbers, "caller_keys.key")]
+    async with writing(engine).begin() as connection:
+        if postgres:
+            for table, column in hidden:
+                await connection.execute(text(f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS -1"))
+            for n in range(20):
+                said = {"call": f"c{n}", "ani": "+493023125771"}
+                await connection.execute(
+                    text("INSERT INTO caller_numbers_0 (call, day, ani) VALUES (:call, '2026-03-02', :ani)"), said
+                )
+            await connection.execute(text("ANALYZE caller_numbers_0"))
+            await connection.execute(text("DROP INDEX ix_records_trunk_call_id"))
+            await connection.execute(
+                text("CREATE INDEX ix_records_trunk_call_id ON records USING hash (trunk_call_id)")
+            )
+            young = "OLD.at > (SELECT max(at) FROM audit) - interval '30 days'"
+            refuse = f"IF {young} THEN RAISE EXCEPTION 'audit is append-only'; END IF;"
+            await connection.execute(
+                text(
+                    "CREATE OR REPLACE FUNCTION audit_young_stay() RETURNS trigger LANGUAGE plpgsql AS"
+                    f" $$ BEGIN {refuse} RETURN OLD; END $$"
+                )
+            )
+        else:
+            await connection.execute(text("DROP TRIGGER audit_no_DELETE"))
+            await connection.execute(
+                text(
+                    "CREATE TRIGGER audit_no_DELETE BEFORE DELETE ON audit"
+                    " WHEN OLD.at > datetime((SELECT max(at) FROM audit), '-30 days')"
+                    " BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END"
+                )
+            )
+
+    async def samples() -> list[str]:
+        question = "SELECT attname FROM pg_stats WHERE tablename LIKE 'caller%' AND attname = 'ani'"
+        async with engine.connect() as connection:
+            return [row.attname for row in await connection.execute(text(question))]
+
+    if postgres:
+        assert await samples() == ["ani"]
+    for _ in range(2):  # twice is once
+        await migrate(empty_database_url)
+        audit = AuditStore(engine)
+        for days in (0, 3000):
+            at = datetime.now(UTC) + timedelta(days=days)
+            audit.put(
+                at=at, who="a", role="operator", tenant=None, action="x", about=f"{days}", outcome="done", details={}
+            )
+        await audit.flush()
+        # A line of years to come opens nothing: the database's own clock says what is young.
+        with pytest.raises(DBAPIError, match="audit is append-only"):
+            async with writing(engine).begin() as connection:
+                await connection.execute(text("DELETE FROM audit WHERE about = '0'"))
+        if postgres:
+            assert await samples() == []
+            async with engine.connect() as connection:
+                question = (
+                    "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+                    " WHERE a.attstattarget = 0 AND a.attnum > 0 AND c.relname LIKE 'caller_%'"
+                )
+                found = sorted([*row] for row in await connection.execute(text(question)))
+                assert found == sorted(hidden)
+                said = await connection.scalar(
+                    text("SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_records_trunk_call_id'")
+                )
+                assert "WHERE (trunk_call_id <> ''" in said
+        await migrate(empty_database_url, "0016")
+    await engine.dispose()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import subprocess
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,11 +21,12 @@ from sqlalchemy.exc import DBAPIError
 
 from dialog_acd import log as log_setup
 from dialog_acd.core import messages as m
-from dialog_acd.core.model import AgentId, CallId, TenantId
+from dialog_acd.core.model import AgentId, CallId, Statistics, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
+from dialog_acd.core.releases import Kind, Release, Signature, matters
 from dialog_acd.core.retention import Terms, due, last_night
 from dialog_acd.retention import LOOK_EVERY, TRY_AGAIN, Retention
-from dialog_acd.store import tables
+from dialog_acd.store import journal, tables
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.backup import back_up
 from dialog_acd.store.call_store import CallMemory
@@ -30,8 +34,9 @@ from dialog_acd.store.database import migrate, open_database, outside_transactio
 from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_json import decode, encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.retention_store import RetentionStore
-from dialog_acd.testing import LANGENHAGEN, Scenario
+from dialog_acd.testing import LANGENHAGEN, Scenario, demo_directory
 from records import NOON, served
 from store import frozen
 
@@ -80,6 +85,9 @@ class Centre:
     memory: CallMemory
     audit: AuditStore
     retention: Retention
+    looks: bool = False
+    leapt: timedelta = timedelta()
+    """So far is the clock from the time that has passed since noon."""
 
     @property
     def reader(self) -> RecordReader:
@@ -87,6 +95,46 @@ class Centre:
 
     def now(self) -> datetime:
         return self.sheet.clock.now()
+
+    def leaps(self, by: timedelta) -> None:
+        self.leapt += by
+        self.sheet.clock._now = self.now() + by  # also back, which a manual clock refuses
+
+    def ticks(self) -> float:
+        return (self.now() - NOON - self.leapt).total_seconds()
+
+    def starts(self) -> None:
+        """The service, once more: it knows what stands in the database and in its files."""
+        self.retention = Retention(
+            RetentionStore(self.engine),
+            self.audit,
+            self.sheet.clock,
+            Terms(),
+            spool=self.writer,
+            living=self.memory,
+            teams=lambda: {"bert": "z"},
+            count=FiguresStore(self.engine, self.sheet.clock.now).make,
+            ticks=self.ticks,
+        )
+        self.writer.trust(self.retention.sure)
+        self.looks = True
+
+    async def numbers(self) -> dict[str, str | None]:
+        return {record.call: record.ani for record in await self.reader.recent(99)}
+
+    async def promises(self, days: int) -> dict[str, str | None]:
+        """A call a day; all of them are owed one."""
+        for day in range(days):
+            if day:
+                await self.passes(timedelta(days=1))
+            self.writer.put(served(f"p{day}", self.now(), ani=PROMISED))
+            assert await self.writer.flush(), self.writer.last_error
+        return await self.numbers()
+
+    async def passes(self, time: timedelta) -> None:
+        self.sheet.clock.set(self.now() + time)
+        if self.looks:
+            await self.retention.look()
 
     async def lives(self) -> None:
         """Carry out what the core has answered so far."""
@@ -111,6 +159,11 @@ class Centre:
         assert await self.retention.carry_out()
         assert await self.retention._is_done()
 
+    def another(self, terms: Terms, **more: Any) -> Retention:
+        """Without any files."""
+        store = RetentionStore(self.engine)
+        return Retention(store, self.audit, self.sheet.clock, terms, matters=nobody_weakened, **more)
+
     def traces(self) -> set[str]:
         """Which of the numbers are anywhere."""
         raw = self.raw() + self.said.getvalue().encode()
@@ -122,6 +175,10 @@ class Centre:
         if (cluster := cluster_of(self.database)) is not None:
             raw += of_postgres(cluster, self.database.url)
         return raw
+
+
+def nobody_weakened(release: Release) -> bool:
+    return matters(release, demo_directory())
 
 
 def cluster_of(database: Database) -> Cluster | None:
@@ -160,6 +217,7 @@ async def centre(database: Database, tmp_path: Path) -> AsyncIterator[Centre]:
             audit,
             sheet.clock,
             Terms(),
+            matters=nobody_weakened,
             spool=writer,
             living=memory,
             teams=lambda: {"bert": "z"},
@@ -194,7 +252,7 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     a_day_of_calls(centre.sheet)
     came = centre.now()
     await centre.lives()
-    # A second story of one of them, one that no database takes, and a line that is none.
+    # A second story of one of them, one that cannot even be written down, and a line that is none.
     told = served("twice", centre.now(), ani=TWICE)
     record: CallRecord | None
     for record in (told, replace(told, cause=17), replace(served("refused", ani=REFUSED), t_end=datetime(2026, 1, 1))):  # noqa: DTZ001
@@ -203,7 +261,7 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     centre.writer._journal.put_aside("unreadable", [TORN.encode()])
     assert (centre.writer.conflicts, centre.writer.rejected) == (1, 1)
 
-    assert centre.traces() == TAILS.keys(), "what was looked for could be found"
+    assert centre.traces() == TAILS.keys() - {"refused"}, "what was looked for could be found"
     assert not [tail for tail in TAILS.values() if tail in centre.said.getvalue().encode()], "but never in the log"
     record = await centre.reader.by_call(CallId("mobile"))
     assert record is not None
@@ -240,7 +298,9 @@ async def test_after_eight_days_no_number_is_left_anywhere(centre: Centre) -> No
     lines = [line for line in await centre.audit.page(99, None, None) if line.action == "retention.run"]
     assert len(lines) == 8
     assert sum(line.details["days_of_numbers"] for line in lines) == 1
-    assert sum(line.details["files"] for line in lines) == 2
+    assert sum(line.details["files"] for line in lines) == 1
+    (refused,) = (centre.folder / "journal").glob("rejected-*")
+    assert json.loads(refused.read_bytes())["call"] == "refused"
 
     assert kept[CallId("mobile")].failsafe_answered_by is None
     assert [one.call for one in await centre.reader.by_trunk_call_id("twice@192.0.2.7")] == ["twice"]
@@ -363,6 +423,7 @@ async def test_the_same_caller_is_the_same_within_a_town_and_a_month(centre: Cen
 
 async def test_a_town_that_was_named_later_is_not_overwritten_by_what_was_said_before(centre: Centre) -> None:
     """A segment that is carried once more, after another that was said later."""
+    centre.sheet.clock.set(NOON + timedelta(hours=3))
     said = [Amendment(CallId("c1"), NOON + timedelta(hours=n), tenant=TenantId(f"town{n}")) for n in range(3)]
     centre.writer.put(served("c1", NOON))
     for amendment in (said[1], said[2], said[1], said[2], said[0]):
@@ -371,6 +432,25 @@ async def test_a_town_that_was_named_later_is_not_overwritten_by_what_was_said_b
     record = await centre.reader.by_call(CallId("c1"))
     assert record is not None
     assert (record.tenant, record.t_amended) == ("town2", said[2].at)
+    assert centre.said.getvalue().count("record.amendment-passed-over") == 2
+
+
+async def test_a_town_that_was_named_by_a_clock_that_was_ahead_can_be_named_again(centre: Centre) -> None:
+    """And a mark as a test be taken back: nobody would be told that it was not."""
+
+    async def said(**what: Any) -> None:
+        centre.writer.amend(Amendment(CallId("c1"), centre.now(), **what))
+        assert await centre.writer.flush()
+
+    centre.writer.put(served("c1", centre.now()))
+    centre.leaps(HOUR)
+    await said(tenant=TenantId("hannover"), test=True)
+    centre.leaps(-HOUR)
+    await said(tenant=TenantId("laatzen"))
+    await said(test=False)
+    record = await centre.reader.by_call(CallId("c1"))
+    assert record is not None
+    assert (record.tenant, record.test, record.t_amended) == ("laatzen", False, centre.now())
 
 
 async def test_a_key_is_as_old_as_the_oldest_it_was_used_for(centre: Centre) -> None:
@@ -418,6 +498,59 @@ async def test_how_many_answered_is_counted_before_it_is_forgotten_who(centre: C
     assert [found.people for found in (await figures.figures(date(2020, 1, 1), date(2030, 1, 1))).values()] == [6]
 
 
+async def people_of(centre: Centre) -> int:
+    (found,) = (await FiguresStore(centre.engine, centre.now).figures(date(2020, 1, 1), date(2030, 1, 1))).values()
+    return found.people
+
+
+async def test_who_answered_is_not_forgotten_before_it_is_counted_how_many_they_were(centre: Centre) -> None:
+    for n in range(6):
+        centre.writer.put(served(f"c{n}", centre.now(), agent=AgentId(f"a{n}")))
+    assert await centre.writer.flush()
+    count = centre.retention._count
+
+    async def disk_is_full(*_: object) -> int:
+        raise OSError("disk full")
+
+    centre.retention._count = disk_is_full
+    centre.sheet.until(centre.now() + timedelta(days=36))
+    assert not await centre.retention.carry_out()
+    assert {one.agent for one in await centre.reader.recent(9)} == {f"a{n}" for n in range(6)}
+    centre.retention._count = count
+    assert await centre.retention.carry_out()
+    assert {one.agent for one in await centre.reader.recent(9)} == {None}
+    assert await people_of(centre) == 6
+
+
+async def test_what_cannot_be_counted_for_days_is_forgotten_all_the_same(centre: Centre) -> None:
+    centre.writer.put(served("c1", centre.now()))
+    assert await centre.writer.flush()
+
+    async def disk_is_full(*_: object) -> int:
+        raise OSError("disk full")
+
+    centre.retention._count = disk_is_full
+    centre.sheet.until(centre.now() + timedelta(days=37, minutes=1))
+    assert not await centre.retention.carry_out()
+    assert [one.agent for one in await centre.reader.recent(9)] == [None]
+
+
+@pytest.mark.parametrize("strange", [{"result": "teleported"}, {"kind": "telepathy"}])
+async def test_a_record_that_cannot_be_counted_ends_no_night(centre: Centre, strange: dict[str, str]) -> None:
+    """A later version wrote it, and was taken back."""
+    for n in range(7):
+        centre.writer.put(served(f"c{n}", centre.now(), agent=AgentId(f"a{n}")))
+    assert await centre.writer.flush()
+    async with writing(centre.engine).begin() as connection:
+        await connection.execute(update(tables.records).where(tables.records.c.call == "c6").values(**strange))
+    centre.sheet.until(centre.now() + timedelta(days=36))
+    assert await centre.retention.carry_out()
+    async with centre.engine.connect() as connection:
+        assert set(await connection.scalars(select(tables.records.c.agent))) == {None}
+    assert await people_of(centre) == 6
+    assert "figures.not-counted" in centre.said.getvalue()
+
+
 async def test_what_waits_for_the_database_loses_its_numbers_in_time(centre: Centre, database: Database) -> None:
     centre.writer.put(served("c1", centre.now(), ani=LANDLINE))
     centre.writer._journal.seal()
@@ -425,11 +558,85 @@ async def test_what_waits_for_the_database_loses_its_numbers_in_time(centre: Cen
     centre.sheet.clock.set(centre.now() + timedelta(days=8))
     centre.writer.put(served("c2", centre.now(), ani=MOBILE))
     assert LANDLINE.encode() in segment.read_bytes()
-    assert centre.writer.forget(due(Terms(), centre.now())) == 1
+    assert await centre.writer.forget(due(Terms(), centre.now())) == 1
     assert LANDLINE.encode() not in segment.read_bytes()
-    assert centre.writer.forget(due(Terms(), centre.now())) == 0
+    assert await centre.writer.forget(due(Terms(), centre.now())) == 0
     assert await centre.writer.flush()
     assert {(r.call, r.ani) for r in await centre.reader.recent(9)} == {("c1", None), ("c2", MOBILE)}
+
+
+def waiting_segments(centre: Centre) -> list[Path]:
+    return sorted((centre.folder / "journal").glob("records-*.jsonl"))
+
+
+async def test_while_the_journal_is_written_anew_calls_go_on(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a week's outage there are hundreds of segments, and most of them are on the disk alone."""
+    monkeypatch.setattr(journal, "SEGMENT_RECORDS", 2)
+    monkeypatch.setattr(journal, "KEPT_IN_MEMORY", 4)
+    for n in range(12):
+        centre.writer.put(served(f"c{n}", centre.now(), ani=LANDLINE))
+    with waiting_segments(centre)[-1].open("ab") as file:
+        file.write(TORN.encode() + b"\n")
+    in_memory = centre.writer._journal._in_memory
+    left: list[int] = []
+
+    async def watch() -> None:
+        while not left or left[-1]:
+            left.append(sum(LANDLINE.encode() in path.read_bytes() for path in waiting_segments(centre)))
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    this = due(Terms(), centre.now() + timedelta(days=8))
+    assert await centre.writer.forget(this) == 6
+    await watching
+    assert set(left) == set(range(7)), "one a turn"
+    assert centre.writer._journal._in_memory == in_memory == 4, "what is on the disk alone stays there"
+    assert (centre.writer.depth, centre.writer.unreadable) == (12, 1)
+    assert centre.traces() == {"torn"}, "put aside, once"
+    assert await centre.writer.forget(this) == 1
+    again, turns = asyncio.create_task(centre.writer.forget(this)), 0
+    while not again.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert again.result() == 0
+    assert turns > 6, "also where nothing is left to do"
+    assert await centre.writer.flush()
+    assert (centre.writer.written, centre.writer.unreadable, waiting_segments(centre)) == (12, 1, [])
+
+
+@pytest.mark.parametrize("kept", [0, 9])
+@pytest.mark.parametrize("database_is_away", [False, True])
+async def test_what_is_carried_while_it_is_written_anew_does_not_come_back(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch, kept: int, database_is_away: bool
+) -> None:
+    monkeypatch.setattr(journal, "KEPT_IN_MEMORY", kept)
+    begun, go_on, write_new = asyncio.Event(), threading.Event(), journal._write_new
+    loop = asyncio.get_running_loop()
+
+    def slowly(path: Path, lines: Iterable[bytes]) -> Path:
+        loop.call_soon_threadsafe(begun.set)
+        assert go_on.wait(10)
+        return write_new(path, lines)
+
+    monkeypatch.setattr(journal, "_write_new", slowly)
+    centre.writer.put(served("c1", centre.now(), ani=LANDLINE))
+    forgetting = asyncio.create_task(centre.writer.forget(due(Terms(), centre.now() + timedelta(days=8))))
+    await begun.wait()
+    with monkeypatch.context() as away:
+        if database_is_away:
+
+            async def is_away(*_: object) -> set[str]:
+                raise OSError("no")
+
+            away.setattr(RecordWriter, "_add", is_away)
+        assert await centre.writer.flush() is not database_is_away
+    go_on.set()
+    assert await forgetting == database_is_away
+    assert len(waiting_segments(centre)) == database_is_away
+    assert not [*(centre.folder / "journal").glob("*.new")]
+    assert await centre.writer.flush()
+    assert (centre.writer.written, waiting_segments(centre)) == (1, [])
+    assert await centre.numbers() == {"c1": None if database_is_away else LANDLINE}, "the nights are for these"
 
 
 async def test_what_no_database_takes_loses_what_is_a_persons_and_stays(centre: Centre) -> None:
@@ -439,15 +646,36 @@ async def test_what_no_database_takes_loses_what_is_a_persons_and_stays(centre: 
     centre.writer._journal.put_aside("rejected", [encode(served("huge", came, ani=LANDLINE)), TORN.encode()])
     centre.writer._journal.put_aside("rejected", [encode(Amendment(CallId("gone"), came, test=True))])
     centre.sheet.until(last_night(came + timedelta(days=8)))
-    assert centre.writer.forget(due(Terms(), centre.now())) == 1
-    assert centre.writer.forget(due(Terms(), centre.now())) == 0
+    assert await centre.writer.forget(due(Terms(), centre.now())) == 1
+    assert await centre.writer.forget(due(Terms(), centre.now())) == 0
     record, amendment = map(decode, path.read_bytes().splitlines())
     assert (record.call, amendment.call) == ("huge", "gone")
     assert (record.ani, record.agent) == (None, "bert")  # type: ignore[union-attr]
     assert centre.traces() == set()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert centre.writer.forget(due(Terms(), came + timedelta(days=36))) == 1
+    assert await centre.writer.forget(due(Terms(), came + timedelta(days=36))) == 1
     assert b"bert" not in path.read_bytes()
+
+
+async def test_what_cannot_be_written_down_is_kept_without_persons(centre: Centre) -> None:
+    """Else it would be gone with the week, and nobody would know what was wrong with it."""
+    came = centre.now()
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    for call in ("one", "other"):
+        centre.writer.put(replace(served(call, came, ani=REFUSED, transferred_to=TARGET), t_end=naive))
+    centre.writer.amend(Amendment(CallId("one"), naive, test=True))
+    later = json.loads(encode(served("later", came, ani=LANDLINE))) | {"whose_dog": "Frau Meier's"}
+    centre.writer._journal.put_aside("rejected", [json.dumps(later).encode()])
+    path = centre.folder / "journal" / f"rejected-{came:%Y%m%d}.jsonl"
+    assert {"landline"} == centre.traces()
+    for changed in (1, 0):
+        assert await centre.writer.forget(due(Terms(), came + timedelta(days=40))) == changed
+    assert centre.traces() == set()
+    told = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert [line.get("call") or line["amends"] for line in told] == ["one", "other", "one", "later"]
+    assert told[0]["t_end"] == "2026-01-01 00:00:00", "what was wrong with it"
+    assert b"bert" not in path.read_bytes()
+    assert b"Meier" not in path.read_bytes()
 
 
 async def test_what_a_crash_left_half_rewritten_goes_at_the_next_start(centre: Centre) -> None:
@@ -473,16 +701,9 @@ async def test_a_list_of_living_calls_that_cannot_be_written_anew_puts_the_night
     assert await centre.retention.carry_out()
 
 
-async def test_a_table_that_no_night_has_emptied_is_emptied_by_the_day_that_needs_it(centre: Centre) -> None:
-    centre.writer.put(served("old", centre.now(), ani=LANDLINE))
-    assert await centre.writer.flush()
-    centre.sheet.clock.set(centre.now() + timedelta(days=9))
-    centre.writer.put(served("new", centre.now(), ani=MOBILE))
-    assert await centre.writer.flush()
-    old, new = [await centre.reader.by_call(CallId(call)) for call in ("old", "new")]
-    assert old is not None
-    assert new is not None
-    assert (old.ani, new.ani) == (None, MOBILE)
+async def test_where_no_night_has_made_room_the_oldest_days_do(centre: Centre) -> None:
+    """Ten days of calls, and a retention that fails every night."""
+    assert [ani for _, ani in sorted((await centre.promises(10)).items())] == [None] + [PROMISED] * 9
 
 
 async def test_a_step_that_fails_keeps_up_no_other_and_the_night_is_done_again(
@@ -539,13 +760,13 @@ async def test_one_start_by_a_clock_that_is_years_ahead_is_not_the_last_night(ce
 
 
 async def test_done_by_hand_the_service_has_its_night_all_the_same(centre: Centre) -> None:
+    centre.starts()
+    await centre.retention.look()
     centre.writer.put(replace(served("c1", centre.now(), ani=LANDLINE)))
     assert await centre.writer.flush()
     centre.writer._journal.put_aside("unreadable", [TORN.encode()])
     centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
-    by_hand = Retention(
-        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), by="command-line", role="operator"
-    )
+    by_hand = centre.another(Terms(), by="command-line", role="operator")
     assert await by_hand.carry_out()
     assert centre.traces() == {"torn"}, "whoever does it by hand has no files"
     assert by_hand.done_at is None
@@ -561,6 +782,8 @@ async def test_done_by_hand_the_service_has_its_night_all_the_same(centre: Centr
 async def test_while_the_database_is_away_the_files_do_not_wait_for_it(
     centre: Centre, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    centre.starts()
+    await centre.retention.look()
     centre.writer.put(served("c1", centre.now(), ani=LANDLINE))  # and nobody writes into this segment any more
     centre.writer._journal.put_aside("unreadable", [TORN.encode()])
     centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
@@ -582,7 +805,14 @@ async def test_while_the_database_is_away_the_files_do_not_wait_for_it(
 
 async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> None:
     ticks = 0.0
-    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks)
+    retention = Retention(
+        RetentionStore(centre.engine),
+        centre.audit,
+        centre.sheet.clock,
+        Terms(),
+        ticks=lambda: ticks,
+        matters=nobody_weakened,
+    )
     centre.writer.put(served("promised", centre.now(), ani=PROMISED))
     assert await centre.writer.flush()
 
@@ -604,10 +834,178 @@ async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> N
     assert await looks(clock=5 * hour, passed=5 * hour) == centre.now(), "nobody has set it right, so it is"
     assert "promised" not in centre.traces()
     # The same at a start: nobody was away for a year.
-    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks)
+    retention = Retention(
+        RetentionStore(centre.engine),
+        centre.audit,
+        centre.sheet.clock,
+        Terms(),
+        ticks=lambda: ticks,
+        matters=nobody_weakened,
+    )
     last = centre.now()
     assert await looks(clock=300 * day, passed=hour) == last
     assert await looks(clock=25 * hour, passed=25 * hour) == centre.now()
+
+
+# ------------------------------------------------------------ releases
+
+
+async def test_a_release_is_there_for_a_year_after_its_end(centre: Centre) -> None:
+    """Who was to be looked at and what for is people's data, too; where it still has an effect it has to be shown."""
+    store, today = ReleaseStore(centre.engine), centre.now()
+    leads, council = Signature("leitung", "id-1", today - timedelta(days=600)), Signature("rat", "id-2", today)
+    of_anna = Release(0, Kind.FIGURES, "Einarbeitung", today.date(), leads, (AgentId("anna"),), "2026-02", "2026-03")
+    of_town = replace(of_anna, kind=Kind.POLICY, agents=(), tenant=TenantId("langenhagen"), level=Statistics.OWN)
+
+    async def asked(of: Release, days: int, *, agreed: bool = True, revoked: int | None = None) -> int:
+        number = (await store.ask(replace(of, until=today.date() + timedelta(days=days)))).id
+        if agreed:
+            assert await store.agree(number, council)
+        if revoked is not None:
+            assert await store.revoke(number, replace(leads, at=today + timedelta(days=revoked)))
+        return number
+
+    stay = [await asked(of_anna, -300), await asked(of_anna, 80), await asked(of_town, -363, agreed=False)]
+    go = [await asked(of_anna, -366), await asked(of_anna, -366, agreed=False), await asked(of_anna, 80, revoked=-366)]
+    go += [await asked(of_town, -400, agreed=False), await asked(of_anna, -400, revoked=-500)]
+    weakened = [await asked(of_town, -400), await asked(of_town, 30, revoked=-400)]
+    last = max(weakened)
+
+    async def left() -> set[int]:
+        return {release.id for release in await store.page(99)}
+
+    assert await left() == {*stay, *go, *weakened}
+    demo = demo_directory()
+    towns = (replace(t, contract=replace(t.contract, statistics=Statistics.OWN)) for t in demo.tenants)
+    weak = replace(demo, tenants=tuple(towns))
+    centre.retention._matters = lambda release: matters(release, weak)
+    await centre.night()
+    assert await left() == {*stay, *weakened}, "what these two allowed is so still"
+    centre.retention._matters = nobody_weakened
+    await centre.night()
+    assert await left() == {*stay}
+    assert [line.details["releases"] for line in await centre.audit.page(99, None, None)] == [2, 5]
+    assert await asked(of_anna, 30) > last, "the audit log tells of those that are gone by their numbers"
+
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+async def test_a_start_in_a_year_long_past_takes_no_number_away(centre: Centre) -> None:
+    """A machine whose battery is empty, or one that starts before it has asked for the time."""
+    centre.starts()
+    owed = await centre.promises(6)
+    back = timedelta(days=800)
+    centre.leaps(-back)
+    centre.starts()
+    await centre.retention.look()
+    assert centre.said.getvalue().count("retention.clock-doubted") == 1
+    by_hand = Retention(
+        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), by="command-line", role="operator"
+    )
+    assert await by_hand.carry_out()
+    assert await centre.numbers() == owed
+    # A call meanwhile, and one that has waited for the database: neither costs anybody a number, or is without one.
+    centre.writer.put(served("meanwhile", centre.now(), ani=MOBILE))
+    centre.writer.put(served("waited", centre.now() + back, ani=LANDLINE))
+    assert await centre.writer.flush()
+    owed |= {"meanwhile": MOBILE, "waited": LANDLINE}
+    assert await centre.numbers() == owed
+    # Set right within the day, the service goes on at once; what came in that year has no number any more.
+    centre.leaps(back)
+    await centre.passes(HOUR)
+    assert centre.retention.sure()
+    await centre.passes(20 * HOUR)
+    assert centre.retention.done_at == centre.now()
+    assert await centre.numbers() == owed | {"meanwhile": None}
+
+
+async def test_a_clock_that_is_set_back_while_the_service_runs_takes_no_number_away(centre: Centre) -> None:
+    centre.starts()
+    owed = await centre.promises(6)
+    centre.leaps(-4 * DAY)
+    await centre.passes(HOUR)
+    assert await centre.numbers() == owed
+    for _ in range(2):
+        await centre.passes(23 * HOUR)
+    assert set((await centre.numbers()).values()) == {PROMISED, None}, "nobody has set it right, so it is"
+
+
+@pytest.mark.parametrize("ahead", [3, 8, 29, 300])
+async def test_a_start_by_a_clock_that_is_ahead_is_doubted_and_so_is_the_next(centre: Centre, ahead: int) -> None:
+    centre.starts()
+    owed = await centre.promises(6)
+    centre.leaps(ahead * DAY)
+    for _ in range(3):
+        centre.starts()
+        await centre.retention.look()
+        await centre.passes(20 * HOUR)
+        assert not centre.retention.sure()
+        # It came by the wrong clock, and is no proof that this is right.
+        centre.writer.put(served(f"at {centre.now()}", centre.now(), ani=None))
+        assert await centre.writer.flush()
+    assert {call: ani for call, ani in (await centre.numbers()).items() if call in owed} == owed
+    await centre.passes(5 * HOUR)
+    assert centre.retention.done_at == centre.now(), "nobody has set it right, so it is"
+
+
+async def test_a_database_that_has_never_had_a_night_is_no_proof_that_the_clock_is_right(centre: Centre) -> None:
+    centre.writer.put(served("promised", centre.now(), ani=PROMISED))
+    assert await centre.writer.flush()
+    centre.leaps(300 * DAY)
+    centre.starts()
+    await centre.passes(HOUR)
+    assert centre.retention.done_at is None
+    assert await centre.numbers() == {"promised": PROMISED}
+
+
+async def test_a_start_is_looked_at_once_the_database_is_there(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    centre.starts()
+    owed = await centre.promises(6)
+    centre.writer.put(served("waits", centre.now(), ani=LANDLINE))
+    centre.leaps(300 * DAY)
+    centre.starts()
+    with monkeypatch.context() as away:
+
+        async def is_away(*_: object) -> None:
+            raise OSError("no")
+
+        away.setattr(RetentionStore, "last", is_away)
+        for _ in range(3):
+            await centre.passes(HOUR)
+    assert LANDLINE.encode() in centre.raw(), "nor do the files believe it"
+    await centre.passes(HOUR)
+    assert "retention.clock-doubted" in centre.said.getvalue()
+    await centre.passes(22 * HOUR)
+    assert await centre.numbers() == owed, "it has the whole day"
+    # The same, and all is well.
+    centre.leaps(-300 * DAY)
+    await centre.passes(HOUR)
+    assert centre.retention.done_at == centre.now()
+
+
+async def test_the_first_call_after_a_leap_costs_nobody_a_number(centre: Centre) -> None:
+    centre.starts()
+    owed = await centre.promises(6)
+    centre.writer.put(served("waited", centre.now(), ani=LANDLINE))
+    for leap in range(9):
+        centre.leaps((365 if not leap else 1) * DAY)
+        centre.writer.put(served(f"wrong{leap}", centre.now(), ani=MOBILE))
+        assert await centre.writer.flush()
+        found = await centre.numbers()
+        assert found == found | owed | {"waited": LANDLINE}
+    assert [found[f"wrong{leap}"] for leap in range(9)] == [MOBILE] * 3 + [None] * 6, "while there is room"
+    assert centre.said.getvalue().count("record.no-room-for-its-numbers") == 6
+    waited = await centre.reader.by_call(CallId("waited"))
+    assert waited is not None
+    assert (waited.agent, bool(waited.caller_hash)) == ("bert", True)
+    # The clock is right again, and these days are none.
+    centre.leaps(-373 * DAY)
+    centre.writer.put(served("right", centre.now(), ani=MOBILE))
+    assert await centre.writer.flush()
+    await centre.passes(18 * HOUR)
+    found = await centre.numbers()
+    assert {call for call, ani in found.items() if ani is None} == {f"wrong{leap}" for leap in range(9)}
 
 
 # ------------------------------------------------------------ the audit log
@@ -648,7 +1046,9 @@ def lines_of(days: Iterable[int], today: datetime) -> list[dict[str, Any]]:
 
 async def test_the_shortest_term_of_the_audit_log_ends_no_night(centre: Centre) -> None:
     """Its latest line is of yesterday, and says what may go."""
-    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(audit=30))
+    retention = Retention(
+        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(audit=30), matters=nobody_weakened
+    )
     async with writing(centre.engine).begin() as connection:
         await connection.execute(insert(tables.audit), lines_of((1, 30, 32), centre.now()))
     centre.sheet.clock.set(centre.now() + timedelta(hours=23))

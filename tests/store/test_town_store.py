@@ -14,12 +14,14 @@ import pytest
 import yaml
 from sqlalchemy import insert, select
 
-from dialog_acd.core.model import AgentId, CallId, Phone, TenantId
+from dialog_acd.core.model import AgentId, CallId, Phone, TeamId, TenantId
+from dialog_acd.core.records import RungTaken
 from dialog_acd.store import tables, town_store
 from dialog_acd.store.audit_store import AuditStore
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 from dialog_acd.store.directory_store import DirectoryStore, Edit
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_store import RecordReader, RecordWriter
 from dialog_acd.store.recording_store import Recording, RecordingStore
 from dialog_acd.store.town_store import ErasureRefused, ExportRefused, TownStore, UnknownTown
@@ -27,6 +29,7 @@ from dialog_acd.testing import demo_directory
 from records import NOON, served
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -128,6 +131,33 @@ async def test_it_takes_along_what_is_its_own_and_nothing_else(town: Town) -> No
         await town.store.export(TenantId("atlantis"), town.folder / "atlantis", NOON, "anna")
 
 
+async def test_it_does_not_take_along_how_long_the_centres_staff_took(town: Town) -> None:
+    def after(seconds: float) -> datetime:
+        return NOON - timedelta(seconds=60) + timedelta(seconds=seconds)  # the answer
+
+    back = served(
+        "back", tenant=LEAVES, team=TeamId("alone"), talk_ms=33_000, wrap_ms=7000, t_amended=after(61),
+        t_leave=after(58),
+        rungs=(RungTaken(after(-5), "widen 1", ""), RungTaken(after(40), "widen 1", "")),
+    )  # fmt: skip
+    left = served("left", tenant=LEAVES, t_ans=None, t_wrap_end=None)
+    writer = RecordWriter(town.engine, town.folder / "journal", town.clock)
+    for record in (back, left):
+        writer.put(record)
+    assert await writer.close(5) == 0
+    await town.store.export(LEAVES, town.folder / "out", NOON, "anna")
+    lines = (town.folder / "out" / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    told = {record["call"]: record for record in map(json.loads, lines)}
+    record = told["back"]
+    moments = {value for name, value in record.items() if name.startswith("t_") and value}
+    moments |= {one["at"] for one in (*record["offers"], *record["rungs"]) if one["at"]}
+    assert max(moments) == record["t_ans"], "of what came after it there is no time"
+    assert (record["team"], record["talk_ms"], record["wrap_ms"]) == (None, None, None)
+    assert [bool(offer["at"]) for offer in record["offers"]] == [True, False]
+    assert told["left"]["t_end"] == left.t_end.isoformat(), "where nobody answered nobody is timed"
+    assert "alone" not in (town.folder / "out" / "records.csv").read_text(encoding="utf-8")
+
+
 async def test_it_is_not_erased_while_calls_may_come_or_live(town: Town, clock: Any) -> None:
     with pytest.raises(ErasureRefused, match="directory in force"):
         await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")
@@ -171,6 +201,20 @@ async def test_nothing_of_its_people_stays_and_the_sums_do(town: Town, clock: An
     assert sum((await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")).values()) == 3, (
         "the offers are looked at once more"
     )
+
+
+async def test_how_many_of_them_answered_is_counted_before_nobody_can(town: Town, clock: Any) -> None:
+    """Nobody has asked for a report of the town before it left."""
+    writer = RecordWriter(town.engine, town.folder / "journal", clock)
+    for n in range(6):
+        writer.put(served(f"answered{n}", tenant=LEAVES, agent=AgentId(f"a{n}")))
+    assert await writer.close(5) == 0
+    clock.advance(days=1)
+    await town.leaves()
+    clock.advance(days=2)
+    await town.store.erase(LEAVES, clock(), "anna", town.folder / "journal")
+    (found,) = (await FiguresStore(town.engine, clock).figures(NOON.date(), clock().date(), [LEAVES])).values()
+    assert found.people == 7, "with Bert"
 
 
 async def test_a_later_directory_that_todays_rules_do_not_allow_is_in_nobodys_way(town: Town, clock: Any) -> None:

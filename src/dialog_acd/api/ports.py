@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from dialog_acd.api.feed import Feed
     from dialog_acd.api.keys import Keyring
-    from dialog_acd.api.witness import Complaints
+    from dialog_acd.api.witness import Complaints, Watchers
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Notice, Order, Signal
     from dialog_acd.core.model import CallId, TenantId
     from dialog_acd.core.records import CallRecord, Result
     from dialog_acd.core.releases import OfOne, Release, Signature
-    from dialog_acd.core.shares import Month, Statement
+    from dialog_acd.core.shares import Beside, Month, Statement
     from dialog_acd.core.view import AcdView, CallStory
 
 
@@ -449,6 +449,10 @@ class Reports(Protocol):
 
     async def readiness(self, weeks: int, form: str) -> str: ...
 
+    async def towns(self, since: date | None, until: date | None) -> Collection[str]:
+        """Ids of the towns there were when that range ended."""
+        ...
+
 
 class Issue(Protocol):
     """That a statement has gone out."""
@@ -459,6 +463,8 @@ class Issue(Protocol):
     def at(self) -> datetime: ...
     @property
     def by(self) -> str: ...
+    @property
+    def statement(self) -> Statement: ...
 
 
 class Settled(Protocol):
@@ -467,6 +473,20 @@ class Settled(Protocol):
     @property
     def issue(self) -> Issue | None:
         """``None``: this is how it would be now."""
+        ...
+
+    @property
+    def before(self) -> Issue | None:
+        """Of how it would be now: what was issued last."""
+        ...
+
+    @property
+    def differences(self) -> Sequence[Beside]:
+        """... and the lines that differ from that."""
+        ...
+
+    def of_town(self, tenant: str) -> Settled:
+        """That town's lines alone."""
         ...
 
 
@@ -498,9 +518,12 @@ class Wiring:
     statements: Statements
     now: Callable[[], datetime]
     feed: Feed
+    watchers: Watchers
     complaints: Complaints
     scraper: str | None = None
     """Digest of what a scraper has to show; ``None``: it has to be on this machine."""
+    rehearsal: bool = False
+    """The clock is not the machine's: by it a release that has ended could hold again, so nobody is named at all."""
 
 
 async def _wiring(request: Request) -> Wiring:

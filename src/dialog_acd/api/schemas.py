@@ -17,18 +17,19 @@ from dialog_acd.api.asking import SOMETHING, Day, written
 from dialog_acd.api.tokens import Role
 from dialog_acd.core.disclosure import PERSONS, states_told
 from dialog_acd.core.releases import MOST_AGENTS
+from dialog_acd.core.shares import difference
 from dialog_acd.core.switches import PROMPT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from dialog_acd.api.ports import AuditLine, Recording, Settled
+    from dialog_acd.api.ports import AuditLine, Issue, Recording, Settled
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.records import CallRecord
     from dialog_acd.core.releases import OfOne, Release, Signature
-    from dialog_acd.core.shares import Position, Share, Total, Volume
+    from dialog_acd.core.shares import Beside, Position, Share, Total, Volume
     from dialog_acd.core.view import AcdView, AgentView, CallStory, CallView, QueueView
 
 _NOON = "2026-03-02T11:00:00Z"
@@ -299,7 +300,10 @@ class LiveCallOut(_Out):
         description="Towns that share the number it came by, of which one has to be named; empty: it is one town's."
     )
     test: bool = Field(description="A test call: handled as all others, and in no figure.", examples=[False])
-    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
+    queue: str = Field(
+        description="Id of the queue it is in, or was answered in last: after a transfer another than its record's.",
+        examples=["langenhagen"],
+    )
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
@@ -521,7 +525,11 @@ class CallOut(_Out):
     t_amended: _Moment = Field(
         description="When `tenant` or `test` was last changed after the record had been written."
     )
-    queue: str = Field(description="Id of the queue.", examples=["langenhagen"])
+    queue: str = Field(
+        description="Id of the queue in which it was answered first, or waited: no transfer changes it, nor `tenant`, "
+        "`kind` and what was promised.",
+        examples=["langenhagen"],
+    )
     kind: str = Field(
         description="Why the number exists: main-number, 115, forwarded, partner-inbound, internal, catch-all.",
         examples=["main-number"],
@@ -1581,6 +1589,40 @@ class IssueOut(_Out):
     by: str | None = Field(description="By whom; null for one town.", examples=["kämmerei"])
 
 
+class DifferenceOut(_Out):
+    """A line of a draft that is not as it was issued."""
+
+    sort: str = Field(description="As in `shares`.", examples=["town"])
+    tenant: str | None = Field(description="Id of the town; null: no town's.", examples=["baden-baden"])
+    name: str = Field(description="For people, in German.", examples=["Stadt Baden-Baden"])
+    accepted_issued: int = Field(description="Calls answered by the centre's own people, as issued.", examples=[1250])
+    accepted: int = Field(description="... and now.", examples=[1251])
+    handling_seconds_issued: int = Field(description="Handling, as issued, in seconds.", examples=[303120])
+    handling_seconds: int = Field(description="... and now, in seconds.", examples=[303300])
+    amount_issued: str = Field(description="Euros, without tax, as issued.", examples=["7999.35"])
+    amount: str = Field(description="... and now, in euros, without tax.", examples=["8004.12"])
+    says: str = Field(
+        description="For people, in German.",
+        examples=["Stadt Baden-Baden: 8.004,12 EUR statt 7.999,35 EUR; 1.251 statt 1.250 angenommene Anrufe"],
+    )
+
+    @classmethod
+    def of(cls, lines: Beside) -> DifferenceOut:
+        issued, now = lines
+        return cls(
+            sort=now.account.sort.value,
+            tenant=now.account.tenant or None,
+            name=now.name,
+            accepted_issued=issued.accepted,
+            accepted=now.accepted,
+            handling_seconds_issued=issued.handling_s,
+            handling_seconds=now.handling_s,
+            amount_issued=str(issued.amount),
+            amount=str(now.amount),
+            says=difference(lines),
+        )
+
+
 class StatementOut(_Out):
     """A month's shares of cost: lines that add up to the centre's, to the second and to the cent."""
 
@@ -1596,21 +1638,33 @@ class StatementOut(_Out):
     issued: IssueOut | None = Field(description="That it was issued as it is; null: how it would be now.")
     shares: list[ShareOut] = Field(description="Towns by name, then what is no town's. For one town its own line.")
     total: CentreUsageOut | None = Field(description="The whole centre; null for one town.")
+    issued_before: IssueOut | None = Field(
+        description="What was issued last for this month, if this is a draft; null: nothing was, or this was issued."
+    )
+    differences: list[DifferenceOut] = Field(
+        description="Lines that are not as they were issued before; empty where all are, or nothing was."
+    )
 
     @classmethod
     def of(cls, settled: Settled, town: str | None = None) -> StatementOut:
         """``town``: as this one sees it."""
-        told, issue = settled.statement, settled.issue
         if town is not None:
-            told = told.of_town(town)
+            settled = settled.of_town(town)
+        told = settled.statement
+
+        def out(issue: Issue | None) -> IssueOut | None:
+            if issue is None:
+                return None
+            return IssueOut(number=issue.number, at=issue.at, by=issue.by if town is None else None)
+
         return cls(
             month=str(told.month),
             as_of=told.as_of,
             complete=told.complete,
             version=told.version,
-            issued=None
-            if issue is None
-            else IssueOut(number=issue.number, at=issue.at, by=issue.by if town is None else None),
+            issued=out(settled.issue),
             shares=[ShareOut.of(share) for share in told.shares],
             total=None if told.total is None else CentreUsageOut(**_usage_of(told.total)),
+            issued_before=out(settled.before),
+            differences=[DifferenceOut.of(lines) for lines in settled.differences],
         )

@@ -64,8 +64,10 @@ def names_for(by: Principal, tenant: str | None = None, queue: str | None = None
 class Named:
     """Whom releases name to somebody now, in which months."""
 
-    def __init__(self, releases: Sequence[Release], directory: Directory, at: datetime) -> None:
-        self._releases, self._directory, self._at = releases, directory, at
+    def __init__(
+        self, releases: Sequence[Release], directory: Directory, at: datetime, *, rehearsal: bool = False
+    ) -> None:
+        self._releases, self._directory, self._at, self._rehearsal = releases, directory, at, rehearsal
         self._agents = {agent.id: agent for agent in directory.agents}
         self._phones = {agent.phone: agent.id for agent in directory.agents}
         self._partners = {str(partner.id) for partner in directory.partners}
@@ -73,6 +75,8 @@ class Named:
 
     def why_not(self, agent: str, month: str) -> str | None:
         """What is in the way of the agent's figures of this month; ``None``: nothing is."""
+        if self._rehearsal:
+            return "rehearsal"
         found = self._agents.get(AgentId(agent))
         if found is None or policy_of(self._directory, found) is not Statistics.RELEASED:
             return "policy"
@@ -129,10 +133,10 @@ class Named:
 
 
 async def named_to(wiring: Wiring, by: Principal) -> Named:
-    """Whom releases name to somebody: nobody, but to the management."""
+    """Whom releases name to somebody: nobody, but to the management; and nobody in a rehearsal."""
     at = wiring.now()
     releases = await wiring.agreements.agreed(at) if by.role in LEADING else ()
-    return Named(releases, wiring.live.directory(), at)
+    return Named(releases, wiring.live.directory(), at, rehearsal=wiring.rehearsal)
 
 
 def nameless_story(call: CallStory) -> CallStory:

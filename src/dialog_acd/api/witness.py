@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.api.keys import Principal
     from dialog_acd.api.ports import Audit
+    from dialog_acd.api.schemas import Names
 
 NOBODY = "nobody"
 EACH_MINUTE = timedelta(minutes=1)
@@ -168,6 +169,44 @@ class Strangers:
         self._attempts.clear()
         self._untold.clear()
         self._since = self._now()
+
+
+class Watchers:
+    """Writes down who is shown what agents do, by name: a line for each person and hour, not for each look.
+
+    A board is told of every change, and shows all there are; that somebody watches, and when, is all a line could say.
+    It stands there when they begin to, also of a stream that goes on for an hour.
+    """
+
+    def __init__(self, audit: Audit, now: Callable[[], datetime]) -> None:
+        self._audit, self._now = audit, now
+        self._hour: datetime | None = None
+        self._noted: set[Principal] = set()
+
+    def note(self, by: Principal, where: str, names: Names) -> None:
+        """``where``: the action of the route; ``names``: whom it names to them.
+
+        Who has which call, as desks are told, says no more than the people around them see, and a desk is a program.
+        """
+        if not names.agents:
+            return
+        now = self._now()
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        if hour != self._hour:
+            self._hour, self._noted = hour, set()
+        if by in self._noted:
+            return
+        self._noted.add(by)
+        self._audit.put(
+            at=now,
+            who=by.name,
+            role=by.role.value,
+            tenant=by.tenant,
+            action="agents.watch",
+            about="",
+            outcome="done",
+            details={"by": where, "token": by.token},
+        )
 
 
 class Witness:

@@ -18,12 +18,13 @@ from dialog_acd.core.ladder import AGAIN, CIRCUIT_OPEN, PartnerBook
 from dialog_acd.core.lifecycle import CallState, advance, knows
 from dialog_acd.core.live import UNTRIED, Agenda, Due, EndedCall, LiveAgent, LiveCall
 from dialog_acd.core.outlook import Debt, Outlook
+from dialog_acd.core.records import Counted
 from dialog_acd.core.roster import Roster
 from dialog_acd.core.switches import SwitchBook, opening, reopens_at
 
 if TYPE_CHECKING:
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.model import AgentId, CallId, Partner, PartnerId, QueueId, Target
+    from dialog_acd.core.model import AgentId, CallId, Partner, PartnerId, QueueId
 
 GRACE = timedelta(seconds=2)
 """Asterisk's ``Dial`` timeout fires first; ours is for the day Asterisk is silent."""
@@ -80,7 +81,7 @@ class Floor:
                 call.id, call.dialled, call.ani, call.caller_name, call.trunk, call.trunk_call_id, call.line.t_in,
                 call.callback_at, call.diversion, call.diversion_reason, call.named, call.test, call.line.t_ann_end,
                 call.line.t_ans if call.talked else None, call.served_by, call.line.t_talk if call.talked else None,
-                call.line.talk_ms, call.line.wrap_ms, call.line.t_ovf, call.asked, call.trigger,
+                call.line.talk_ms, call.line.wrap_ms, call.line.t_ovf, call.asked, call.trigger, call.counted,
             )
         )  # fmt: skip
 
@@ -214,12 +215,17 @@ class Floor:
         if call.test:
             return
         tenant = call.entry.tenant
-        short = self.debt.count(call.queue.id, tenant, self.promised(call).share, in_time=in_time)
+        short = self.debt.count(call.queue.id, tenant, self.counted(call).target_share, in_time=in_time)
         self.roster.matching.help_town(call.queue.id, tenant, short)
 
-    def promised(self, call: LiveCall) -> Target:
-        """By the contract in force on the day of the call's arrival."""
-        return self.directory.target(call.entry, call.queue, call.line.t_in)
+    def counted(self, call: LiveCall) -> Counted:
+        """As what it is counted, by the contract in force on the day of its arrival."""
+        if call.counted is not None:
+            return call.counted
+        entry, queue = call.entry, call.queue
+        target = self.directory.target(entry, queue, call.line.t_in)
+        within_ms = target.within // timedelta(milliseconds=1)
+        return Counted(entry.tenant, entry.number, entry.kind, queue.id, within_ms, target.share)
 
     def rings_at(self, call: LiveCall, partner: Partner) -> None:
         """The call is with a partner, who may ring for a long time: nobody has lost sight of it meanwhile."""

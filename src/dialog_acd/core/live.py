@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.matching import Also, Plan
     from dialog_acd.core.messages import Switch
     from dialog_acd.core.model import Agent, AgentId, CallId, Entry, OfferId, PartnerId, Queue, QueueId, TenantId
-    from dialog_acd.core.records import RungTaken, Timeline
+    from dialog_acd.core.records import Counted, RungTaken, Timeline
     from dialog_acd.core.switches import SwitchBook
     from dialog_acd.core.waiting import Announcement, Forecast
 
@@ -79,8 +79,8 @@ class LiveCall:
     makes another town of a call."""
     named: TenantId | None = None
     """The town somebody has named."""
-    kept: TenantId | None = None
-    """The town it had when it was transferred into a number that several share; until it leaves that number."""
+    counted: Counted | None = None
+    """As what it is counted, since somebody has answered; ``entry`` and ``queue`` say where it has been led since."""
     test: bool = False
     test_at_door: bool = False
     """It was known when the call came; by this it is counted while it happens, so that no counter has half of it."""
@@ -155,8 +155,14 @@ class LiveCall:
 
     @property
     def town(self) -> TenantId:
-        """Whose it is now."""
-        return self.named or (UNASSIGNED if self.candidates else self.kept or self.entry.tenant)
+        """Whose it is."""
+        return self.named or (UNASSIGNED if self.candidates else (self.counted or self.entry).tenant)
+
+    @property
+    def shown_town(self) -> TenantId:
+        """For whom the agent answers: after a transfer, the town it led to. ``UNASSIGNED``: that is the question."""
+        known = self.named or self.candidates or self.entry.candidates
+        return self.town if known else self.entry.tenant
 
     @property
     def closing_words(self) -> str:
@@ -278,7 +284,7 @@ _WAITING_STATES = frozenset(
 def _view(call: LiveCall, directory: Directory) -> CallView:
     towns = directory.tenant
     return CallView(
-        call.id, call.town, call.queue.id, call.entry.kind, call.state, call.line.t_in, call.agent,
+        call.id, call.town, call.queue.id, (call.counted or call.entry).kind, call.state, call.line.t_in, call.agent,
         tuple(towns[t] for t in call.candidates if t in towns), call.test,
         call.line.t_ans is not None or call.failsafe_answered_by is not None,
     )  # fmt: skip

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         SwitchKind,
         TenantId,
     )
-    from dialog_acd.core.records import Amendment, CallRecord
+    from dialog_acd.core.records import Amendment, CallRecord, Counted
     from dialog_acd.core.waiting import Compared
 
 
@@ -547,6 +547,8 @@ class RememberCall:
     """Which partner was last asked."""
     trigger: str = ""
     """What sent the call there."""
+    counted: Counted | None = None
+    """As what it is counted, if somebody has answered."""
 
 
 @value

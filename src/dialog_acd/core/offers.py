@@ -124,6 +124,7 @@ class Offers:
         agent = self._serving(call)
         first = count and not call.talked
         call.talked, call.served_by, call.wants_callback, call.owed = True, agent.agent.id, False, False
+        call.counted = self._floor.counted(call)
         self.note_offer(call, None)
         agent.last_call = call.id
         self._floor.remember(call)
@@ -139,11 +140,11 @@ class Offers:
         call.forecast = None
         if first:
             waited = (call.line.t_ans or self._floor.now) - call.line.t_in
-            in_time = waited <= self._floor.promised(call).within
+            in_time = call.counted.in_time(waited)
             self._floor.count(call, in_time=in_time)
             self._floor.out.append(
                 m.CallAnswered(
-                    call.id, call.town, call.queue.id, call.entry.kind, agent.agent.id, waited,
+                    call.id, call.town, call.counted.queue, call.counted.kind, agent.agent.id, waited,
                     in_time, call.test_at_door,
                 )
             )  # fmt: skip

@@ -288,11 +288,12 @@ class Overflow:
             self._floor.move(call, signal)
             at = min(signal.at or self._floor.now, self._floor.now)
             call.partner, call.line.t_ovf_ans = signal.partner, at
+            call.counted = self._floor.counted(call)
             if not call.test:
                 waited = max(at - call.waiting_since, timedelta())
                 self._floor.outlook.left(call.queue.id, waited, self._floor.now, gave_up=False)
             if not call.talked:
-                self._floor.count(call, in_time=at - call.line.t_in <= self._floor.promised(call).within)
+                self._floor.count(call, in_time=call.counted.in_time(at - call.line.t_in))
 
     def on_divert_failed(self, signal: m.DivertFailed) -> None:
         call = self._floor.live(signal, signal.call)

@@ -91,6 +91,27 @@ class RungTaken:
 
 
 @value
+class Counted:
+    """As what a call stands in figures and bills: whose, by which number, in which queue, and by what promise.
+
+    It is what it was at the door, and stays that once somebody has answered: a transfer leads the caller to other
+    people, and makes no other call of it.
+    """
+
+    tenant: TenantId
+    """Whose the number is; nobody's where it has candidates, and another's where somebody has named one."""
+    entry: str
+    kind: EntryKind
+    queue: QueueId
+    target_ms: int
+    target_share: float
+
+    def in_time(self, waited: timedelta) -> bool:
+        """Whether that is no longer than was promised, boundary included."""
+        return waited <= timedelta(milliseconds=self.target_ms)
+
+
+@value
 class CallRecord:
     """One row per call. Times are aware UTC, milliseconds count; ``None`` means it did not happen."""
 

@@ -153,6 +153,18 @@ def _policy_at(directory: Directory, home: TenantId | None) -> Statistics:
     return policy_of_centre(directory) if town is None else town.contract.statistics
 
 
+def matters(release: Release, directory: Directory) -> bool:
+    """Whether a policy may still be as weak as it is because of this release: it does not take anything back by ending.
+
+    Of a town that is gone, or that somebody was moved away from, that is the policy of the centre.
+    """
+    if release.kind is not Kind.POLICY or release.agreed is None:
+        return False
+    town = None if release.tenant is None else directory.tenant.get(release.tenant)
+    holds = policy_of_centre(directory) if town is None else town.contract.statistics
+    return holds is not Statistics.GROUPS
+
+
 @value
 class PolicyChange:
     """What an edit of the directory makes of a town's policy."""

@@ -91,6 +91,8 @@ class Resync:
         self._floor.set_due(ours, Due.LOST, max(ours.deadlines[Due.LOST], self._floor.now + LOST_AFTER))
         if place not in ("talk", "arriving"):
             self._visits.conversation_over(ours)
+        if state is CallState.ARRIVED and ours.talked and theirs.queue not in (None, ours.queue.id):
+            self._visits.land(ours, theirs.queue)
         if place == "wait" and state is not CallState.WAITING and knows(state, m.CallerHeld(ours.id)):
             self._visits.held(ours, m.CallerHeld(ours.id))
         elif place in ("offer", "talk") and state in (CallState.ARRIVED, CallState.WAITING):

@@ -58,6 +58,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dialog_acd.core.kpi import NOT_OFFERED, Fate, berlin_day, facts, fate, settled_before
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Key, Span, TenantId
 from dialog_acd.core.records import handling_ms
+from dialog_acd.core.spreadsheet import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -364,6 +365,24 @@ class Statement:
     def of_town(self, tenant: str) -> Statement:
         """That town's line alone; none where it has none."""
         return replace(self, shares=tuple(s for s in self.shares if s.account == (Sort.TOWN, tenant)), total=None)
+
+
+class Beside(NamedTuple):
+    """A line as it was issued, and as it would be now; where there is none, one of nothing."""
+
+    issued: Share
+    now: Share
+
+    @property
+    def differs(self) -> bool:
+        return (_counts(self.issued), self.issued.amount) != (_counts(self.now), self.now.amount)
+
+
+def beside(issued: Statement, now: Statement) -> list[Beside]:
+    """All lines of both."""
+    was, would = ({share.account: share for share in told.shares} for told in (issued, now))
+    blank = {account: Share(account, share.name, 0, 0, 0, 0, 0) for account, share in (was | would).items()}
+    return [Beside(was.get(a, nothing), would.get(a, nothing)) for a, nothing in (would | blank).items()]
 
 
 def rounded(amount: Fraction) -> int:
@@ -707,11 +726,26 @@ def _month(told: Statement) -> str:
     return str(told.month) if told.complete else f"{told.month} (vorläufig)"
 
 
-def list_csv(told: Statement) -> str:
-    """One line a town, as spreadsheets read it here: semicolons, decimal comma, a byte order mark."""
+def difference(lines: Beside) -> str:
+    """``Langenhagen: 2.502,39 EUR statt 2.500,00 EUR; 4 statt 3 angenommene Anrufe; ...``"""
+    issued, now = lines
+    amount = f"{german(now.amount)} EUR"
+    said = [amount + (f" statt {german(issued.amount)} EUR" if now.amount != issued.amount else " wie zuvor")]
+    if now.accepted != issued.accepted:
+        said.append(f"{german(now.accepted)} statt {german(issued.accepted)} angenommene Anrufe")
+    if now.handling_s != issued.handling_s:
+        said.append(f"{clock(now.handling_s)} statt {clock(issued.handling_s)} Bearbeitung")
+    return f"{now.name}: {'; '.join(said)}"
+
+
+def list_csv(told: Statement, issued: Statement | None = None) -> str:
+    """One line a town, as spreadsheets read it here: semicolons, decimal comma, a byte order mark.
+
+    ``issued``: beside the amounts those that were issued.
+    """
     rows: list[tuple[object, ...]] = []
     month = _month(told)
-    for share in told.shares:
+    for was, share in beside(issued or told, told):
         included = sum(volume.included_s for volume in share.volumes)
         rows.append(
             (
@@ -721,11 +755,13 @@ def list_csv(told: Statement) -> str:
                 *_counts(share),
                 *((included, sum(volume.used_s for volume in share.volumes)) if share.volumes else ("", "")),
                 _plain(share.amount),
+                *(() if issued is None else (_plain(was.amount),)),
             )
         )
     if told.total is not None:
-        rows.append((month, "", "Summe", *_counts(told.total), "", "", _plain(told.total.amount)))
-    return _csv(_LIST, rows)
+        issued_total = () if issued is None or issued.total is None else (_plain(issued.total.amount),)
+        rows.append((month, "", "Summe", *_counts(told.total), "", "", _plain(told.total.amount), *issued_total))
+    return _csv(_LIST if issued is None else (*_LIST, "zuletzt ausgestellt (EUR)"), rows)
 
 
 def positions_csv(told: Statement) -> str:
@@ -770,6 +806,5 @@ def _csv(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
     writer.writerow(head)
     for row in rows:
-        # A name that begins like a formula would be reckoned by the spreadsheet (OWASP: CSV injection).
-        writer.writerow([f"'{cell}" if str(cell)[:1] in "=+-@\t\r" and str(cell) else cell for cell in row])
+        writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
     return file.getvalue()

@@ -20,6 +20,7 @@ class CallView:
     tenant: TenantId
     """``UNASSIGNED`` while it may be any candidate's."""
     queue: QueueId
+    """Where it waits or was answered last: after a transfer another one than its record's."""
     kind: EntryKind
     state: CallState
     arrived_at: datetime

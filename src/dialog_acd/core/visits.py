@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dialog_acd.core import messages as m
@@ -82,7 +81,7 @@ class Visits:
         call.test = call.test_at_door = self._floor.directory.is_test_caller(known.ani, known.trunk)
         if isinstance(known, m.RememberCall):
             call.named, call.test = known.named, known.test
-            call.talked, call.served_by = known.t_ans is not None, known.agent
+            call.talked, call.served_by, call.counted = known.t_ans is not None, known.agent, known.counted
             call.asked, call.trigger = known.asked, known.trigger
             line = call.line
             line.t_ann_end, line.t_ans, line.t_ovf = known.t_ann_end, known.t_ans, known.t_ovf
@@ -128,12 +127,11 @@ class Visits:
         self._floor.out.append(self._treatment(call))
 
     def _transfer_to(self, call: LiveCall, entry: Entry) -> None:
-        """By a transfer, the call stands where calls of this entry stand.
+        """By a transfer, the call stands where calls of this entry stand, and is counted as the one it was.
 
-        It is the new entry's town's then; but which of several towns it is for, no transfer can say, and what was known
-        already is not forgotten for a number that several share.
+        Nobody hands on whom nobody has answered, also where the answer was not told.
         """
-        call.kept = call.town if entry.candidates and not call.candidates else None
+        call.counted = self._floor.counted(call)
         call.entry, call.queue = entry, self._floor.directory.queue[entry.queue]
 
     def at_the_door(self, call: LiveCall) -> None:
@@ -172,9 +170,10 @@ class Visits:
         return m.Verdict.HOLD
 
     def _treatment(self, call: LiveCall) -> m.Treat:
-        tenant = self._floor.directory.tenant.get(call.town)  # gone with a new directory, perhaps
+        town = call.shown_town
+        tenant = self._floor.directory.tenant.get(town)  # gone with a new directory, perhaps
         label = tenant.label if tenant else ""
-        if call.town == UNASSIGNED:
+        if town == UNASSIGNED:
             label = f"115 {NO_TOWN_YET}" if call.entry.kind is EntryKind.SERVICE_115 else NO_TOWN_YET
         verdict = self._verdict(call)
         if verdict is m.Verdict.CLOSED and not call.trigger:
@@ -183,7 +182,7 @@ class Visits:
         return m.Treat(
             call.id,
             verdict,
-            tenant=call.town,
+            tenant=town,
             queue=call.queue.id,
             entered_at=call.line.t_in,
             max_wait_at=call.waiting_since + call.queue.max_wait,
@@ -241,7 +240,7 @@ class Visits:
             # A conversation was no waiting: the limits of the wait begin anew, the place does not.
             call.waiting_since, call.step = self._floor.now, 0
         if before is CallState.DIVERTED and signal.queue is not None and signal.queue != call.queue.id:
-            self._land(call, signal.queue)
+            self.land(call, signal.queue)
         if first or again:
             self._floor.begin_wait(call)
         self._floor.move(call, signal)
@@ -255,8 +254,11 @@ class Visits:
         if first:
             self._floor.out.append(m.CallQueued(call.id, call.queue.id, call.ahead + 1))
 
-    def _land(self, call: LiveCall, queue: QueueId) -> None:
-        """An announced transfer into another queue of ours: the caller stands where the agent stood."""
+    def land(self, call: LiveCall, queue: QueueId) -> None:
+        """An announced transfer into another queue of ours: the caller stands where the agent stood.
+
+        Or a transfer before our restart: the channel knows where it led, what we remember is the door.
+        """
         entry = self._floor.directory.entry_into(queue, self._floor.now)
         if entry is not None:
             self._transfer_to(call, entry)
@@ -338,13 +340,13 @@ class Visits:
         call.deadlines.clear()
         del self._floor.calls[call.id]
         self._floor.note_end(call.id, EndedCall(call.town, call.candidates, self._floor.now, call.test))
-        line, promised = call.line, self._floor.promised(call)
+        line, counted = call.line, self._floor.counted(call)
         caller = None if call.ani is None else self._floor.directory.number(call.ani, call.trunk)
         # The same caller on two trunks is the same caller.
         ani = caller.text if caller is not None and caller.kind is NumberKind.E164 else call.ani
         agent = self._floor.directory.agent.get(call.served_by) if call.served_by else None
         record = CallRecord(
-            call=call.id, tenant=call.town, queue=call.queue.id, kind=call.entry.kind,
+            call=call.id, tenant=call.town, queue=counted.queue, kind=counted.kind,
             dialled=call.dialled, ani=ani, trunk=call.trunk, trunk_call_id=call.trunk_call_id,
             t_in=line.t_in, t_ann_end=line.t_ann_end, t_q=line.t_q, t_ans=line.t_ans, t_end=self._floor.now,
             t_wrap_end=line.t_wrap_end, t_leave=self._floor.now if abandoned else None, t_ovf=line.t_ovf,
@@ -352,12 +354,12 @@ class Visits:
             transferred_to=call.transferred_to, transfer_blind=call.transfer_blind,
             failsafe_answered_by=call.failsafe_answered_by, hung_up_first=call.hung_up_first, cause=cause,
             outcome=outcome,
-            in_time=line.t_ans is not None and line.t_ans - line.t_in <= promised.within,
+            in_time=line.t_ans is not None and counted.in_time(line.t_ans - line.t_in),
             offers=tuple(line.offers), overflow_trigger=call.trigger if call.asked else "",
             overflow_partner=call.asked, rungs=call.rungs, t_callback=call.callback_at,
             diversion=call.diversion, diversion_reason=call.diversion_reason, candidates=call.candidates,
-            test=call.test, entry=call.entry.number, target_ms=promised.within // timedelta(milliseconds=1),
-            target_share=promised.share, team=agent.team if agent else None,
+            test=call.test, entry=counted.entry, target_ms=counted.target_ms,
+            target_share=counted.target_share, team=agent.team if agent else None,
             caller_area=None if caller is None else area_of(caller),
             talk_ms=line.talk_ms, wrap_ms=line.wrap_ms,
         )  # fmt: skip

@@ -3,9 +3,6 @@
 Semicolons between the cells, commas in the numbers, and a byte order mark, without which Excel takes UTF-8 for
 Windows-1252. A percentage or a mean has its numerator and denominator in columns of their own, so that whoever sums up
 days sums up counts. Where there is no value the cell says why. Other programs read JSON.
-
-A cell that begins like a formula is executed by spreadsheets (CWE-1236), and towns have names that people chose; such a
-text gets an apostrophe in front. Numbers are ours and stay numbers.
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from dialog_acd.core.spreadsheet import harmless
 from dialog_acd.report import german
 from dialog_acd.report.document import Unit, Value
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from dialog_acd.report.document import Cell, Table
 
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"＝＋－＠")
-"""The wide ones are read like the others by a spreadsheet that is set to an Asian language."""
 _PLACES = {Unit.COUNT: 0, Unit.PERCENT: 2, Unit.SECONDS: 3, Unit.EUROS: 2, Unit.HOURS: 3}
 
 
@@ -37,7 +33,7 @@ def sheet(tables: Iterable[Table]) -> str:
         if len(several) > 1:
             if n:
                 writer.writerow([])
-            writer.writerow([_text(table.caption)])
+            writer.writerow([harmless(table.caption)])
         split = [any(_has_parts(row[i]) for row in table.rows) for i in range(len(table.columns))]
         writer.writerow(_row(table.columns, split, heads=True))
         writer.writerows(_row(row, split) for row in table.rows)
@@ -49,8 +45,8 @@ def _row(cells: Iterable[Cell], split: list[bool], *, heads: bool = False) -> li
     for cell, parts in zip(cells, split, strict=True):
         if not isinstance(cell, Value):
             cell = cell if isinstance(cell, str) else cell.name  # noqa: PLW2901
-            said.append(_text(cell))
-            said += [_text(f"{cell}: Zähler"), _text(f"{cell}: Nenner")] if heads and parts else [""] * 2 * parts
+            said.append(harmless(cell))
+            said += [harmless(f"{cell}: Zähler"), harmless(f"{cell}: Nenner")] if heads and parts else [""] * 2 * parts
             continue
         said.append(cell.missing.value if cell.value is None else _number(cell.value, _PLACES[cell.unit]))
         if parts:
@@ -64,7 +60,3 @@ def _has_parts(cell: Cell) -> bool:
 
 def _number(value: float, places: int) -> str:
     return german.plain(value, places)
-
-
-def _text(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

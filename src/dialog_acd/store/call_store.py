@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dialog_acd.core.messages import RememberCall
-from dialog_acd.core.model import CallId
+from dialog_acd.core.model import CallId, EntryKind
+from dialog_acd.core.records import Counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +135,8 @@ def _read(file: Path) -> dict[CallId, RememberCall]:
                 living.pop(call, None)
             else:
                 moments = {name: datetime.fromisoformat(said[name]) for name in _MOMENTS if said.get(name)}
+                if (counted := said.get("counted")) is not None:
+                    said["counted"] = Counted(**(counted | {"kind": EntryKind(counted["kind"])}))
                 living[call] = RememberCall(**(said | moments))
         except (ValueError, KeyError, TypeError):
             # Torn by a power failure; the call it spoke of is over.

@@ -20,6 +20,7 @@ Files:
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import os
@@ -35,7 +36,7 @@ import structlog
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.records import CallRecord
-from dialog_acd.store.record_json import UnreadableRecord, decode, encode
+from dialog_acd.store.record_json import UnreadableRecord, decode, encode, without_persons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -140,25 +141,20 @@ class Journal:
         """Its records. What cannot be read is put aside, counted and logged, and does not stop the rest."""
         if segment.records is not None:
             return segment.records
-        records, strange = [], []
-        for line in segment.path.read_bytes().split(b"\n"):
-            if not line:
-                continue
-            try:
-                records.append(decode(line))
-            except UnreadableRecord as error:
-                strange.append(line)
-                log.error(  # noqa: TRY400  a traceback says nothing about a torn line
-                    "journal.unreadable", segment=segment.path.name, bytes=len(line), why=str(error)[:200]
-                )
-        if strange:
-            self.put_aside("unreadable", strange)
-            self.unreadable += len(strange)
+        records, strange = _read(segment.path)
+        self._put_aside_unreadable(segment, strange)
         # From now on it is in memory: a second attempt must not put the same lines aside again.
         segment.records = records
         segment.count = len(records)
         self._in_memory += len(records)
         return records
+
+    def _put_aside_unreadable(self, segment: Segment, strange: list[tuple[bytes, str]]) -> None:
+        for line, why in strange:
+            log.error("journal.unreadable", segment=segment.path.name, bytes=len(line), why=why[:200])
+        if strange:
+            self.put_aside("unreadable", [line for line, _ in strange])
+            self.unreadable += len(strange)
 
     def remove(self, segment: Segment) -> None:
         """Its records are safe elsewhere."""
@@ -182,11 +178,12 @@ class Journal:
         finally:
             os.close(fd)
 
-    def forget(self, to: date, fit: Callable[[CallRecord], CallRecord]) -> int:
+    async def forget(self, to: date, fit: Callable[[CallRecord], CallRecord]) -> int:
         """Nothing of this day (UTC) or an earlier one stays as it was: what waits for the database, or was rejected by
         it, gets ``fit``, and lines that are no record are deleted. Returns how many files that were.
 
-        Raises ``OSError``.
+        There may be hundreds of them after a long outage. So it is one file at a time, others have their turn between
+        two of them, and no memory is filled. Raises ``OSError``.
         """
         if self._segments and _day(self._segments[-1].path) <= to:
             self.seal()  # while the database is away, a quiet week may not fill it
@@ -198,19 +195,32 @@ class Journal:
         for path in self._folder.glob("rejected*.jsonl"):
             if _day(path) <= to:
                 changed += _fit_rejected(path, fit)
+                await asyncio.sleep(0)
         for segment in tuple(self._segments):
             with suppress(FileNotFoundError):  # its records were carried just now
                 if _day(segment.path) <= to:
-                    changed += self._fit(segment, fit)
+                    changed += await self._fit(segment, fit)
+                    await asyncio.sleep(0)
         return changed
 
-    def _fit(self, segment: Segment, fit: Callable[[CallRecord], CallRecord]) -> bool:
-        was = self.read(segment)
-        becomes = [fit(entry) if isinstance(entry, CallRecord) else entry for entry in was]
-        if becomes == was:
+    async def _fit(self, segment: Segment, fit: Callable[[CallRecord], CallRecord]) -> bool:
+        if segment not in self._segments:
             return False
-        _replace(segment.path, map(encode, becomes))
-        was[:] = becomes  # in place: whoever carries them has this list
+        there = segment.records
+        was, strange = _read(segment.path) if there is None else (there, [])
+        becomes = [fit(entry) if isinstance(entry, CallRecord) else entry for entry in was]
+        if becomes == was and not strange:
+            return False
+        new = await asyncio.to_thread(_write_new, segment.path, [encode(entry) for entry in becomes])
+        if segment not in self._segments or segment.records is not there:
+            # Meanwhile it was carried, and would come back; or it was read to be carried, as it still was.
+            new.unlink()
+            return await self._fit(segment, fit)
+        self._put_aside_unreadable(segment, strange)
+        new.replace(segment.path)
+        segment.count = len(becomes)
+        if there is not None:
+            there[:] = becomes  # in place: whoever carries them has this list
         return True
 
     def seal(self) -> None:
@@ -246,28 +256,64 @@ class Journal:
         self._segments.append(Segment(path, records=[] if self._in_memory < KEPT_IN_MEMORY else None))
 
 
+def left_in(folder: Path) -> int | None:
+    """Records in the journal of a process that may be running; nothing is touched. ``None``: it cannot be read."""
+    try:
+        paths = [path for path in folder.iterdir() if path.match("records-*.jsonl")]
+    except OSError:
+        return None
+    waiting = 0
+    for path in paths:
+        with suppress(FileNotFoundError):  # its records were carried just now
+            try:
+                waiting += sum(bool(line) for line in path.read_bytes().split(b"\n"))
+            except PermissionError:
+                return None
+    return waiting
+
+
 def _fit_rejected(path: Path, fit: Callable[[CallRecord], CallRecord]) -> bool:
     was = path.read_bytes()
     becomes = []
     for line in was.split(b"\n"):
-        with suppress(UnreadableRecord):  # nobody can say what of it is a number
+        try:
             entry = decode(line)
-            becomes.append(encode(fit(entry)) if isinstance(entry, CallRecord) else line)
+        except UnreadableRecord:
+            stays = without_persons(line)
+        else:
+            stays = encode(fit(entry)) if isinstance(entry, CallRecord) else line
+        if stays is not None:
+            becomes.append(stays)
     if not becomes:
         path.unlink(missing_ok=True)
     elif b"".join(line + b"\n" for line in becomes) != was:
-        _replace(path, becomes)
+        _write_new(path, becomes).replace(path)
     else:
         return False
     return True
 
 
-def _replace(path: Path, lines: Iterable[bytes]) -> None:
+def _read(path: Path) -> tuple[list[CallRecord | Amendment], list[tuple[bytes, str]]]:
+    """Its records, and the lines that are none, each with the reason."""
+    records: list[CallRecord | Amendment] = []
+    strange = []
+    for line in path.read_bytes().split(b"\n"):
+        if not line:
+            continue
+        try:
+            records.append(decode(line))
+        except UnreadableRecord as error:
+            strange.append((line, str(error)))
+    return records, strange
+
+
+def _write_new(path: Path, lines: Iterable[bytes]) -> Path:
+    """What is to take the place of this file, on the disk."""
     new = path.with_suffix(".new")
     new.touch(0o600)
     new.write_bytes(b"".join(line + b"\n" for line in lines))
     _fsync(new)
-    new.replace(path)
+    return new
 
 
 def _found(folder: Path) -> list[Segment]:

@@ -11,31 +11,38 @@
   emptied it frees whole pages, and those are. What the pages were before is in the ``-wal`` until a checkpoint has
   emptied that, too: ``RetentionStore.settle``.
 
-A table belongs to one day at a time. The first call of a day takes it over from the day nine days before: it has long
-been emptied if there was a service in one of the nights between, and else is emptied then.
+A table belongs to one day at a time. The first call of a day takes the one of the day nine days before, which has long
+been emptied if there was a service in one of the nights between. If not, it takes any that is free; and where none is,
+one whose day is due is emptied for it. While the clock is in doubt nothing is due: by one that is ahead everything is,
+and the first call would take away the numbers of whoever was promised one.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from sqlalchemy import and_, delete, insert, literal_column, select, text, union_all, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dialog_acd.core.retention import Numbers, Terms, day_of, due, is_outside, month_of, slot_of
+from dialog_acd.core.releases import month_at
+from dialog_acd.core.retention import SLOTS, Numbers, day_of, is_outside, slot_of
 from dialog_acd.store.tables import caller_keys, caller_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-    from datetime import date, datetime
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Row, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from dialog_acd.core.records import CallRecord
+    from dialog_acd.core.retention import Due
+
+log = structlog.get_logger(__name__)
 
 KEY_BYTES = 32
 _WAIT_AT_MOST = "2s"
@@ -55,17 +62,25 @@ async def days_held(connection: AsyncConnection) -> dict[int, date]:
     return {row.slot: row.day for row in await connection.execute(_days) if row.day is not None}
 
 
-async def keep(connection: AsyncConnection, numbers: Mapping[CallRecord, Numbers], terms: Terms, now: datetime) -> None:
-    """Write down the numbers of these records, but for those that would be due already. Twice is once."""
+async def keep(
+    connection: AsyncConnection, numbers: Mapping[CallRecord, Numbers], due: Due, now: datetime | None
+) -> None:
+    """Write down the numbers of these records, but for those that would be due already. Twice is once.
+
+    ``now`` is ``None`` while the clock is in doubt.
+    """
     rows: dict[int, list[dict[str, Any]]] = {}
     held: dict[int, date] | None = None
-    gone, tomorrow = due(terms, now).numbers_to, day_of(now + timedelta(days=1))
+    tomorrow = date.max if now is None else day_of(now + timedelta(days=1))
     for record, said in sorted(numbers.items(), key=lambda one: one[0].t_in):
         day = day_of(record.t_in)
-        if not gone < day <= tomorrow:
+        if not due.numbers_to < day <= tomorrow:
             continue  # too late, or by a clock that is wrong: it would hold the table for long
         held = await days_held(connection) if held is None else held
-        slot = slot_of(day)
+        slot = _slot_for(day, held, [s for s, other in held.items() if not due.numbers_to < other <= tomorrow])
+        if slot is None:
+            log.error("record.no-room-for-its-numbers", call=record.call, day=day.isoformat())
+            continue
         if held.get(slot, day) != day:
             await empty(connection, caller_numbers[slot])
         held[slot] = day
@@ -83,14 +98,28 @@ async def keep(connection: AsyncConnection, numbers: Mapping[CallRecord, Numbers
         await connection.execute(_insert(connection, caller_numbers[slot]).on_conflict_do_nothing(), new)
 
 
+def _slot_for(day: date, held: Mapping[int, date], gone: Collection[int]) -> int | None:
+    """``gone``: those that may be emptied for it. ``None``: there is no room."""
+    own = slot_of(day)
+    by_choice = [own, *(slot for slot in range(SLOTS) if slot != own)]
+    for slots in (
+        (slot for slot, there in held.items() if there == day),
+        (slot for slot in by_choice if slot not in held),
+        (slot for slot in by_choice if slot in gone),
+    ):
+        if (slot := next(slots, None)) is not None:
+            return slot
+    return None
+
+
 async def numbers_of(connection: AsyncConnection, calls: Iterable[tuple[str, datetime]]) -> dict[str, Numbers]:
     """Of these calls (id, when it came), where there are any (any more)."""
     wanted: dict[int, list[str]] = {}
-    held: dict[int, date] | None = None
+    slots: dict[date, int] | None = None
     for call, t_in in calls:
-        held = await days_held(connection) if held is None else held
-        slot = slot_of(day := day_of(t_in))
-        if held.get(slot) == day:
+        if slots is None:
+            slots = {day: slot for slot, day in (await days_held(connection)).items()}
+        if (slot := slots.get(day_of(t_in))) is not None:
             wanted.setdefault(slot, []).append(call)
     found: dict[str, Numbers] = {}
     for slot, ids in wanted.items():
@@ -106,7 +135,7 @@ async def numbers_of(connection: AsyncConnection, calls: Iterable[tuple[str, dat
 
 
 async def hashes_of(
-    connection: AsyncConnection, callers: Collection[tuple[str, str, datetime, str | None]], now: datetime, terms: Terms
+    connection: AsyncConnection, callers: Collection[tuple[str, str, datetime, str | None]], due: Due
 ) -> dict[str, str]:
     """By call, for callers (call, town, when it came, number). Who shows no number, or an extension, has none; nor has
     a call that is older than its key could be.
@@ -114,11 +143,11 @@ async def hashes_of(
     known: list[tuple[str, tuple[str, str], str]] = []
     since: dict[tuple[str, str], datetime] = {}
     for call, tenant, t_in, number in callers:
-        if number is not None and is_outside(number) and t_in >= due(terms, now).keys_before:
-            whose = tenant, month_of(t_in)
+        if number is not None and is_outside(number) and t_in >= due.keys_before:
+            whose = tenant, month_at(t_in)
             known.append((call, whose, number))
             # A key is as old as the oldest of what it hashes: of a late record nothing is known for longer.
-            since[whose] = min(t_in, since.get(whose, now))
+            since[whose] = min(t_in, since.get(whose, t_in))
     keys = await _keys(connection, since)
     return {call: hmac.digest(keys[whose], number.encode(), "sha256").hex() for call, whose, number in known}
 

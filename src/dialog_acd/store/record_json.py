@@ -42,6 +42,20 @@ _SINCE_0_2: dict[str, Any] = {
     "caller_hash": None,
 }
 """Not in the journal an older version has left."""
+_OF_PERSONS = frozenset(
+    {
+        "ani",
+        "diversion",
+        "dialled",
+        "transferred_to",
+        "trunk_call_id",
+        "agent",
+        "failsafe_answered_by",
+        "offers",
+        "caller_hash",
+    }
+)
+"""Where a record names somebody."""
 _TEXTS = (
     "call",
     "tenant",
@@ -131,6 +145,34 @@ def decode(line: bytes) -> CallRecord | Amendment:
 def digest(record: CallRecord) -> str:
     """SHA-256 of the content, the same for equal records."""
     return hashlib.sha256(encode(record)).hexdigest()
+
+
+def salvaged(entry: CallRecord | Amendment) -> bytes:
+    """One line of what cannot be written as it is, for people to look at, and without any person. ``decode`` does not
+    read it.
+    """
+    if isinstance(entry, Amendment):
+        said = {"amends": entry.call, "at": entry.at, "tenant": entry.tenant, "test": entry.test}
+    else:
+        said = {name: getattr(entry, name) for name in field_names()}
+    return _without_persons(said)
+
+
+def without_persons(line: bytes) -> bytes | None:
+    """What may be kept of a line that ``decode`` does not read; ``None``: it is not ours, and nobody can say what of it
+    is a number. Twice is once.
+    """
+    try:
+        plain = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    ours = isinstance(plain, dict) and ("amends" in plain or {"call", "t_in"} <= plain.keys())
+    return _without_persons(plain) if ours else None
+
+
+def _without_persons(plain: dict[str, Any]) -> bytes:
+    names = _NAMES - _OF_PERSONS | {"amends", "at"}
+    return json.dumps({name: value for name, value in plain.items() if name in names}, default=str).encode()
 
 
 def to_plain(record: CallRecord | Amendment) -> dict[str, Any]:

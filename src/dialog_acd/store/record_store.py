@@ -39,7 +39,7 @@ from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.model import CallId, EntryKind, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, Outcome, Result, field_names
 from dialog_acd.core.releases import OfOne, of_one
-from dialog_acd.core.retention import NONE, Due, Numbers, Terms, day_of, due, parted, rejoined, without_agents
+from dialog_acd.core.retention import NONE, NOTHING, Due, Numbers, Terms, day_of, due, parted, rejoined, without_agents
 from dialog_acd.store import number_store
 from dialog_acd.store.database import by_the_first, writing
 from dialog_acd.store.figures_store import touched
@@ -52,6 +52,7 @@ from dialog_acd.store.record_json import (
     offers_to_plain,
     rungs_from_plain,
     rungs_to_plain,
+    salvaged,
     storable,
     storable_amendment,
     to_plain,
@@ -75,6 +76,8 @@ Place = tuple["datetime", CallId]
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
+_LATER_BY_CHANCE = timedelta(minutes=1)
+"""So far a clock may be set back in life."""
 _BESIDE = {"ani", "diversion"}
 """Columns of ``caller_numbers``, never of ``records``."""
 _MADE = {"kind", "outcome", "offers", "rungs", "candidates"}
@@ -122,6 +125,7 @@ class RecordWriter:
         self._closing = asyncio.Event()
         self._quiet_until: dict[str, datetime] = {}
         self._took: Callable[[float], None] = lambda _: None
+        self._sure: Callable[[], bool] = lambda: True
         self._failing = False
         self.failures = 0
         """Times the database did not take what was brought."""
@@ -144,6 +148,10 @@ class RecordWriter:
     def watch(self, took: Callable[[float], None]) -> None:
         """Have every transaction's seconds told, also those of one that fails."""
         self._took = took
+
+    def trust(self, sure: Callable[[], bool]) -> None:
+        """Have it asked whether the clock is believed: before that, nothing is left out of a record for its age."""
+        self._sure = sure
 
     @property
     def depth(self) -> int:
@@ -222,14 +230,14 @@ class RecordWriter:
             self.last_error = None
             return True
 
-    def forget(self, due: Due) -> int:
+    async def forget(self, due: Due) -> int:
         """In the journal, too, nothing of anybody is kept for longer than in the database. Raises ``OSError``."""
 
         def fit(record: CallRecord) -> CallRecord:
             record = parted(record)[0] if day_of(record.t_in) <= due.numbers_to else record
             return record if record.t_in >= due.agents_before else without_agents(record)
 
-        return self._journal.forget(due.numbers_to, fit)
+        return await self._journal.forget(due.numbers_to, fit)
 
     async def close(self, grace: float) -> int:
         """Try for ``grace`` seconds to write the rest; return how many records stay in the journal instead."""
@@ -299,17 +307,19 @@ class RecordWriter:
         first = {record.call: record for record in reversed(told)}
         added: set[str] = set()
         now = self._clock_now()
+        sure = self._sure()
+        this = due(self._terms, now) if sure else NOTHING
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(self._flush_within), writing(self._engine).begin() as connection:
                 if first:
-                    added = await self._add(connection, first.values(), now)
+                    added = await self._add(connection, first.values(), this, now if sure else None)
                 again = [r for r in told if r.call not in added or r is not first[r.call]]
                 contradicting = await self._contradicting(connection, again, now) if again else []
                 new = await self._keep_conflicts(connection, contradicting) if contradicting else []
                 days = {_town_and_day(record.tenant, record.t_in) for record in first.values() if record.call in added}
                 for amendment in amendments:  # each stands behind its record
-                    days |= await _amend(connection, amendment, now, self._terms)
+                    days |= await _amend(connection, amendment, this, now)
                 await touched(connection, days)
         finally:
             self._took(time.perf_counter() - begun)
@@ -319,25 +329,23 @@ class RecordWriter:
             log.error("record.conflict", call=record.call, result=record.outcome.result.value)
         log.debug("record.written", records=len(added), again=len(again), conflicts=len(new))
 
-    async def _add(self, connection: AsyncConnection, told: Collection[CallRecord], now: datetime) -> set[str]:
+    async def _add(
+        self, connection: AsyncConnection, told: Collection[CallRecord], this: Due, now: datetime | None
+    ) -> set[str]:
         """Those whose call has no record yet, and beside them what of them is kept for days only."""
         callers = [(record.call, record.tenant, record.t_in, record.ani) for record in told]
-        hashes = await number_store.hashes_of(connection, callers, now, self._terms)
-        apart = {record: parted(self._fit(record, now)) for record in told}
+        hashes = await number_store.hashes_of(connection, callers, this)
+        apart = {record: parted(_fit(record, this)) for record in told}
         rows = [_row(stays) | {"caller_hash": hashes.get(stays.call)} for stays, _ in apart.values()]
         added = await _insert(connection, records, rows, records.c.call)
         beside = {r: numbers for r, (_, numbers) in apart.items() if numbers != NONE and r.call in added}
-        await number_store.keep(connection, beside, self._terms, now)
+        await number_store.keep(connection, beside, this, now)
         return added
-
-    def _fit(self, record: CallRecord, now: datetime) -> CallRecord:
-        """As it may be written down now: of one that was long on its way, not who answered."""
-        return record if record.t_in >= due(self._terms, now).agents_before else without_agents(record)
 
     async def _contradicting(
         self, connection: AsyncConnection, again: Iterable[CallRecord], now: datetime
     ) -> list[CallRecord]:
-        again = list(again)
+        again, this = list(again), due(self._terms, now)
         question = select(records).where(records.c.call.in_({r.call for r in again}))
         rows = (await connection.execute(question)).mappings().all()
         numbers = await number_store.numbers_of(connection, ((row["call"], row["t_in"]) for row in rows))
@@ -345,11 +353,11 @@ class RecordWriter:
         for row in rows:
             # A row this version cannot read (an outcome of a newer one) is different from anything we bring.
             with suppress(ValueError, KeyError, TypeError):
-                stored[row["call"]] = self._fit(_record(row, numbers.get(row["call"], NONE)), now)
+                stored[row["call"]] = _fit(_record(row, numbers.get(row["call"], NONE)), this)
         contradicting = []
         for record in again:
             # What is forgotten by now cannot be compared.
-            told = self._fit(record if record.call in numbers else parted(record)[0], now)
+            told = _fit(record if record.call in numbers else parted(record)[0], this)
             if told != _before_it_was_amended(stored.get(record.call), told):
                 contradicting.append(record)
         return contradicting
@@ -403,8 +411,8 @@ class RecordWriter:
         self.rejected += 1
         self.last_error = _said(error)
         log.error("record.rejected", call=str(record.call), why=self.last_error)
-        with suppress(OSError):
-            self._journal.put_aside("rejected", [ascii(record).encode()])
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            self._journal.put_aside("rejected", [salvaged(record)])
 
     def _last_words(self) -> None:
         for record in self._unjournalled:
@@ -523,9 +531,12 @@ class RecordReader:
         return [_record(row, numbers.get(row["call"], NONE)) for row in rows]
 
 
-async def _amend(
-    connection: AsyncConnection, amendment: Amendment, now: datetime, terms: Terms
-) -> set[tuple[str, date]]:
+def _fit(record: CallRecord, this: Due) -> CallRecord:
+    """As it may be written down now: of one that was long on its way, not who answered."""
+    return record if record.t_in >= this.agents_before else without_agents(record)
+
+
+async def _amend(connection: AsyncConnection, amendment: Amendment, this: Due, now: datetime) -> set[tuple[str, date]]:
     """Whose days it concerns: the town's that had the call as well as that of the one that gets it."""
     changes = {"tenant": amendment.tenant, "test": amendment.test}
     said: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
@@ -534,10 +545,12 @@ async def _amend(
     if before is None:
         log.error("record.not-there-to-amend", call=amendment.call, **said)
         return set()
-    if before.t_amended is not None and before.t_amended > amendment.at:
-        return set()  # carried once more, and a later one has been said since
+    if before.t_amended is not None and amendment.at < before.t_amended <= now + _LATER_BY_CHANCE:
+        # Carried once more, and a later one has been said since. Later than now it was said by a clock that was wrong.
+        log.info("record.amendment-passed-over", call=amendment.call, since=before.t_amended.isoformat(), **said)
+        return set()
     if amendment.tenant is not None:
-        said["caller_hash"] = await _hash_for(connection, amendment, before.t_in, now, terms)
+        said["caller_hash"] = await _hash_for(connection, amendment, before.t_in, this)
     statement = update(records).where(records.c.call == amendment.call).values(**said, t_amended=amendment.at)
     await connection.execute(statement)
     return {_town_and_day(town, before.t_in) for town in (before.tenant, amendment.tenant or before.tenant)}
@@ -547,13 +560,11 @@ def _town_and_day(tenant: str, came: datetime) -> tuple[str, date]:
     return tenant, berlin_day(came)
 
 
-async def _hash_for(
-    connection: AsyncConnection, amendment: Amendment, t_in: datetime, now: datetime, terms: Terms
-) -> str | None:
+async def _hash_for(connection: AsyncConnection, amendment: Amendment, t_in: datetime, this: Due) -> str | None:
     """The caller's hash among those of another town. Where the number is gone by now, there is none."""
     call, tenant = amendment.call, amendment.tenant or ""
     ani = (await number_store.numbers_of(connection, [(call, t_in)])).get(call, NONE).ani
-    return (await number_store.hashes_of(connection, [(call, tenant, t_in, ani)], now, terms)).get(call)
+    return (await number_store.hashes_of(connection, [(call, tenant, t_in, ani)], this)).get(call)
 
 
 def _for_the_log(entry: CallRecord | Amendment) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, or_, select, text, update
 
-from dialog_acd.core.retention import day_of
+from dialog_acd.core.retention import BERLIN, day_of
 from dialog_acd.store.database import outside_transactions, writing
 from dialog_acd.store.number_store import days_held, empty, keep_only
+from dialog_acd.store.release_store import release_of
 from dialog_acd.store.tables import (
     UtcDateTime,
     audit,
@@ -24,14 +25,16 @@ from dialog_acd.store.tables import (
     idempotency_keys,
     record_conflicts,
     records,
+    releases,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import ColumnElement, Table
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from dialog_acd.core.releases import Release
     from dialog_acd.core.retention import Due
 
 DONE = "retention.run"
@@ -74,11 +77,17 @@ class RetentionStore:
             row = (await connection.execute(question.order_by(audit.c.at.desc()).limit(1))).one_or_none()
         return None if row is None else Before(row.at, datetime.fromisoformat(row.details["agents_before"]))
 
-    async def drop_numbers(self, due: Due, now: datetime) -> int:
-        """Empty the tables of the days that are due, and of such as cannot be yet. Returns how many days."""
+    async def held(self) -> dict[int, date]:
+        """The days there are numbers of."""
         async with self._engine.connect() as connection:
-            held = await days_held(connection)
-        tomorrow = day_of(now + timedelta(days=1))
+            return await days_held(connection)
+
+    async def drop_numbers(self, due: Due, now: datetime | None) -> int:
+        """Empty the tables of the days that are due, and of such as cannot be yet by ``now``, where the clock is
+        believed: it may as well be that the clock is behind, and these days are the real ones. Returns how many days.
+        """
+        held = await self.held()
+        tomorrow = date.max if now is None else day_of(now + timedelta(days=1))
         gone = [slot for slot, day in held.items() if not due.numbers_to < day <= tomorrow]
         for slot in gone:
             async with writing(self._engine).begin() as connection:
@@ -155,6 +164,27 @@ class RetentionStore:
         # SQLite reckons in whole seconds there.
         given = min(latest or now, now) - _STAYS - timedelta(seconds=1)
         return await self._delete(audit, audit.c.at < min(due.audit_before, given))
+
+    async def delete_releases(self, due: Due, matters: Callable[[Release], bool]) -> int:
+        """Those that were over long ago and do not matter any more; also such as nobody has ever agreed to."""
+        over = or_(
+            releases.c.until < due.releases_before.astimezone(BERLIN).date(),
+            releases.c.revoked_at < due.releases_before,
+        )
+        gone = last = 0
+        while True:
+            question = select(releases).where(over, releases.c.id > last).order_by(releases.c.id).limit(_BATCH)
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(question)).mappings().all()
+            if not rows:
+                return gone
+            last = rows[-1]["id"]
+            old = [release.id for release in map(release_of, rows) if not matters(release)]
+            if old:
+                async with writing(self._engine).begin() as connection:
+                    await connection.execute(delete(releases).where(releases.c.id.in_(old)))
+                gone += len(old)
+            await asyncio.sleep(_BREATHE)
 
     async def _delete(self, table: Table, where: ColumnElement[bool]) -> int:
         keys: tuple[Any, ...] = tuple(table.primary_key.columns)

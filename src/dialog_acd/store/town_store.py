@@ -12,16 +12,19 @@ import csv
 import json
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sqlalchemy import String, and_, bindparam, case, cast, delete, insert, or_, select, update
 
 from dialog_acd.core.errors import DialogAcdError
+from dialog_acd.core.kpi import berlin_day
 from dialog_acd.core.ownership import SEEN_BY_A_TOWN, seen_by
 from dialog_acd.core.retention import parted, without_agents
+from dialog_acd.core.spreadsheet import harmless
 from dialog_acd.store.database import writing
 from dialog_acd.store.directory_plain import whole
+from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.number_store import days_held, keep_only
 from dialog_acd.store.record_json import offers_from_plain, offers_to_plain, to_plain
 from dialog_acd.store.record_store import RecordReader
@@ -57,9 +60,9 @@ _BATCH = 200
 _BREATHE = 0.02
 """Seconds between two batches, in which everybody else may write."""
 _NEVER_TAKEN = ("caller_hash",)
-"""Says something only beside a key, and that is not given away. Who of the centre's staff answered, and how long they
-took, is not the town's either.
-"""
+"""Says something only beside a key, and that is not given away."""
+_AFTER_THE_ANSWER = ("t_end", "t_leave", "t_ovf", "t_ovf_ans", "t_failsafe", "t_callback", "t_amended")
+"""Moments that may say when a conversation was over. Whoever names a call's town does it at its end."""
 
 
 class ExportRefused(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
@@ -152,14 +155,7 @@ class TownStore:
                 if record.t_callback is not None and record.ani is not None:
                     owed.writerow((record.call, record.t_callback.isoformat(), record.ani))
                     counts["callbacks"] += 1
-                kept = replace(
-                    without_agents(parted(record)[0]),
-                    t_wrap_end=None,
-                    talk_ms=None,
-                    wrap_ms=None,
-                    hung_up_first="unknown",
-                )
-                plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
+                plain = _to_take_along(record)
                 lines.write(_line(plain))
                 flat = plain | {name: plain["outcome"][name] for name in ("result", "reason", "blame")}
                 flat["offers"], flat["rungs"] = len(record.offers), len(record.rungs)
@@ -168,7 +164,7 @@ class TownStore:
                 if rows is None:
                     rows = csv.DictWriter(table, flat.keys())
                     rows.writeheader()
-                rows.writerow({name: _harmless(value) for name, value in flat.items()})
+                rows.writerow({n: harmless(value) if isinstance(value, str) else value for n, value in flat.items()})
                 counts["records"] += 1
         return counts
 
@@ -221,6 +217,8 @@ class TownStore:
     async def erase(self, town: TenantId, now: datetime, by: str, journal: Path) -> dict[str, int]:
         """Take out what says anything about a person, and say how much. Raises as ``require_gone``. Twice is once."""
         await self.require_gone(town, now, journal)
+        # How many people answered can be counted while it is known who they were.
+        await FiguresStore(self._engine, lambda: now).make(date.min, berlin_day(now) + timedelta(days=1), [town])
         async with writing(self._engine).begin() as connection:
             # It is done in many pieces. Whatever ends it between two of them, somebody has begun it.
             await connection.execute(_told(now, town, "tenants.erase-begun", {"by": by}))
@@ -312,9 +310,33 @@ class TownStore:
         return gone
 
 
-def _harmless(value: object) -> object:
-    """A table program takes a text that begins like a formula for one (CSV injection, OWASP)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+def _to_take_along(record: CallRecord) -> dict[str, Any]:
+    """Who of the centre's staff answered, and how long they took, is not the town's: a team may be one of them, and
+    nothing that came after the answer says when it did. Nor do the times between two phones that rang.
+    """
+    kept = replace(
+        without_agents(parted(record)[0]),
+        team=None,
+        t_wrap_end=None,
+        talk_ms=None,
+        wrap_ms=None,
+        hung_up_first="unknown",
+    )
+    plain = {name: value for name, value in to_plain(kept).items() if name not in _NEVER_TAKEN}
+
+    def told(moment: datetime | None) -> bool:
+        return moment is None or record.t_ans is None or moment < record.t_ans
+
+    plain |= {name: None for name in _AFTER_THE_ANSWER if not told(getattr(record, name))}
+    plain["offers"] = [
+        offer | ({} if n == 0 and told(record.offers[n].at) else {"at": None})
+        for n, offer in enumerate(plain["offers"])
+    ]
+    plain["rungs"] = [
+        rung | ({} if told(taken.at) else {"at": None})
+        for rung, taken in zip(plain["rungs"], record.rungs, strict=True)
+    ]
+    return plain
 
 
 def _make(folder: Path) -> None:

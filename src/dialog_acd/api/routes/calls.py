@@ -159,11 +159,14 @@ async def _told(wiring: Wiring, by: Principal, noted: Attempt, call: str) -> Cal
     """A call that has not ended is asked for first: it is in memory. Raises ``NoSuchCall``."""
     story = wiring.live.story(CallId(call))
     if story is not None and by.tenant in (None, story.now.tenant):
-        return story if names_for(by).agents else nameless_story(story)
+        names = names_for(by)
+        wiring.watchers.note(by, noted.action, names)
+        return story if names.agents else nameless_story(story)
     record = await _find(wiring, by, call)
     named = await named_to(wiring, by)
     shown, noted.told = named.tell(record)
-    if by.role is Role.OPERATOR and wiring.now() - record.t_in < NAMED_FOR:
+    # By a rehearsal's clock a call of last month is one of today.
+    if by.role is Role.OPERATOR and not wiring.rehearsal and wiring.now() - record.t_in < NAMED_FOR:
         # Somebody answers a complaint with it.
         whole, _ = named.tell(record, all_of_them=True)
         if whole != shown and await wiring.complaints.take(by, record.call):

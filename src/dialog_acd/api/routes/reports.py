@@ -22,7 +22,10 @@ from dialog_acd.core.errors import DialogAcdError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
+    from dialog_acd.api.keys import Principal
+    from dialog_acd.api.ports import Wiring
 
 router = APIRouter(prefix="/reports", tags=["reports"], responses=fails(RangeRefused, NoDirectory, DirectoryUnreadable))
 
@@ -92,9 +95,9 @@ async def calls(  # noqa: PLR0917  FastAPI's parameters
     form: _Form = None,
     accept: _Accept = "",
 ) -> Any:
-    town = seen_by(by, tenant, wiring.live.directory())
     wanted = _wanted(form, accept)
     with _told():
+        town = await _town(wiring, by, tenant, since, to)
         return _answer(await wiring.reports.calls(since, to, groups, town, wanted.value), wanted, "calls")
 
 
@@ -113,9 +116,9 @@ async def evaluation(  # noqa: PLR0917  FastAPI's parameters
     form: _Form = None,
     accept: _Accept = "",
 ) -> Any:
-    town = seen_by(by, tenant, wiring.live.directory())
     wanted = _wanted(form, accept)
     with _told():
+        town = await _town(wiring, by, tenant, since, to)
         return _answer(await wiring.reports.evaluation(since, to, town, wanted.value), wanted, "evaluation")
 
 
@@ -136,6 +139,16 @@ async def readiness(
     wanted = _wanted(form, accept)
     with _told():
         return _answer(await wiring.reports.readiness(weeks, wanted.value), wanted, "readiness")
+
+
+async def _town(wiring: Wiring, by: Principal, tenant: str | None, since: date | None, to: date | None) -> str | None:
+    """Whom the report is about. A town that was there when the range ended may be asked for when it has left."""
+    try:
+        return seen_by(by, tenant, wiring.live.directory())
+    except NoSuchTenant:
+        if by.tenant in (None, tenant) and tenant in await wiring.reports.towns(since, to):
+            return tenant
+        raise
 
 
 _MEDIA = {Form.JSON: "application/json", Form.CSV: "text/csv", Form.HTML: "text/html"}

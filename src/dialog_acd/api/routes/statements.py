@@ -16,6 +16,7 @@ from dialog_acd.api.access import Inspector, Operator  # noqa: TC001  read at ru
 from dialog_acd.api.asking import Name  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
+    CallsMissing,
     DirectoryUnreadable,
     IssuedMeanwhile,
     MonthNotBegun,
@@ -89,7 +90,8 @@ async def statement(  # noqa: PLR0917  FastAPI's parameters
         Form,
         Query(
             alias="format",
-            description="`csv`: a line for each town; `positions-csv`: a line for each price of each town.",
+            description="`csv`: a line for each town, in a draft with the amount that was issued last; "
+            "`positions-csv`: a line for each price of each town.",
             examples=["csv"],
         ),
     ] = Form.JSON,
@@ -103,7 +105,8 @@ async def statement(  # noqa: PLR0917  FastAPI's parameters
         ),
     ] = None,
     draft: Annotated[
-        bool, Query(description="As it would be now, also where one was issued.", examples=[True])
+        bool,
+        Query(description="As it would be now, also where one was issued; and where it differs.", examples=[True]),
     ] = False,
     version: _Version = None,
 ) -> StatementOut | Response:
@@ -112,12 +115,15 @@ async def statement(  # noqa: PLR0917  FastAPI's parameters
         raise NoSuchTenant(tenant=tenant)
     with _told():
         found = await wiring.statements.settled(Month.read(month), version=version, draft=draft, number=number)
-    told = found.statement if town is None else found.statement.of_town(town)
+    if town is not None:
+        found = found.of_town(town)
+    told = found.statement
     if town is not None and not told.shares and town not in wiring.live.directory().tenant:
         raise NoSuchTenant(tenant=town)
     if form is Form.JSON:
         return StatementOut.of(found, town)
-    text = list_csv(told) if form is Form.CSV else positions_csv(told)
+    before = found.before.statement if found.before is not None else None
+    text = list_csv(told, before) if form is Form.CSV else positions_csv(told)
     name = f"{month}{'' if town is None else '-' + town}{'' if form is Form.CSV else '-positions'}.csv"
     headers = {"Content-Disposition": f'attachment; filename="statement-{name}"'}
     return Response(text, media_type="text/csv", headers=headers)
@@ -126,7 +132,7 @@ async def statement(  # noqa: PLR0917  FastAPI's parameters
 @router.post(
     "/issue",
     summary="Issue the statement: it is kept as it is now, and is what is told from now on",
-    responses=fails(MonthNotBegun, NoSuchVersion, MonthNotOver, UsageWithoutPrice, IssuedMeanwhile),
+    responses=fails(MonthNotBegun, NoSuchVersion, MonthNotOver, CallsMissing, UsageWithoutPrice, IssuedMeanwhile),
 )
 async def issue(wiring: Wired, by: Operator, noted: Noted, month: _Month, version: _Version = None) -> StatementOut:
     with _told():
@@ -143,7 +149,7 @@ def _told() -> Iterator[None]:
         yield
     except DialogAcdError as problem:
         for kind in (
-            *(MonthNotBegun, NotIssued, MonthNotOver, UsageWithoutPrice),
+            *(MonthNotBegun, NotIssued, MonthNotOver, CallsMissing, UsageWithoutPrice),
             *(IssuedMeanwhile, NoSuchVersion, DirectoryUnreadable),
         ):
             if problem.error_id == kind.error_id:
