@@ -490,6 +490,7 @@ class Asking:
                 now["id" if "id" in now else "name"] = f"new-{self._turn}"
             if kind.section == "agents":
                 now["phone"] = f"phone-{self._turn}"
+                now["home"] = None  # a desk in that town would need a release for who is new
         case.body = now
 
 

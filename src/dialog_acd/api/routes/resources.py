@@ -307,7 +307,7 @@ def _routes(kind: Kind) -> None:
     item = f"/{kind.path}/{{{'number' if kind.section == 'entries' else 'id'}}}"
     named = (NoSuchThing, SeveralEntries) if kind.section == "entries" else (NoSuchThing,)
 
-    policies = (PolicyNotReleased,) if kind.section == "tenants" else ()
+    policies = (PolicyNotReleased,) if kind.section in {"tenants", "agents"} else ()
 
     def edits(method: str) -> dict[int | str, dict[str, Any]]:
         theirs = (NotTheirs,) if method in kind.for_towns else ()
