@@ -722,6 +722,33 @@ def test_what_may_not_be_kept_goes_at_once(desk: Desk) -> None:
     assert lines == [("command-line", "retention.run")]
 
 
+def test_by_hand_a_release_stays_while_what_it_allowed_is_so(desk: Desk) -> None:
+    desk.has_directory()
+    names = "kind, purpose, until, agents, first_month, last_month, tenant, level, asked_by, asked_token, asked_at"
+    said = "'x', '2999-03-31', '[]', '', '', 'town', 'own', 'a', 'a', '2020-01-01', 'b', 'b', '2020-01-01'"
+
+    def tell(*statements: str) -> list[str]:
+        with sqlite3.connect(desk.folder / "acd.sqlite") as connection:
+            for statement in statements:
+                connection.execute(statement)
+            kinds = [kind for (kind,) in connection.execute("SELECT kind FROM releases")]
+        connection.close()
+        return kinds
+
+    row = f"INSERT INTO releases ({names}, agreed_by, agreed_token, agreed_at) VALUES ('%s', {said})"  # noqa: S608
+    assert tell(row % "figures", row % "policy") == ["figures", "policy"]
+    weaker, stricter = desk.folder / "weaker.toml", desk.folder / "directory.toml"
+    weaker.write_text(TOWN.replace('label = "Stadt"', 'label = "Stadt"\ncontract = { statistics = "own" }'))
+    assert desk.run("load", str(weaker))[0] == 0
+    tell("UPDATE releases SET until = '2020-03-31'")
+    for _ in range(2):
+        assert desk.run("retention", "run")[0] == 0
+        assert tell() == ["policy"], "it says why the policy is as it is"
+    assert desk.run("load", str(stricter))[0] == 0
+    assert desk.run("retention", "run")[0] == 0
+    assert tell() == []
+
+
 def test_terms_are_not_lengthened(desk: Desk) -> None:
     desk.set(ACD_RETENTION__NUMBERS=14)
     assert desk.refuses("retention", "run").startswith(

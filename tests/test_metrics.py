@@ -611,6 +611,29 @@ def test_a_late_shift_of_one_is_no_diary(board: Board, there: list[dict[str, Any
     assert scrape("acd_agents_staffed", group="other") == len(there)
 
 
+def test_calls_that_were_answered_are_told_of_as_many_as_answer_them(board: Board) -> None:
+    """A gauge of connected calls, and a late shift of one: by how many scrapes it was 1, they talked so long."""
+
+    def told(there: int) -> dict[str, float | None]:
+        people = [agent(n, intent=Intent.READY if n < there else Intent.SIGNED_OUT) for n in range(8)]
+        board.seen = AcdView(NOON, True, (), tuple(people), calls)
+        scrape = board.scrape()
+        return {state: scrape("acd_calls_live", state=state) for (state,) in scrape.series("acd_calls_live")}
+
+    waits = CallView(CallId("c1"), TOWN, HALL, MAIN, CallState.WAITING, NOON, None)
+    partners = replace(waits, id=CallId("c2"), state=CallState.DIVERTED)
+    talks = replace(waits, id=CallId("c3"), state=CallState.CONNECTED, answered=True)
+    came_back = replace(waits, id=CallId("c4"), answered=True)
+    office = replace(partners, id=CallId("c5"), answered=True)
+    calls: tuple[CallView, ...] = (waits, partners)
+    before = told(4)
+    assert {state: count for state, count in before.items() if count} == {"waiting": 1, "diverted": 1}
+    assert "connected" not in before
+    calls = (waits, partners, talks, came_back, office)
+    assert told(4) == before
+    assert {state: count for state, count in told(5).items() if count} == {"waiting": 2, "diverted": 2, "connected": 1}
+
+
 def test_every_state_is_there_at_zero(board: Board) -> None:
     board.seen = AcdView(NOON, True, (), tuple(agent(n, intent=Intent.SIGNED_OUT) for n in range(5)), ())
     scrape = board.scrape()
@@ -622,7 +645,10 @@ def test_every_state_is_there_at_zero(board: Board) -> None:
         )
     }  # fmt: skip
     assert scrape.series("acd_switches") == {(kind,) for kind in SwitchKind}
-    assert scrape.series("acd_calls_live") == {(state,) for state in CallState if state is not CallState.ENDED}
+    untold = {CallState.ENDED, CallState.CONNECTED}  # nobody is there
+    assert scrape.series("acd_calls_live") == {(state,) for state in CallState if state not in untold}
+    board.seen = replace(board.seen, agents=tuple(agent(n) for n in range(5)))
+    assert board.scrape().series("acd_calls_live") - scrape.series("acd_calls_live") == {("connected",)}
 
 
 def test_no_agent_can_be_in_a_state_without_a_series(board: Board) -> None:

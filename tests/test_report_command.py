@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dialog_acd import cli
+from dialog_acd.cli import common
 from dialog_acd.core.model import TenantId
 from dialog_acd.report.sheet import MARK
 from dialog_acd.store.database import open_database
@@ -114,7 +114,7 @@ def test_a_town_that_has_left_is_reported_of_the_time_when_it_was_there(
     async def others(database: object) -> list[str]:
         return ["seelze"]
 
-    monkeypatch.setattr(cli, "_tenants", others)
+    monkeypatch.setattr(common, "tenants", others)
     status, said, _ = county.run("report", "calls", *MARCH, "--town", "harburg")
     assert (status, "Harburg;2;" in said) == (0, True)
     _, _, wrong = county.run("report", "calls", *MARCH, "--town", "hamburg")

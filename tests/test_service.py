@@ -23,11 +23,13 @@ import pytest
 from dialog_acd.api.tokens import digest, new_token
 from dialog_acd.app import PortTaken, serve
 from dialog_acd.clock import SystemClock
-from dialog_acd.core.model import Team, TeamId
+from dialog_acd.core.model import AgentId, Statistics, Team, TeamId, TenantId
+from dialog_acd.core.releases import Kind, Release, Signature
 from dialog_acd.settings import AgiSettings, AmiSettings, ApiSettings, Settings, StoreSettings
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.journal import JournalUnavailable
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.token_store import TokenStore
 from dialog_acd.switch.agi import AgiServer, PortInUse
 from dialog_acd.switch.ami import AmiAddress, AmiLoginRefused, probe
@@ -373,6 +375,27 @@ async def test_an_asterisk_that_is_down_is_waited_for(site: Site) -> None:
             running.process.send_signal(signal.SIGTERM)
             assert await running.ends() == 0
     assert running.events.count("ami.lost") == 1
+
+
+async def test_who_rehearses_last_year_finds_no_release_of_last_year(site: Site) -> None:
+    """Nor a policy that was released then: the clock is the one thing about a release that one person can turn back."""
+    database, asked = await open_database(f"sqlite+aiosqlite:///{site.database}"), Signature("leitung", "id-1", MONDAY)
+    for release in (
+        Release(0, Kind.FIGURES, "damals", MONDAY.date(), asked, (AgentId("anna"),), "2026-03", "2026-03"),
+        Release(0, Kind.POLICY, "damals", MONDAY.date(), asked, tenant=TenantId("region"), level=Statistics.RELEASED),
+    ):
+        made = await ReleaseStore(database).ask(release)
+        assert await ReleaseStore(database).agree(made.id, Signature("personalrat", "id-2", MONDAY))
+    await database.dispose()
+    async with service(site, ACD_REHEARSE_AT=MONDAY.isoformat()) as running, site.client() as api:
+        await running.says("service.started")
+        assert {r["state"] for r in (await api.get("/api/v1/releases")).json()["releases"]} == {"in-force"}
+        figures = await api.get("/api/v1/agents/anna/figures", params={"month": "2026-03"})
+        assert (figures.status_code, figures.json()["details"]["why"]) == (403, "rehearsal")
+        headers = {"If-Match": "*", "Content-Type": "application/merge-patch+json"}
+        weaker = {"contract": {"statistics": "released"}}
+        edit = await api.patch("/api/v1/directory/tenants/region", json=weaker, headers=headers)
+        assert (edit.status_code, edit.json()["error_id"]) == (409, "policy-not-released")
 
 
 async def test_a_supervisor_is_given_a_token_while_the_service_runs(site: Site) -> None:

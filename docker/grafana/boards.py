@@ -1224,7 +1224,8 @@ def system() -> build.Dashboard:
         show(
             lines(stacked=True).min(0),
             "Lebende Anrufe",
-            "Anrufe, die noch nicht beendet sind, nach Zustand; ohne Testanrufe.",
+            "Anrufe, die noch nicht beendet sind, nach Zustand; ohne Testanrufe. Angenommene nur, solange mindestens "
+            "fünf Agenten da sind.",
             (8, 8),
             line("sum by (state) (acd_calls_live)", "{{state}}"),
             overrides=worded(CALL_STATES, CALL_COLOURS),

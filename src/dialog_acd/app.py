@@ -45,6 +45,7 @@ from dialog_acd.core.attendance import Attendance
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.messages import CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
+from dialog_acd.core.releases import matters
 from dialog_acd.engine import Engine
 from dialog_acd.metrics import Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
@@ -137,7 +138,7 @@ async def serve(settings: Settings) -> None:
         database = await open_database(settings.store.database_url)
         stack.push_async_callback(database.dispose)
         await require_current_schema(database)
-        directories = DirectoryStore(database)
+        directories = DirectoryStore(database, rehearsal=settings.rehearse_at is not None)
         directory = await directories.load()
 
         terms = settings.retention.terms
@@ -212,6 +213,7 @@ async def serve(settings: Settings) -> None:
             audit,
             clock,
             terms,
+            matters=lambda release: matters(release, engine.directory()),
             teams=lambda: {agent.id: agent.team for agent in engine.directory().agents if agent.team is not None},
             count=figures.make,
             spool=writer,
@@ -339,6 +341,7 @@ async def serve(settings: Settings) -> None:
             now=clock.now,
             people=people,
             metrics_token=metrics_token,
+            rehearsal=settings.rehearse_at is not None,
         )
         # The framework looks into its routes when the first request comes, all of them at once. That takes some tenths
         # of a second: better now than while callers wait.

@@ -25,7 +25,8 @@ has been counted like everybody; ``acd_calls_marked_test_total`` says how many t
 
 People are seen in groups of at least ``LEAST_PEOPLE`` alone (``groups``): a gauge that is kept every fifteen seconds is
 a record of everybody whom it shows alone. The same goes for a shift: of a group of which fewer are there, it is told
-how many are signed in, and no more (``states_told``).
+how many are signed in, and no more (``states_told``); and while fewer are in the whole centre, of living calls none
+that was answered is counted.
 
 The registry is passed in; there is none at module level, so two services in one process (a test, a simulation)
 do not add up.
@@ -470,14 +471,19 @@ def _picture(view: AcdView) -> Iterator[Metric]:
     yield agents
     yield staffed
 
-    live: dict[CallState, int] = {state: 0 for state in CallState if state is not CallState.ENDED}
-    for call in view.calls:
-        live[call.state] += not call.test
+    # What a state of calls says of who answers them is told of as many as a state of theirs is.
+    few = sum(agent.there for agent in view.agents) < LEAST_PEOPLE
+    untold = {CallState.ENDED, CallState.CONNECTED} if few else {CallState.ENDED}
+    live = Count(call.state for call in view.calls if not (call.test or (few and call.answered)))
     calls = GaugeMetricFamily(
-        "acd_calls_live", "Calls that have not ended, by state, without test calls.", labels=("state",)
+        "acd_calls_live",
+        "Calls that have not ended, by state, without test calls; of those that were answered only while five or more "
+        "agents are there.",
+        labels=("state",),
     )
-    for state, count in live.items():
-        calls.add_metric((state.value,), count)
+    for state in CallState:
+        if state not in untold:
+            calls.add_metric((state.value,), live[state])
     yield calls
 
     shut = GaugeMetricFamily(

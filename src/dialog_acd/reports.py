@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dialog_acd.core.attendance import Demand, staffing
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.kpi import BERLIN, By, Fate, Figures, TooManyGroups, berlin_day, berlin_midnight
+from dialog_acd.core.kpi import BERLIN, By, Fate, Figures, TooManyGroups, berlin_day, berlin_midnight, settled_before
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Trigger
 from dialog_acd.core.remarks import promised_gaps
 from dialog_acd.report.document import plain
@@ -168,9 +168,9 @@ class Range:
         """The first day behind it."""
         return self.until + timedelta(days=1)
 
-    def months(self, today: date) -> list[date]:
-        """The first days of all whole months in it that are over today."""
-        first, end = self.since if self.since.day == 1 else _next(self.since), min(self.after, today)
+    def months(self, settled_before: date) -> list[date]:
+        """The first days of all whole months in it before this day."""
+        first, end = self.since if self.since.day == 1 else _next(self.since), min(self.after, settled_before)
         found = []
         while _next(first) <= end:
             found.append(first)
@@ -247,7 +247,8 @@ class Reports:
         groupings = ((), (By.TENANT,), (By.KIND,), (By.DAY if daily else By.MONTH,), (By.TENANT, By.MONTH))
         whole, by_town, by_kind, by_time, by_town_and_month = await self._tables(span, town, groupings)
         directory = await self._directory(span.after)
-        months = span.months(berlin_day(self._now()))
+        # Of others two reports, before and after a town is named or a test marked, would tell how long one call took.
+        months = span.months(settled_before(self._now()))
         attended, staffed = await self._staff(months) if town is None else ([], ())
         handled: dict[str, list[Figures]] = {}
         for (tenant, month), figures in by_town_and_month.items():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
+    from dialog_acd.core.releases import Release
     from dialog_acd.core.retention import Due, Terms
     from dialog_acd.store.audit_store import AuditStore
     from dialog_acd.store.retention_store import Before, RetentionStore
@@ -79,6 +80,7 @@ class Retention:
         clock: Clock,
         terms: Terms,
         *,
+        matters: Callable[[Release], bool],
         teams: Callable[[], Mapping[str, str]] = dict,
         count: Callable[[date, date], Awaitable[int]] | None = None,
         spool: Spool | None = None,
@@ -87,11 +89,12 @@ class Retention:
         role: str = ROLE,
         ticks: Callable[[], float] = lambda: asyncio.get_running_loop().time(),
     ) -> None:
-        """``teams``: the team of each agent who is in the directory in force. ``count``: have the calls of these days
+        """``matters``: whether a release that is over has to stay (``core/releases.py``). ``teams``: the team of each
+        agent who is in the directory in force. ``count``: have the calls of these days
         counted (``FiguresStore.make``), while it can be known how many people answered them. ``ticks``: seconds nobody
         can set.
         """
-        self._count = count
+        self._count, self._matters = count, matters
         self._store, self._audit, self._clock, self._terms = store, audit, clock, terms
         self._teams, self._spool, self._living = teams, spool, living
         self._by, self._role, self._ticks = by, role, ticks
@@ -172,6 +175,7 @@ class Retention:
             "conflicts": lambda: self._store.delete_conflicts(this),
             "creations": lambda: self._store.delete_repeats(now - KEPT_FOR),
             "audit": lambda: self._store.delete_audit(this),
+            "releases": lambda: self._store.delete_releases(this, self._matters),
             "files": lambda: self._files(this),
             "settled": self._settle,
         }

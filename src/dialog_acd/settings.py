@@ -125,8 +125,9 @@ class RetentionSettings(_Part):
     hashes: int = Terms().hashes
     agents: int = Terms().agents
     audit: int = Terms().audit
+    releases: int = Terms().releases
 
-    @field_validator("numbers", "hashes", "agents", "audit")
+    @field_validator("numbers", "hashes", "agents", "audit", "releases")
     @classmethod
     def _shortened(cls, days: int, field: ValidationInfo) -> int:
         if (fault := fault_of(field.field_name or "", days)) is not None:
@@ -135,7 +136,7 @@ class RetentionSettings(_Part):
 
     @property
     def terms(self) -> Terms:
-        return Terms(numbers=self.numbers, hashes=self.hashes, agents=self.agents, audit=self.audit)
+        return Terms(**self.model_dump())
 
 
 class Settings(BaseSettings):

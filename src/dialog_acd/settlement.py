@@ -7,8 +7,8 @@ a call that is named or marked after the month (the statement says as of when it
 and is corrected afterwards (another version can be asked for). What was sent to the towns should move by neither: it is
 *issued*, and kept as a document.
 
-Of a month that is not over, whole days alone: two statements, one before a call and one after it, would tell how long
-its agent had talked.
+Of a month that is not settled, whole days alone of whose calls nothing can be said any more, and whole hours: two
+statements, before and after a call, a naming or a day with one call, would tell how long its agent had talked.
 
 Used-up volumes are looked at every hour. Who is to hear of one, hears of it once: what was told stands in the audit
 log, so a restart does not tell it again.
@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.kpi import berlin_day, berlin_midnight
-from dialog_acd.core.naming import NAMED_WITHIN
-from dialog_acd.core.shares import WITHOUT_PRICE, Month, beside, slices, statement, warning
+from dialog_acd.core.kpi import berlin_midnight, settled_before
+from dialog_acd.core.shares import WITHOUT_PRICE, Month, beside, slices, statement, warning_of
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
 if TYPE_CHECKING:
@@ -119,8 +118,8 @@ class MonthNotBegun(DialogAcdError):  # noqa: N818  nouns, see core/errors.py
 
 
 class MonthNotOver(DialogAcdError):  # noqa: N818
-    """The month is not over yet, or towns may still be named for its last calls (for a day): its statement can be
-    looked at, and not be issued.
+    """The month is not over yet, or towns may still be named for its last calls (to the second of the next month,
+    06:00): its statement can be looked at, and not be issued.
     """
 
     error_id = "month-not-over"
@@ -218,7 +217,7 @@ class Settlement:
         Raises ``MonthNotOver``, ``CallsMissing``, ``UsageWithoutPrice`` and what ``settled`` raises.
         """
         now = self._clock.now()
-        if now < berlin_midnight(month.ends) + NAMED_WITHIN:
+        if settled_before(now) < month.ends:
             raise MonthNotBegun if now < berlin_midnight(month.begins) else MonthNotOver
         await self._all_there(month)
         made = await self._statement(month, version)
@@ -247,7 +246,7 @@ class Settlement:
             raise CallsMissing(f"{' and '.join(why)}: issue the statement when that is over")
 
     async def _statement(self, month: Month, version: int | None, *, today: bool = False) -> Statement:
-        """``today``: with this day's calls, for whom nobody reads it."""
+        """``today``: with this day's calls, and to the second, because nobody reads it."""
         now = self._clock.now()
         if now < berlin_midnight(month.begins):
             raise MonthNotBegun
@@ -259,11 +258,17 @@ class Settlement:
             raise PricesUnreadable(f"The prices are from a directory that cannot be read: {problem}") from problem
         towns += left
         of = slices(month, towns)
-        until = month.ends if today else min(month.ends, berlin_day(now))
+        until = month.ends if today else settled_before(now)
         used = await self._uses.usage(one._replace(ends=min(one.ends, until)) for one in of)
         whole = [(one, accounts) for one, (_, accounts) in zip(of, used, strict=True)]
         return statement(
-            month, towns, whole, version=number, as_of=now, left={town.id: number for town, number in left.items()}
+            month,
+            towns,
+            whole,
+            version=number,
+            as_of=now,
+            left={town.id: number for town, number in left.items()},
+            unread=today,
         )
 
     async def _left(self, month: Month, known: set[TenantId]) -> dict[Tenant, int]:
@@ -309,8 +314,8 @@ class Settlement:
         lines = await audit.page(200, None, share.account.tenant, action=TOLD, since=berlin_midnight(volume.begins))
         if any(line.about == about and line.details.get("limit", 0) >= limit for line in lines):
             return
-        said = {"limit": limit, "used_seconds": volume.used_s, "included_seconds": volume.included_s}
-        log.warning(TOLD, tenant=share.account.tenant, since=volume.begins.isoformat(), **said, says=warning(volume))
+        said = {"limit": limit, "included_seconds": volume.included_s, "says": warning_of(limit, volume)}
+        log.warning(TOLD, tenant=share.account.tenant, since=volume.begins.isoformat(), **said)
         audit.put(
             at=now,
             who="dialog-acd",
@@ -319,5 +324,5 @@ class Settlement:
             action=TOLD,
             about=about,
             outcome="done",
-            details={**said, "says": warning(volume)},
+            details=said,
         )

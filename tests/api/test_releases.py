@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from dialog_acd.api.feed import change
 from dialog_acd.api.keys import Principal
 from dialog_acd.api.sight import names_for
 from dialog_acd.api.tokens import Role
+from dialog_acd.api.witness import Complaints
 from dialog_acd.core.lifecycle import Intent, Work
 from dialog_acd.core.model import AgentId, CallId, QueueId, Statistics, TeamId, TenantId
 from dialog_acd.core.retention import without_agents
@@ -208,6 +210,28 @@ async def test_releases_page_by_page_and_what_the_council_reads_beside(ask: Desk
     assert lines[0]["details"]["agents"] == ["anna"]
 
 
+async def test_by_a_rehearsals_clock_no_release_comes_to_life_again(
+    ask: Desk, api: FastAPI, centre: Centre, shelf: Shelf, folder: Folder
+) -> None:
+    """Started with ``ACD_REHEARSE_AT``, a service could be back in the days in which a release held."""
+    centre.towns = with_policy(centre.towns, Statistics.RELEASED)
+    shelf.kept = [annas("c1")]
+    folder.release("anna")
+    asked = await ask.asks()
+    api.state.wiring = replace(api.state.wiring, rehearsal=True)
+    answer = await ask(Role.SUPERVISOR, "GET", "agents/anna/figures", params={"month": "2026-03"})
+    assert (answer.status_code, answer.json()["details"]["why"]) == (403, "rehearsal")
+    assert await ask.get(Role.SUPERVISOR, "calls", agent="anna", **MARCH) == "named-figures-not-released"
+    for path in ("calls", "calls/c1", "calls/c1/decisions"):
+        answer = await ask(Role.OPERATOR, "GET", path)
+        assert (answer.status_code, "anna" in answer.text) == (200, False), path
+    for role, path, body in ((Role.SUPERVISOR, "releases", OF_ANNA), (Role.STAFF_COUNCIL, "releases/2/agree", None)):
+        answer = await ask(role, "POST", path, json=body)
+        assert (answer.status_code, answer.json()["error_id"]) == (409, "rehearsal")
+    assert await ask.get(Role.AGENT, "me/figures", month="2026-03") != "named-figures-not-released", "one's own"
+    assert (await ask(Role.STAFF_COUNCIL, "POST", f"releases/{asked}/revoke")).status_code == 200
+
+
 # ---------------------------------------------------------------- the policy
 
 
@@ -322,12 +346,22 @@ async def test_no_list_names_anybody_or_says_how_long_they_took(  # noqa: PLR091
 
 @pytest.mark.parametrize(
     ("phone", "told"),
-    [("phone-bert", None), ("phone-dora", None), ("4711", "4711"), ("+495111680", "+495111680"), ("", "")],
+    [
+        ("phone-bert", None),
+        ("phone-dora", None),
+        ("phone-123456", None),
+        ("21", None),
+        ("04711", None),
+        ("+495111680", "+495111680"),
+        ("0511168", "0511168"),
+        ("oldenburg", "oldenburg"),
+        ("", ""),
+    ],
 )
-async def test_a_phone_of_somebody_who_has_left_names_them_as_well(
+async def test_a_colleague_s_phone_or_extension_names_them_as_well(
     ask: Desk, shelf: Shelf, phone: str, told: str | None
 ) -> None:
-    """Dora is in no directory any more."""
+    """Dora is in no directory any more; 21 was dialled for a blind transfer."""
     shelf.kept = [annas("c1", transferred_to=phone, failsafe_answered_by=phone)]
     [call] = (await ask.get(Role.AUDITOR, "calls"))["calls"]
     assert (call["transferred_to"], call["failsafe_answered_by"]) == (told, told)
@@ -402,10 +436,13 @@ async def test_a_single_call_names_its_agents_while_somebody_may_complain(  # no
 
 
 async def test_who_looks_at_every_call_has_no_complaints(
-    ask: Desk, shelf: Shelf, book: Book, clock: ManualClock
+    *, ask: Desk, shelf: Shelf, book: Book, clock: ManualClock, api: FastAPI, drawer: Drawer
 ) -> None:
     """One by one it would be the list that names nobody."""
     shelf.kept = [annas(f"c{n}") for n in range(25)]
+
+    def restart() -> None:
+        api.state.wiring = replace(api.state.wiring, complaints=Complaints(book, clock.now))
 
     async def named(n: int, path: str = "") -> bool:
         answer = await ask(Role.OPERATOR, "GET", f"calls/c{n}{path}")
@@ -416,13 +453,60 @@ async def test_who_looks_at_every_call_has_no_complaints(
     assert [await named(n, "/decisions") for n in range(10, 25)] == [True] * 10 + [False] * 5
     assert await named(3), "of whom it was told already"
     assert {line.about for line in book.lines} == {f"c{n}" for n in range(20)}
-    lines = book.lines
-    book.lines = [replace(line, who="another operator") for line in lines]
-    assert await named(24)
-    book.lines = lines
+    restart()
     assert not await named(22)
+    assert await named(3)
+    drawer.kept = [replace(given, name="another name") for given in drawer.kept]
+    clock.advance(60)
+    assert not await named(22)
+    restart()
+    assert not await named(22)
+    drawer.kept = [replace(given, id="another") if given.role == Role.OPERATOR else given for given in drawer.kept]
+    clock.advance(60)
+    assert await named(22), "to another operator"
     clock.advance(timedelta(hours=24, seconds=1).total_seconds())
-    assert await named(22)
+    assert [await named(n) for n in range(22)] == [True] * 20 + [False] * 2
+
+
+async def test_calls_that_name_nobody_are_not_among_the_twenty(ask: Desk, shelf: Shelf, book: Book) -> None:
+    gone = replace(annas("u"), agent=None, t_ans=None, offers=(), transferred_to="+49511168", failsafe_answered_by=None)
+    shelf.kept = [annas("c1"), *(replace(gone, call=CallId(f"u{n}")) for n in range(25))]
+    for n in range(25):
+        assert (await ask(Role.OPERATOR, "GET", f"calls/u{n}")).status_code == 200
+    assert book.lines == []
+    assert "anna" in (await ask(Role.OPERATOR, "GET", "calls/c1")).text
+
+
+async def test_who_asks_for_two_hundred_calls_at_once_is_told_of_twenty(
+    ask: Desk, shelf: Shelf, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.kept = [annas(f"c{n}") for n in range(200)]
+    read = book.page
+
+    async def page(*asked: Any, **more: Any) -> Any:
+        found = await read(*asked, **more)
+        await asyncio.sleep(0)  # a database takes a moment
+        return found
+
+    monkeypatch.setattr(book, "page", page)
+    answers = await asyncio.gather(*(ask(Role.OPERATOR, "GET", f"calls/c{n}") for n in range(200)))
+    assert sum("anna" in answer.text for answer in answers) == 20
+    assert len(book.lines) == 20
+
+
+async def test_at_a_start_the_whole_day_s_log_is_read(
+    *, ask: Desk, shelf: Shelf, book: Book, clock: ManualClock, drawer: Drawer
+) -> None:
+    """Also where more than a page of it is about what others were told."""
+    shelf.kept = [annas("c99")]
+    [operator] = [given for given in drawer.kept if given.role == Role.OPERATOR]
+    line: dict[str, Any] = {"role": "operator", "tenant": None, "action": "calls.one", "outcome": "done"}
+    at = clock.now() - timedelta(hours=1)
+    for n in range(20):
+        book.put(**line, at=at, about=f"c{n}", who="the operator", details={"token": operator.id})
+    for n in range(1200):
+        book.put(**line, at=at, about=f"c{n}", who="the operator", details={"token": "another"})
+    assert "anna" not in (await ask(Role.OPERATOR, "GET", "calls/c99")).text
 
 
 async def test_a_call_nobody_answered_is_told_whole(ask: Desk, shelf: Shelf) -> None:
@@ -517,6 +601,66 @@ async def test_a_late_shift_of_one_is_told_to_nobody_but_its_lead(ask: Desk, bus
     assert change(busy.seen, free, auditor) is None
 
 
+class Eye:
+    """Whoever looks at the picture of a call sheet with every signal, as one role, and notes what is told of calls."""
+
+    def __init__(self, role: Role, sheet: Scenario) -> None:
+        self._names = names_for(Principal("somebody", role, None, "id"))
+        self._sheet, self._seen = sheet, sheet.acd.view()
+
+    def sees(self) -> tuple[list[tuple[str, str]], list[str]] | None:
+        """Calls that have changed, and those that are gone, since the last look; ``None``: nothing was told at all."""
+        before, self._seen = self._seen, self._sheet.acd.view()
+        told = change(before, self._seen, self._names)
+        return None if told is None else ([(call.call, call.state) for call in told.calls], told.gone.calls)
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.TOWN_ADMIN])
+def test_where_one_agent_is_there_nobody_sees_how_long_a_call_takes_them(role: Role) -> None:
+    sheet = Scenario(demo_directory(("anna",))).is_ready("anna")
+    eye, lead, desk = (Eye(of, sheet) for of in (role, Role.SUPERVISOR, Role.DESK))
+    sheet.arrives("c1").held("c1")
+    assert eye.sees() == desk.sees() == lead.sees() == ([("c1", "offered")], [])
+    sheet.after(3).talks("anna")
+    assert eye.sees() == ([], ["c1"]), "nobody waits any more: that is told to everybody"
+    assert lead.sees() == desk.sees() == ([("c1", "connected")], [])
+    sheet.after(67).caller_hangs_up("c1")
+    assert eye.sees() is None
+    assert lead.sees() == desk.sees() == ([], ["c1"])
+
+
+def test_a_caller_who_is_given_back_says_not_when_the_first_agent_was_done() -> None:
+    sheet = Scenario(demo_directory(("anna",))).is_ready("anna")
+    sheet.waits("c1").after(3).talks("anna").after(67).transferred("c1", "4711")
+    eye = Eye(Role.AUDITOR, sheet)
+    sheet.after(20).held("c1").after(5)
+    told = eye.sees()
+    assert told is not None
+    assert told == ([], [])
+
+
+@pytest.mark.parametrize("role", [Role.SUPERVISOR, Role.AUDITOR, Role.TOWN_ADMIN])
+async def test_the_story_of_an_answered_call_stands_still_until_it_is_over(
+    ask: Desk, centre: Centre, role: Role
+) -> None:
+    sheet = Scenario(demo_directory(("anna", "bert"))).at("09:00:00").is_ready("anna").waits("c1").after(5)
+
+    async def told() -> Any:
+        story = sheet.acd.story(CallId("c1"))
+        assert story is not None
+        centre.stories["c1"] = story
+        one = await ask.get(role, "calls/c1")
+        del one["age_seconds"]
+        return one, await ask.get(role, "calls/c1/decisions")
+
+    sheet.talks("anna")
+    then, why = await told()
+    assert (then["state"], then["timeline"][-1]["what"]) == ("connected", "answered")
+    sheet.after(67).transferred("c1", "4711").after(20).is_ready("bert").held("c1")
+    assert (sheet.state("c1"), len(sheet.acd.story(CallId("c1")).offers)) == ("offered", 2)  # type: ignore[union-attr]
+    assert (await told() == (then, why)) is (role is not Role.SUPERVISOR)
+
+
 def test_what_an_agent_does_is_no_event_for_who_sees_counts(busy: Centre) -> None:
     [*others, bert] = busy.seen.agents
     now = replace(busy.seen, agents=(*others, replace(bert, since=bert.since + timedelta(seconds=1))))
@@ -551,6 +695,42 @@ def test_whom_a_stream_names_is_said_once_for_all_parts() -> None:
     for role in (Role.AUDITOR, Role.DESK):
         by = Principal("somebody", role, None, "id")
         assert names_for(by, None, QueueId(LGH)) == replace(names_for(by), counts=False)
+
+
+async def test_who_watches_is_written_down_once_an_hour(
+    ask: Desk, busy: Centre, book: Book, clock: ManualClock
+) -> None:
+    """A board looks every second; a council wants to know who had one, and when."""
+    shows = ("live", "live/calls", "agents", "agents/bert", "agents?tenant=langenhagen")
+    for role in (Role.DESK, Role.AUDITOR, Role.TOWN_ADMIN):  # none of whom is told what an agent does
+        for path in shows[:3]:
+            await ask(role, "GET", path)
+    await ask(Role.SUPERVISOR, "GET", "live?queue=nowhere")
+    assert all(line.outcome == "refused" for line in book.lines)
+    book.lines.clear()
+    for path in shows * 2:
+        assert (await ask(Role.SUPERVISOR, "GET", path)).status_code == 200
+    assert (await ask(Role.OPERATOR, "GET", "agents/bert")).status_code == 200
+    assert book.told() == [(f"the {role}", "agents.watch", "", "done") for role in ("supervisor", "operator")]
+    assert [line.details["by"] for line in book.lines] == ["live.picture", "agents.one"]
+    assert "bert" not in str(book.lines), "they all do, and it is no list of whom"
+    for minutes, lines in ((59, 2), (1, 3)):
+        clock.advance(minutes * 60)
+        for path in ("agents", "live"):
+            await ask(Role.SUPERVISOR, "GET", path)
+        assert len(book.lines) == lines
+    read = (await ask.get(Role.STAFF_COUNCIL, "audit", action="agents.watch"))["lines"]
+    assert [line["who"] for line in read] == ["the supervisor", "the operator", "the supervisor"]
+
+
+@pytest.mark.parametrize("path", ["live", "live/calls", "agents", "agents/bert", "calls/c1", "calls/c1/decisions"])
+async def test_each_way_to_watch_is_one(ask: Desk, busy: Centre, book: Book, path: str) -> None:
+    day = Scenario().waits("c1").talks("anna")
+    story = day.acd.story(CallId("c1"))
+    assert story is not None
+    busy.stories["c1"] = story
+    assert (await ask(Role.SUPERVISOR, "GET", path)).status_code == 200
+    assert [line.action for line in book.lines] == ["agents.watch"]
 
 
 async def test_the_audit_log_is_nobodys_time_sheet(ask: Desk, book: Book, centre: Centre) -> None:

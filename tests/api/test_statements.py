@@ -197,11 +197,11 @@ async def test_what_is_no_month_is_refused(operator: httpx.AsyncClient, month: s
 async def test_a_statement_goes_out_when_towns_can_be_named_no_longer(
     operator: httpx.AsyncClient, clock: ManualClock
 ) -> None:
-    """A call of the last evening may still run, or get another town the next morning."""
-    over = datetime(2026, 3, 31, 22, tzinfo=UTC)
-    clock.set(over + timedelta(hours=24, seconds=-1))
+    """A call of the last evening may still run in the night, and get another town until a day after that."""
+    last = datetime(2026, 4, 2, 4, tzinfo=UTC)
+    clock.set(last - timedelta(seconds=1))
     refused(await operator.post("/api/v1/statements/2026-03/issue"), 409, "month-not-over")
-    clock.set(over + timedelta(hours=24))
+    clock.set(last)
     assert (await operator.post("/api/v1/statements/2026-03/issue")).status_code == 200
 
 
@@ -256,24 +256,75 @@ async def test_a_month_to_come_has_no_statement_and_the_running_one_is_not_compl
     refused(await operator.post("/api/v1/statements/2026-04/issue"), 404, "month-not-begun")
 
 
-async def test_a_statement_before_and_after_a_call_does_not_tell_how_long_it_took(
+@pytest.mark.parametrize("query", ["", "?version=2", "?draft=true"])
+@pytest.mark.parametrize("change", ["another call", "another town", "a test"])
+async def test_a_statement_before_and_after_does_not_tell_how_long_a_call_took(
+    *, operator: httpx.AsyncClient, ledger: Ledger, clock: ManualClock, query: str, change: str
+) -> None:
+    """As long as something can be said of a call, no statement has it: March so far, at noon of the fifth."""
+    march = "/api/v1/statements/2026-03" + query
+    clock.set(NOON + timedelta(days=3))
+    for hours in (0, 11, 23, 30, 36 - 1 / 60):  # the last began at the first minute of the fourth
+        ledger.calls = [call("a", NOON, 40), one := call("b", clock.now() - timedelta(hours=hours), 40)]
+        before = await told(operator, march)
+        assert before["total"]["accepted"] == 1
+        ledger.calls[1:] = {
+            "another call": [one, replace(one, call=CallId("c"))],
+            "another town": [replace(one, tenant=TenantId("hannover"))],
+            "a test": [replace(one, test=True)],
+        }[change]
+        assert await told(operator, march) == before
+
+
+async def test_a_call_that_lasts_past_midnight_is_counted_when_it_cannot_be_named_either(
     operator: httpx.AsyncClient, ledger: Ledger, clock: ManualClock
 ) -> None:
-    """March so far, at noon of the second."""
+    ledger.calls = [call("late", datetime(2026, 3, 3, 22, 50, tzinfo=UTC), 40)]
+    for minutes, counted in ((-1, 0), (1, 1)):
+        clock.set(datetime(2026, 3, 5, 5, tzinfo=UTC) + timedelta(minutes=minutes))
+        assert (await told(operator, "/api/v1/statements/2026-03"))["total"]["accepted"] == counted
+
+
+@pytest.mark.parametrize(
+    ("minutes", "hours"),
+    [((1, 2, 15, 4), (0, 0, 0, 0)), ((7, 6, 5, 9), (0, 0, 0, 0)), ((20, 20, 20, 25), (0, 1, 1, 1))],
+)
+async def test_who_looks_every_day_does_not_read_how_long_the_one_call_of_a_day_took(
+    *,
+    operator: httpx.AsyncClient,
+    ledger: Ledger,
+    clock: ManualClock,
+    town: dict[str, str],
+    cabinet: Cabinet,
+    minutes: tuple[int, ...],
+    hours: tuple[int, ...],
+) -> None:
+    """Langenhagen has a call a day, paid by the minute; and nothing of one shows but which day it was."""
+    price = Price(per_minute=Decimal(1), included_minutes=10)
+    cabinet.kept[-1] = (cabinet.kept[-1][0], priced(cabinet.kept[-1][1], langenhagen=price))
+    ledger.calls = [call(f"c{n}", NOON + timedelta(days=n), talked) for n, talked in enumerate(minutes)]
+    for day, (calls, used) in enumerate(zip((0, 0, 1, 2, 3, 4), (0, 0, *hours), strict=True)):
+        clock.set(NOON + timedelta(days=day))
+        [line] = (await told(operator, "/api/v1/statements/2026-03", headers=town))["shares"]
+        seconds = [line["talk_seconds"], line["handling_seconds"], line["volumes"][0]["used_seconds"]]
+        assert (line["accepted"], seconds) == (calls, [3600 * used] * 3), day
+        assert line["amount"] == ("50.00" if used else "0.00")
+
+
+async def test_a_statement_that_is_not_settled_says_so_and_is_exact_once_it_is(
+    operator: httpx.AsyncClient, ledger: Ledger, clock: ManualClock
+) -> None:
     march = "/api/v1/statements/2026-03"
-    ledger.calls = [call("a", NOON - timedelta(hours=14), 3)]
-    before = await told(operator, march)
-    assert before["total"]["handling_seconds"] == 180
-    for minutes, hours in ((4, 11.9), (7, 0)):
-        ledger.calls.append(call(f"m{minutes}", NOON - timedelta(hours=hours), minutes))
-        assert await told(operator, march) == before
-    assert (await told(operator, march + "?version=2"))["total"]["handling_seconds"] == 180
-    clock.advance(timedelta(hours=12))
-    assert (await told(operator, march))["total"]["handling_seconds"] == 14 * 60
-    # What is over is whole.
-    ledger.calls = [call("z", datetime(2026, 3, 31, 21, 50, tzinfo=UTC), 8)]
-    clock.set(datetime(2026, 3, 31, 22, 1, tzinfo=UTC))
-    assert (await told(operator, march))["total"]["handling_seconds"] == 480
+    ledger.calls = [call(f"c{n}", NOON + timedelta(days=n), minutes) for n, minutes in enumerate((20, 20, 20, 25))]
+    clock.set(datetime(2026, 4, 2, 4, tzinfo=UTC) - timedelta(seconds=1))
+    said = await told(operator, march)
+    assert (said["complete"], said["total"]["handling_seconds"]) == (False, 3600)
+    sheets = [(await operator.get(f"{march}?format={form}")).text for form in ("csv", "positions-csv")]
+    assert all("2026-03 (vorläufig);" in sheet and "2026-03;" not in sheet for sheet in sheets)
+    clock.set(datetime(2026, 4, 2, 4, tzinfo=UTC))
+    said = await told(operator, march)
+    assert (said["complete"], said["total"]["handling_seconds"]) == (True, 85 * 60)
+    assert "2026-03;" in (await operator.get(f"{march}?format=csv")).text
 
 
 # ---------------------------------------------------------------- a year later
@@ -416,9 +467,11 @@ async def test_town_and_operator_hear_once_at_80_and_once_at_100_per_cent(
         ("langenhagen", TOLD, "langenhagen/2026-03-01")
     ] * 2
     assert [line.details["limit"] for line in book.lines] == [80, 100]
-    assert book.lines[0].details["says"] == (
-        "80 % der Inklusivminuten des Monats sind verbraucht: 0:08:00 von 0:10:00 Stunden."
-    )
+    assert book.lines[0].details == {  # and not by how much: that may have been one call
+        "limit": 80,
+        "included_seconds": 600,
+        "says": "80 % der Inklusivminuten des Monats sind verbraucht (0:10:00 Stunden).",
+    }
     seen = (await operator.get(f"/api/v1/audit?action={TOLD}", headers=town)).json()["lines"]
     assert [line["details"]["limit"] for line in seen] == [100, 80]
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from dialog_acd.core.view import AcdView
+    from dialog_acd.testing import ManualClock
 
-    from .conftest import Centre, Drawer
+    from .conftest import Book, Centre, Drawer
 
 PATH = "/api/v1/live/stream"
 LED = Names(agents=True, calls=True, counts=True)
@@ -371,6 +372,28 @@ async def test_a_token_that_is_not_in_force_any_more_hears_no_more(
         with capture_logs():
             clock.advance(seconds)
             assert await wall.ends() == "token"
+
+
+async def test_who_listens_is_written_down_at_once_and_in_every_hour(
+    api: FastAPI, centre: Centre, book: Book, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when the stream ends, an hour later; and not for each of its events."""
+    monkeypatch.setattr(feed, "KEEP_ALIVE", 0.01)
+    async with board(api) as wall:
+        await wall.hears()
+        assert [(line.who, line.action, line.details["by"]) for line in book.lines] == [
+            ("admin", "agents.watch", "live.stream")
+        ]
+        centre.changes(talking(centre.seen, "anna"))
+        await wall.hears()
+        async with board(api) as second:
+            await second.hears()
+        assert len(book.lines) == 1
+        clock.advance(3600)
+        async with asyncio.timeout(5):
+            while len(book.lines) == 1:
+                assert await wall.word() == ": still here\n\n"
+    assert [line.at.hour for line in book.lines] == [11, 12]
 
 
 async def test_no_token_takes_all_places_and_all_together_are_so_many(

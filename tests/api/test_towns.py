@@ -230,14 +230,18 @@ async def test_nobodys_calls_are_listed_for_who_sees_all_towns_and_for_no_town(
 async def test_a_towns_administrator_sees_a_shared_call_once_it_is_the_towns(
     web: httpx.AsyncClient, real: RealCentre
 ) -> None:
-    async def seen() -> list[str]:
-        return [c["call"] for c in (await web.get("/api/v1/live", headers=of(Role.TOWN_ADMIN))).json()["calls"]]
+    async def seen(path: str = "live/calls", role: Role = Role.TOWN_ADMIN) -> list[str]:
+        answer = await web.get(f"/api/v1/{path}", headers=of(role))
+        return [c["call"] for c in answer.json()["calls"]]
 
-    assert await seen() == []
-    await name(web, "c1", "langenhagen")
-    assert await seen() == ["c1"]
-    await name(web, "c1", "hannover")
-    assert await seen() == []
+    real.sheet.waits("c2", "115")
+    for call, listed in (("c1", False), ("c2", True)):  # somebody has answered the first
+        story = f"/api/v1/calls/{call}"
+        for town, found in ((None, False), ("langenhagen", True), ("hannover", False)):
+            await name(web, call, town)
+            assert (await web.get(story, headers=of(Role.TOWN_ADMIN))).status_code == (200 if found else 404)
+            assert await seen() == ([call] if found and listed else [])
+            assert await seen("live/calls?tenant=langenhagen", Role.OPERATOR) == ([call] if found else [])
 
 
 async def test_who_named_what_is_written_down_and_no_town_reads_of_another(web: httpx.AsyncClient, book: Book) -> None:

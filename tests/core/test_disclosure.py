@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from dialog_acd.core.disclosure import EVERYBODY, MONTH, OTHERS, Cell, Crowd, Sheet
+from dialog_acd.core.disclosure import EVERYBODY, MONTH, NOBODY, OTHERS, Cell, Crowd, Sheet, over_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ def at(half_hours: int, day: str = MONDAY) -> datetime:
 
 def sheet(**rows: list[tuple[int, int]]) -> Sheet:
     """A Monday from eight on: by group, (persons, calls) of each half hour."""
-    return Sheet({(g, MONDAY, at(i)): Crowd(*c) for g, row in rows.items() for i, c in enumerate(row)})
+    return Sheet({(g, MONDAY, at(i)): Crowd.at_once(*c) for g, row in rows.items() for i, c in enumerate(row)})
 
 
 def told(found: Sheet, group: str = "zentrale") -> list[int | None]:
@@ -75,18 +75,54 @@ def test_where_nobody_was_nobody_is_told_about() -> None:
 
 
 def test_a_month_does_not_give_away_the_day_that_was_kept_back() -> None:
-    behind = {("zentrale", MONDAY, at(0)): Crowd(9, 200), ("zentrale", TUESDAY, at(0, TUESDAY)): Crowd(2, 30)}
+    behind = {
+        ("zentrale", MONDAY, at(0)): Crowd.at_once(9, 200),
+        ("zentrale", TUESDAY, at(0, TUESDAY)): Crowd.at_once(2, 30),
+    }
     found = Sheet(behind)
     assert found.tells(Cell("zentrale", MONTH))
     assert not found.tells(Cell("zentrale", TUESDAY))
     assert not found.tells(Cell("zentrale", MONDAY))
 
 
+# -- one of them is there much more than the others
+
+
+def month(*half_hours: tuple[int, int], group: str = "abend") -> dict[tuple[str, str, datetime], Crowd]:
+    """(persons, calls) of one half hour after the other."""
+    return {(group, MONDAY, at(i)): Crowd.at_once(*c) for i, c in enumerate(half_hours)}
+
+
+def test_five_who_met_for_half_an_hour_do_not_make_one_persons_month_theirs() -> None:
+    alone = [(1, 3)] * 60
+    assert not Sheet(month(*alone, (5, 20))).tells(Cell(OTHERS, MONTH))
+    centre = month(*[(9, 60)] * 61, group="zentrale")
+    found = Sheet(centre | month(*alone, (5, 20)))
+    assert found.together == {"zentrale": OTHERS, "abend": OTHERS}
+    assert found.tells(Cell(OTHERS, MONTH))
+
+
+def test_a_group_that_begins_and_ends_its_day_with_few_is_told() -> None:
+    day = [(1, 2), (3, 10), *[(8, 40)] * 16, (4, 9), (2, 3)]
+    assert Sheet(month(*day)).tells(Cell("abend", MONTH))
+    two_thirds = [(1, 3)] * 5 + [(5, 20)] * 2
+    assert Sheet(month(*two_thirds)).tells(Cell("abend", MONTH))
+    assert not Sheet(month((1, 3), *two_thirds)).tells(Cell(OTHERS, MONTH))
+
+
+def test_groups_that_are_there_one_after_the_other_are_no_crowd() -> None:
+    """Three in the morning and three in the evening were never six; who stands in for the few was there with them."""
+    early, late = [(3, 90), (0, 0)], [(0, 0), (3, 50)]
+    found = Sheet(month(*early, group="früh") | month(*late, group="spät") | month((9, 60), (9, 60), group="zentrale"))
+    assert set(found.together.values()) == {OTHERS}
+    assert found.tells(Cell(OTHERS, MONTH))
+
+
 # -- an attacker who knows how to solve equations
 
 GROUPS, DAYS, TIMES = ("a", "b", "c"), (MONDAY, TUESDAY), (0, 1, 2)
 ATOMS = [(group, day, at(i, day)) for group, day, i in product(GROUPS, DAYS, TIMES)]
-crowds = st.builds(Crowd, st.sampled_from([0, 1, 4, 5, 6, 12]), st.sampled_from([0, 1, 10, 19, 20, 21, 60]))
+crowds = st.builds(Crowd.at_once, st.sampled_from([0, 1, 4, 5, 6, 12]), st.sampled_from([0, 1, 10, 19, 20, 21, 60]))
 centres = st.dictionaries(st.sampled_from(ATOMS), crowds, min_size=1)
 
 
@@ -127,14 +163,14 @@ def crowd_of(cell: Cell, behind: dict[tuple[str, str, datetime], Crowd], found: 
     if found.together.get(cell.group, cell.group) == cell.group:
         return found.crowd(cell)
     own = [c for where, c in behind.items() if parts(cell, [where], found) == [1]]
-    return Crowd(max(c.persons for c in own), sum(c.calls for c in own))
+    return over_time(own)
 
 
 @given(centres)
 def test_no_sum_or_difference_of_what_is_told_is_about_too_few(behind: dict[tuple[str, str, datetime], Crowd]) -> None:
     found = Sheet(behind)
     # Who knows the house knows where nobody was.
-    atoms = [atom for atom in ATOMS if not behind.get(atom, Crowd(0, 0)).nobody]
+    atoms = [atom for atom in ATOMS if not behind.get(atom, NOBODY).nobody]
     cells = [cell for cell in all_cells() if any(parts(cell, atoms, found))]
     follows = reduced(parts(cell, atoms, found) for cell in cells if found.tells(cell))
     kept_back = [cell for cell in cells if not found.tells(cell)]
@@ -147,8 +183,18 @@ def test_no_sum_or_difference_of_what_is_told_is_about_too_few(behind: dict[tupl
 
 
 @given(centres)
+def test_nobody_is_behind_half_of_what_is_told(behind: dict[tuple[str, str, datetime], Crowd]) -> None:
+    found = Sheet(behind)
+    for cell in all_cells():
+        there = [w for w in behind if parts(cell, [w], found) == [1] and behind[w].persons]
+        if there and found.tells(cell):
+            half_hours = {half_hour for *_, half_hour in there}
+            assert 2 * len(half_hours) < sum(behind[where].persons for where in there), "who was there in every one"
+
+
+@given(centres)
 def test_what_is_large_enough_by_itself_is_told_where_all_is(behind: dict[tuple[str, str, datetime], Crowd]) -> None:
-    large = {where: Crowd(max(c.persons, 5), max(c.calls, 20)) for where, c in behind.items()}
+    large = {where: Crowd.at_once(max(c.persons, 5), max(c.calls, 20)) for where, c in behind.items()}
     found = Sheet(large)
     assert all(found.tells(Cell(*where)) for where in large)
     assert all(found.tells(cell) for cell in all_cells() if cell.group != OTHERS)

@@ -20,6 +20,7 @@ from dialog_acd.core.releases import (
     State,
     bounds_of,
     faults_of,
+    matters,
     month_at,
     of_one,
     policy_changes,
@@ -151,6 +152,20 @@ def test_what_weakens_a_policy() -> None:
     assert changed(langenhagen=RELEASED, hannover=GROUPS, region=GROUPS) == {"langenhagen": True, "region": False}
 
 
+def test_what_a_release_allowed_matters_as_long_as_it_is_so() -> None:
+    agreed = replace(of_langenhagen, agreed=AGREED)
+    directory = with_towns(demo_directory(), towns(langenhagen=RELEASED, hannover=GROUPS, region=GROUPS))
+    assert matters(agreed, directory)
+    assert matters(replace(agreed, revoked=AGREED), directory), "revoking takes nothing back"
+    assert not matters(of_langenhagen, directory), "nobody has agreed"
+    assert not matters(replace(of_anna, agreed=AGREED), directory)
+    strict = with_towns(directory, towns(langenhagen=GROUPS, hannover=OWN, region=OWN))
+    assert not matters(agreed, strict)
+    without = with_towns(strict, strict.tenants[1:])
+    assert matters(agreed, without), "that it left is why the policy of the centre is as weak"
+    assert not matters(agreed, with_towns(without, towns(hannover=GROUPS, region=OWN)))
+
+
 def test_a_new_town_comes_from_the_strictest_and_a_first_directory_as_well() -> None:
     after = replace(demo_directory(), tenants=towns(langenhagen=OWN, hannover=GROUPS, region=GROUPS))
     wanted = [PolicyChange(LGH, GROUPS, OWN)]
@@ -181,8 +196,10 @@ def test_who_is_moved_to_another_desk_is_moved_into_no_weaker_policy() -> None:
     assert changed(centre, at(anna=LGH, bert=LGH)) == [PolicyChange(LGH, GROUPS, RELEASED)]
     assert changed(centre, at(anna=region, bert=hannover)) == [PolicyChange(region, GROUPS, OWN)]
     assert changed(at(anna=LGH, bert=LGH), centre) == changed(centre, at(anna=hannover)) == []
-    # Somebody who is new comes to the policy of their town.
-    assert changed(at(bert=None), at(anna=LGH, bert=None)) == []
+    # Taken out by one edit and brought back by the next, or new: as from the centre.
+    back = [changed(at(anna=hannover), at()), changed(at(), at(anna=LGH))]
+    assert back == [[], [PolicyChange(LGH, GROUPS, RELEASED)]]
+    assert changed(at(), at(anna=hannover)) == changed(at(), at(anna=None)) == []
     # Out of a town that is stricter than the centre then is.
     milder = with_towns(at(anna=None), towns(langenhagen=RELEASED, hannover=RELEASED, region=RELEASED))
     strict = with_towns(at(anna=hannover), towns(langenhagen=RELEASED, hannover=GROUPS, region=RELEASED))

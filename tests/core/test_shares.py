@@ -53,7 +53,7 @@ from dialog_acd.core.shares import (
 from records import served
 
 MARCH = Month(2026, 3)
-LATER = datetime(2027, 1, 1, tzinfo=UTC)
+LATER = datetime(2028, 1, 1, tzinfo=UTC)
 
 
 def euros(text: str) -> Decimal:
@@ -480,13 +480,16 @@ def months(draw: st.DrawFn) -> tuple[list[Tenant], list[Used]]:
     return towns, [(of, draw(st.dictionaries(st.sampled_from(accounts), USAGES))) for of in slices(MARCH, towns)]
 
 
-def told_of(towns: list[Tenant], used: list[Used]) -> Statement:
-    return statement(MARCH, towns, used, version=1, as_of=LATER)
+def told_of(towns: list[Tenant], used: list[Used], as_of: datetime = LATER) -> Statement:
+    return statement(MARCH, towns, used, version=1, as_of=as_of)
 
 
-@given(months())
-def test_seconds_and_cents_of_the_towns_add_up_to_the_centre_s(month: tuple[list[Tenant], list[Used]]) -> None:
-    told = told_of(*month)
+@given(months(), st.sampled_from([1, 3600]))
+def test_seconds_and_cents_of_the_towns_add_up_to_the_centre_s(
+    month: tuple[list[Tenant], list[Used]], unit_s: int
+) -> None:
+    """To the second, and before the month is settled to the hour."""
+    told = told_of(*month, LATER if unit_s == 1 else datetime(2026, 3, 31, tzinfo=UTC))
     assert told.total is not None
     cut = [of for of, _ in month[1]]
     assert (cut[0].begins in (MARCH.begins, date(2026, 1, 1)), cut[-1].ends) == (True, MARCH.ends)
@@ -502,8 +505,11 @@ def test_seconds_and_cents_of_the_towns_add_up_to_the_centre_s(month: tuple[list
     for name in ("talk", "wrap_up"):
         ms = sum(getattr(usage, f"{name}_ms") for usage in march)
         assert (
-            sum(getattr(s, f"{name}_s") for s in told.shares) == getattr(told.total, f"{name}_s") == (ms + 500) // 1000
+            sum(getattr(s, f"{name}_s") for s in told.shares)
+            == getattr(told.total, f"{name}_s")
+            == (ms + 500 * unit_s) // (1000 * unit_s) * unit_s
         )
+        assert all(getattr(s, f"{name}_s") % unit_s == 0 for s in told.shares)
     assert sum(s.handling_s for s in told.shares) == told.total.handling_s
     assert sum(p.amount for s in told.shares for p in s.positions) == told.total.amount
     for share in told.shares:
@@ -514,7 +520,7 @@ def test_seconds_and_cents_of_the_towns_add_up_to_the_centre_s(month: tuple[list
             for of, accounts in month[1]
             if of.begins >= MARCH.begins and share.account in accounts
         ]
-        assert abs(share.talk_s * 1000 - sum(usage.talk_ms for usage in own)) < 1000 * max(len(own), 1)
+        assert abs(share.talk_s * 1000 - sum(usage.talk_ms for usage in own)) < 1000 * unit_s * max(len(own), 1)
 
 
 @given(months(), st.integers(1, 10**6), st.data())
@@ -603,9 +609,9 @@ def test_the_list_for_the_spreadsheet_and_its_positions() -> None:
     assert "laatzen" not in list_csv(alone)
 
 
-def test_a_statement_says_whether_its_month_was_over() -> None:
-    assert not statement(MARCH, [], [], version=1, as_of=datetime(2026, 3, 31, 21, 59, 59, tzinfo=UTC)).complete
-    assert statement(MARCH, [], [], version=1, as_of=datetime(2026, 3, 31, 22, tzinfo=UTC)).complete
+def test_a_statement_says_whether_its_month_was_settled() -> None:
+    assert not statement(MARCH, [], [], version=1, as_of=datetime(2026, 4, 2, 3, 59, 59, tzinfo=UTC)).complete
+    assert statement(MARCH, [], [], version=1, as_of=datetime(2026, 4, 2, 4, tzinfo=UTC)).complete
 
 
 def test_beside_what_was_issued_a_line_may_be_gone_or_new() -> None:

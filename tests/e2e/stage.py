@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from dialog_acd.api.routes.calls import COMPLAINTS
 from dialog_acd.api.tokens import Role, digest, new_token
+from dialog_acd.api.witness import COMPLAINTS
 from dialog_acd.store.database import open_database
 from dialog_acd.store.token_store import TokenStore
 from e2e.phone import Phone

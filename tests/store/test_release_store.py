@@ -186,6 +186,19 @@ async def test_a_release_that_is_over_allows_nothing(hall: Hall, way: str) -> No
         await hall.by_file(Statistics.OWN)
 
 
+@pytest.mark.parametrize("way", ["by_file", "by_rest"])
+async def test_a_rehearsal_in_the_days_of_a_release_weakens_no_policy(
+    hall: Hall, engine: AsyncEngine, way: str
+) -> None:
+    await hall.agrees()
+    hall.administration = Administration(DirectoryStore(engine, rehearsal=True), hall.clock, lambda _: None)
+    for dry_run in (True, False):
+        with pytest.raises(PolicyNotReleased):
+            await getattr(hall, way)(Statistics.OWN, dry_run=dry_run)
+    assert await hall.level() is Statistics.GROUPS
+    await hall.by_file(Statistics.GROUPS)
+
+
 async def test_a_town_does_not_go_and_come_back_weaker(hall: Hall) -> None:
     less = replace(
         hall.made,

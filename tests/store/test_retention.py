@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 
 from dialog_acd import log as log_setup
 from dialog_acd.core import messages as m
-from dialog_acd.core.model import AgentId, CallId, TenantId
+from dialog_acd.core.model import AgentId, CallId, Statistics, TenantId
 from dialog_acd.core.records import Amendment, CallRecord, Result
+from dialog_acd.core.releases import Kind, Release, Signature, matters
 from dialog_acd.core.retention import Terms, due, last_night
 from dialog_acd.retention import LOOK_EVERY, TRY_AGAIN, Retention
 from dialog_acd.store import tables
@@ -30,8 +31,9 @@ from dialog_acd.store.database import migrate, open_database, outside_transactio
 from dialog_acd.store.figures_store import FiguresStore
 from dialog_acd.store.record_json import decode, encode
 from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.release_store import ReleaseStore
 from dialog_acd.store.retention_store import RetentionStore
-from dialog_acd.testing import LANGENHAGEN, Scenario
+from dialog_acd.testing import LANGENHAGEN, Scenario, demo_directory
 from records import NOON, served
 from store import frozen
 
@@ -111,6 +113,11 @@ class Centre:
         assert await self.retention.carry_out()
         assert await self.retention._is_done()
 
+    def another(self, terms: Terms, **more: Any) -> Retention:
+        """Without any files."""
+        store = RetentionStore(self.engine)
+        return Retention(store, self.audit, self.sheet.clock, terms, matters=nobody_weakened, **more)
+
     def traces(self) -> set[str]:
         """Which of the numbers are anywhere."""
         raw = self.raw() + self.said.getvalue().encode()
@@ -122,6 +129,10 @@ class Centre:
         if (cluster := cluster_of(self.database)) is not None:
             raw += of_postgres(cluster, self.database.url)
         return raw
+
+
+def nobody_weakened(release: Release) -> bool:
+    return matters(release, demo_directory())
 
 
 def cluster_of(database: Database) -> Cluster | None:
@@ -160,6 +171,7 @@ async def centre(database: Database, tmp_path: Path) -> AsyncIterator[Centre]:
             audit,
             sheet.clock,
             Terms(),
+            matters=nobody_weakened,
             spool=writer,
             living=memory,
             teams=lambda: {"bert": "z"},
@@ -543,9 +555,7 @@ async def test_done_by_hand_the_service_has_its_night_all_the_same(centre: Centr
     assert await centre.writer.flush()
     centre.writer._journal.put_aside("unreadable", [TORN.encode()])
     centre.sheet.until(last_night(centre.now() + timedelta(days=8)))
-    by_hand = Retention(
-        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), by="command-line", role="operator"
-    )
+    by_hand = centre.another(Terms(), by="command-line", role="operator")
     assert await by_hand.carry_out()
     assert centre.traces() == {"torn"}, "whoever does it by hand has no files"
     assert by_hand.done_at is None
@@ -582,7 +592,14 @@ async def test_while_the_database_is_away_the_files_do_not_wait_for_it(
 
 async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> None:
     ticks = 0.0
-    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks)
+    retention = Retention(
+        RetentionStore(centre.engine),
+        centre.audit,
+        centre.sheet.clock,
+        Terms(),
+        ticks=lambda: ticks,
+        matters=nobody_weakened,
+    )
     centre.writer.put(served("promised", centre.now(), ani=PROMISED))
     assert await centre.writer.flush()
 
@@ -604,10 +621,58 @@ async def test_a_clock_that_leaps_has_a_day_to_be_set_right(centre: Centre) -> N
     assert await looks(clock=5 * hour, passed=5 * hour) == centre.now(), "nobody has set it right, so it is"
     assert "promised" not in centre.traces()
     # The same at a start: nobody was away for a year.
-    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(), ticks=lambda: ticks)
+    retention = Retention(
+        RetentionStore(centre.engine),
+        centre.audit,
+        centre.sheet.clock,
+        Terms(),
+        ticks=lambda: ticks,
+        matters=nobody_weakened,
+    )
     last = centre.now()
     assert await looks(clock=300 * day, passed=hour) == last
     assert await looks(clock=25 * hour, passed=25 * hour) == centre.now()
+
+
+# ------------------------------------------------------------ releases
+
+
+async def test_a_release_is_there_for_a_year_after_its_end(centre: Centre) -> None:
+    """Who was to be looked at and what for is people's data, too; where it still has an effect it has to be shown."""
+    store, today = ReleaseStore(centre.engine), centre.now()
+    leads, council = Signature("leitung", "id-1", today - timedelta(days=600)), Signature("rat", "id-2", today)
+    of_anna = Release(0, Kind.FIGURES, "Einarbeitung", today.date(), leads, (AgentId("anna"),), "2026-02", "2026-03")
+    of_town = replace(of_anna, kind=Kind.POLICY, agents=(), tenant=TenantId("langenhagen"), level=Statistics.OWN)
+
+    async def asked(of: Release, days: int, *, agreed: bool = True, revoked: int | None = None) -> int:
+        number = (await store.ask(replace(of, until=today.date() + timedelta(days=days)))).id
+        if agreed:
+            assert await store.agree(number, council)
+        if revoked is not None:
+            assert await store.revoke(number, replace(leads, at=today + timedelta(days=revoked)))
+        return number
+
+    stay = [await asked(of_anna, -300), await asked(of_anna, 80), await asked(of_town, -363, agreed=False)]
+    go = [await asked(of_anna, -366), await asked(of_anna, -366, agreed=False), await asked(of_anna, 80, revoked=-366)]
+    go += [await asked(of_town, -400, agreed=False), await asked(of_anna, -400, revoked=-500)]
+    weakened = [await asked(of_town, -400), await asked(of_town, 30, revoked=-400)]
+    last = max(weakened)
+
+    async def left() -> set[int]:
+        return {release.id for release in await store.page(99)}
+
+    assert await left() == {*stay, *go, *weakened}
+    demo = demo_directory()
+    towns = (replace(t, contract=replace(t.contract, statistics=Statistics.OWN)) for t in demo.tenants)
+    weak = replace(demo, tenants=tuple(towns))
+    centre.retention._matters = lambda release: matters(release, weak)
+    await centre.night()
+    assert await left() == {*stay, *weakened}, "what these two allowed is so still"
+    centre.retention._matters = nobody_weakened
+    await centre.night()
+    assert await left() == {*stay}
+    assert [line.details["releases"] for line in await centre.audit.page(99, None, None)] == [2, 5]
+    assert await asked(of_anna, 30) > last, "the audit log tells of those that are gone by their numbers"
 
 
 # ------------------------------------------------------------ the audit log
@@ -648,7 +713,9 @@ def lines_of(days: Iterable[int], today: datetime) -> list[dict[str, Any]]:
 
 async def test_the_shortest_term_of_the_audit_log_ends_no_night(centre: Centre) -> None:
     """Its latest line is of yesterday, and says what may go."""
-    retention = Retention(RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(audit=30))
+    retention = Retention(
+        RetentionStore(centre.engine), centre.audit, centre.sheet.clock, Terms(audit=30), matters=nobody_weakened
+    )
     async with writing(centre.engine).begin() as connection:
         await connection.execute(insert(tables.audit), lines_of((1, 30, 32), centre.now()))
     centre.sheet.clock.set(centre.now() + timedelta(hours=23))

@@ -49,7 +49,7 @@ from dialog_acd.api.routes import (
 from dialog_acd.api.routes import live as live_routes
 from dialog_acd.api.schemas import ProblemOut
 from dialog_acd.api.tokens import digest
-from dialog_acd.api.witness import Strangers, Witness
+from dialog_acd.api.witness import Complaints, Strangers, Watchers, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,9 +148,11 @@ def create_api(
     now: Callable[[], datetime],
     people: People | None = None,
     metrics_token: str | None = None,
+    rehearsal: bool = False,
 ) -> FastAPI:
     """Build the application. ``token``: the first operator's key, in force whatever the database says; ``people``:
-    who comes from the identity provider, where there is one; ``metrics_token``: what a scraper has to show.
+    who comes from the identity provider, where there is one; ``metrics_token``: what a scraper has to show;
+    ``rehearsal``: ``now`` is another time than that of the machine.
 
     Raises ``ValueError`` for one too short to be one, ``RuntimeError`` for a route nobody is declared for.
     """
@@ -188,7 +190,10 @@ def create_api(
         settlement,
         now,
         Feed(live),
+        Watchers(audit_log, now),
+        Complaints(audit_log, now),
         None if metrics_token is None else digest(metrics_token),
+        rehearsal,
     )
     api.router.routes.extend(_ROUTES.routes)
 

@@ -290,10 +290,10 @@ def change(before: AcdView, now: AcdView, names: Names) -> LiveChangeOut | None:
     """
     had_queues = {queue.id: _standing(queue, before.at, names) for queue in before.queues}
     had_agents = {agent.id: agent for agent in before.agents} if names.agents else {}
-    had_calls = {call.id: names.of_call(call) for call in before.calls}
+    had_calls = {call.id: call for call in names.of_calls(before.calls)}
     queues = [queue for queue in now.queues if had_queues.pop(queue.id, None) != _standing(queue, now.at, names)]
     agents = [agent for agent in now.agents if had_agents.pop(agent.id, None) != agent] if names.agents else []
-    calls = [call for call in map(names.of_call, now.calls) if had_calls.pop(call.id, None) != call]
+    calls = [call for call in names.of_calls(now.calls) if had_calls.pop(call.id, None) != call]
     counted = names.by_state(now.agents)
     other = (before.switch_up, before.switches) != (now.switch_up, now.switches)
     other = other or counted != names.by_state(before.agents)

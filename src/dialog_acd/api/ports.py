@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.api.feed import Feed
     from dialog_acd.api.keys import Keyring
+    from dialog_acd.api.witness import Complaints, Watchers
     from dialog_acd.core.directory import Directory
     from dialog_acd.core.gate import Verdict
     from dialog_acd.core.messages import Notice, Order, Signal
@@ -517,8 +518,12 @@ class Wiring:
     statements: Statements
     now: Callable[[], datetime]
     feed: Feed
+    watchers: Watchers
+    complaints: Complaints
     scraper: str | None = None
     """Digest of what a scraper has to show; ``None``: it has to be on this machine."""
+    rehearsal: bool = False
+    """The clock is not the machine's: by it a release that has ended could hold again, so nobody is named at all."""
 
 
 async def _wiring(request: Request) -> Wiring:

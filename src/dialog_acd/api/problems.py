@@ -286,6 +286,7 @@ class NotReleased(ApiProblem):
         "'released' after a release of kind policy.",
         "months": "say from and to, and stay within the months of a release.",
         "own": "the policy that holds for you is that of groups alone (GET /api/v1/policy).",
+        "rehearsal": "this service rehearses, by a clock of another time: it names nobody, whatever is released.",
     }
 
     def __init__(self, message: str | None = None, *, why: str = "release", **details: Any) -> None:
@@ -318,6 +319,13 @@ class SamePerson(ApiProblem):
     """Who asks does not agree, and nobody does who is of both sides: it takes two people."""
 
     error_id = "same-person"
+    status = HTTPStatus.CONFLICT
+
+
+class InRehearsal(ApiProblem):
+    """By a clock of another time (ACD_REHEARSE_AT) nobody asks for a release, nor agrees to one."""
+
+    error_id = "rehearsal"
     status = HTTPStatus.CONFLICT
 
 
@@ -378,8 +386,8 @@ class UsageWithoutPrice(ApiProblem):
 
 
 class MonthNotOver(ApiProblem):
-    """The month is not over yet, or its last calls are less than a day old: its statement can be looked at, and not be
-    issued.
+    """The month is not over yet, or towns may still be named for its last calls (to the second of the next month,
+    06:00): its statement can be looked at, and not be issued.
     """
 
     error_id = "month-not-over"

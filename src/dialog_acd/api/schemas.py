@@ -21,7 +21,7 @@ from dialog_acd.core.shares import difference
 from dialog_acd.core.switches import PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from dialog_acd.api.ports import AuditLine, Issue, Recording, Settled
     from dialog_acd.core.directory import Directory
@@ -69,7 +69,7 @@ class Names:
     agents: bool
     """All agents, with what they do; else none of them."""
     calls: bool
-    """Who has which call."""
+    """Who has which call, and for how long; else a call is seen until somebody answers it."""
     counts: bool
     """How many agents are in which state, where they are enough: those of all that somebody sees."""
 
@@ -83,8 +83,11 @@ class Names:
             return {}
         return {word: count for word, count in sorted(states.items()) if asked is None or word in asked}
 
-    def of_call(self, call: CallView) -> CallView:
-        return call if self.calls or call.agent is None else replace(call, agent=None)
+    def of_calls(self, seen: Iterable[CallView]) -> list[CallView]:
+        """Without the names, the calls that nobody has answered: where one agent is there, a call that goes on for 67
+        seconds says how long they talk.
+        """
+        return [*seen] if self.calls else [replace(call, agent=None) for call in seen if not call.answered]
 
 
 class QueueOut(_Out):
@@ -306,7 +309,9 @@ class LiveCallOut(_Out):
         examples=["main-number"],
     )
     state: str = Field(
-        description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe, released.",
+        description="arrived, waiting, offered, returning, connected, diverting, diverted, failsafe, released. For "
+        "auditors and town-admins a call that was answered is in no list until it is over, and its story stays "
+        "connected.",
         examples=["waiting"],
     )
     arrived_at: _Time = Field(description="First signalling at our door.")
@@ -384,7 +389,7 @@ class LiveOut(_Out):
             queues=[QueueOut.of(queue, names) for queue in view.queues],
             agents_by_state=names.by_state(view.agents),
             agents=[AgentOut.of(agent) for agent in view.agents] if names.agents else [],
-            calls=[LiveCallOut.of(names.of_call(call), view.at) for call in view.calls],
+            calls=[LiveCallOut.of(call, view.at) for call in names.of_calls(view.calls)],
             switches=[SwitchOut.of(switch) for switch in view.switches],
         )
 
@@ -397,7 +402,7 @@ class LiveCallsOut(_Out):
 
     @classmethod
     def of(cls, view: AcdView, names: Names) -> LiveCallsOut:
-        return cls(at=view.at, calls=[LiveCallOut.of(names.of_call(call), view.at) for call in view.calls])
+        return cls(at=view.at, calls=[LiveCallOut.of(call, view.at) for call in names.of_calls(view.calls)])
 
 
 class GoneOut(_Out):
@@ -405,7 +410,10 @@ class GoneOut(_Out):
 
     queues: list[str] = Field(description="Queues that the directory has no longer.", examples=[[]])
     agents: list[str] = Field(description="Agents that the directory has no longer.", examples=[[]])
-    calls: list[str] = Field(description="Calls that have ended.", examples=[["acd1-1767225600.17"]])
+    calls: list[str] = Field(
+        description="Calls that have ended; for auditors and town-admins those that were answered, as well.",
+        examples=[["acd1-1767225600.17"]],
+    )
 
 
 class LiveChangeOut(_Out):
@@ -569,14 +577,15 @@ class CallOut(_Out):
     partner: str | None = Field(description="Partner centre that answered.", examples=["oldenburg"])
     transferred_to: str | None = Field(
         description="Extension, phone or number the agent sent the caller to; null: nobody did, or (`transfer_blind`) "
-        "it is not known any more.",
+        "it is not known any more, or not told: where agents are not named, outside numbers and partners are.",
         examples=["4711"],
     )
     transfer_blind: bool | None = Field(
         description="Blind (true) or attended (false); null without transfer.", examples=[True]
     )
     failsafe_answered_by: str | None = Field(
-        description="Phone or partner that answered in failsafe; null: none; empty: it is not known any more.",
+        description="Phone or partner that answered in failsafe; null: none, or, where agents are not named, a phone; "
+        "empty: it is not known any more.",
         examples=["phone-12"],
     )
     hung_up_first: str = Field(
@@ -1620,7 +1629,9 @@ class StatementOut(_Out):
     month: str = Field(description="A month of the calendar in Berlin.", examples=["2026-03"])
     as_of: _Time = Field(description="When it was made; what was said of a call after that is not in it.")
     complete: bool = Field(
-        description="The month was over by then; else the calls up to the last midnight in Berlin are in it.",
+        description="The month was settled by then, on the second of the next, 06:00 in Berlin: no call of it can be "
+        "named any more. Else it has the days for which that was so, seconds are whole hours, and amounts follow from "
+        "these.",
         examples=[True],
     )
     version: int = Field(description="Version of the directory that the prices are from.", examples=[17])

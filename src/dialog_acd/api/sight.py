@@ -14,6 +14,7 @@ that agent, whatever question it was asked by. So
 
 * the live state tells names and what each does to who leads the day, operator and supervisor, because they have to
   see whose phone does not ring; to the desks who has which call, or nobody could name its town; to everybody else
+  calls until somebody answers them, because where one agent is there the end of a call is the end of their talk, and
   counts, of five people or more, and of all they see together: two counts that differ by a filter differ by a person;
 * calls that are over name nobody and tell nothing of how they were handled (when they ended, and who hung up). A
   single call does to an operator, as long as its caller may complain, and that is written down; a list only those whom
@@ -32,8 +33,10 @@ from dialog_acd.api.problems import NoSuchQueue, NoSuchTenant, NotAllowed
 from dialog_acd.api.schemas import Names
 from dialog_acd.api.tokens import LEADING, Role
 from dialog_acd.core.disclosure import PERSONS
+from dialog_acd.core.lifecycle import CallState
 from dialog_acd.core.model import UNASSIGNED, AgentId, Phone, QueueId, Statistics
 from dialog_acd.core.releases import MOST_MONTHS, month_at, policy_of
+from dialog_acd.core.retention import is_outside
 from dialog_acd.core.switches import OF_QUEUES
 
 if TYPE_CHECKING:
@@ -61,14 +64,19 @@ def names_for(by: Principal, tenant: str | None = None, queue: str | None = None
 class Named:
     """Whom releases name to somebody now, in which months."""
 
-    def __init__(self, releases: Sequence[Release], directory: Directory, at: datetime) -> None:
-        self._releases, self._directory, self._at = releases, directory, at
+    def __init__(
+        self, releases: Sequence[Release], directory: Directory, at: datetime, *, rehearsal: bool = False
+    ) -> None:
+        self._releases, self._directory, self._at, self._rehearsal = releases, directory, at, rehearsal
         self._agents = {agent.id: agent for agent in directory.agents}
         self._phones = {agent.phone: agent.id for agent in directory.agents}
+        self._partners = {str(partner.id) for partner in directory.partners}
         self._teams = Counter(agent.team for agent in directory.agents)
 
     def why_not(self, agent: str, month: str) -> str | None:
         """What is in the way of the agent's figures of this month; ``None``: nothing is."""
+        if self._rehearsal:
+            return "rehearsal"
         found = self._agents.get(AgentId(agent))
         if found is None or policy_of(self._directory, found) is not Statistics.RELEASED:
             return "policy"
@@ -102,9 +110,10 @@ class Named:
         def phone(named: str | None) -> str | None:
             if not named or all_of_them:
                 return named
-            holder = self._phones.get(Phone(named))
-            # What is no number and nobody's may be the phone of somebody who has left.
-            return named if (named.lstrip("+").isdigit() if holder is None else keep(holder)) else None
+            if (holder := self._phones.get(Phone(named))) is not None:
+                return named if keep(holder) else None
+            # An extension names the colleague who has it, and what is no number may be the phone of one who has left.
+            return named if named in self._partners or (named.lstrip("+").isdigit() and is_outside(named)) else None
 
         offers = tuple(offer if keep(offer.agent) else replace(offer, agent="", why="") for offer in call.offers)
         told = call.agent is not None and keep(call.agent)
@@ -124,22 +133,44 @@ class Named:
 
 
 async def named_to(wiring: Wiring, by: Principal) -> Named:
-    """Whom releases name to somebody: nobody, but to the management."""
+    """Whom releases name to somebody: nobody, but to the management; and nobody in a rehearsal."""
     at = wiring.now()
     releases = await wiring.agreements.agreed(at) if by.role in LEADING else ()
-    return Named(releases, wiring.live.directory(), at)
+    return Named(releases, wiring.live.directory(), at, rehearsal=wiring.rehearsal)
 
 
 def nameless_story(call: CallStory) -> CallStory:
-    """A call that has not ended without the names of agents."""
-    offers = tuple(replace(offer, agent="", why="") for offer in call.offers)
-    return replace(
+    """A call that has not ended, without the names of agents; of one that was answered no more than that it was."""
+    call = replace(
         call,
         now=replace(call.now, agent=None),
         agent=None,
-        offers=offers,
+        offers=tuple(replace(offer, agent="", why="") for offer in call.offers),
         transferred_to=None,
         failsafe_answered_by=None,
+    )
+    return call if call.t_ans is None else _until(call, call.t_ans)
+
+
+def _until(call: CallStory, at: datetime) -> CallStory:
+    """Its story up to a moment at which somebody answered: a caller who comes back to the queue says when they were
+    done.
+    """
+
+    def told(moment: datetime | None) -> datetime | None:
+        return moment if moment is not None and moment <= at else None
+
+    return replace(
+        call,
+        now=replace(call.now, state=CallState.CONNECTED),
+        t_wrap_end=None,
+        t_ovf=told(call.t_ovf),
+        t_ovf_ans=None,
+        t_failsafe=None,
+        t_callback=told(call.t_callback),
+        partner=None,
+        offers=tuple(offer for offer in call.offers if offer.at <= at),
+        rungs=tuple(rung for rung in call.rungs if rung.at <= at),
     )
 
 

@@ -14,6 +14,7 @@ as a wrong token costs us less than the request that brings it, and 2^255 tries 
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from dialog_acd.api.keys import Principal
     from dialog_acd.api.ports import Audit
+    from dialog_acd.api.schemas import Names
 
 NOBODY = "nobody"
 EACH_MINUTE = timedelta(minutes=1)
@@ -43,6 +45,13 @@ NAMED = 10
 _OTHERS = "others"
 _READS = ("GET", "HEAD", "OPTIONS")
 _KEY = "dialog_acd.attempt"
+_TOKEN = "token"  # noqa: S105  the name of the id of one
+_NAMING = ("calls.one", "calls.decisions")
+COMPLAINTS = 20
+"""Calls of which one operator is told within ``WITHIN`` who answered."""
+WITHIN = timedelta(days=1)
+LINES = 500
+"""Of the audit log, read at a time."""
 _IN_A_LIST = 20
 """Of the differences that an edit made, these are told; the version has all of them."""
 
@@ -73,6 +82,47 @@ async def attempt_of(request: Request) -> Attempt:
 
 
 Noted = Annotated[Attempt, Depends(attempt_of)]
+
+
+class Complaints:
+    """Of which calls somebody was told who answered: to answer a complaint, of ``COMPLAINTS`` within ``WITHIN``. More
+    are no complaints.
+
+    By the id of the token, or the subject of a person: a name can be changed. Kept here, because a line of the audit
+    log is written after the answer, and two hundred questions at once would find it empty; at the start it is read from
+    there, so a restart does not begin anew.
+    """
+
+    def __init__(self, audit: Audit, now: Callable[[], datetime]) -> None:
+        self._audit, self._now = audit, now
+        self._told: dict[str, dict[str, datetime]] | None = None
+        self._turn = asyncio.Lock()
+
+    async def take(self, by: Principal, call: str) -> bool:
+        """Whether this call may be told to somebody; from then on it is one of theirs."""
+        async with self._turn:
+            if self._told is None:
+                self._told = await self._read()
+        # Nothing is waited for from here on.
+        now = self._now()
+        told = {about: at for about, at in self._told.get(_clean(by.token), {}).items() if now - at <= WITHIN}
+        self._told[_clean(by.token)] = told
+        if call not in told and len(told) >= COMPLAINTS:
+            return False
+        told[call] = now
+        return True
+
+    async def _read(self) -> dict[str, dict[str, datetime]]:
+        found: dict[str, dict[str, datetime]] = {}
+        before: int | None = None
+        while True:
+            lines = await self._audit.page(LINES, before, None, among=_NAMING, since=self._now() - WITHIN)
+            for line in lines:
+                if line.outcome == "done":
+                    found.setdefault(str(line.details.get(_TOKEN)), {}).setdefault(line.about, line.at)
+            if len(lines) < LINES:
+                return found
+            before = lines[-1].id
 
 
 class Strangers:
@@ -121,6 +171,44 @@ class Strangers:
         self._since = self._now()
 
 
+class Watchers:
+    """Writes down who is shown what agents do, by name: a line for each person and hour, not for each look.
+
+    A board is told of every change, and shows all there are; that somebody watches, and when, is all a line could say.
+    It stands there when they begin to, also of a stream that goes on for an hour.
+    """
+
+    def __init__(self, audit: Audit, now: Callable[[], datetime]) -> None:
+        self._audit, self._now = audit, now
+        self._hour: datetime | None = None
+        self._noted: set[Principal] = set()
+
+    def note(self, by: Principal, where: str, names: Names) -> None:
+        """``where``: the action of the route; ``names``: whom it names to them.
+
+        Who has which call, as desks are told, says no more than the people around them see, and a desk is a program.
+        """
+        if not names.agents:
+            return
+        now = self._now()
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        if hour != self._hour:
+            self._hour, self._noted = hour, set()
+        if by in self._noted:
+            return
+        self._noted.add(by)
+        self._audit.put(
+            at=now,
+            who=by.name,
+            role=by.role.value,
+            tenant=by.tenant,
+            action="agents.watch",
+            about="",
+            outcome="done",
+            details={"by": where, "token": by.token},
+        )
+
+
 class Witness:
     def __init__(self, app: ASGIApp, audit: Audit, now: Callable[[], datetime], strangers: Strangers) -> None:
         self._app = app
@@ -156,7 +244,7 @@ class Witness:
             return
         details: dict[str, Any] = {"method": scope["method"], "status": status, **attempt.details}
         if by is not None:
-            details["token"] = by.token
+            details[_TOKEN] = by.token
         elif address:
             details["from"] = address  # all there is to go after
         self._audit.put(

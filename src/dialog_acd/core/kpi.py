@@ -50,7 +50,7 @@ from zoneinfo import ZoneInfo
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Formula, QueueId, TenantId
-from dialog_acd.core.records import PROMISED, Result, handling_ms
+from dialog_acd.core.records import NAMED_WITHIN, PROMISED, Result, handling_ms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -65,6 +65,8 @@ CITIZENS = frozenset(EntryKind) - {EntryKind.PARTNER_INBOUND, EntryKind.INTERNAL
 """Kinds of entry whose calls are the citizens'. What a partner sends us is in that partner's figures, and our own
 staff's fault line has other promises: neither is mixed into what a council reads."""
 BERLIN = ZoneInfo("Europe/Berlin")
+_LASTS = timedelta(hours=6)
+"""A call that came before midnight is over by then."""
 _MS = timedelta(milliseconds=1)
 _NO_TIME = timedelta()
 _HALF_HOUR = timedelta(minutes=30)
@@ -676,6 +678,14 @@ def berlin_day(moment: datetime) -> date:
 def berlin_midnight(day: date) -> datetime:
     """When this day begins in Berlin, in UTC: the next one begins 23 to 25 hours later, and a difference says so."""
     return datetime(day.year, day.month, day.day, tzinfo=BERLIN).astimezone(UTC)
+
+
+def settled_before(now: datetime) -> date:
+    """The days before this one stay as they are: no call of theirs can be named or marked any more.
+
+    Until then two looks, before and after, would tell of one call alone.
+    """
+    return berlin_day(now - NAMED_WITHIN - _LASTS)
 
 
 class Cell(NamedTuple):

@@ -286,6 +286,7 @@ def _view(call: LiveCall, directory: Directory) -> CallView:
     return CallView(
         call.id, call.town, call.queue.id, (call.counted or call.entry).kind, call.state, call.line.t_in, call.agent,
         tuple(towns[t] for t in call.candidates if t in towns), call.test,
+        call.line.t_ans is not None or call.failsafe_answered_by is not None,
     )  # fmt: skip
 
 

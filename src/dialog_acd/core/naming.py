@@ -23,21 +23,17 @@ and put it back, would read from the difference of two reports how long it took.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dialog_acd.core import messages as m
 from dialog_acd.core.live import EndedCall, LiveCall
 from dialog_acd.core.model import UNASSIGNED
-from dialog_acd.core.records import Amendment
+from dialog_acd.core.records import NAMED_WITHIN, Amendment
 
 if TYPE_CHECKING:
     from dialog_acd.core.floor import Floor
     from dialog_acd.core.model import AgentId, CallId, TenantId
     from dialog_acd.core.records import CallRecord
-
-NAMED_WITHIN = timedelta(hours=24)
-"""After a call's end. Later, a bill may have been written."""
 
 
 class Naming:

@@ -23,6 +23,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 MOST_RUNGS = 12
 MOST_OFFERS = 50
 """A caller may be offered to many phones that all fail at once; a record stays a record all the same."""
+NAMED_WITHIN = timedelta(hours=24)
+"""After a call's end a town may be named for it, or that it was a test. Later, a bill may have been written."""
 PROMISED = "promised"
 """Reason of a callback to somebody who came when the number was served. Else it is why the number was closed."""
 

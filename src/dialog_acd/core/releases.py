@@ -145,8 +145,24 @@ def policy_of_centre(directory: Directory) -> Statistics:
 
 def policy_of(directory: Directory, agent: Agent) -> Statistics:
     """Which policy holds for the agent."""
-    town = None if agent.home is None else directory.tenant.get(agent.home)
+    return _policy_at(directory, agent.home)
+
+
+def _policy_at(directory: Directory, home: TenantId | None) -> Statistics:
+    town = None if home is None else directory.tenant.get(home)
     return policy_of_centre(directory) if town is None else town.contract.statistics
+
+
+def matters(release: Release, directory: Directory) -> bool:
+    """Whether a policy may still be as weak as it is because of this release: it does not take anything back by ending.
+
+    Of a town that is gone, or that somebody was moved away from, that is the policy of the centre.
+    """
+    if release.kind is not Kind.POLICY or release.agreed is None:
+        return False
+    town = None if release.tenant is None else directory.tenant.get(release.tenant)
+    holds = policy_of_centre(directory) if town is None else town.contract.statistics
+    return holds is not Statistics.GROUPS
 
 
 @value
@@ -168,6 +184,7 @@ def policy_changes(before: Directory | None, after: Directory) -> Iterator[Polic
     Taking away the town that was strictest weakens the policy of those in the centre: that stands here as if the town
     had been given what holds for them afterwards. And who is moved to another desk takes their policy along until the
     council of the town they come to (or, for the centre, of the one they leave) has agreed: that, too, stands here so.
+    Who is new comes from the centre: else somebody is moved by being taken out and brought back.
     """
     found = list(_of_towns(before, after))
     agreed = {(change.tenant, change.after) for change in found if change.weakens}
@@ -193,19 +210,20 @@ def _of_moves(before: Directory, after: Directory) -> Iterator[PolicyChange]:
     were = {agent.id: agent for agent in before.agents}
     levels: dict[tuple[bool, TenantId | None], Statistics] = {}
 
-    def level(directory: Directory, agent: Agent) -> Statistics:
+    def level(directory: Directory, home: TenantId | None) -> Statistics:
         # Of all who sit there; a large centre has two thousand in five hundred towns.
-        key = directory is after, agent.home
+        key = directory is after, home
         if key not in levels:
-            levels[key] = policy_of(directory, agent)
+            levels[key] = _policy_at(directory, home)
         return levels[key]
 
     for agent in after.agents:
         was = were.get(agent.id)
-        if was is None or was.home == agent.home:
+        came_from = None if was is None else was.home
+        if came_from == agent.home:
             continue
-        had, has = level(before, was), level(after, agent)
-        about = agent.home or was.home
+        had, has = level(before, came_from), level(after, agent.home)
+        about = agent.home or came_from
         if weaker(has, had) and about is not None:
             yield PolicyChange(about, had, has)
 

@@ -1,6 +1,6 @@
 """What of a call may be kept for how long, and what is due in a night. Pure: it says, others do.
 
-Four things wear off, each in its own time, and what is left says nothing about a person:
+Five things wear off, each in its own time, and what is left says nothing about a person:
 
 * **The numbers of a call** (who called, who forwarded, whom it was transferred to outside the house) are no part of its
   record. They stand beside it, in one of ``SLOTS`` small tables, one for each day, and such a table is emptied as a
@@ -15,6 +15,9 @@ Four things wear off, each in its own time, and what is left says nothing about 
   with it.
 * **The audit log** says who did what, also with people's data, and has to answer for it until the year's figures have
   been looked at; then its lines are people's data as well.
+* **Releases** (``releases.py``) say who was to be looked at, and what for. They are kept for as long when they are
+  over, or were never agreed to, so that it can be answered for; but not one under which a policy was weakened that is
+  still as weak.
 
 All terms can be shortened and none lengthened: they are the most that was agreed upon with those concerned.
 """
@@ -54,6 +57,7 @@ class Terms:
     hashes: int = 35
     agents: int = 35
     audit: int = 365
+    releases: int = 365
 
 
 _LEAST = {"audit": 30, "numbers": 2}
@@ -64,6 +68,7 @@ _WHY: Mapping[str, str] = {
     "hashes": "longer than a month and some days nobody has to know that the same person called again",
     "agents": "longer than a month and some days nobody has to know who of the agents answered a single call",
     "audit": "after a year its lines are nothing but people's data",
+    "releases": "a year after its end nobody has to answer for one any more, and it says who was to be looked at",
 }
 
 
@@ -88,6 +93,8 @@ class Due:
     agents_before: datetime
     """By when the call came. Conflicts of records, which name agents, go with them."""
     audit_before: datetime
+    releases_before: datetime
+    """By when they were over."""
 
 
 def due(terms: Terms, now: datetime) -> Due:
@@ -96,6 +103,7 @@ def due(terms: Terms, now: datetime) -> Due:
         keys_before=now - timedelta(days=terms.hashes),
         agents_before=now - timedelta(days=terms.agents),
         audit_before=now - timedelta(days=terms.audit),
+        releases_before=now - timedelta(days=terms.releases),
     )
 
 

@@ -19,6 +19,9 @@ go to those that lost most by it). So no figure is a whole second away from its 
 a price changes within the month), and more use is never fewer seconds. What is charged are the seconds that are
 shown: whoever has the statement can check it.
 
+*Before a month is settled* (``kpi.settled_before``) its seconds are whole hours, and what is charged follows from
+these: who read the statement every day would else see from the difference how long the one call of that day took.
+
 *Prices* are those in force on the day of the call: a price that changes on the 15th counts from the 15th on.
 
 - By the call and by the minute: quantity times price, rounded half up to the cent once, for each price in force.
@@ -52,7 +55,7 @@ from itertools import groupby, pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from dialog_acd.core.kpi import NOT_OFFERED, Fate, berlin_day, berlin_midnight, facts, fate
+from dialog_acd.core.kpi import NOT_OFFERED, Fate, berlin_day, facts, fate, settled_before
 from dialog_acd.core.model import UNASSIGNED, EntryKind, Key, Span, TenantId
 from dialog_acd.core.records import handling_ms
 from dialog_acd.core.spreadsheet import harmless
@@ -356,8 +359,8 @@ class Statement:
 
     @property
     def complete(self) -> bool:
-        """The month was over."""
-        return berlin_midnight(self.month.ends) <= self.as_of
+        """The month was settled: it stays as it is."""
+        return self.month.ends <= settled_before(self.as_of)
 
     def of_town(self, tenant: str) -> Statement:
         """That town's line alone; none where it has none."""
@@ -437,21 +440,28 @@ def statement(
     version: int,
     as_of: datetime,
     left: Mapping[TenantId, int] = MappingProxyType({}),
+    unread: bool = False,
 ) -> Statement:
     """What each town used and pays. ``used``: what was used in each of ``slices``, in the order of time. ``left``: of
-    towns that ``version`` does not have any more, from which version they are.
+    towns that ``version`` does not have any more, from which version they are. ``unread``: nobody is told the seconds,
+    which are therefore no whole hours in a month that is not settled.
     """
+
+    def unit_of(each: Month) -> int:
+        return 1 if unread or each.ends <= settled_before(as_of) else 3600
+
     towns = {tenant.id: tenant for tenant in tenants}
     used = [*used]
     meters: dict[Account, _Meter] = {}
     # Each month is rounded by itself, or a volume of the year would not be the sum of what its months have shown.
-    for _, months in groupby(used, key=lambda part: Month.of(part[0].begins)):
+    for of_month, months in groupby(used, key=lambda part: Month.of(part[0].begins)):
+        unit_s = unit_of(of_month)
         cells = [(of, account, usage) for of, accounts in months for account, usage in sorted(accounts.items())]
-        talk = whole([usage.talk_ms for *_, usage in cells], 1000)
-        wrap_up = whole([usage.wrap_up_ms for *_, usage in cells], 1000)
-        for (of, account, usage), talk_s, wrap_up_s in zip(cells, talk, wrap_up, strict=True):
+        talk = whole([usage.talk_ms for *_, usage in cells], 1000 * unit_s)
+        wrap_up = whole([usage.wrap_up_ms for *_, usage in cells], 1000 * unit_s)
+        for (of, account, usage), talked, wrapped in zip(cells, talk, wrap_up, strict=True):
             meter = meters.setdefault(account, _Meter())
-            meter.calls[of], meter.talk_s[of], meter.wrap_up_s[of] = usage.accepted, talk_s, wrap_up_s
+            meter.calls[of], meter.talk_s[of], meter.wrap_up_s[of] = usage.accepted, talked * unit_s, wrapped * unit_s
 
     sums: dict[Account, Usage] = {Account(Sort.TOWN, tenant): Usage() for tenant in towns}
     sums |= {account: Usage() for account in APART}
@@ -487,12 +497,13 @@ def statement(
             )
         )
     shares.sort(key=lambda share: (_ORDER[share.account.sort], share.name.casefold(), share.account.tenant))
+    unit_s = unit_of(month)
     total = Total(
         centre.offered,
         centre.accepted,
         centre.by_partner,
-        rounded(Fraction(centre.talk_ms, 1000)),
-        rounded(Fraction(centre.wrap_up_ms, 1000)),
+        rounded(Fraction(centre.talk_ms, 1000 * unit_s)) * unit_s,
+        rounded(Fraction(centre.wrap_up_ms, 1000 * unit_s)) * unit_s,
         sum((share.amount for share in shares), Decimal("0.00")),
     )
     return Statement(month, version, as_of, tuple(shares), total)
@@ -698,11 +709,21 @@ def element_name(element: Element) -> str:
 
 def warning(volume: Volume) -> str:
     percent = int(volume.percent)  # 79,9 % are not 80 %
+    return f"{_used_up(percent, volume)}: {clock(volume.used_s)} von {clock(volume.included_s)} Stunden."
+
+
+def warning_of(limit: int, volume: Volume) -> str:
+    """That one of ``WARN_AT`` is reached, on the day it was: not by how much, because that may be one call."""
+    return f"{_used_up(limit, volume)} ({clock(volume.included_s)} Stunden)."
+
+
+def _used_up(percent: int, volume: Volume) -> str:
     of = {Span.MONTH: "Monats", Span.YEAR: "Jahres"}[volume.each]
-    return (
-        f"{german(percent)} % der Inklusivminuten des {of} sind verbraucht:"
-        f" {clock(volume.used_s)} von {clock(volume.included_s)} Stunden."
-    )
+    return f"{german(percent)} % der Inklusivminuten des {of} sind verbraucht"
+
+
+def _month(told: Statement) -> str:
+    return str(told.month) if told.complete else f"{told.month} (vorläufig)"
 
 
 def difference(lines: Beside) -> str:
@@ -723,11 +744,12 @@ def list_csv(told: Statement, issued: Statement | None = None) -> str:
     ``issued``: beside the amounts those that were issued.
     """
     rows: list[tuple[object, ...]] = []
+    month = _month(told)
     for was, share in beside(issued or told, told):
         included = sum(volume.included_s for volume in share.volumes)
         rows.append(
             (
-                told.month,
+                month,
                 _id(share),
                 share.name,
                 *_counts(share),
@@ -738,7 +760,7 @@ def list_csv(told: Statement, issued: Statement | None = None) -> str:
         )
     if told.total is not None:
         issued_total = () if issued is None or issued.total is None else (_plain(issued.total.amount),)
-        rows.append((told.month, "", "Summe", *_counts(told.total), "", "", _plain(told.total.amount), *issued_total))
+        rows.append((month, "", "Summe", *_counts(told.total), "", "", _plain(told.total.amount), *issued_total))
     return _csv(_LIST if issued is None else (*_LIST, "zuletzt ausgestellt (EUR)"), rows)
 
 
@@ -748,7 +770,7 @@ def positions_csv(told: Statement) -> str:
         _POSITIONS,
         (
             (
-                told.month,
+                _month(told),
                 _id(share),
                 share.name,
                 _ELEMENTS[position.element][0],

@@ -28,6 +28,8 @@ class CallView:
     candidates: tuple[Tenant, ...] = ()
     """Towns that may be named for it."""
     test: bool = False
+    answered: bool = False
+    """One of our people talks to the caller, or has: in the centre, or on the failsafe path."""
 
 
 @dataclass(frozen=True, slots=True)

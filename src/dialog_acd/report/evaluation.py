@@ -203,8 +203,9 @@ def _staff(data: Evaluated) -> Chapter:
     words = (
         (
             "Zahlen über Personal nennt dieser Bericht nur für Gruppen von mindestens fünf Personen und zwanzig"
-            " Anrufen und nur für ganze, abgeschlossene Monate; was darunter liegt, oder sich aus dem Rest errechnen"
-            " ließe, ist unterdrückt."
+            " Anrufen und nur für ganze, abgeschlossene Monate, in denen zwei Drittel der Anwesenheit auf Halbstunden"
+            " mit fünf Personen zugleich fallen; was darunter liegt, oder sich aus dem Rest errechnen ließe, ist"
+            " unterdrückt."
         ),
         (
             "Benötigt sind so viele Kräfte, wie nach Erlang C die zugesagte Zeit einhalten, je Halbstunde für das ganze"
@@ -236,7 +237,7 @@ def _groups_told(data: Evaluated) -> dict[date, Sheet]:
     return {
         month: Sheet(
             {
-                (one.team, berlin_day(one.begins).isoformat(), one.begins): Crowd(
+                (one.team, berlin_day(one.begins).isoformat(), one.begins): Crowd.at_once(
                     one.working or min(one.people, 1), one.calls
                 )
                 for one in of_month

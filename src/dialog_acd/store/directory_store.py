@@ -33,7 +33,7 @@ from dialog_acd.store.database import writing
 from dialog_acd.store.directory_file import DirectoryFileInvalid, directory_from_json
 from dialog_acd.store.directory_plain import plain
 from dialog_acd.store.recording_store import RecordingStore
-from dialog_acd.store.release_store import require_agreed, settle
+from dialog_acd.store.release_store import PolicyNotReleased, require_agreed, settle
 from dialog_acd.store.tables import directory_versions
 from dialog_acd.store.yaml_text import write_yaml
 
@@ -95,8 +95,11 @@ class DirectoryEmpty(DirectoryInvalid):
 class DirectoryStore:
     """Loads and replaces the directory, and remembers what it was."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, *, rehearsal: bool = False) -> None:
+        """``rehearsal``: edits are made by a clock of another time, by which a release that has ended could hold again.
+        So they weaken no policy, released or not.
+        """
+        self._engine, self._rehearsal = engine, rehearsal
         self._last: tuple[bytes, Directory] | None = None
         """What was stored or read last, and what it says: most of the time it is asked for again."""
 
@@ -124,6 +127,7 @@ class DirectoryStore:
         ``expected``: the version the edit was made from; ``policies``: what it makes of those of towns. Returns the
         number of the new version. Raises ``DirectoryMoved``, ``PolicyNotReleased``, and nothing has changed.
         """
+        self._require_none_rehearsed(policies)
         content = await asyncio.to_thread(_packed, directory)
         async with writing(self._engine).begin() as connection:
             if connection.dialect.name == "postgresql":
@@ -199,8 +203,13 @@ class DirectoryStore:
 
     async def require_released(self, policies: Sequence[PolicyChange], now: datetime) -> None:
         """Raise ``PolicyNotReleased`` for what ``replace`` would."""
+        self._require_none_rehearsed(policies)
         async with self._engine.connect() as connection:
             await require_agreed(connection, policies, now)
+
+    def _require_none_rehearsed(self, policies: Sequence[PolicyChange]) -> None:
+        if self._rehearsal and (weaker := next((change for change in policies if change.weakens), None)) is not None:
+            raise PolicyNotReleased(weaker)
 
     async def missing_recordings(self, digests: Collection[str]) -> set[str]:
         """Those of which this database has no recording."""

@@ -62,12 +62,12 @@ class ReleaseStore:
         }
         async with writing(self._engine).begin() as connection:
             made = (await connection.execute(insert(releases).values(row).returning(releases))).mappings().one()
-        return _release(made)
+        return release_of(made)
 
     async def one(self, number: int) -> Release | None:
         async with self._engine.connect() as connection:
             row = (await connection.execute(select(releases).where(releases.c.id == number))).mappings().one_or_none()
-        return None if row is None else _release(row)
+        return None if row is None else release_of(row)
 
     async def page(self, limit: int, before: int | None = None) -> Sequence[Release]:
         """The latest first, also those that are over."""
@@ -75,7 +75,7 @@ class ReleaseStore:
         if before is not None:
             question = question.where(releases.c.id < before)
         async with self._engine.connect() as connection:
-            return [_release(row) for row in (await connection.execute(question)).mappings()]
+            return [release_of(row) for row in (await connection.execute(question)).mappings()]
 
     async def agreed(self, now: datetime) -> Sequence[Release]:
         """All that may be in force: agreed to, not revoked, not ended."""
@@ -147,7 +147,7 @@ async def _agreed(connection: AsyncConnection, now: datetime) -> list[Release]:
         releases.c.revoked_at.is_(None),
         releases.c.until >= now.astimezone(BERLIN).date(),
     )
-    return [_release(row) for row in (await connection.execute(question)).mappings()]
+    return [release_of(row) for row in (await connection.execute(question)).mappings()]
 
 
 def _signed(what: str, by: Signature) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _signature(row: RowMapping, what: str) -> Signature | None:
     return None if at is None else Signature(row[f"{what}_by"], row[f"{what}_token"], at)
 
 
-def _release(row: RowMapping) -> Release:
+def release_of(row: RowMapping) -> Release:
     return Release(
         id=row["id"],
         kind=Kind(row["kind"]),

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, or_, select, text, update
 
-from dialog_acd.core.retention import day_of
+from dialog_acd.core.retention import BERLIN, day_of
 from dialog_acd.store.database import outside_transactions, writing
 from dialog_acd.store.number_store import days_held, empty, keep_only
+from dialog_acd.store.release_store import release_of
 from dialog_acd.store.tables import (
     UtcDateTime,
     audit,
@@ -24,14 +25,16 @@ from dialog_acd.store.tables import (
     idempotency_keys,
     record_conflicts,
     records,
+    releases,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import ColumnElement, Table
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from dialog_acd.core.releases import Release
     from dialog_acd.core.retention import Due
 
 DONE = "retention.run"
@@ -155,6 +158,27 @@ class RetentionStore:
         # SQLite reckons in whole seconds there.
         given = min(latest or now, now) - _STAYS - timedelta(seconds=1)
         return await self._delete(audit, audit.c.at < min(due.audit_before, given))
+
+    async def delete_releases(self, due: Due, matters: Callable[[Release], bool]) -> int:
+        """Those that were over long ago and do not matter any more; also such as nobody has ever agreed to."""
+        over = or_(
+            releases.c.until < due.releases_before.astimezone(BERLIN).date(),
+            releases.c.revoked_at < due.releases_before,
+        )
+        gone = last = 0
+        while True:
+            question = select(releases).where(over, releases.c.id > last).order_by(releases.c.id).limit(_BATCH)
+            async with self._engine.connect() as connection:
+                rows = (await connection.execute(question)).mappings().all()
+            if not rows:
+                return gone
+            last = rows[-1]["id"]
+            old = [release.id for release in map(release_of, rows) if not matters(release)]
+            if old:
+                async with writing(self._engine).begin() as connection:
+                    await connection.execute(delete(releases).where(releases.c.id.in_(old)))
+                gone += len(old)
+            await asyncio.sleep(_BREATHE)
 
     async def _delete(self, table: Table, where: ColumnElement[bool]) -> int:
         keys: tuple[Any, ...] = tuple(table.primary_key.columns)

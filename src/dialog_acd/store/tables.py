@@ -262,7 +262,8 @@ tokens = Table(
     Column("agent", Text),  # whose figures its holder may see
 )
 
-# What two people have to agree on before figures come near a person (``core/releases.py``). Rows stay when it is over.
+# What two people have to agree on before figures come near a person (``core/releases.py``). Rows go some time after it
+# is over, and their numbers are not given again: the audit log tells of them.
 releases = Table(
     "releases",
     metadata,
@@ -286,6 +287,7 @@ releases = Table(
     Column("revoked_at", UtcDateTime),
     # Those that can still be in force are read whenever somebody asks for a name.
     Index(None, "until"),
+    sqlite_autoincrement=True,
 )
 
 # Lines are only ever added: triggers of the migration refuse to change one, or to delete one that is not 30 days older

@@ -47,9 +47,10 @@ AgentWord = Literal[
     responses=fails(NoSuchTenant, NoSuchQueue),
     summary="How many agents are in which state, for one town of those in its town hall; to who leads them also who",
 )
-async def everybody(
+async def everybody(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Reader,
+    noted: Noted,
     tenant: OfTenant = None,
     queue: OfQueue = None,
     state: Annotated[
@@ -57,12 +58,16 @@ async def everybody(
         Query(max_length=9, description="Only agents in this state, or in one of several.", examples=[["available"]]),
     ] = None,
 ) -> AgentsOut:
-    return AgentsOut.of(sight(wiring.live, by, tenant, queue), names_for(by, tenant, queue), state)
+    seen, names = sight(wiring.live, by, tenant, queue), names_for(by, tenant, queue)
+    wiring.watchers.note(by, noted.action, names)
+    return AgentsOut.of(seen, names, state)
 
 
 @router.get("/{agent}", summary="One agent, to who leads them")
-async def one(wiring: Wired, by: Commander, agent: _Id) -> AgentOut:
-    return AgentOut.of(_find(wiring.live, by, agent))
+async def one(wiring: Wired, by: Commander, noted: Noted, agent: _Id) -> AgentOut:
+    found = _find(wiring.live, by, agent)
+    wiring.watchers.note(by, noted.action, names_for(by))
+    return AgentOut.of(found)
 
 
 @commands.post("/sign-in", summary="At work, not yet ready; signing in again changes nothing")

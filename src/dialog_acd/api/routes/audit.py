@@ -17,7 +17,7 @@ from dialog_acd.core.errors import DialogAcdError
 router = APIRouter(prefix="/audit", tags=["audit"], responses=fails(NoSuchLine))
 
 
-OF_RELEASES = (
+OF_STAFF = (
     "releases.ask",
     "releases.agree",
     "releases.revoke",
@@ -27,17 +27,20 @@ OF_RELEASES = (
     "calls.recent",
     "calls.one",
     "calls.decisions",
+    "agents.watch",
     # Who may speak for the council, or for both sides.
     "tokens.create",
     "tokens.revoke",
 )
-"""What the staff council reads: what was released, who used it, and who was given which token."""
+"""What the staff council reads: what was released, who used it, who watched what agents do, and who was given which
+token.
+"""
 
 
 @router.get(
     "",
     summary="Changes, refused attempts, and who was told of agents by name, the latest first; for the staff council "
-    "what concerns releases",
+    "what concerns releases, and who watched the live state",
 )
 async def lines(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
@@ -64,7 +67,7 @@ async def lines(  # noqa: PLR0917  FastAPI's parameters
             action=action,
             since=since,
             to=to,
-            among=OF_RELEASES if by.role is Role.STAFF_COUNCIL else None,
+            among=OF_STAFF if by.role is Role.STAFF_COUNCIL else None,
         )
     except DialogAcdError as problem:
         if problem.error_id == NoSuchLine.error_id:

@@ -13,6 +13,7 @@ from dialog_acd.api.ports import Wired  # noqa: TC001  read at run time
 from dialog_acd.api.problems import ApiProblem, NoSuchQueue, NoSuchTenant, StreamsTaken, TooManyStreams, fails
 from dialog_acd.api.schemas import LiveCallsOut, LiveOut
 from dialog_acd.api.sight import names_for, part, seen_by, sight
+from dialog_acd.api.witness import Noted  # noqa: TC001  read at run time
 
 router = APIRouter(tags=["live"], responses=fails(NoSuchTenant, NoSuchQueue))
 
@@ -38,14 +39,19 @@ CallWord = Literal[
 
 
 @router.get("/live", name="picture", summary="The whole picture, or one town's part of it")
-async def whole_picture(wiring: Wired, by: Onlooker, tenant: OfTenant = None, queue: OfQueue = None) -> LiveOut:
-    return LiveOut.of(sight(wiring.live, by, tenant, queue), names_for(by, tenant, queue))
+async def whole_picture(
+    wiring: Wired, by: Onlooker, noted: Noted, tenant: OfTenant = None, queue: OfQueue = None
+) -> LiveOut:
+    seen, names = sight(wiring.live, by, tenant, queue), names_for(by, tenant, queue)
+    wiring.watchers.note(by, noted.action, names)
+    return LiveOut.of(seen, names)
 
 
 @router.get("/live/calls", summary="Calls that have not ended, oldest first; `state=waiting`: who waits")
-async def calls(
+async def calls(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Onlooker,
+    noted: Noted,
     tenant: OfTenant = None,
     queue: OfQueue = None,
     state: Annotated[
@@ -56,7 +62,9 @@ async def calls(
     seen = sight(wiring.live, by, tenant, queue)
     if state is not None:
         seen = replace(seen, calls=tuple(call for call in seen.calls if call.state.value in state))
-    return LiveCallsOut.of(seen, names_for(by))
+    names = names_for(by)
+    wiring.watchers.note(by, noted.action, names)
+    return LiveCallsOut.of(seen, names)
 
 
 @router.get(
@@ -83,6 +91,7 @@ async def calls(
 async def stream(  # noqa: PLR0917  FastAPI's parameters
     wiring: Wired,
     by: Onlooker,
+    noted: Noted,
     request: Request,
     tenant: OfTenant = None,
     queue: OfQueue = None,
@@ -106,21 +115,27 @@ async def stream(  # noqa: PLR0917  FastAPI's parameters
     directory = wiring.live.directory()
     town = seen_by(by, tenant, directory)
     part(wiring.live.view(), directory, town, queue)
+    names = names_for(by, tenant, queue)
     presented = request.headers["authorization"].partition(" ")[2]
 
     async def still() -> bool:
         try:
-            return await wiring.keys.principal(presented) == by
+            may = await wiring.keys.principal(presented) == by
         except ApiProblem:  # also a person's token that has come to its end
             return False
+        if may:
+            wiring.watchers.note(by, noted.action, names)
+        return may
 
     wish = Wish(
         tenant=town,
         queue=queue,
-        names=names_for(by, tenant, queue),
+        names=names,
         still=still,
         seconds=seconds,
         events=events,
         per_second=per_second,
     )
-    return EventStream(wiring.feed.listen(by), wish)
+    listener = wiring.feed.listen(by)
+    wiring.watchers.note(by, noted.action, names)
+    return EventStream(listener, wish)

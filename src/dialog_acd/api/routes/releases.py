@@ -17,6 +17,7 @@ from dialog_acd.api.access import Commander, Concerned, Council, Oneself, Signat
 from dialog_acd.api.asking import Limit  # noqa: TC001  read at run time
 from dialog_acd.api.ports import Wired, Wiring  # noqa: TC001  read at run time
 from dialog_acd.api.problems import (
+    InRehearsal,
     NoSuchAgent,
     NoSuchRelease,
     NoSuchTenant,
@@ -99,9 +100,11 @@ async def one(wiring: Wired, by: Signatory, release: _Number) -> ReleaseOut:  # 
     "",
     name="ask",
     summary="Ask for a release; it is none before the staff council agrees",
-    responses=fails(NoSuchAgent, NoSuchTenant, ReleaseRefused, SamePerson),
+    responses=fails(NoSuchAgent, NoSuchTenant, ReleaseRefused, SamePerson, InRehearsal),
 )
 async def ask(wiring: Wired, by: Commander, noted: Noted, body: ReleaseIn) -> ReleaseOut:
+    if wiring.rehearsal:
+        raise InRehearsal
     if Role.STAFF_COUNCIL in by.also:
         raise SamePerson
     wanted = _wanted(wiring.live.directory(), body, Signature(by.name, by.token, wiring.now()))
@@ -123,9 +126,11 @@ async def ask(wiring: Wired, by: Commander, noted: Noted, body: ReleaseIn) -> Re
     "/{release}/agree",
     name="agree",
     summary="Agree, for the staff council: from now on it is in force",
-    responses=fails(NoSuchRelease, ReleaseOver, SamePerson),
+    responses=fails(NoSuchRelease, ReleaseOver, SamePerson, InRehearsal),
 )
 async def agree(wiring: Wired, by: Council, noted: Noted, release: _Number) -> ReleaseOut:
+    if wiring.rehearsal:
+        raise InRehearsal
     found = await _found(wiring, release)
     if found.asked.same_person(by.name, by.token) or by.also & LEADING:
         raise SamePerson(release=release)
