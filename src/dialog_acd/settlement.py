@@ -25,6 +25,7 @@ import structlog
 
 from dialog_acd.core.errors import DialogAcdError
 from dialog_acd.core.kpi import berlin_midnight, settled_before
+from dialog_acd.core.model import TenantId
 from dialog_acd.core.shares import WITHOUT_PRICE, Month, beside, slices, statement, warning_of
 from dialog_acd.store.directory_file import DirectoryFileInvalid
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dialog_acd.core.directory import Directory
-    from dialog_acd.core.model import Tenant, TenantId
+    from dialog_acd.core.model import Tenant
     from dialog_acd.core.shares import Beside, Share, Slice, Statement, Used, Volume
     from dialog_acd.store.statement_store import Issue
 
@@ -253,7 +254,7 @@ class Settlement:
         number = await self._directories.number_at(berlin_midnight(month.ends)) if version is None else version
         try:
             towns = [*(await self._directories.version(number)).tenants]
-            left = await self._left(month, {town.id for town in towns})
+            left, mistaken = await self._left(month, {town.id for town in towns})
         except DirectoryFileInvalid as problem:
             raise PricesUnreadable(f"The prices are from a directory that cannot be read: {problem}") from problem
         towns += left
@@ -261,28 +262,37 @@ class Settlement:
         until = month.ends if today else settled_before(now)
         used = await self._uses.usage(one._replace(ends=min(one.ends, until)) for one in of)
         whole = [(one, accounts) for one, (_, accounts) in zip(of, used, strict=True)]
+        mistaken -= {account.tenant for _, accounts in whole for account in accounts}
         return statement(
             month,
-            towns,
+            [town for town in towns if town.id not in mistaken],
             whole,
             version=number,
             as_of=now,
-            left={town.id: number for town, number in left.items()},
+            left={town.id: number for town, number in left.items() if town.id not in mistaken},
             unread=today,
         )
 
-    async def _left(self, month: Month, known: set[TenantId]) -> dict[Tenant, int]:
-        """Towns that were there within the month and are none of these, each with the last version that had it."""
+    async def _left(self, month: Month, known: set[TenantId]) -> tuple[dict[Tenant, int], set[TenantId]]:
+        """Towns that were there within the month and neither are among these nor were there at its end, each with the
+        last version that had it.
+
+        And which of them came within the month and went again: without a call, that was a mistake, and it pays nothing.
+        """
         left: dict[Tenant, int] = {}
         first, last = [await self._directories.number_at(berlin_midnight(day)) for day in (month.begins, month.ends)]
+        there: set[TenantId] = set()
         for number in range(last, first - 1, -1):
             # Reading a directory whole takes long, and hardly ever has anybody left.
             _, plain = await self._directories.plain_of(number)
-            if {town["id"] for town in plain.get("tenants", ())} - known:
+            there = {TenantId(town["id"]) for town in plain.get("tenants", ())}
+            if number == last:
+                known |= there
+            if there - known:
                 gone = [town for town in (await self._directories.version(number)).tenants if town.id not in known]
                 left |= dict.fromkeys(gone, number)
                 known |= {town.id for town in gone}
-        return left
+        return left, {town.id for town in left} - there
 
     # -- volumes that are used up
 

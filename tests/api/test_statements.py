@@ -146,6 +146,38 @@ async def test_a_town_that_leaves_within_the_month_pays_as_its_contract_says(
     assert "langenhagen" not in {share["tenant"] for share in march["shares"]}
 
 
+async def test_a_town_that_was_there_by_mistake_pays_nothing(
+    operator: httpx.AsyncClient, cabinet: Cabinet, ledger: Ledger
+) -> None:
+    """Its id was mistyped, and right five minutes later."""
+    levy = Price(levy=Decimal(900), levy_by=Key.EQUALLY)
+    right = priced(cabinet.kept[-1][1], langenhagen=levy, hannover=levy)
+    ghost = replace(right.tenant[TenantId("langenhagen")], id=TenantId("langenhgaen"))
+    for minute, directory in ((0, replace(right, tenants=(*right.tenants, ghost))), (5, right)):
+        at = datetime(2026, 2, 10, 9, minute, tzinfo=UTC)
+        cabinet.kept.append((Edit("leitstelle", at), directory))
+    for asked in (FEBRUARY, f"{FEBRUARY}?version={len(cabinet.kept)}"):
+        shares = {share["tenant"]: share for share in (await told(operator, asked))["shares"]}
+        assert "langenhgaen" not in shares
+        assert (shares["langenhagen"]["amount"], shares["hannover"]["amount"]) == ("450.00", "450.00")
+    # With calls it was none.
+    ledger.calls.append(replace(ledger.calls[0], call=CallId("x"), tenant=ghost.id))
+    shares = {share["tenant"]: share for share in (await told(operator, FEBRUARY))["shares"]}
+    assert shares["langenhgaen"]["amount"] == "300.00"
+
+
+async def test_a_town_that_joined_later_than_the_version_of_the_prices_has_not_left(
+    operator: httpx.AsyncClient, cabinet: Cabinet
+) -> None:
+    new = replace(cabinet.kept[-1][1].tenants[0], id=TenantId("neustadt"))
+    before = len(cabinet.kept)
+    more = replace(cabinet.kept[-1][1], tenants=(*cabinet.kept[-1][1].tenants, new))
+    cabinet.kept.append((Edit("leitstelle", datetime(2026, 2, 10, 9, tzinfo=UTC)), more))
+    assert "neustadt" in {share["tenant"] for share in (await told(operator, FEBRUARY))["shares"]}
+    told_before = await told(operator, f"{FEBRUARY}?version={before}")
+    assert "neustadt" not in {share["tenant"] for share in told_before["shares"]}
+
+
 async def test_calls_for_which_nobody_would_pay_are_not_sent_out(operator: httpx.AsyncClient, ledger: Ledger) -> None:
     ledger.calls.append(replace(ledger.calls[0], call=CallId("x"), tenant=TenantId("seelze")))
     [share] = (await told(operator, f"{FEBRUARY}?tenant=seelze"))["shares"]
