@@ -178,13 +178,13 @@ def test_some_give_up_erlang_a(tmp_path: Path) -> None:
 
 
 def test_four_may_wait_finite_room(tmp_path: Path) -> None:
-    """Who finds four waiting is told so at once."""
+    """Who finds four waiting is told so at once: that takes some seconds, and such a caller has given up, too."""
     findings = one_queue(tmp_path, per_hour=160, agents=4, aht_s=90, ladder=["queue length 4: release"])
     exact = finite_room(4, 4.0, 90, 4)
     check(
         findings,
         ("Verabschiedungsquote", 100 * exact.p_blocked, "all"),
-        ("Anteil mit Wartezeit", 100 * exact.p_wait, "all"),
+        ("Anteil mit Wartezeit", 100 * (exact.p_wait + exact.p_blocked), "all"),
         ("Durchschnittliche Wartezeit (ASA)", exact.wait_joined_s, "all"),
         ("Auslastung", 100 * exact.occupancy, "group a"),
     )
