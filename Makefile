@@ -12,7 +12,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: dashboards plots onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-simulation test-simulation-full test-contract test-store test-browser test-e2e test-docker check format lint types imports clean
+.PHONY: dashboards plots onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-program test-simulation test-simulation-full test-contract test-store test-browser test-e2e test-docker check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,13 +39,16 @@ down: setup ## end what `make up` started
 	@$(RIG) down
 
 unit: setup ## the tests that need nothing but Python (a minute on two cores)
-	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not postgres and not simulation and not docker and not browser"
+	@$(BIN)/pytest -q -n auto --dist worksteal -m "not program and not e2e and not postgres and not simulation and not docker and not browser"
 
 tools: setup
 	@bash tests/tools.sh
 
 test: export HYPOTHESIS_PROFILE ?= full
-test: tools unit test-simulation test-store test-browser test-e2e test-docker ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
+test: tools unit test-program test-simulation test-store test-browser test-e2e test-docker ## everything, on a real PostgreSQL and a real Asterisk; installs what it needs
+
+test-program: tools ## the service as a process, every earlier schema, the API against its document, the rules for Prometheus
+	@$(BIN)/pytest -q -n auto --dist worksteal -m "program and not postgres"
 
 test-simulation: setup ## the simulator against queueing theory, at a tenth of the references' length
 	@ACD_SIMULATION=tenth $(BIN)/pytest -q -m simulation

@@ -20,6 +20,7 @@ from test_metrics import Board, sources
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.program
 FOLDER = Path(__file__).parents[1] / "docker" / "prometheus"
 RULES = sorted((FOLDER / "rules").glob("*.yml"))
 TESTS = sorted((FOLDER / "tests").glob("*.yml"))

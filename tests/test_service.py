@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.program
 CALL = "acd-1700000000.12"
 CHANNEL = "PJSIP/trunk-0000000c"
 TOKEN = "ein-sehr-langes-wort"

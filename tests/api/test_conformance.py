@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from schemathesis.schemas import APIOperation, BaseSchema
 
     from dialog_acd.core.directory import Directory
+pytestmark = pytest.mark.program
 LONG = os.environ.get("ACD_CONTRACT") == "long"
 EXAMPLES = dict.fromkeys(GenerationMode, 60 if LONG else 4)
 """For each operation, of each sort: as the document says, and as it forbids."""

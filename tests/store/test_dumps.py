@@ -32,6 +32,9 @@ _THAWED: dict[str, tuple[bytes, dict[int, str]]] = {}
 """SQLite files of this run by their schema: thawing and migrating takes longer than most that is asked of them."""
 
 
+pytestmark = pytest.mark.program
+
+
 @dataclass
 class Thawed:
     """A database of an earlier version, after ``dialog-acd migrate``."""
