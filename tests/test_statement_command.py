@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dialog_acd.cli.records import _statement_text
 from dialog_acd.core.model import CallId, Contract, Price, TenantId
 from dialog_acd.core.records import Amendment
-from dialog_acd.core.shares import Month
-from dialog_acd.settlement import Settlement
+from dialog_acd.core.shares import Month, statement
+from dialog_acd.settlement import Settled, Settlement
 from dialog_acd.store.database import open_database
 from dialog_acd.store.directory_store import DirectoryStore, Edit
 from dialog_acd.store.journal import Journal
@@ -155,3 +156,17 @@ def test_what_there_is_not_is_told_in_a_sentence(shell: Shell, database: str) ->
     status, _, wrong = shell.run("statement", "März")
     assert status == 2
     assert "a month is written as 2026-03" in wrong
+
+
+@pytest.mark.parametrize(
+    ("as_of", "said"),
+    [
+        (datetime(2026, 3, 3, 4, 59, tzinfo=UTC), "noch kein Tag"),
+        (datetime(2026, 3, 3, 5, tzinfo=UTC), "Tage bis 01.03.2026, in ganzen Stunden"),
+        (datetime(2026, 4, 1, 12, tzinfo=UTC), "Tage bis 30.03.2026, in ganzen Stunden"),
+    ],
+)
+def test_a_month_that_is_not_settled_says_which_days_it_has(as_of: datetime, said: str) -> None:
+    march = statement(Month(2026, 3), [], [], version=1, as_of=as_of)
+    head = _statement_text(Settled(march)).splitlines()[0]
+    assert f", vorläufig: {said}; Preise" in head

@@ -18,7 +18,7 @@ from dialog_acd.core.inquiry import BERLIN
 from dialog_acd.core.shares import Month
 
 if TYPE_CHECKING:
-    from dialog_acd.core.shares import Share, Total
+    from dialog_acd.core.shares import Share, Statement, Total
     from dialog_acd.settings import Settings
     from dialog_acd.settlement import Settled
     from dialog_acd.store.figures_store import FiguresStore
@@ -199,6 +199,14 @@ async def _statement(settings: Settings, asked: argparse.Namespace) -> int:
     return 0
 
 
+def _days_in(told: Statement) -> str:
+    """Which days a month has that is not settled."""
+    from dialog_acd.core.kpi import settled_before
+
+    last = settled_before(told.as_of) - timedelta(days=1)
+    return f"Tage bis {last:%d.%m.%Y}, in ganzen Stunden" if last >= told.month.begins else "noch kein Tag"
+
+
 def _not_in_it(journal: Path) -> str:
     """Of calls that are over, what a draft lacks; of those that live only the service knows."""
     from dialog_acd.store.journal import left_in
@@ -227,7 +235,7 @@ def _statement_text(settled: Settled) -> str:
     if issue is not None:
         state = f"ausgestellt als Nr. {issue.number} am {issue.at.astimezone(BERLIN):%d.%m.%Y %H:%M} von {issue.by}"
     else:
-        state = "nicht ausgestellt" if told.complete else "vorläufig, in ganzen Stunden"
+        state = "nicht ausgestellt" if told.complete else f"vorläufig: {_days_in(told)}"
     rows: list[tuple[str, ...]] = [("", "Angeboten", "Angenommen", "Beim Partner", "Gespräch", "Bearbeitung", "EUR")]
     rows += [usage(share.name, share) for share in told.shares]
     if told.total is not None:
