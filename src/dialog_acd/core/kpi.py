@@ -69,7 +69,6 @@ _LASTS = timedelta(hours=6)
 """A call that came before midnight is over by then."""
 _MS = timedelta(milliseconds=1)
 _NO_TIME = timedelta()
-_HALF_HOUR = timedelta(minutes=30)
 
 
 # ---------------------------------------------------------------- numbers
