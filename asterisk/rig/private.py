@@ -59,6 +59,7 @@ class PrivateAsterisk:
     name      of the instance directory; give one, with keep=True, for an instance whose AstDB shall survive `stop()`.
     agents    how many phones agent01.. there are; three offices and one partner come with them.
     extra     further dialplan globals; they win over ours.
+    files     further files of configuration, by their path below etc; they win over ours.
     detach    lets Asterisk outlive this process. Otherwise it dies with it, even if this process is killed.
     qualify   seconds between OPTIONS to registered phones, 0 for never (simulated phones do not answer them).
     """
@@ -71,6 +72,7 @@ class PrivateAsterisk:
         name: str | None = None,
         dialplans: Path | None = None,
         extra: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
         failsafe: Mapping[str, Sequence[str]] = FAILSAFE_GROUPS,
         ports: Ports | None = None,
         keep: bool = False,
@@ -89,7 +91,7 @@ class PrivateAsterisk:
         self.agents = render.agent_names(agents)
         self.offices = list(render.OFFICES)
         self.dialplans = dialplans or REPOSITORY / "dialplans"
-        self.extra = dict(extra or {})
+        self.extra, self.files = dict(extra or {}), dict(files or {})
         self.failsafe = dict(failsafe)
         self.keep, self.detach, self.qualify = keep, detach, qualify
         self._ports_given = ports is not None
@@ -264,6 +266,11 @@ class PrivateAsterisk:
             raise RigError(f"Asterisk's console did not answer to {command!r}\n{self._log_tail()}")
         return done.stdout
 
+    def put(self, name: str, text: str) -> None:
+        """Another file of configuration, by its path below etc; Asterisk takes it at its next reload."""
+        self.files[name] = text
+        self._put(self.host_home / "etc" / name, text)
+
     def reload_dialplan(self) -> str:
         """Take the dialplan files as they are now."""
         self._put_dialplans()
@@ -349,7 +356,7 @@ class PrivateAsterisk:
                 **self.extra,
             }
         )
-        for name, text in files.items():
+        for name, text in (files | self.files).items():
             self._put(home / "etc" / name, text)
         self._put_dialplans()
         self._put_sounds()
@@ -388,6 +395,9 @@ class PrivateAsterisk:
             old.unlink()
         for source in sorted(self.dialplans.glob("*.conf")):
             self._put(target / source.name, source.read_text(encoding="utf-8"))
+        for name, text in self.files.items():
+            if name.startswith("dialplans/"):
+                self._put(target.parent / name, text)
 
     def _put_sounds(self) -> None:
         """A data directory of links to the package's, with our prompts as de/acd among the German ones."""

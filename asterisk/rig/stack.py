@@ -174,6 +174,7 @@ class Stack:
         name: str | None = None,
         keep: bool = False,
         extra: Mapping[str, str] | None = None,
+        files: Mapping[str, str] | None = None,
         progress: Callable[[str], None] | None = None,
         started: Callable[[str, int], None] | None = None,
     ) -> None:
@@ -186,6 +187,7 @@ class Stack:
             keep=keep,
             detach=detach,
             extra=extra,
+            files=files,
             progress=progress,
             # The first is what counts when the service has never said a word: the group of the demo directory.
             failsafe={"demo": (*names[:4], "office01", "office02")},
@@ -198,6 +200,7 @@ class Stack:
         """Whether the service keeps what Asterisk knows at what the directory says."""
         self.rehearse_at = ""
         """The moment at which the service's clock begins (ISO 8601 with a zone); empty: now."""
+        self.database = self.run_dir / "acd.sqlite"
         self.api_port = 0
         self.phones_port = 0
         self.phones: Sipp | None = None
@@ -225,7 +228,7 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite+aiosqlite:///{self.run_dir / 'acd.sqlite'}"
+        return f"sqlite+aiosqlite:///{self.database}"
 
     @property
     def service_pid(self) -> int:
@@ -264,12 +267,7 @@ class Stack:
 
     def start(self) -> Self:
         """Returns when every agent can be reached. Raises RigError with a reason; call stop() then all the same."""
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        self._progress(f"starting Asterisk {self.asterisk.root.version}")
-        self.asterisk.start()
-        self._started("asterisk", self.asterisk.pid)
-        self.api_port = free_port(set(asdict(self.asterisk.ports).values()))
-        self._write_secrets()
+        self.start_asterisk()
         self._progress("starting the service")
         self.command("migrate")
         self.command("load", str(self._directory_file()))
@@ -281,6 +279,15 @@ class Stack:
                 self._progress("agents dial *73: signed in and ready")
                 self.make_ready(self.asterisk.agents)
         return self
+
+    def start_asterisk(self) -> None:
+        """The switch alone, and all that a service will need to find it."""
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        self._progress(f"starting Asterisk {self.asterisk.root.version}")
+        self.asterisk.start()
+        self._started("asterisk", self.asterisk.pid)
+        self.api_port = free_port(set(asdict(self.asterisk.ports).values()))
+        self._write_secrets()
 
     def stop(self) -> None:
         """End everything, whatever there is of it: the service first, so that its records get to the database."""
