@@ -43,11 +43,11 @@ from dialog_acd.clock import SystemClock
 from dialog_acd.core.acd import Acd
 from dialog_acd.core.attendance import Attendance
 from dialog_acd.core.errors import DialogAcdError
-from dialog_acd.core.messages import CallAssigned, DirectoryChanged
+from dialog_acd.core.messages import AgentChanged, CallAssigned, DirectoryChanged
 from dialog_acd.core.model import UNASSIGNED, OfferId
 from dialog_acd.core.releases import matters
 from dialog_acd.engine import Engine
-from dialog_acd.metrics import Metrics, Sources
+from dialog_acd.metrics import COUNTED, Metrics, Sources
 from dialog_acd.provisioning import FromDatabase, Provisioning
 from dialog_acd.recordings import Recordings
 from dialog_acd.reports import Reports, Told
@@ -204,7 +204,13 @@ async def serve(settings: Settings) -> None:
         def attend(notice: Notice) -> None:
             attendance.note(notice, clock.now())
 
-        observers = [metrics.observe, log_setup.tell, note_phone, attend]
+        # Some fifteen notices a call: whoever is not concerned by one is not asked.
+        observers = [
+            (COUNTED, metrics.observe),
+            (log_setup.tells(settings.log_level), log_setup.tell),
+            ({CallAssigned}, note_phone),
+            ({AgentChanged}, attend),
+        ]
         engine = Engine(acd, clock, writer, observers, intents=memory, calls=callers, took=metrics.signal_took)
 
         reader = RecordReader(database)

@@ -6,6 +6,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+COMPARE_EVERY = 0.5
+"""Seconds between two looks at the wall."""
+
 
 class Clock(Protocol):
     def now(self) -> datetime:
@@ -26,10 +29,15 @@ class SystemClock:
         self._ahead = timedelta() if begins is None else begins - wall
         self._anchor = wall + self._ahead
         self._started = time.monotonic()
+        self._compare_at = self._started
 
     def now(self) -> datetime:
-        ours = self._anchor + timedelta(seconds=time.monotonic() - self._started)
-        wall = datetime.now(UTC) + self._ahead
-        if wall - ours > timedelta(seconds=1):
-            self._anchor, self._started, ours = wall, time.monotonic(), wall
+        monotonic = time.monotonic()
+        ours = self._anchor + timedelta(seconds=monotonic - self._started)
+        if monotonic >= self._compare_at:
+            # Asked some ten times a call; compared with the wall no more often than a step of it can be seen.
+            self._compare_at = monotonic + COMPARE_EVERY
+            wall = datetime.now(UTC) + self._ahead
+            if wall - ours > timedelta(seconds=1):
+                self._anchor, self._started, ours = wall, monotonic, wall
         return ours

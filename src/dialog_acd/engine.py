@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, get_args
 
@@ -20,7 +22,7 @@ import structlog
 from dialog_acd.core import messages as m
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from dialog_acd.clock import Clock
@@ -37,7 +39,7 @@ BEAT_EVERY = 2.0
 BREATHE_AFTER = 200
 """Signals handled in one go before other tasks (readers, the API) get their turn."""
 
-_ORDERS = get_args(m.Order)
+_ORDERS = frozenset(get_args(m.Order))
 
 
 class Switch(Protocol):
@@ -76,12 +78,17 @@ class RecordSpool(Protocol):
         ...
 
 
+Outputs = list[m.Order | m.Notice]
+Then = Callable[[Outputs | Exception], None]
+"""Is given everything the core answered to a signal, or why it did not: a defect, or ``Stopped``."""
+Observer = Callable[[m.Notice], None]
+
+
 class _Letter(NamedTuple):
     """A signal in the inbox."""
 
     signal: m.Signal
-    answer: asyncio.Future[list[m.Order | m.Notice]] | None
-    """Who waits for what the core says to it."""
+    then: Then | None
     came: float
     """On ``time.perf_counter()``."""
 
@@ -98,22 +105,32 @@ class Engine:
         acd: Acd,
         clock: Clock,
         records: RecordSpool,
-        observe: Sequence[Callable[[m.Notice], None]],
+        observe: Sequence[Observer | tuple[Collection[type[m.Notice]] | None, Observer]],
         *,
         intents: IntentMemory | None = None,
         calls: CallMemory | None = None,
         took: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """``observe`` is told every notice, ``took`` how many seconds each signal waited and was worked on."""
+        """``observe`` is told every notice, or those of the kinds it comes with; ``took`` how many seconds each signal
+        waited and was worked on.
+        """
         self._acd = acd
         self._clock = clock
         self._records = records
         self._intents = intents
         self._calls = calls
-        self._observe = observe
+        self._observe = [each if isinstance(each, tuple) else (None, each) for each in observe]
+        self._observers_of: dict[type[m.Notice], tuple[Observer, ...]] = {}
         self._took = took
         self._switch: Switch | None = None
-        self._inbox: asyncio.Queue[_Letter] = asyncio.Queue()
+        self._inbox: deque[_Letter] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """While it turns."""
+        self._turn: asyncio.Handle | None = None
+        """The next turn, if one is due."""
+        self._alarm: asyncio.TimerHandle | None = None
+        """When to look at deadlines though nothing has happened."""
+        self._over: asyncio.Future[None] | None = None
         self._stopped = False
         self._watching: list[Callable[[], None]] = []
         self.failures = 0
@@ -125,15 +142,30 @@ class Engine:
 
     # ------------------------------------------------------------ ways in
 
-    def tell(self, signal: m.Signal) -> None:
-        self._inbox.put_nowait(_Letter(signal, None, time.perf_counter()))
+    def tell(self, signal: m.Signal, then: Then | None = None) -> None:
+        """Put it into the inbox. ``then`` is called when it has been handled and its orders are on their way."""
+        if self._stopped and then is not None:
+            then(Stopped())
+            return
+        self._inbox.append(_Letter(signal, then, time.perf_counter()))
+        if self._turn is None and self._loop is not None:
+            self._turn = self._loop.call_soon(self._turn_once)
 
-    async def ask(self, signal: m.Signal) -> list[m.Order | m.Notice]:
+    async def ask(self, signal: m.Signal) -> Outputs:
         """Tell, and wait for everything the core answered to this signal. Raises ``Stopped``."""
         if self._stopped:
             raise Stopped
-        answer: asyncio.Future[list[m.Order | m.Notice]] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Letter(signal, answer, time.perf_counter()))
+        answer: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
+
+        def answered(outputs: Outputs | Exception) -> None:
+            if answer.done():
+                return
+            if isinstance(outputs, Exception):
+                answer.set_exception(outputs)
+            else:
+                answer.set_result(outputs)
+
+        self.tell(signal, answered)
         return await answer
 
     async def turning(self) -> bool:
@@ -165,32 +197,36 @@ class Engine:
 
     @property
     def inbox_depth(self) -> int:
-        return self._inbox.qsize()
+        return len(self._inbox)
 
     # ------------------------------------------------------------ the loop
 
     async def run(self) -> None:
-        """Turn until cancelled."""
+        """Turn until cancelled.
+
+        No task of ours takes letters out: each turn is a callback of the event loop, put there by whoever brings the
+        first letter. A call is told in some ten letters, and for each a task would have to be woken.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._over = self._loop.create_future()
         beating = asyncio.create_task(self._beat(), name="beat")
-        handled = 0
+        self._turn = self._loop.call_soon(self._turn_once)
         try:
-            while True:
-                signal, answer, came = await self._next_signal()
-                self._handle(signal, answer)
-                self._took(time.perf_counter() - came)
-                handled += 1
-                if handled % BREATHE_AFTER == 0:
-                    await asyncio.sleep(0)
+            await self._over
         finally:
             self._stopped = True
+            self._loop = None
+            for due in (self._turn, self._alarm):
+                if due is not None:
+                    due.cancel()
             beating.cancel()
-            while not self._inbox.empty():
-                signal, answer, _ = self._inbox.get_nowait()
-                if answer is None:
+            while self._inbox:
+                letter = self._inbox.popleft()
+                if letter.then is None:
                     # Already heard: a hang-up among these is a record.
-                    self._handle(signal, None)
-                elif not answer.done():
-                    answer.set_exception(Stopped())
+                    self._handle(letter)
+                else:
+                    letter.then(Stopped())
 
     async def _beat(self) -> None:
         # Through the inbox like everything else: a heartbeat means that the engine turns, not that a timer does.
@@ -198,19 +234,46 @@ class Engine:
             self.tell(m.Beat())
             await asyncio.sleep(BEAT_EVERY)
 
-    async def _next_signal(self) -> _Letter:
-        if not self._inbox.empty():
-            return self._inbox.get_nowait()
+    def _turn_once(self) -> None:
+        """Handle what is there, but let others (readers, the API) have their turn now and then."""
+        loop, over = self._loop, self._over
+        if loop is None or over is None or over.done():
+            return
+        try:
+            for _ in range(min(len(self._inbox), BREATHE_AFTER)):
+                letter = self._inbox.popleft()
+                self._handle(letter)
+                self._took(time.perf_counter() - letter.came)
+        except BaseException as end:
+            # Nothing that a signal may cause gets here. Whoever waits for us must see it.
+            over.set_exception(end)
+            raise
+        self._turn = loop.call_soon(self._turn_once) if self._inbox else None
+        if self._turn is None:
+            self._set_alarm(loop)
+
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
+        """To be woken for the next deadline. One that was set for an earlier moment stays: it costs a look."""
         deadline = self._acd.next_deadline()
         if deadline is None:
-            return await self._inbox.get()
-        try:
-            async with asyncio.timeout(max(0.0, (deadline - self._clock.now()).total_seconds())):
-                return await self._inbox.get()
-        except TimeoutError:
-            return _Letter(m.Tick(), None, time.perf_counter())
+            return
+        at = loop.time() + max(0.0, (deadline - self._clock.now()).total_seconds())
+        if self._alarm is not None:
+            if self._alarm.when() <= at:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(at, self._rung)
 
-    def _handle(self, signal: m.Signal, answer: asyncio.Future[list[m.Order | m.Notice]] | None) -> None:
+    def _rung(self) -> None:
+        self._alarm = None
+        if self._turn is None and self._loop is not None:
+            if self._due(self._clock.now()):
+                self.tell(m.Tick())
+            else:
+                self._set_alarm(self._loop)
+
+    def _handle(self, letter: _Letter) -> None:
+        signal, then = letter.signal, letter.then
         now = self._clock.now()
         # A beat, or a look whether we turn, at a moment for which nothing was to come.
         idle = bool(self._watching) and isinstance(signal, m.Beat | m.Tick) and not self._due(now)
@@ -219,11 +282,12 @@ class Engine:
         except Exception as defect:
             self.failures += 1
             log.exception("engine.defect", signal=repr(signal))
-            if answer is not None and not answer.done():
-                answer.set_exception(defect)
+            if then is not None:
+                self._then(then, defect)
             return
         for output in outputs:
-            if isinstance(output, _ORDERS):
+            kind = type(output)
+            if kind in _ORDERS:
                 try:
                     self._carry_out(cast("m.Order", output))
                 except Exception:  # a port that breaks its word; the next order may be another caller's
@@ -231,15 +295,22 @@ class Engine:
                     log.exception("engine.defect", order=repr(output))
             else:
                 self._notify(cast("m.Notice", output))
-        if answer is not None and not answer.done():
-            answer.set_result(outputs)
-        if not idle or not all(isinstance(output, m.Heartbeat) for output in outputs):
+        if then is not None:
+            self._then(then, outputs)
+        if self._watching and not (idle and all(isinstance(output, m.Heartbeat) for output in outputs)):
             for stir in tuple(self._watching):
                 try:
                     stir()
                 except Exception:  # whoever watches must not cost a call either
                     self.failures += 1
                     log.exception("engine.defect", watching=repr(stir))
+
+    def _then(self, then: Then, outputs: Outputs | Exception) -> None:
+        try:
+            then(outputs)
+        except Exception:  # whoever asked breaks their word; the next signal may be another caller's
+            self.failures += 1
+            log.exception("engine.defect", asked=repr(then))
 
     def _due(self, now: datetime) -> bool:
         deadline = self._acd.next_deadline()
@@ -267,8 +338,13 @@ class Engine:
                 self._switch.perform(order)
 
     def _notify(self, notice: m.Notice) -> None:
-        for observe in self._observe:
+        kind = type(notice)
+        observers = self._observers_of.get(kind)
+        if observers is None:
+            observers = tuple(observe for kinds, observe in self._observe if kinds is None or kind in kinds)
+            self._observers_of[kind] = observers
+        for observe in observers:
             try:
                 observe(notice)
             except Exception:  # a broken counter must not cost a call
-                log.exception("notice.lost", notice=type(notice).__name__)
+                log.exception("notice.lost", notice=kind.__name__)

@@ -38,6 +38,12 @@ _OF_AGENTS = frozenset(signal.__name__ for signal in get_args(m.Signal) if "agen
 """Signals of which ``Ignored`` names the agent."""
 
 
+_ABOVE_DEBUG = frozenset({
+    m.CallEnded, m.NumberUnknown, m.FailsafeEntered, m.OfferMissed, m.CallDiverted, m.CallbackPromised, m.CallAssigned,
+    m.TestMarked, m.CallbackMade, m.SwitchTurned, m.PictureDiffered, m.Ignored, m.Unsettled,
+})  # fmt: skip
+
+
 def mask(text: str) -> str:
     """``+49511168230`` to ``+4951***``: enough to recognise a trunk's format, not a person.
 
@@ -79,6 +85,11 @@ def set_up(*, level: str = "INFO") -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def tells(level: str) -> frozenset[type[m.Notice]] | None:
+    """Of which kinds of notices there is anything to say at this level; ``None``: of all."""
+    return None if level.upper() == "DEBUG" else _ABOVE_DEBUG
 
 
 def tell(notice: m.Notice) -> None:

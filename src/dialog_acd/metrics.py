@@ -151,6 +151,13 @@ class Sources:
     named has none."""
 
 
+COUNTED = frozenset({
+    m.CallEnded, m.OfferTaken, m.OfferMissed, m.NumberUnknown, m.FailsafeEntered, m.WaitsCompared, m.Ignored,
+    m.PictureDiffered, m.CallAssigned, m.TestMarked,
+})  # fmt: skip
+"""The kinds of notices that ``Metrics.observe`` counts."""
+
+
 class Metrics(Collector):
     """All series of the service, registered at ``registry``.
 

@@ -43,6 +43,12 @@ _ADDED = (
 """In the order in which help tells of them."""
 
 
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
 def main() -> None:
     """Run one command. Exit status 0: done; 1: one sentence on standard error says what to do; 2: usage."""
     parser = argparse.ArgumentParser(prog="dialog-acd", description=dialog_acd.__doc__)
@@ -58,7 +64,8 @@ def main() -> None:
     try:
         settings = read_settings()
         log.set_up(level=settings.log_level)
-        status = asyncio.run(_COMMANDS[asked.command](settings, asked))
+        with asyncio.Runner(loop_factory=_loop) as runner:
+            status = runner.run(_COMMANDS[asked.command](settings, asked))
         sys.stdout.flush()
     except BrokenPipeError:
         if asked.command == "serve":

@@ -253,7 +253,7 @@ class Acd:
             return False
         matching = self._floor.roster.matching
         if matching.stirred and (match := matching.next(self._floor.now.timestamp())) is not None:
-            self._offers.offer(match)
+            self._floor.out.append(self._offers.offer(match))
             return True
         if len(self._floor.to_climb) > 1:
             # Whoever came first is the first to get what has become free.

@@ -1,9 +1,9 @@
 """State machines of a call and of an agent, as tables.
 
-The call. A caller is *held* when the dialplan says so and only then may be offered: between a failed
-``Dial`` and the next ``AcdHeld`` lies the gap RETURNING, in which a second ``Redirect`` would chase a channel
-that is still moving. Overflow keeps the place: while a partner rings (DIVERTING) the call stays in the order
-of the queue and may still be matched here; only the partner's answer ends that.
+The call. A caller may be offered in the answer to the question at the door, and from then on only while *held*, which
+the dialplan says: between a failed ``Dial`` and the next ``AcdHeld`` lies the gap RETURNING, in which a second
+``Redirect`` would chase a channel that is still moving. Overflow keeps the place: while a partner rings (DIVERTING) the
+call stays in the order of the queue and may still be matched here; only the partner's answer ends that.
 
 RELEASED callers hear their last words (closed, nobody left) and are hung up by the dialplan.
 
@@ -75,6 +75,8 @@ Message = type[m.Signal] | type[m.Order]
 _S = CallState
 CALL_TABLE: Mapping[tuple[CallState, type[object]], CallState] = {
     (_S.ARRIVED, m.CallerHeld): _S.WAITING,
+    # In the answer to the question at the door: nobody needs to be held for whom somebody is free.
+    (_S.ARRIVED, m.Offer): _S.OFFERED,
     # Found there after a restart of ours.
     (_S.ARRIVED, m.Divert): _S.DIVERTING,
     (_S.ARRIVED, m.CallTransferred): _S.DIVERTED,

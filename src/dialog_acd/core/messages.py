@@ -93,6 +93,8 @@ class CallArrived:
     """Who forwarded the call to us, as the trunk wrote it, where it says so and may."""
     diversion_reason: str = ""
     """Why, in a word of RFC 5806; empty where nobody says."""
+    takes_offer: bool = False
+    """Whether the answer may be an offer. A dialplan from before that was possible does not say so."""
 
 
 @value
@@ -435,6 +437,8 @@ class Treat:
     closed: str = ""
     """Prompt of a caller who finds us closed."""
     opens_at: datetime | None = None
+    offer: Offer | None = None
+    """To be carried out at once, in the place of waiting: somebody was free."""
 
 
 @value

@@ -36,7 +36,32 @@ class Offers:
     def __init__(self, floor: Floor, ids: IdSource) -> None:
         self._floor, self._ids = floor, ids
 
-    def offer(self, match: Match) -> None:
+    def at_the_door(self, call: LiveCall) -> m.Offer | None:
+        """The answer to the question of a caller for whom somebody is free: that phone rings at once, and one way to
+        the switch and back is saved. ``None``: they are to wait.
+
+        They stand in line for this moment like all others, so nobody is passed over who waits already.
+        """
+        floor = self._floor
+        floor.stand_in_line(call)
+        made: m.Offer | None = None
+        matching = floor.roster.matching
+        while made is None and matching.stirred and (match := matching.next(floor.now.timestamp())) is not None:
+            order = self.offer(match)
+            if match.call == call.id:
+                made = order
+            else:
+                floor.out.append(order)
+        floor.to_climb.pop(call.id, None)
+        if made is None:
+            floor.leave_line(call)
+        else:
+            floor.begin_wait(call)
+            call.line.t_q = floor.now
+        return made
+
+    def offer(self, match: Match) -> m.Offer:
+        """The order is the caller's to give."""
         call, agent = self._floor.calls[match.call], self._floor.roster[match.agent]
         ring_for, why = call.queue.ring_for, self._reason(call, match)
         self._floor.line(call, -1)  # the matching has taken the call out already
@@ -50,7 +75,8 @@ class Offers:
         self._floor.set_due(call, Due.OFFER_EXPIRES, self._floor.now + ring_for + GRACE)
         agent.call = call.id
         self._floor.roster.set_work(agent, Work.OFFERED, "offer", self._floor.now)
-        self._floor.out += [order, m.OfferMade(call.id, call.queue.id, agent.agent.id, why)]
+        self._floor.out.append(m.OfferMade(call.id, call.queue.id, agent.agent.id, why))
+        return order
 
     def _reason(self, call: LiveCall, match: Match) -> str:
         """How a pair was chosen, in one line: the rule, the next best, step and ladder, who was passed over for what.

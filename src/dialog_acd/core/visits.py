@@ -37,6 +37,11 @@ _ABANDONED_WHERE = {
 }
 
 
+def _nothing_to_hear(treatment: m.Treat) -> bool:
+    """Whether a phone may ring at once: nothing is told that must be heard before anybody answers."""
+    return treatment.verdict is m.Verdict.HOLD and treatment.greeting is None and not treatment.messages
+
+
 class Visits:
     """Callers come, are held, and leave. See the head of this file."""
 
@@ -112,12 +117,17 @@ class Visits:
             call.from_partner = call.entry.kind is EntryKind.PARTNER_INBOUND
             call.refused = self._not_promised(call)
             self._floor.remember(call)
-        elif call.state is CallState.FAILSAFE:
+            treatment = self._treatment(call)
+            if signal.takes_offer and self._floor.switch_up and _nothing_to_hear(treatment):
+                treatment = replace(treatment, offer=self._offers.at_the_door(call))
+            self._floor.out.append(treatment)
+            return
+        if call.state is CallState.FAILSAFE:
             # The question was asked before Asterisk gave up on us; failsafe is one-way, nobody is held from there.
             self._floor.ignore(signal, f"call is {call.state}", signal.call)
             self._floor.out.append(m.Treat(signal.call, m.Verdict.FAILSAFE, failsafe=found.entry.failsafe))
             return
-        elif call.state in (CallState.CONNECTED, CallState.DIVERTED):
+        if call.state in (CallState.CONNECTED, CallState.DIVERTED):
             # An agent transferred the caller to a service number of ours: another town's queue, the old place.
             self._transfer_to(call, found.entry)
             call.emergency = found.number.kind is NumberKind.EMERGENCY

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import orjson
 import structlog
 
 from dialog_acd.core.messages import RememberCall
@@ -58,7 +59,7 @@ class CallMemory:
     def forget(self, call: CallId) -> None:
         """Its record is safe."""
         if self._living.pop(call, None) is not None:
-            self._append({"call": call, "over": True})
+            self._append(orjson.dumps({"call": call, "over": True}))
             if self._lines >= REWRITE_AFTER and self._lines > 4 * len(self._living):
                 self._rewrite()
 
@@ -80,12 +81,12 @@ class CallMemory:
             os.close(self._fd)
             self._fd = None
 
-    def _append(self, line: dict[str, object]) -> None:
+    def _append(self, line: bytes) -> None:
         self._lines += 1
         try:
             if self._fd is None:
                 self._fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            os.write(self._fd, json.dumps(line).encode() + b"\n")
+            os.write(self._fd, line + b"\n")
             self._failing = False
         except OSError as problem:
             if not self._failing:
@@ -98,9 +99,9 @@ class CallMemory:
         new = self._file.with_suffix(".new")
         failed = None
         try:
-            lines = [json.dumps(_line(call)) + "\n" for call in self._living.values()]
+            lines = [_line(call) + b"\n" for call in self._living.values()]
             new.touch(0o600)
-            new.write_text("".join(lines), encoding="utf-8")
+            new.write_bytes(b"".join(lines))
             new.replace(self._file)
         except OSError as problem:
             log.warning("calls.not_rewritten", why=str(problem), file=str(self._file))
@@ -109,9 +110,12 @@ class CallMemory:
         return failed
 
 
-def _line(call: RememberCall) -> dict[str, object]:
-    moments = {name: moment.isoformat() for name in _MOMENTS if (moment := getattr(call, name)) is not None}
-    return asdict(call) | moments
+def _line(call: RememberCall) -> bytes:
+    try:
+        return orjson.dumps(call)
+    except TypeError:
+        # Half a character, which is no UTF-8: nobody is forgotten for it.
+        return json.dumps(asdict(call), default=str).encode()
 
 
 def _last_touched(file: Path) -> datetime | None:

@@ -3,7 +3,7 @@
 A folder of segments, files of one JSON record a line, or one change of an earlier record (an *amendment*). A record is
 appended with one ``write`` before ``put`` returns, so the death of this process loses nothing: the line is the
 kernel's. There is no fsync per record: that would stop routing for milliseconds a call to guard against the power
-failing in the tenth of a second before the record is committed. When the database is away for longer, everything is
+failing in the second before the record is committed. When the database is away for longer, everything is
 synced, once per attempt.
 
 A segment is what one transaction writes; it is deleted when that transaction is committed. What is found at the

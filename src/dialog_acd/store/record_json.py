@@ -14,6 +14,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from dialog_acd.core.model import AgentId, CallId, EntryKind, PartnerId, QueueId, TeamId, TenantId
 from dialog_acd.core.records import Amendment, Blame, CallRecord, OfferTried, Outcome, Result, RungTaken, field_names
 
@@ -132,7 +134,10 @@ def storable_amendment(amendment: Amendment) -> Amendment:
 
 def encode(entry: CallRecord | Amendment) -> bytes:
     """One line of UTF-8 without its line end. Raises ``ValueError`` for a naive moment."""
-    return json.dumps(to_plain(entry), ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return orjson.dumps(to_plain(entry))
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def decode(line: bytes) -> CallRecord | Amendment:

@@ -103,8 +103,9 @@ class RecordWriter:
     """Takes records and gets them into the database, whatever happens to it meanwhile.
 
     ``spill_dir`` is the journal's folder, made if missing; ``flush_within`` seconds are given to each
-    transaction; ``linger`` seconds are waited for more records to share it; ``terms`` say what of a late record is not
-    kept any more. Raises ``JournalUnavailable``.
+    transaction; ``linger`` seconds are waited for more records to share it, and under load so many that transactions
+    begin ``pace`` seconds apart; ``terms`` say what of a late record is not kept any more. Raises
+    ``JournalUnavailable``.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class RecordWriter:
         *,
         flush_within: float = 5.0,
         linger: float = 0.1,
+        pace: float = 1.0,
         memory_limit: int = 100_000,
         terms: Terms = Terms(),  # noqa: B008  a value
     ) -> None:
@@ -122,7 +124,7 @@ class RecordWriter:
         self._terms = terms
         self._clock_now = clock_now
         self._flush_within = flush_within
-        self._linger = linger
+        self._linger, self._pace = linger, pace
         self._memory_limit = memory_limit
         self._journal = Journal(spill_dir, clock_now)
         self._unjournalled: deque[CallRecord | Amendment] = deque()
@@ -211,9 +213,11 @@ class RecordWriter:
     async def run(self) -> None:
         """Carry records until ``close``. Never fails; waits longer and longer while the database is away."""
         pause = _FIRST_PAUSE
+        begun = -self._pace
         while not self._closing.is_set():
             await self._wake.wait()
-            await self._pause(self._linger)
+            await self._pause(max(self._linger, begun + self._pace - time.perf_counter()))
+            begun = time.perf_counter()
             if await self.flush():
                 pause = _FIRST_PAUSE
             else:

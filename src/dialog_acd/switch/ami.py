@@ -804,7 +804,10 @@ class AmiLink:
     # --- messages
 
     def _on_message(self, message: Message) -> None:
-        """Called by the reader: put it down and return."""
+        """Called by the reader: put it down and return. Where nothing else waits, it need not wait either."""
+        if self._state is LinkState.UP and not self._heard and not self._gap:
+            self._hear_one(message, self._line)
+            return
         if self._gap:
             self.dropped += 1  # the coming picture has it
             return

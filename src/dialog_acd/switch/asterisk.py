@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
     from dialog_acd.clock import Clock
     from dialog_acd.core.directory import Directory
-    from dialog_acd.switch.agi import AgiRequest
+    from dialog_acd.switch.agi import AgiRequest, Reply
     from dialog_acd.switch.ami import AmiAddress, Message
+    from dialog_acd.switch.translate import Intention
 
 log = structlog.get_logger()
 
@@ -37,11 +39,15 @@ ROWS_AT_ONCE = 50
 _ABOUT_A_CALL = m.Offer | m.Withdraw | m.Hold | m.Divert | m.Say | m.Release
 
 
+Outputs = list[m.Order | m.Notice]
+
+
 class Core(Protocol):
     """What the switch needs from whoever decides."""
 
-    def tell(self, signal: m.Signal) -> None: ...
-    async def ask(self, signal: m.Signal) -> Sequence[m.Order | m.Notice]: ...
+    def tell(self, signal: m.Signal, then: Callable[[Outputs | Exception], None] | None = None) -> None:
+        """``then`` is given what the core answered, or why it did not."""
+        ...
 
 
 class Asterisk:
@@ -194,17 +200,35 @@ class Asterisk:
 
     # ------------------------------------------------------------ questions
 
-    async def _answer(self, request: AgiRequest) -> Mapping[str, str]:
+    def _answer(self, request: AgiRequest, reply: Reply) -> None:
         if request.script == "arrive":
             arrival = self._interpreter.arrival(request.fields, request.arguments)
-            for output in await self._core.ask(arrival):
-                if isinstance(output, m.Treat):
-                    return self._interpreter.variables(output)
+            self._core.tell(arrival, partial(self._treat, reply))
         elif request.script == "agent":
             intention = self._interpreter.intention(request.arguments, self._directory())
-            outputs = await self._core.ask(intention.signal) if intention else ()
-            return self._interpreter.confirmation(intention, outputs, self._directory())
-        return NO_VERDICT
+            if intention is None:
+                reply(self._interpreter.confirmation(None, (), self._directory()))
+            else:
+                self._core.tell(intention.signal, partial(self._confirm, reply, intention))
+        else:
+            reply(NO_VERDICT)
+
+    def _treat(self, reply: Reply, outputs: Outputs | Exception) -> None:
+        said: Mapping[str, str] | None = None
+        try:
+            if not isinstance(outputs, Exception):
+                treat = next((output for output in outputs if isinstance(output, m.Treat)), None)
+                said = NO_VERDICT if treat is None else self._interpreter.variables(treat)
+        finally:
+            reply(said)
+
+    def _confirm(self, reply: Reply, intention: Intention, outputs: Outputs | Exception) -> None:
+        said: Mapping[str, str] | None = None
+        try:
+            if not isinstance(outputs, Exception):
+                said = self._interpreter.confirmation(intention, outputs, self._directory())
+        finally:
+            reply(said)
 
 
 def _address(host: str) -> Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]:

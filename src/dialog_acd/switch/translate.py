@@ -146,6 +146,7 @@ class Interpreter:
             trunk_call_id=arguments[0] if arguments else "",
             diversion=None if diversion in ("", "unknown") else diversion,
             diversion_reason=_DIVERSIONS.get(arguments[1], "") if len(arguments) > 1 else "",
+            takes_offer="offer" in arguments[2:],
         )
 
     def intention(self, arguments: Sequence[str], directory: Directory) -> Intention | None:
@@ -184,8 +185,12 @@ class Interpreter:
         return said
 
     def variables(self, treat: m.Treat) -> dict[str, str]:
-        """A treatment as channel variables. The verdict comes last: without it the dialplan goes to failsafe."""
+        """A treatment as channel variables. The verdict comes last: without it the dialplan goes to failsafe.
+
+        Raises ``Untranslatable``.
+        """
         said: dict[str, str] = {}
+        verdict = str(treat.verdict)
         if treat.verdict is m.Verdict.HOLD and treat.entered_at and treat.max_wait_at and treat.ring_for:
             shown = treat.caller_name or ("" if treat.ani else "Anonym")
             said = {
@@ -202,9 +207,11 @@ class Interpreter:
                 "ACD_SHOW": f"{treat.label}: {shown}".removesuffix(": ")[:SHOWN],
                 "ACD_SHOW_NUMBER": treat.ani or "",
             }
+            if treat.offer is not None:
+                verdict = f"offer:{_extension(f'{treat.offer.phone}*{treat.offer.offer}')}"
         elif treat.verdict is m.Verdict.CLOSED:
             said = {"ACD_CLOSED": _prompt(treat.closed), "ACD_OPENS": _epoch(treat.opens_at)}
-        return said | {"ACD_VERDICT": str(treat.verdict)}
+        return said | {"ACD_VERDICT": verdict}
 
     # ------------------------------------------------------------ AMI: facts
 
@@ -412,16 +419,20 @@ class Interpreter:
         return channel
 
     def _redirect(self, call: CallId, context: str, extension: str) -> dict[str, str]:
-        if not _EXTENSION.fullmatch(extension):
-            raise Untranslatable(f"{extension!r} is no extension of ours")
         return {
             "Action": "Redirect",
             "Channel": self._channel(call),
             "Context": context,
-            "Exten": extension,
+            "Exten": _extension(extension),
             # There is none: every order goes by way of `i` ("how an order arrives", dialplans/acd.conf).
             "Priority": "1",
         }
+
+
+def _extension(text: str) -> str:
+    if not _EXTENSION.fullmatch(text):
+        raise Untranslatable(f"{text!r} is no extension of ours")
+    return text
 
 
 def _failsafe(order: m.KeepFailsafe) -> list[dict[str, str]]:
