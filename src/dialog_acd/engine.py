@@ -130,9 +130,12 @@ class Engine:
         """The next turn, if one is due."""
         self._alarm: asyncio.TimerHandle | None = None
         """When to look at deadlines though nothing has happened."""
+        self._alarm_for: datetime | None = None
         self._over: asyncio.Future[None] | None = None
         self._stopped = False
         self._watching: list[Callable[[], None]] = []
+        self.now = clock.now()
+        """The moment of the signal in hand, or of the last one."""
         self.failures = 0
         """Signals the core could not handle, and orders a port could not take: each is a defect."""
 
@@ -143,7 +146,7 @@ class Engine:
     # ------------------------------------------------------------ ways in
 
     def tell(self, signal: m.Signal, then: Then | None = None) -> None:
-        """Put it into the inbox. ``then`` is called when it has been handled and its orders are on their way."""
+        """Put it into the inbox. ``then`` is called as soon as it has been handled, before its orders are carried out."""
         if self._stopped and then is not None:
             then(Stopped())
             return
@@ -255,14 +258,14 @@ class Engine:
     def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
         """To be woken for the next deadline. One that was set for an earlier moment stays: it costs a look."""
         deadline = self._acd.next_deadline()
-        if deadline is None:
+        if deadline is None or (self._alarm is not None and deadline == self._alarm_for):
             return
         at = loop.time() + max(0.0, (deadline - self._clock.now()).total_seconds())
         if self._alarm is not None:
             if self._alarm.when() <= at:
                 return
             self._alarm.cancel()
-        self._alarm = loop.call_at(at, self._rung)
+        self._alarm, self._alarm_for = loop.call_at(at, self._rung), deadline
 
     def _rung(self) -> None:
         self._alarm = None
@@ -274,7 +277,7 @@ class Engine:
 
     def _handle(self, letter: _Letter) -> None:
         signal, then = letter.signal, letter.then
-        now = self._clock.now()
+        self.now = now = self._clock.now()
         # A beat, or a look whether we turn, at a moment for which nothing was to come.
         idle = bool(self._watching) and isinstance(signal, m.Beat | m.Tick) and not self._due(now)
         try:
@@ -285,6 +288,9 @@ class Engine:
             if then is not None:
                 self._then(then, defect)
             return
+        if then is not None:
+            # First: a caller stands at the door, and what is noted of them can wait.
+            self._then(then, outputs)
         for output in outputs:
             kind = type(output)
             if kind in _ORDERS:
@@ -295,8 +301,6 @@ class Engine:
                     log.exception("engine.defect", order=repr(output))
             else:
                 self._notify(cast("m.Notice", output))
-        if then is not None:
-            self._then(then, outputs)
         if self._watching and not (idle and all(isinstance(output, m.Heartbeat) for output in outputs)):
             for stir in tuple(self._watching):
                 try:

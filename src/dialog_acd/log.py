@@ -6,15 +6,17 @@ named at DEBUG alone, for as long as somebody looks for a fault; everything abov
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, get_args
 
+import orjson
 import structlog
 
 from dialog_acd.core import messages as m
-from dialog_acd.core.retention import as_dialled, parted
+from dialog_acd.core.retention import as_dialled, dialled_of
 from dialog_acd.core.switches import OF_ENTRIES
 
 if TYPE_CHECKING:
@@ -68,6 +70,13 @@ def _mask_numbers(_logger: WrappedLogger, _method: str, words: EventDict) -> Eve
     return words
 
 
+def _json(words: EventDict, **_kw: object) -> str:
+    try:
+        return orjson.dumps(words, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # half a character, which is no UTF-8: said all the same
+        return json.dumps(words, default=repr)
+
+
 def set_up(*, level: str = "INFO") -> None:
     """Send the log to standard error; standard output belongs to whoever called the command."""
     on_terminal = sys.stderr.isatty()
@@ -79,7 +88,7 @@ def set_up(*, level: str = "INFO") -> None:
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             _mask_numbers,
-            structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer(serializer=_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
@@ -95,9 +104,8 @@ def tells(level: str) -> frozenset[type[m.Notice]] | None:
 def tell(notice: m.Notice) -> None:
     """One log line for a notice; one canonical line for a call, with its whole story."""
     match notice:
-        case m.CallEnded(record=told):
+        case m.CallEnded(record=r):
             # Logs are copied, sent on and kept: no number of a person goes there.
-            r, _ = parted(told)
             log.info(
                 "call.ended",
                 call=r.call,
@@ -105,8 +113,8 @@ def tell(notice: m.Notice) -> None:
                 test=r.test,
                 queue=r.queue,
                 kind=r.kind.value,
-                dialled=r.dialled,
-                withheld=told.ani is None,
+                dialled=dialled_of(r),
+                withheld=r.ani is None,
                 area=r.caller_area,
                 result=r.outcome.result.value,
                 reason=r.outcome.reason,

@@ -159,11 +159,12 @@ def parted(record: CallRecord) -> tuple[CallRecord, Numbers]:
     What a caller dialled is ours, a public number; but not where it led to the catch-all: somebody else's number then,
     sent to us by mistake, or whatever a stranger has put there. Its last three digits are hidden.
     """
+    strange = record.kind is EntryKind.CATCH_ALL and not _is_ours(record.dialled)
     numbers = Numbers(
         ani=record.ani,
         diversion=record.diversion,
         transferred_to=record.transferred_to if is_outside(record.transferred_to or "") else None,
-        dialled=record.dialled if record.kind is EntryKind.CATCH_ALL and not _is_ours(record.dialled) else None,
+        dialled=record.dialled if strange else None,
     )
     if numbers == NONE:
         return record, numbers
@@ -185,6 +186,11 @@ def rejoined(record: CallRecord, numbers: Numbers) -> CallRecord:
         transferred_to=numbers.transferred_to or record.transferred_to,
         dialled=numbers.dialled or record.dialled,
     )
+
+
+def dialled_of(record: CallRecord) -> str:
+    """What was dialled, as it can be told."""
+    return as_dialled(record.dialled) if record.kind is EntryKind.CATCH_ALL else record.dialled
 
 
 def as_dialled(dialled: str) -> str:

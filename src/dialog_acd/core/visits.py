@@ -37,11 +37,6 @@ _ABANDONED_WHERE = {
 }
 
 
-def _nothing_to_hear(treatment: m.Treat) -> bool:
-    """Whether a phone may ring at once: nothing is told that must be heard before anybody answers."""
-    return treatment.verdict is m.Verdict.HOLD and treatment.greeting is None and not treatment.messages
-
-
 class Visits:
     """Callers come, are held, and leave. See the head of this file."""
 
@@ -117,10 +112,7 @@ class Visits:
             call.from_partner = call.entry.kind is EntryKind.PARTNER_INBOUND
             call.refused = self._not_promised(call)
             self._floor.remember(call)
-            treatment = self._treatment(call)
-            if signal.takes_offer and self._floor.switch_up and _nothing_to_hear(treatment):
-                treatment = replace(treatment, offer=self._offers.at_the_door(call))
-            self._floor.out.append(treatment)
+            self._floor.out.append(self._treatment(call, takes_offer=signal.takes_offer and self._floor.switch_up))
             return
         if call.state is CallState.FAILSAFE:
             # The question was asked before Asterisk gave up on us; failsafe is one-way, nobody is held from there.
@@ -180,7 +172,8 @@ class Visits:
             return m.Verdict.CLOSED
         return m.Verdict.HOLD
 
-    def _treatment(self, call: LiveCall) -> m.Treat:
+    def _treatment(self, call: LiveCall, *, takes_offer: bool = False) -> m.Treat:
+        """The answer at the door. Where somebody is free and nothing must be heard before, it may be an offer."""
         town = call.shown_town
         tenant = self._floor.directory.tenant.get(town)  # gone with a new directory, perhaps
         label = tenant.label if tenant else ""
@@ -190,6 +183,9 @@ class Visits:
         if verdict is m.Verdict.CLOSED and not call.trigger:
             call.trigger = call.closed
             self._floor.out.append(m.CallReleased(call.id, call.town, call.queue.id, call.closed))
+        greeting = None if call.closed else call.entry.greeting
+        messages = () if call.closed else tuple(f"acd/{prompt}" for prompt in call.messages)
+        at_once = takes_offer and verdict is m.Verdict.HOLD and greeting is None and not messages
         return m.Treat(
             call.id,
             verdict,
@@ -199,8 +195,8 @@ class Visits:
             max_wait_at=call.waiting_since + call.queue.max_wait,
             patience=call.queue.max_wait,
             ring_for=call.queue.ring_for,
-            greeting=None if call.closed else call.entry.greeting,
-            messages=() if call.closed else tuple(f"acd/{prompt}" for prompt in call.messages),
+            greeting=greeting,
+            messages=messages,
             announcement=call.entry.announcement,
             music=call.queue.music,
             label=label,
@@ -209,6 +205,7 @@ class Visits:
             failsafe=call.entry.failsafe,
             closed=call.closing_words,
             opens_at=call.opens_at,
+            offer=self._offers.at_the_door(call) if at_once else None,
         )
 
     def on_greeting_ended(self, signal: m.GreetingEnded) -> None:

@@ -185,6 +185,7 @@ class AgiServer:
         self._peers = tuple(peers)
         self._most = conversations_most
         self._server: asyncio.Server | None = None
+        self._known: dict[str, bool] = {}
         self._open: set[_Conversation] = set()
         self._empty = asyncio.Event()
 
@@ -270,9 +271,14 @@ class AgiServer:
     def _may_speak(self, peer: tuple[str, int] | None) -> bool:
         if not peer:
             return False
-        address = ipaddress.ip_address(peer[0].partition("%")[0])
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        return any((mapped or address) in network for network in self._peers)
+        known = self._known.get(peer[0])
+        if known is None:
+            address = ipaddress.ip_address(peer[0].partition("%")[0])
+            mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+            known = any((mapped or address) in network for network in self._peers)
+            if known:
+                self._known[peer[0]] = True  # those alone: strangers may be many
+        return known
 
 
 class _Conversation(asyncio.Protocol):

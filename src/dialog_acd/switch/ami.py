@@ -45,6 +45,7 @@ import contextlib
 import enum
 import errno
 import re
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -518,11 +519,12 @@ class _Line:
             with contextlib.suppress(ValueError):
                 self._clock = float(first(answer, "Timestamp")), done.get_loop().time()
 
-    def asterisk_now(self) -> float | None:
+    def asterisk_now(self, at: float | None = None) -> float | None:
+        """By Asterisk's clock, now or at a moment of the event loop's."""
         if self._clock is None:
             return None
-        said, at = self._clock
-        return said + asyncio.get_running_loop().time() - at
+        said, then = self._clock
+        return said + (asyncio.get_running_loop().time() if at is None else at) - then
 
     async def close(self) -> None:
         """Say goodbye and leave; never raises, never waits long."""
@@ -580,6 +582,7 @@ class AmiLink:
         self._hear = hear
         self._lost = lost
         self._random = random
+        self._time = time.perf_counter
         self._limits = limits or AmiLimits()
         self._line: _Line | None = None
         self._state = LinkState.DOWN
@@ -602,8 +605,8 @@ class AmiLink:
         """How often the queue ran over, each followed by a new picture."""
         self.dropped = 0
         self.queue_peak = 0
-        self.event_lag: float | None = None
-        """Seconds from Asterisk's ``Timestamp`` of the last message to its hearing; needs ``timestampevents``."""
+        self._stamped: tuple[str, float] | None = None
+        """Asterisk's ``Timestamp`` of the last message that had one, and our own clock when it was heard."""
         self._strays = 0
 
     # --- what others may know
@@ -637,6 +640,17 @@ class AmiLink:
     def strays(self) -> int:
         """Answers that came after their deadline."""
         return self._strays + (self._line.protocol.strays if self._line else 0)
+
+    @property
+    def event_lag(self) -> float | None:
+        """Seconds from Asterisk's ``Timestamp`` of the last message to its hearing; needs ``timestampevents``."""
+        if self._stamped is None or self._line is None:
+            return None
+        stamp, heard_at = self._stamped
+        now = self._line.asterisk_now(heard_at)
+        with contextlib.suppress(ValueError):
+            return None if now is None else now - float(stamp)
+        return None
 
     def asterisk_now(self) -> int | None:
         """Epoch seconds by Asterisk's clock, or None before the first answered Ping of this connection."""
@@ -765,7 +779,7 @@ class AmiLink:
         if greeted:
             # They happened, and in this order; Shutdown is often the last of them.
             while self._heard:
-                self._hear_one(self._heard.popleft(), None)
+                self._hear_one(self._heard.popleft())
         raise AmiDown(f"The link to Asterisk at {self._address} is lost: {ended}")
 
     def _report(self, error: AmiError, *, was_up: bool) -> None:
@@ -806,7 +820,7 @@ class AmiLink:
     def _on_message(self, message: Message) -> None:
         """Called by the reader: put it down and return. Where nothing else waits, it need not wait either."""
         if self._state is LinkState.UP and not self._heard and not self._gap:
-            self._hear_one(message, self._line)
+            self._hear_one(message)
             return
         if self._gap:
             self.dropped += 1  # the coming picture has it
@@ -826,9 +840,8 @@ class AmiLink:
         await self._take_picture()
         while True:
             while self._heard:
-                line = self._line
                 for _ in range(min(len(self._heard), self._limits.heard_at_once)):
-                    self._hear_one(self._heard.popleft(), line)
+                    self._hear_one(self._heard.popleft())
                 await asyncio.sleep(0)
             if self._gap:
                 # Everything before the gap is heard. From now on messages are kept again, so that the new picture
@@ -847,13 +860,11 @@ class AmiLink:
         self.last_error = None
         self._reported = None
 
-    def _hear_one(self, message: Message, line: _Line | None) -> None:
+    def _hear_one(self, message: Message) -> None:
         self.messages += 1
-        if line is not None and (stamp := message.get("Timestamp")) is not None and isinstance(stamp, str):
-            now = line.asterisk_now()
-            if now is not None:
-                with contextlib.suppress(ValueError):
-                    self.event_lag = now - float(stamp)
+        stamp = message.get("Timestamp")
+        if isinstance(stamp, str):
+            self._stamped = stamp, self._time()
         try:
             self._hear(message)
         except Exception:

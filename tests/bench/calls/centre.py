@@ -250,11 +250,9 @@ def _directory(size: Size, *, full: bool) -> str:
                 ' "waited 300 s: partner oldenburg"]\nagent_order = "best-level"\nwrap_up_for = 0\n'
             )
         else:
-            parts.append(
-                f'[[queues]]\nid = "q{n}"\nname = "Queue {n}"\nsteps = ["from 0 s: any"]\nwrap_up_for = 0\n'
-            )
+            parts.append(f'[[queues]]\nid = "q{n}"\nname = "Queue {n}"\nsteps = ["from 0 s: any"]\nwrap_up_for = 0\n')
     parts.append(
-        f'[[queues]]\nid = "nobody"\nname = "Nobody"\nsteps = ["from 0 s: nobody"]\nmax_wait = 3600\nwrap_up_for = 0\n'
+        '[[queues]]\nid = "nobody"\nname = "Nobody"\nsteps = ["from 0 s: nobody"]\nmax_wait = 3600\nwrap_up_for = 0\n'
     )
     calendar = 'calendar = "always"\n' if full else ""
     for n in range(size.queues + 1):
