@@ -53,6 +53,7 @@ ALWAYS = {"CallTakenByFailsafe": "failsafe", "CallerHungUp": "ended"}
 EXPECTED: dict[str, dict[str, str]] = {
     "arrived": {
         "CallerHeld": "waiting", "Divert": "diverting", "CallTransferred": "diverted", "Release": "released",
+        "Offer": "offered",
     },
     "waiting": {
         "Offer": "offered", "Divert": "diverting", "CallerHeld": "waiting", "Release": "released",
