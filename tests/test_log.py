@@ -110,7 +110,7 @@ def test_what_is_ours_stays_readable() -> None:
 
 def finished_call() -> CallRecord:
     sheet = Scenario().waits("c1")
-    sheet.after(3).rings("anna").after(2).offer_failed("anna").held("c1")
+    sheet.after(3).after(2).offer_failed("anna").held("c1")
     sheet.after(1).talks("bert").after(60).agent_hangs_up("bert")
     return sheet.record("c1")
 
@@ -216,7 +216,7 @@ def test_no_kind_of_notice_makes_the_log_stumble() -> None:
 
 def scenes() -> list[Scenario]:
     served, unknown, failsafe = Scenario(), Scenario(), Scenario()
-    served.waits("c1").after(3).rings("anna").after(2).offer_failed("anna").held("c1").after(1)
+    served.waits("c1").after(3).after(2).offer_failed("anna").held("c1").after(1)
     served.talks("bert").after(60).agent_hangs_up("bert").caller_hangs_up("c1")
     unknown.waits("c1", "0999 1").caller_hangs_up("c1")
     failsafe.waits("c1").tell(m.CallTakenByFailsafe(CallId("c1"), "heartbeat")).switch_lost()

@@ -146,7 +146,7 @@ class Engine:
     # ------------------------------------------------------------ ways in
 
     def tell(self, signal: m.Signal, then: Then | None = None) -> None:
-        """Put it into the inbox. ``then`` is called as soon as it has been handled, before its orders are carried out."""
+        """Put it into the inbox. ``then`` is called once it has been handled, before its orders are carried out."""
         if self._stopped and then is not None:
             then(Stopped())
             return

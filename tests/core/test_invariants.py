@@ -504,10 +504,6 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ rules: offers
 
-    @rule(n=_ANY)
-    def rings(self, n: int) -> None:
-        self.tell(m.OfferRinging(*self.an_offer(n)))
-
     @rule(n=_ANY, bridged=st.booleans())
     def answers(self, n: int, bridged: bool) -> None:
         call, offer = self.an_offer(n)

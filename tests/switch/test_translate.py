@@ -228,7 +228,7 @@ def dial(kind: str, context: str = "acd-offer", **headers: str) -> dict[str, str
     }  # fmt: skip
 
 
-def test_ringing_answered_and_bridged(asterisk: Interpreter) -> None:
+def test_answered_and_bridged(asterisk: Interpreter) -> None:
     bridged: Said = {
         "Event": "BridgeEnter", "Uniqueid": CALL, "BridgeNumChannels": "2",
         "ChanVariable": [f"ACD_CALL={CALL}", "ACD_OFFER=7", "ACD_TALKED=1"],
@@ -236,7 +236,6 @@ def test_ringing_answered_and_bridged(asterisk: Interpreter) -> None:
     for_no_time: Said = bridged | {"ChanVariable": [f"ACD_CALL={CALL}", "ACD_OFFER=7", "ACD_TALKED=0"]}
 
     assert asterisk.signals(for_no_time) == []
-    assert asterisk.signals(dial("DialBegin")) == [m.OfferRinging(CALL, OfferId("7"))]
     assert asterisk.signals(dial("DialEnd", DialStatus="ANSWER")) == [m.OfferAnswered(CALL, OfferId("7"))]
     assert asterisk.signals(dial("DialEnd", DialStatus="NOANSWER")) == []
     assert asterisk.signals(bridged) == [m.PartiesBridged(CALL, OfferId("7"))]
@@ -296,7 +295,7 @@ def test_device_states(asterisk: Interpreter, state: str, phone: PhoneState) -> 
     )
 )
 def test_no_message_of_whatever_shape_makes_it_stumble(message: dict[str, str | list[str]]) -> None:
-    for kind in ("UserEvent", "Hangup", "DialBegin", "BridgeEnter", "BlindTransfer", "DeviceStateChange", "Rename"):
+    for kind in ("UserEvent", "Hangup", "DialEnd", "BridgeEnter", "BlindTransfer", "DeviceStateChange", "Rename"):
         Interpreter().signals(message | {"Event": kind})
 
 
