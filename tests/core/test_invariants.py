@@ -389,10 +389,10 @@ class CentreUnderFire(RuleBasedStateMachine):
         """Every decision has a reason; and nobody is overtaken by somebody for whom none of the rules speaks."""
         calls = self.acd._floor.calls
         reasons = {o.call: o.why for o in out if isinstance(o, m.OfferMade)}
-        for order in out:
-            offer = order.offer if isinstance(order, m.Treat) else order
-            if not isinstance(offer, m.Offer):
-                continue
+        given = [o.offer if isinstance(o, m.Treat) else o for o in out]
+        offers = [o for o in given if isinstance(o, m.Offer)]
+        assert sorted(reasons) == sorted(o.call for o in offers), "what is decided is ordered, once"
+        for offer in offers:
             assert reasons[offer.call].startswith("waited ")
             chosen = calls.get(offer.call)
             if chosen is None or any(a.team == "all-rules" for a in self.directory.agents):
@@ -454,10 +454,18 @@ class CentreUnderFire(RuleBasedStateMachine):
     def agent_id(self, name: str) -> AgentId:
         return AgentId(name)
 
-    @rule(n=_ANY, greeted=st.booleans(), held=st.sampled_from((True, True, True, False)), takes_offer=st.booleans())
-    def a_call_comes_in(self, n: int, greeted: bool, held: bool, takes_offer: bool) -> None:
+    @rule(
+        n=_ANY,
+        greeted=st.booleans(),
+        held=st.sampled_from((True, True, True, False)),
+        takes_offer=st.booleans(),
+        late_s=st.sampled_from((0, 0, 1, 15)),
+    )
+    def a_call_comes_in(self, n: int, greeted: bool, held: bool, takes_offer: bool, late_s: int) -> None:
+        """``late_s``: it is the first we hear after so many seconds, and what was due meanwhile has not been done."""
         if len(self.acd._floor.calls) > 7:
             return
+        self.now += timedelta(seconds=late_s)
         call = CallId(f"c{len(self.calls) + 1}")
         self.calls.append(call)
         dialled = _DIALLED[n % 10 if n % 10 < len(_DIALLED) else n % 2]
@@ -469,6 +477,26 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.tell(m.GreetingEnded(call))
         if held and dialled != "112":
             self.tell(m.CallerHeld(call))
+
+    @rule(n=_ANY)
+    def a_call_comes_in_while_people_are_there(self, n: int) -> None:
+        if not self.switch_up:
+            self.tell(m.SwitchFound("pbx", self.true_picture(), (), self.now))
+        for agent in self.directory.agents:
+            self.tell(m.PhoneStateChanged(agent.phone, "reachable"))
+            self.tell(m.AgentReady(agent.id))
+        self.a_call_comes_in(n, greeted=False, held=True, takes_offer=True, late_s=0)
+
+    people_are_there = a_call_comes_in_while_people_are_there
+
+    @precondition(lambda self: any(a.work is Work.WRAP_UP for a in self.acd.agents.values()))
+    @rule(n=_ANY)
+    def a_call_comes_in_just_when_somebody_becomes_free(self, n: int) -> None:
+        """And nobody has looked since then at those who wait."""
+        ends = [a.deadlines[Due.WRAP_UP_ENDS] for a in self.acd.agents.values() if a.work is Work.WRAP_UP]
+        self.tick_until(min(ends) - timedelta(milliseconds=1))
+        self.now = max(self.now, min(ends))
+        self.a_call_comes_in(n, greeted=False, held=True, takes_offer=True, late_s=0)
 
     @rule(n=_ANY)
     def arrives_again(self, n: int) -> None:

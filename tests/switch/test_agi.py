@@ -425,7 +425,7 @@ async def test_what_is_no_success_breaks_off(desk: Desk, raw: bytes, why: str) -
 
 async def test_what_a_peer_says_before_its_answer_has_an_end(desk: Desk) -> None:
     desk.reply = desk.keeps
-    async with serving(desk) as server:
+    async with serving(desk, answer_within=30) as server:
         assert await says(server, HEADER, b"HANGUP\n" * 10000) == "a reply without end"
 
 
