@@ -238,7 +238,8 @@ def test_nobody_is_left_unheard_for_being_asked_less_often() -> None:
 
 
 def test_what_is_told_of_less_is_nothing_but_details() -> None:
-    told = log.tells("INFO") or set()
+    told = log.tells("INFO")
+    assert told is not None
     for sheet in scenes():
         for _, _, outputs in sheet.story:
             for output in outputs:
@@ -248,10 +249,9 @@ def test_what_is_told_of_less_is_nothing_but_details() -> None:
                     assert {line["log_level"] for line in lines} <= {"debug"}, output
 
 
-@given(
-    record=st.builds(replace, st.just(finished_call()), dialled=st.text(max_size=20), kind=st.sampled_from(EntryKind))
-)
-def test_what_was_dialled_is_told_as_the_records_tell_it(record: CallRecord) -> None:
+@given(dialled=st.text(max_size=20) | numbers, kind=st.sampled_from(EntryKind))
+def test_what_was_dialled_is_told_as_the_records_tell_it(dialled: str, kind: EntryKind) -> None:
+    record = replace(finished_call(), dialled=dialled, kind=kind)
     assert dialled_of(record) == parted(record)[0].dialled
 
 
