@@ -17,7 +17,6 @@ import time
 import urllib.error
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from dialog_acd.core.messages import RememberIntent
@@ -25,13 +24,15 @@ from dialog_acd.core.model import AgentId
 from dialog_acd.store.database import open_database
 from dialog_acd.store.intent_store import IntentStore
 from rig.ports import free_port
-from rig.private import PrivateAsterisk
 from rig.render import agent_names
 from rig.root import RigError
 from rig.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from rig.private import PrivateAsterisk
 
 MOST_AGENTS = 5_000
 ELSEWHERE = "bench-nobody"
