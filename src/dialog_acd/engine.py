@@ -154,7 +154,7 @@ class Engine:
         """Put it into the inbox. ``then`` is called as soon as it is handled, before its orders are carried out.
 
         Where nothing else waits, and the last turn is over for a moment, it is handled before this returns: a caller at
-        the door, or an agent's hang-up, then need no further round of the event loop. In a burst, others have their turn.
+        the door, or an agent's hang-up, needs no further round of the event loop. In a burst, others have their turn.
         """
         if self._stopped and then is not None:
             then(Stopped())

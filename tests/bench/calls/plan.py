@@ -59,10 +59,10 @@ class Findings:
     rates: dict[tuple[Way, int], Held] = field(default_factory=dict)
     """By way and number of agents."""
     sizes: dict[tuple[Way, Size], Seen] = field(default_factory=dict)
-    idle: dict[int, Seen] = field(default_factory=dict)
-    """Of the service, by number of waiting callers."""
+    idle: dict[tuple[Way, int], Seen] = field(default_factory=dict)
+    """By way and number of waiting callers."""
     resident: dict[int, float] = field(default_factory=dict)
-    """Bytes, likewise."""
+    """Bytes of the service, by number of waiting callers."""
     events_per_call: float = 0.0
     read_per_second: float = 0.0
     """AMI events read and translated in a second of one processor."""
@@ -110,7 +110,8 @@ class Plan:
     # ------------------------------------------------------------ the highest rate
 
     def rates(self) -> None:
-        for way, agents in (*((way, BASE.agents) for way in Way), (Way.QUEUE, 500), (Way.SERVICE, 500)):
+        four = (Way.DIAL, Way.QUEUE, Way.SERVICE, Way.FULL)
+        for way, agents in (*((way, BASE.agents) for way in four), (Way.QUEUE, 500), (Way.SERVICE, 500)):
             held = self.found.rates[way, agents] = self._highest(way, Size(agents=agents))
             self.say(f"highest rate, {way}, {agents} agents: {held.rate:.0f}/s held for a minute")
 
@@ -164,29 +165,25 @@ class Plan:
                 )
 
     def _at_size(self, way: Way, size: Size) -> Seen:
+        """What those who wait cost by themselves is in the processor time of these calls, and told apart as `idle`."""
+        if not size.waiting:
+            return self._calls(way, size, 200)
         self._centre.prepare(way, size)
-        before = Seen()
-        if size.waiting:
-            if way is Way.SERVICE:
-                self._load.calls(self._centre.dialled(way, size), count=200, rate=RATE * 2, talk=TALK)
-                self._note_idle(0)
-            self._load.wait(self._centre.elsewhere(way, size), size.waiting)
-            if way is Way.SERVICE:
-                self._note_idle(size.waiting)
-            before = self._load.idle(5.0)
+        if way.ours and 0 not in self.found.resident:
+            # Memory that calls have once needed is kept; what waiting needs is seen after some.
+            self._load.calls(self._centre.dialled(way, size), count=400, rate=2 * RATE, talk=TALK)
+            self._note_idle(way, 0)
+        self._load.wait(self._centre.elsewhere(way, size), size.waiting)
+        self._note_idle(way, size.waiting)
         try:
-            seen = self._calls(way, size, 200)
+            return self._calls(way, size, 200)
         finally:
-            if size.waiting:
-                self._load.leave()
-        if before.seconds:
-            # What those who wait cost by themselves is not the price of a call.
-            seen.asterisk -= before.asterisk / before.seconds * seen.seconds
-        return seen
+            self._load.leave()
 
-    def _note_idle(self, waiting: int) -> None:
-        self.found.idle[waiting] = self._load.idle(10.0)
-        self.found.resident[waiting] = self._load.resident()
+    def _note_idle(self, way: Way, waiting: int) -> None:
+        self.found.idle[way, waiting] = self._load.idle(10.0)
+        if way.ours:
+            self.found.resident[waiting] = self._load.resident()
 
 
 def _turned(ways: Sequence[Way], turn: int) -> Sequence[Way]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bench.calls.plan import Findings
 
-COLOURS = {Way.DIAL: "#8C8C8C", Way.QUEUE: "#E69F00", Way.SERVICE: "#0072B2", Way.FULL: "#56B4E9"}
+COLOURS = {Way.DIAL: "#8C8C8C", Way.ASK: "#009E73", Way.QUEUE: "#E69F00", Way.SERVICE: "#0072B2", Way.FULL: "#56B4E9"}
 INK, FAINT = "#22252B", "#6E7480"
 Figures = dict[str, Any]
 
@@ -83,9 +83,10 @@ def figures(found: Findings) -> Figures:
         name = f"{_key(way)}_{size.agents}_agents_{size.queues}_queues_{size.waiting}_waiting"
         said |= _spread(f"connect_{name}", seen.connect) | _cost(name, seen)
         said[f"lost_{name}"] = seen.lost
-    for waiting, seen in found.idle.items():
-        said[f"idle_cpu_{waiting}_waiting"] = round(seen.service / seen.seconds, 4)
-        said[f"idle_cpu_asterisk_{waiting}_waiting"] = round(seen.asterisk / seen.seconds, 4)
+    for (way, waiting), seen in found.idle.items():
+        said[f"idle_cpu_asterisk_{_key(way)}_{waiting}_waiting"] = round(seen.asterisk / seen.seconds, 4)
+        if way.ours:
+            said[f"idle_cpu_{waiting}_waiting"] = round(seen.service / seen.seconds, 4)
     said |= _memory(found)
     said["ami_events_per_call"] = round(found.events_per_call, 2)
     said["ami_events_read_per_second"] = round(found.read_per_second)
@@ -113,6 +114,7 @@ def ratios(said: Figures) -> Figures:
     found: Figures = {
         "connect_p50_vs_app_queue": of("connect_service_p50_ms", "connect_app_queue_p50_ms"),
         "connect_p99_vs_app_queue": of("connect_service_p99_ms", "connect_app_queue_p99_ms"),
+        "connect_p50_asking_vs_app_queue": of("connect_dial_after_agi_p50_ms", "connect_app_queue_p50_ms"),
         "connect_p50_vs_dial": of("connect_service_p50_ms", "connect_dial_p50_ms"),
         "connect_full_p50_vs_app_queue": of("connect_service_full_p50_ms", "connect_app_queue_p50_ms"),
         "pickup_p50_vs_app_queue": of("pickup_service_p50_ms", "pickup_app_queue_p50_ms"),
@@ -120,6 +122,9 @@ def ratios(said: Figures) -> Figures:
         "max_rate_vs_app_queue": of("max_rate_service_16_agents", "max_rate_app_queue_16_agents"),
         "max_rate_vs_app_queue_500_agents": of("max_rate_service_500_agents", "max_rate_app_queue_500_agents"),
         "cpu_service_vs_asterisk": of("cpu_ms_per_call_service_service", "cpu_ms_per_call_service_asterisk"),
+        "cpu_service_asking_vs_asterisk": of(
+            "cpu_ms_per_call_dial_after_agi_service", "cpu_ms_per_call_dial_after_agi_asterisk"
+        ),
         "cpu_service_vs_asterisk_at_max_rate": of(
             "cpu_ms_per_call_service_16_agents_at_max_rate_service",
             "cpu_ms_per_call_service_16_agents_at_max_rate_asterisk",
@@ -185,7 +190,13 @@ def tables(said: Figures) -> Iterator[Table]:
         value = said.get(goal.figure)
         met = goal.met(value)
         goals.add_row(goal.figure, _n(value), str(goal), "" if met is None else "met" if met else "missed")
-    for name in ("connect_p50_vs_dial", "cpu_total_vs_app_queue", "cpu_service_vs_asterisk_at_max_rate"):
+    for name in (
+        "connect_p50_vs_dial",
+        "connect_p50_asking_vs_app_queue",
+        "cpu_total_vs_app_queue",
+        "cpu_service_vs_asterisk_at_max_rate",
+        "cpu_service_asking_vs_asterisk",
+    ):
         goals.add_row(name, _n(said.get(name)), "", "")
     yield goals
 
@@ -255,13 +266,14 @@ def chart(found: Findings, said: Figures, file: Path) -> None:
 
 def _shares(axes: Axes, by_way: dict[Way, list[float]], title: str) -> None:
     for way, values in by_way.items():
-        if values:
+        if values:  # of those who wait for an agent, two ways know nothing
             ordered = np.sort(np.asarray(values)) * 1000
             share = np.arange(1, len(ordered) + 1) / len(ordered) * 100
             axes.step(ordered, share, where="post", color=COLOURS[way], label=str(way), linewidth=1.4)
     axes.set(title=title, xlabel="milliseconds", ylabel="% of calls")
     axes.grid(color="#D8DADF", linewidth=0.5)
-    axes.legend(frameon=False, loc="lower right")
+    if any(by_way.values()):
+        axes.legend(frameon=False, loc="lower right")
 
 
 def _rates(axes: Axes, said: Figures) -> None:
