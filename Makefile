@@ -12,7 +12,7 @@ RATE ?= 2
 TALK ?= 8
 AGENTS ?= 16
 
-.PHONY: dashboards plots onboarding-demo bench-core bench-directory bench-figures help setup tools demo up down unit test test-program test-simulation test-simulation-full test-contract test-store test-browser test-e2e test-docker check format lint types imports clean
+.PHONY: dashboards plots onboarding-demo bench bench-full bench-core bench-directory bench-figures help setup tools demo up down unit test test-program test-simulation test-simulation-full test-contract test-store test-browser test-e2e test-docker check format lint types imports clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -73,6 +73,12 @@ test-docker: tools ## the images and the compose file, carried out without a Doc
 
 bench-directory: setup ## how long a large directory takes to change, to be asked and to be listed; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.directory
+
+bench: tools ## calls beside app_queue and Dial() in one run: how soon a phone rings, how many calls, at what cost; last line is JSON (25 minutes)
+	@PYTHONPATH=asterisk:tests $(BIN)/python -m bench.calls
+
+bench-full: tools ## the same, and every size with every other (two hours)
+	@PYTHONPATH=asterisk:tests $(BIN)/python -m bench.calls --full
 
 bench-core: setup ## how fast the core decides, what a waiting call costs; last line is JSON
 	@PYTHONPATH=tests $(BIN)/python -m bench.core

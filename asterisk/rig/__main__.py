@@ -1,4 +1,4 @@
-"""The command line of the rig: demo, onboarding, plots, up, down, latency. `make` calls it."""
+"""The command line of the rig: demo, onboarding, plots, up, down. `make` calls it."""
 
 from __future__ import annotations
 
@@ -45,18 +45,16 @@ def main() -> int:
     commands.add_parser(
         "plots", help="some minutes of calls, and the dashboards drawn from what Prometheus says of them"
     )
-    latency = commands.add_parser("latency", help="measure from the trunk's INVITE to the phone's INVITE")
     commands.add_parser("up", help="the same left running without callers")
     commands.add_parser("down", help="end what `up` started")
     keep = commands.add_parser("keep", help="(used by `up`) send agents back to work after a missed call")
     keep.add_argument("url")
     keep.add_argument("token_file", type=Path)
     keep.add_argument("service", type=int, help="process id to live as long as")
-    for command, calls, rate, talk, agents in ((demo, 60, 2, 8, 16), (latency, 300, 10, 0.5, 64)):
-        command.add_argument("--calls", type=_number(int, 1, 20_000), default=calls)
-        command.add_argument("--rate", type=_number(float, 0.1, 100), default=rate, help="calls a second")
-        command.add_argument("--talk", type=_number(float, 0.1, 3600), default=talk, help="seconds")
-        command.add_argument("--agents", type=_number(int, 1, 999), default=agents)
+    demo.add_argument("--calls", type=_number(int, 1, 20_000), default=60)
+    demo.add_argument("--rate", type=_number(float, 0.1, 100), default=2, help="calls a second")
+    demo.add_argument("--talk", type=_number(float, 0.1, 3600), default=8, help="seconds")
+    demo.add_argument("--agents", type=_number(int, 1, 999), default=16)
     asked = parser.parse_args()
 
     _interrupt_once()
@@ -75,10 +73,6 @@ def main() -> int:
                 from rig import plots  # noqa: PLC0415
 
                 return plots.plots()
-            case "latency":
-                from rig import latency as latency_run  # noqa: PLC0415
-
-                return latency_run.latency(calls=asked.calls, rate=asked.rate, talk=asked.talk, agents=asked.agents)
             case _:
                 from rig import detached  # noqa: PLC0415
 

@@ -466,7 +466,22 @@ not believed, everybody whom the proxy serves would be on this machine, and ``/m
 
 
 class _QuietServer(uvicorn.Server):
-    """uvicorn without its signal handlers: we stop it, not it us."""
+    """uvicorn without its signal handlers: we stop it, not it us. And without looking ten times a second whether it is
+    to stop, which is more than all else an idle service does; the date of an answer, which it would set meanwhile, is
+    set by our own door.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._leave = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._leave.wait()
+
+    def leave(self) -> None:
+        self.should_exit = True
+        self._leave.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -496,6 +511,7 @@ async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) 
         access_log=False,
         lifespan="off",
         server_header=False,
+        date_header=False,
         timeout_graceful_shutdown=2,
         forwarded_allow_ips=list(_THIS_MACHINE),
     )
@@ -504,7 +520,7 @@ async def _serve_api(host: str, port: int, api: FastAPI, stack: AsyncExitStack) 
 
     async def stop() -> None:
         end_streams(api)  # or the server would wait for their readers
-        server.should_exit = True
+        server.leave()
         await serving
 
     stack.push_async_callback(stop)

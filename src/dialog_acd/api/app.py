@@ -13,6 +13,7 @@ and should not; ours (``routes/docs.py``) loads from here alone. ``/openapi.json
 from __future__ import annotations
 
 import asyncio
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import structlog
@@ -250,6 +251,7 @@ class Door:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                headers.setdefault("date", formatdate(usegmt=True))
             await send(message)
 
         try:

@@ -17,7 +17,6 @@ import time
 import urllib.error
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from dialog_acd.core.messages import RememberIntent
@@ -25,13 +24,15 @@ from dialog_acd.core.model import AgentId
 from dialog_acd.store.database import open_database
 from dialog_acd.store.intent_store import IntentStore
 from rig.ports import free_port
-from rig.private import PrivateAsterisk
 from rig.render import agent_names
 from rig.root import RigError
 from rig.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from rig.private import PrivateAsterisk
 
 MOST_AGENTS = 5_000
 ELSEWHERE = "bench-nobody"
@@ -42,6 +43,9 @@ exten => dial,1,Answer(,i)
  same => n,Set(GLOBAL(BENCH_NEXT)=$[(0${BENCH_NEXT} + 1) % ${BENCH_AGENTS}])
  same => n,Dial(PJSIP/${SPRINTF(agent%02d,$[${BENCH_NEXT} + 1])},20)
  same => n,Hangup()
+exten => ask,1,Answer(,i)
+ same => n,AGI(agi://${ACD_AGI}/nothing)
+ same => n,Goto(dial,2)
 exten => _queue!,1,Answer(,i)
  same => n,Queue(bench-${EXTEN:5})
  same => n,Hangup()
@@ -77,6 +81,8 @@ class Way(enum.StrEnum):
 
     DIAL = "dial"
     """``Dial()`` from the dialplan: the floor."""
+    ASK = "dial-after-agi"
+    """The same behind one AGI question that the service answers at once and without a thought: what asking costs."""
     QUEUE = "app_queue"
     """What people use today, with the same members."""
     SERVICE = "service"
@@ -85,7 +91,13 @@ class Way(enum.StrEnum):
     """Skills in three steps, ladder, hours; metrics are read every second and the wallboard's stream is open."""
 
     @property
+    def served(self) -> bool:
+        """Whether the service has to run for it."""
+        return self in (Way.ASK, Way.SERVICE, Way.FULL)
+
+    @property
     def ours(self) -> bool:
+        """Whether the service routes."""
         return self in (Way.SERVICE, Way.FULL)
 
 
@@ -125,11 +137,13 @@ class Centre:
         )
         self._made: dict[tuple[Way, Size], Path] = {}
         self._now: tuple[Way, Size] | None = None
-        self._eyes: list[asyncio.subprocess.Process] = []
 
     def __enter__(self) -> Self:
         try:
             self._stack.start_asterisk()
+            # What is said to who waits would be sound, and the same for all.
+            for prompt in (self.asterisk.host_home / "data" / "sounds" / "de" / "acd").glob("please-hold.*"):
+                prompt.unlink()
         except BaseException:
             self._stack.stop()
             raise
@@ -145,16 +159,13 @@ class Centre:
     @property
     def service_pid(self) -> int | None:
         """None while the service does not run."""
-        return self._stack.service_pid if self._now is not None and self._now[0].ours else None
+        return self._stack.service_pid if self._now is not None and self._now[0].served else None
 
     def look(self) -> None:
         """What an operator's tools do each second: read the metrics, and the live picture."""
         with contextlib.suppress(RigError, urllib.error.URLError):
             self._stack.api.text("/metrics")
             self._stack.api.text("/api/v1/live")
-
-    def service_failures(self) -> str:
-        return self._stack.service_tail()
 
     # ------------------------------------------------------------ one way, one size
 
@@ -163,19 +174,19 @@ class Centre:
         size = Size(size.agents, size.queues)  # who waits is a matter of calls
         if self._now == (way, size):
             return
-        if self._now is not None and self._now[0].ours:
+        if self._now is not None and self._now[0].served:
             self._stack.end_service()
         self._now = None
         self._set_members(size if way is Way.QUEUE else None)
         self.asterisk.console(f"dialplan set global BENCH_AGENTS {size.agents}")
-        if way.ours:
+        if way.served:
             self._start_service(way, size)
         self._now = way, size
 
     def dialled(self, way: Way, size: Size) -> list[str]:
         """What callers of this way dial, in turn."""
-        if way is Way.DIAL:
-            return ["dial"]
+        if way in (Way.DIAL, Way.ASK):
+            return ["dial" if way is Way.DIAL else "ask"]
         return [_dialled(n) if way.ours else f"queue{n}" for n in range(size.queues)]
 
     def elsewhere(self, way: Way, size: Size) -> str:

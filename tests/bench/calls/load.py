@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import chain, cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from bench.calls.centre import ticks
 from rig.root import RigError
@@ -42,7 +42,7 @@ class Seen:
     """Processor seconds."""
     service: float = 0.0
 
-    def __iadd__(self, other: Seen) -> Seen:
+    def __iadd__(self, other: Seen) -> Self:
         self.calls += other.calls
         self.lost += other.lost
         self.connect += other.connect
@@ -78,7 +78,6 @@ class Load:
                 callers.start()
                 self._until(lambda: not callers.running, count / rate + 15)
                 callers.stop(grace=0.1)
-            self._clear()
         seen = measured.seen
         rung, _ = _phone_log(phones.logged())
         sent = _caller_log(callers.logged())
@@ -166,9 +165,8 @@ class Load:
             time.sleep(0.05)
 
     def _clear(self) -> None:
-        """Whoever is still there, but for those who wait, is hung up on."""
-        if self._waiting is None or not self._waiting.running:
-            return
+        """Whoever is still there is hung up on."""
+        self._centre.asterisk.console("channel request hangup all")
 
     def _measured(self, *, watched: bool = False) -> _Measured:
         pids = {"asterisk": self._centre.asterisk.pid}
@@ -186,7 +184,7 @@ class _Measured:
         self._over = threading.Event()
         self._looking: threading.Thread | None = None
 
-    def __enter__(self) -> _Measured:
+    def __enter__(self) -> Self:
         if self._look is not None:
             self._looking = threading.Thread(target=self._keep_looking, daemon=True)
             self._looking.start()

@@ -1,0 +1,205 @@
+"""What is measured, and in which order.
+
+This machine is not alone in the world, and what it can do drifts by a third within minutes. So ways that are compared
+take turns within seconds of each other, in rounds whose order is turned; what counts are ratios within one run.
+
+Each part has its share of the time: all of them together stay below 25 minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bench.calls.centre import Size, Way
+from bench.calls.load import Seen, rank
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.calls.centre import Centre
+    from bench.calls.load import Load
+
+RATE, TALK = 20.0, 0.2
+"""Calls a second, and seconds a conversation, where no rate is looked for."""
+QUICK_TALK = 0.05
+"""So short where a rate is looked for, or sixteen agents would be the limit and not the processor."""
+BASE = Size()
+AXES = (
+    Size(agents=500),
+    Size(agents=5_000),
+    Size(queues=50),
+    Size(queues=500),
+    Size(waiting=200),
+    Size(waiting=1_000),
+)
+HELD_FOR, PROBED_FOR = 60.0, 5.0
+SLOW = 0.050
+"""A rate is not held if one call in a hundred takes longer (seconds)."""
+FIRST_RATE, STEP = 110.0, 1.15
+
+
+@dataclass(slots=True)
+class Held:
+    """The highest rate that was held for a minute; calls a second."""
+
+    rate: float = 0.0
+    seen: Seen = field(default_factory=Seen)
+    tried: list[tuple[float, float, bool]] = field(default_factory=list)
+    """Rate, seconds, whether it was held."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """Everything that was seen."""
+
+    connect: dict[Way, Seen] = field(default_factory=dict)
+    pickup: dict[Way, Seen] = field(default_factory=dict)
+    rates: dict[tuple[Way, int], Held] = field(default_factory=dict)
+    """By way and number of agents."""
+    sizes: dict[tuple[Way, Size], Seen] = field(default_factory=dict)
+    idle: dict[tuple[Way, int], Seen] = field(default_factory=dict)
+    """By way and number of waiting callers."""
+    resident: dict[int, float] = field(default_factory=dict)
+    """Bytes of the service, by number of waiting callers."""
+    events_per_call: float = 0.0
+    read_per_second: float = 0.0
+    """AMI events read and translated in a second of one processor."""
+    took: float = 0.0
+
+
+class Plan:
+    """Carries out the parts one after the other."""
+
+    def __init__(self, centre: Centre, load: Load, progress: Callable[[str], None]) -> None:
+        self._centre, self._load, self._progress = centre, load, progress
+        self.found = Findings()
+        self._began = time.monotonic()
+
+    def say(self, text: str) -> None:
+        self.found.took = time.monotonic() - self._began
+        self._progress(f"{self.found.took:6.0f} s  {text}")
+
+    # ------------------------------------------------------------ from INVITE to INVITE
+
+    def connect(self, rounds: int = 3, calls: int = 200) -> None:
+        for turn in range(rounds):
+            for way in _turned(tuple(Way), turn):
+                seen = self._calls(way, BASE, calls)
+                self.found.connect[way] = _sum(self.found.connect.get(way), seen)
+                self.say(f"connect, round {turn + 1}, {way}: {_told(seen.connect)}")
+
+    def _calls(self, way: Way, size: Size, calls: int) -> Seen:
+        self._centre.prepare(way, size)
+        dialled = self._centre.dialled(way, size)
+        self._load.calls(dialled, count=20, rate=RATE, talk=TALK)  # nothing is as slow as the first
+        return self._load.calls(dialled, count=calls, rate=RATE, talk=TALK, watched=way is Way.FULL)
+
+    # ------------------------------------------------------------ from BYE to INVITE
+
+    def pickup(self, rounds: int = 2, seconds: float = 12.0) -> None:
+        for turn in range(rounds):
+            for way in _turned((Way.QUEUE, Way.SERVICE, Way.FULL), turn):
+                self._centre.prepare(way, BASE)
+                dialled = self._centre.dialled(way, BASE)
+                seen = self._load.pickups(dialled, waiting=200, agents=BASE.agents, seconds=seconds, talk=0.5)
+                self.found.pickup[way] = _sum(self.found.pickup.get(way), seen)
+                self.say(f"pick-up with 200 waiting, round {turn + 1}, {way}: {_told(seen.pickup)}")
+
+    # ------------------------------------------------------------ the highest rate
+
+    def rates(self) -> None:
+        four = (Way.DIAL, Way.QUEUE, Way.SERVICE, Way.FULL)
+        for way, agents in (*((way, BASE.agents) for way in four), (Way.QUEUE, 500), (Way.SERVICE, 500)):
+            held = self.found.rates[way, agents] = self._highest(way, Size(agents=agents))
+            self.say(f"highest rate, {way}, {agents} agents: {held.rate:.0f}/s held for a minute")
+
+    def _highest(self, way: Way, size: Size) -> Held:
+        """Look for it in steps of a sixth, a few seconds each; then hold it, or a bit less, for a minute."""
+        self._centre.prepare(way, size)
+        held = Held()
+        rate, known = FIRST_RATE, {True: 0.0, False: 1_000.0}
+        for _ in range(7):
+            good, _ = self._try(way, size, rate, PROBED_FOR, held)
+            known[good] = rate
+            if known[True] and known[False] < 1_000.0:
+                break
+            rate = rate * STEP if good else rate / STEP
+        rate = known[True]
+        for _ in range(4):
+            if not rate:
+                break
+            good, seen = self._try(way, size, rate, HELD_FOR, held)
+            if good:
+                held.rate, held.seen = rate, seen
+                break
+            rate *= 0.93
+        return held
+
+    def _try(self, way: Way, size: Size, rate: float, seconds: float, held: Held) -> tuple[bool, Seen]:
+        seen = self._load.calls(
+            self._centre.dialled(way, size),
+            count=round(rate * seconds),
+            rate=rate,
+            talk=QUICK_TALK,
+            watched=way is Way.FULL,
+        )
+        late = rank(seen.connect, 0.99)
+        good = seen.lost == 0 and late is not None and late < SLOW
+        held.tried.append((rate, seconds, good))
+        self.say(
+            f"  {way}, {size.agents} agents, {rate:.0f}/s for {seconds:.0f} s:"
+            f" {_told(seen.connect)}, {seen.lost} lost{'' if good else ' (not held)'}"
+        )
+        return good, seen
+
+    # ------------------------------------------------------------ the cost of size
+
+    def sizes(self, sizes: Sequence[Size] = (BASE, *AXES), ways: Sequence[Way] = (Way.QUEUE, Way.SERVICE)) -> None:
+        for turn, size in enumerate(sizes):
+            for way in _turned(tuple(ways), turn):
+                seen = self.found.sizes[way, size] = self._at_size(way, size)
+                self.say(
+                    f"{size.agents} agents, {size.queues} queues, {size.waiting} waiting, {way}: {_told(seen.connect)}"
+                )
+
+    def _at_size(self, way: Way, size: Size) -> Seen:
+        """What those who wait cost by themselves is in the processor time of these calls, and told apart as `idle`."""
+        if not size.waiting:
+            return self._calls(way, size, 200)
+        self._centre.prepare(way, size)
+        if way.ours and 0 not in self.found.resident:
+            # Memory that calls have once needed is kept; what waiting needs is seen after some.
+            self._load.calls(self._centre.dialled(way, size), count=400, rate=2 * RATE, talk=TALK)
+            self._note_idle(way, 0)
+        self._load.wait(self._centre.elsewhere(way, size), size.waiting)
+        self._note_idle(way, size.waiting)
+        try:
+            return self._calls(way, size, 200)
+        finally:
+            self._load.leave()
+
+    def _note_idle(self, way: Way, waiting: int) -> None:
+        self.found.idle[way, waiting] = self._load.idle(10.0)
+        if way.ours:
+            self.found.resident[waiting] = self._load.resident()
+
+
+def _turned(ways: Sequence[Way], turn: int) -> Sequence[Way]:
+    at = turn % len(ways)
+    return (*ways[at:], *ways[:at])
+
+
+def _sum(known: Seen | None, seen: Seen) -> Seen:
+    if known is None:
+        return seen
+    known += seen
+    return known
+
+
+def _told(values: Sequence[float]) -> str:
+    p50, p99, most = (rank(values, share) for share in (0.5, 0.99, 1.0))
+    if p50 is None or p99 is None or most is None:
+        return "no call got there"
+    return f"p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, max {most * 1000:.1f} ms ({len(values)})"
