@@ -188,6 +188,32 @@ async def test_orders_leave_in_the_order_given(bench: Bench) -> None:
     assert bench.switch.orders == expected
 
 
+async def test_a_lone_signal_is_handled_where_it_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one told meanwhile comes after it, whole: nothing is decided in the midst of a decision."""
+    monkeypatch.setattr(engine_module, "BEAT_EVERY", 3600)
+    monkeypatch.setattr(engine_module, "LONE_AFTER", -1.0)
+    bench.core.answer = lambda signal: [hold(f"{named(signal)}-1"), hold(f"{named(signal)}-2")]
+    bench.switch.meanwhile = lambda order: bench.engine.tell(held("c2")) if order == hold("c1-1") else None
+    async with bench.turning():
+        await bench.engine.turning()
+        bench.switch.orders.clear()
+        bench.engine.tell(held("c1"))
+        assert bench.switch.orders == [hold("c1-1"), hold("c1-2")]
+        await soon(lambda: len(bench.switch.orders) == 4)
+    assert bench.switch.orders[2:] == [hold("c2-1"), hold("c2-2")]
+
+
+async def test_in_a_burst_a_signal_waits_until_others_had_their_turn(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "LONE_AFTER", 3600.0)
+    async with bench.turning():
+        await bench.engine.ask(held("c1"))
+        bench.engine.tell(held("c2"))
+        assert bench.core.signals == [held("c1")]
+        await bench.core.until(lambda: bench.core.signals == [held("c1"), held("c2")])
+
+
 async def test_how_long_each_signal_took_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """From when it came: one that waits behind others has waited for them, too."""
     ticks = iter(range(1000))
