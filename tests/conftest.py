@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+import uvloop
 from hypothesis import HealthCheck, Phase, settings
 
 from dialog_acd import log
 from shell import Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _FULL = settings(
@@ -47,6 +48,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(2_000, 20, 200)
     gc.enable()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop the program turns on: transports of uvloop and of asyncio differ in what they do while they close."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialog_acd import clock as clock_module
-from dialog_acd.clock import SystemClock
+from dialog_acd.clock import COMPARE_EVERY, SystemClock
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -20,6 +20,8 @@ class Machine:
     def __init__(self) -> None:
         self.wall = NOON
         self.uptime = 1000.0
+        self.looked = 0
+        """How often the wall clock was read."""
 
     def passes(self, seconds: float) -> None:
         self.wall += timedelta(seconds=seconds)
@@ -31,6 +33,7 @@ class Machine:
     # in place of the modules ``datetime`` and ``time``
     def now(self, zone: object) -> datetime:
         assert zone is UTC
+        self.looked += 1
         return self.wall
 
     def monotonic(self) -> float:
@@ -85,7 +88,9 @@ passing = st.floats(min_value=0, max_value=10_000, allow_nan=False)
 
 
 @given(st.lists(st.tuples(passing, steps), max_size=30))
-def test_it_never_steps_back_and_never_lags_by_more_than_a_second(story: list[tuple[float, float]]) -> None:
+def test_it_never_steps_back_and_lags_by_more_than_a_second_for_half_a_second_at_most(
+    story: list[tuple[float, float]],
+) -> None:
     machine = Machine()
     with pytest.MonkeyPatch.context() as monkeypatch:
         clock = clock_on(machine, monkeypatch)
@@ -95,8 +100,24 @@ def test_it_never_steps_back_and_never_lags_by_more_than_a_second(story: list[tu
             machine.adjusted(jump)
             now = clock.now()
             assert now >= before
+            machine.passes(COMPARE_EVERY)
+            before, now = now, clock.now()
+            assert now >= before
             assert machine.wall - now <= timedelta(seconds=1)
             before = now
+
+
+def test_who_asks_often_does_not_have_it_look_at_the_wall_as_often(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine asks some ten times a call."""
+    clock = clock_on(machine, monkeypatch)
+    looked = machine.looked
+    for _ in range(100):
+        machine.passes(COMPARE_EVERY / 50)
+        clock.now()
+    assert 2 <= machine.looked - looked <= 4
+    assert clock.now() == NOON + timedelta(seconds=2 * COMPARE_EVERY)
 
 
 def test_the_real_one_runs() -> None:
@@ -118,4 +139,5 @@ def test_a_rehearsal_begins_when_it_is_told_to_and_goes_on_like_any_clock(monkey
     machine.adjusted(-600)
     assert clock.now() == eve + timedelta(seconds=31)
     machine.adjusted(3600)
-    assert clock.now() == eve + timedelta(seconds=31 + 3000)
+    machine.passes(COMPARE_EVERY)
+    assert clock.now() == eve + timedelta(seconds=31 + 3000 + COMPARE_EVERY)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dialog_acd.core.records import CallRecord
 
 Output: TypeAlias = "m.Order | m.Notice"
+Observers: TypeAlias = "Callable[[m.Notice], None] | tuple[set[type[m.Notice]], Callable[[m.Notice], None]]"
 
 ANI = "+4951123559876"
 
@@ -40,6 +41,8 @@ class PuppetCore(Awaited):
         super().__init__()
         self.heard: list[tuple[m.Signal, datetime]] = []
         self.deadline: datetime | None = None
+        self.looked_at = 0
+        """How often the deadline was asked for."""
         self.answer: Callable[[m.Signal], list[Output]] = lambda _: []
 
     def handle(self, signal: m.Signal, now: datetime) -> list[Output]:
@@ -50,6 +53,8 @@ class PuppetCore(Awaited):
         return self.answer(signal)
 
     def next_deadline(self) -> datetime | None:
+        self.looked_at += 1
+        self.moved()
         return self.deadline
 
     @property
@@ -105,17 +110,17 @@ class Diary:
 class Bench:
     """An engine with its neighbours; ``core`` is a puppet unless a test brings a real one."""
 
-    def __init__(self, acd: Acd | None = None) -> None:
+    def __init__(self, acd: Acd | None = None, *observers: Observers) -> None:
         self.clock = ManualClock()
         self.core = PuppetCore()
         self.switch = Switchboard()
         self.shelf = Shelf()
         self.diary = Diary()
         self.notices: list[m.Notice] = []
-        self.observers: list[Callable[[m.Notice], None]] = [self.notices.append]
         self.took: list[float] = []
         core = acd or cast("Acd", self.core)
-        self.engine = Engine(core, self.clock, self.shelf, self.observers, intents=self.diary, took=self.took.append)
+        observe = observers or (self.notices.append,)
+        self.engine = Engine(core, self.clock, self.shelf, observe, intents=self.diary, took=self.took.append)
         self.engine.attach(self.switch)
 
     @asynccontextmanager
@@ -183,6 +188,32 @@ async def test_orders_leave_in_the_order_given(bench: Bench) -> None:
     assert bench.switch.orders == expected
 
 
+async def test_a_lone_signal_is_handled_where_it_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one told meanwhile comes after it, whole: nothing is decided in the midst of a decision."""
+    monkeypatch.setattr(engine_module, "BEAT_EVERY", 3600)
+    monkeypatch.setattr(engine_module, "LONE_AFTER", -1.0)
+    bench.core.answer = lambda signal: [hold(f"{named(signal)}-1"), hold(f"{named(signal)}-2")]
+    bench.switch.meanwhile = lambda order: bench.engine.tell(held("c2")) if order == hold("c1-1") else None
+    async with bench.turning():
+        await bench.engine.turning()
+        bench.switch.orders.clear()
+        bench.engine.tell(held("c1"))
+        assert bench.switch.orders == [hold("c1-1"), hold("c1-2")]
+        await soon(lambda: len(bench.switch.orders) == 4)
+    assert bench.switch.orders[2:] == [hold("c2-1"), hold("c2-2")]
+
+
+async def test_in_a_burst_a_signal_waits_until_others_had_their_turn(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "LONE_AFTER", 3600.0)
+    async with bench.turning():
+        await bench.engine.ask(held("c1"))
+        bench.engine.tell(held("c2"))
+        assert bench.core.signals == [held("c1")]
+        await bench.core.until(lambda: bench.core.signals == [held("c1"), held("c2")])
+
+
 async def test_how_long_each_signal_took_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """From when it came: one that waits behind others has waited for them, too."""
     ticks = iter(range(1000))
@@ -211,6 +242,46 @@ async def test_everything_goes_to_whom_it_concerns(bench: Bench) -> None:
     assert bench.notices == [notice]
     assert bench.shelf.records == []
     assert bench.shelf.amendments == [amend.amendment]
+
+
+async def test_whoever_waits_at_the_door_is_answered_before_anything_else_is_done(bench: Bench) -> None:
+    """The caller hears the line until then; orders about others, and what is noted, come after."""
+    treat, order, notice = m.Treat(CallId("c1"), m.Verdict.HOLD), hold("c2"), entered_failsafe("c3")
+    bench.core.answer = lambda _: [order, notice, treat]
+    done: list[object] = []
+
+    def answered(outputs: object) -> None:
+        done.append((outputs, list(bench.switch.orders), list(bench.notices)))
+
+    async with bench.turning():
+        bench.engine.tell(held("c1"), answered)
+        await bench.engine.turning()
+    assert done == [([order, notice, treat], [], [])]
+    assert (bench.switch.orders[0], bench.notices[0]) == (order, notice)
+
+
+async def test_an_observer_is_told_what_it_asks_for_and_nothing_else() -> None:
+    everything: list[m.Notice] = []
+    some: list[m.Notice] = []
+    nothing: list[m.Notice] = []
+    bench = Bench(None, everything.append, ({m.FailsafeEntered}, some.append), (set(), nothing.append))
+    ignored, entered = m.Ignored("CallerHeld", "unknown call", "c1"), entered_failsafe("c1")
+    bench.core.answer = lambda _: [ignored, entered, ignored]
+    async with bench.turning():
+        await bench.engine.ask(held("c1"))
+    assert everything == [ignored, entered, ignored]
+    assert some == [entered]
+    assert nothing == []
+
+
+async def test_the_moment_of_the_signal_in_hand_is_known_to_who_is_told_of_it() -> None:
+    moments: list[datetime] = []
+    here = Bench(None, lambda _: moments.append(here.engine.now))
+    here.core.answer = lambda _: [entered_failsafe("c1")]
+    async with here.turning():
+        then = here.clock.advance(5)
+        await here.engine.ask(held("c1"))
+    assert moments == [then]
 
 
 async def test_a_finished_call_is_on_the_shelf_before_the_asker_hears_of_it(
@@ -279,12 +350,12 @@ async def test_a_core_that_raises_costs_one_signal_and_no_other(bench: Bench) ->
     assert [entry["log_level"] for entry in logs if entry["event"] == "engine.defect"] == ["error", "error"]
 
 
-async def test_an_observer_that_raises_costs_nothing(bench: Bench) -> None:
+async def test_an_observer_that_raises_costs_nothing() -> None:
     def broken(_: m.Notice) -> None:
         raise RuntimeError("the counter is broken")
 
     second: list[m.Notice] = []
-    bench.observers[:] = [broken, second.append]
+    bench = Bench(None, broken, second.append)
     notice = entered_failsafe("c1")
     bench.core.answer = lambda _: [notice, hold("c1")]
     with capture_logs() as logs:
@@ -294,6 +365,22 @@ async def test_an_observer_that_raises_costs_nothing(bench: Bench) -> None:
     assert bench.switch.orders == [hold("c1")]
     assert bench.engine.failures == 0
     assert [(entry["event"], entry["notice"]) for entry in logs] == [("notice.lost", "FailsafeEntered")]
+
+
+async def test_who_asks_and_raises_costs_nobody_an_order(bench: Bench) -> None:
+    """Whoever is told the answer breaks their word: what was decided is carried out all the same."""
+
+    def breaks(_: object) -> None:
+        raise RuntimeError("the way to the dialplan is broken")
+
+    bench.core.answer = lambda signal: [hold(named(signal))]
+    with capture_logs() as logs:
+        async with bench.turning():
+            bench.engine.tell(held("c1"), breaks)
+            assert await bench.engine.ask(held("c2")) == [hold("c2")]
+    assert bench.switch.orders == [hold("c1"), hold("c2")]
+    assert bench.engine.failures == 1
+    assert [entry["event"] for entry in logs] == ["engine.defect"]
 
 
 async def test_an_order_that_cannot_be_carried_out_costs_no_other_order(bench: Bench) -> None:
@@ -338,6 +425,36 @@ async def test_before_a_deadline_there_is_no_tick(bench: Bench) -> None:
         await bench.engine.ask(held("c1"))
         await bench.engine.ask(held("c2"))
     assert bench.core.signals == [held("c1"), held("c2")]
+
+
+async def test_a_deadline_that_comes_nearer_is_kept(bench: Bench) -> None:
+    """Nobody says so but the core, when it is asked after the next signal."""
+    bench.core.deadline = bench.clock.now() + timedelta(hours=1)
+
+    def answer(signal: m.Signal) -> list[Output]:
+        bench.core.deadline = None if isinstance(signal, m.Tick) else bench.clock.now()
+        return []
+
+    async with bench.turning():
+        await bench.engine.ask(held("c1"))
+        bench.core.answer = answer
+        bench.engine.tell(held("c2"))
+        await bench.core.until(lambda: m.Tick() in bench.core.signals)
+    assert bench.core.signals == [held("c1"), held("c2"), m.Tick()]
+
+
+async def test_a_deadline_that_is_put_off_is_kept_as_it_is_now(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "BEAT_EVERY", 3600)
+    begun = bench.clock.now()
+    bench.core.deadline = begun + timedelta(seconds=0.01)
+    async with bench.turning():
+        bench.engine.tell(held("c1"))
+        await bench.core.until(lambda: bench.core.signals == [held("c1")])
+        bench.core.deadline = begun + timedelta(hours=1)
+        looked = bench.core.looked_at
+        # The alarm for the first moment rings in vain and is set anew.
+        await bench.core.until(lambda: bench.core.looked_at >= looked + 2)
+        assert bench.core.signals == [held("c1")]
 
 
 async def test_an_offer_nobody_answers_is_taken_back_though_nothing_else_happens(
@@ -423,6 +540,9 @@ async def test_asking_a_stopped_engine_is_refused_at_once(bench: Bench) -> None:
         with pytest.raises(Stopped):
             await bench.engine.ask(held("c2"))
     bench.engine.tell(held("c3"))  # costs nobody anything
+    told: list[object] = []
+    bench.engine.tell(held("c4"), told.append)
+    assert [type(answer) for answer in told] == [Stopped]
     assert bench.core.signals == [held("c1")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
@@ -18,7 +19,18 @@ from structlog.testing import capture_logs
 from dialog_acd import log
 from dialog_acd.core import messages as m
 from dialog_acd.core.messages import CallArrived
-from dialog_acd.core.model import UNASSIGNED, AgentId, CallId, PartnerId, QueueId, SwitchKind, TeamId, TenantId
+from dialog_acd.core.model import (
+    UNASSIGNED,
+    AgentId,
+    CallId,
+    EntryKind,
+    PartnerId,
+    QueueId,
+    SwitchKind,
+    TeamId,
+    TenantId,
+)
+from dialog_acd.core.retention import dialled_of, parted
 from dialog_acd.testing import LANGENHAGEN, Scenario
 
 if TYPE_CHECKING:
@@ -110,7 +122,7 @@ def test_what_is_ours_stays_readable() -> None:
 
 def finished_call() -> CallRecord:
     sheet = Scenario().waits("c1")
-    sheet.after(3).rings("anna").after(2).offer_failed("anna").held("c1")
+    sheet.after(3).after(2).offer_failed("anna").held("c1")
     sheet.after(1).talks("bert").after(60).agent_hangs_up("bert")
     return sheet.record("c1")
 
@@ -214,9 +226,38 @@ def test_no_kind_of_notice_makes_the_log_stumble() -> None:
     assert {"CallEnded", "OfferMade", "OfferMissed", "AgentChanged", "NumberUnknown", "Ignored"} <= set(told)
 
 
+def test_nobody_is_left_unheard_for_being_asked_less_often() -> None:
+    """Only notices of which there is something to say are told at all: a kind added there must be added here."""
+    said = re.split(r"\n        case ", inspect.getsource(log.tell))[1:]
+    loud = {kind.removeprefix("m.").partition("(")[0] for kind in said if "log.debug(" not in kind}
+    told = log.tells("INFO")
+    assert told is not None
+    assert {kind.__name__ for kind in told} == loud
+    assert log.tells("WARNING") == log.tells("error") == told
+    assert log.tells("DEBUG") is log.tells("debug") is None
+
+
+def test_what_is_told_of_less_is_nothing_but_details() -> None:
+    told = log.tells("INFO")
+    assert told is not None
+    for sheet in scenes():
+        for _, _, outputs in sheet.story:
+            for output in outputs:
+                if isinstance(output, get_args(m.Notice)) and type(output) not in told:
+                    with capture_logs() as lines:
+                        log.tell(output)
+                    assert {line["log_level"] for line in lines} <= {"debug"}, output
+
+
+@given(dialled=st.text(max_size=20) | numbers, kind=st.sampled_from(EntryKind))
+def test_what_was_dialled_is_told_as_the_records_tell_it(dialled: str, kind: EntryKind) -> None:
+    record = replace(finished_call(), dialled=dialled, kind=kind)
+    assert dialled_of(record) == parted(record)[0].dialled
+
+
 def scenes() -> list[Scenario]:
     served, unknown, failsafe = Scenario(), Scenario(), Scenario()
-    served.waits("c1").after(3).rings("anna").after(2).offer_failed("anna").held("c1").after(1)
+    served.waits("c1").after(3).after(2).offer_failed("anna").held("c1").after(1)
     served.talks("bert").after(60).agent_hangs_up("bert").caller_hangs_up("c1")
     unknown.waits("c1", "0999 1").caller_hangs_up("c1")
     failsafe.waits("c1").tell(m.CallTakenByFailsafe(CallId("c1"), "heartbeat")).switch_lost()
@@ -253,6 +294,24 @@ def test_it_writes_one_json_object_a_line_to_standard_error() -> None:
     assert ended["timestamp"].endswith("Z")
     assert "KeyError" in defect["exception"]
     assert not DIGITS.search(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ({"who": "Müller \u2028 \x00"}, {"who": "Müller \u2028 \x00"}),
+        ({"name": "J\udcfcrgen"}, {"name": "J\udcfcrgen"}),
+        ({"large": 2**70}, {"large": 2**70}),
+        ({"at": datetime(2026, 3, 2, tzinfo=UTC)}, {"at": "2026-03-02T00:00:00+00:00"}),
+        ({"odd": {1: {2}}}, {"odd": {"1": "{2}"}}),
+        ({"kind": EntryKind.MAIN_NUMBER}, {"kind": "main-number"}),
+    ],
+    ids=["text", "half a character", "a large number", "a moment", "no text", "a word"],
+)
+def test_whatever_is_said_is_one_line_of_json(words: dict[str, object], line: dict[str, object]) -> None:
+    text = log._json(words)
+    assert "\n" not in text
+    assert json.loads(text) == line
 
 
 def test_the_level_is_obeyed() -> None:

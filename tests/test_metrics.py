@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import inspect
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -43,7 +45,7 @@ from dialog_acd.core.records import Blame, CallRecord, Outcome, Result
 from dialog_acd.core.rules import parse_rung
 from dialog_acd.core.view import AcdView, AgentView, CallView, PartnerView, QueueView
 from dialog_acd.core.waiting import Compared, Predictor, PredictorError
-from dialog_acd.metrics import AGENT_STATES, LEAST_PEOPLE, Metrics, Sources, groups
+from dialog_acd.metrics import AGENT_STATES, COUNTED, LEAST_PEOPLE, Metrics, Sources, groups
 from dialog_acd.tallies import OUTCOMES, WAIT_BUCKETS
 from dialog_acd.testing import LANGENHAGEN, Scenario, demo_directory
 from records import served
@@ -69,6 +71,12 @@ DIRECTORY = Directory(
     partners=(Partner(PartnerId("oldenburg"), "Oldenburg", ("0441115",)),),
     failsafe_profiles=(FailsafeProfile("day", "day"),),
 )
+
+
+def test_nothing_that_is_counted_is_kept_from_being_counted() -> None:
+    """Only the kinds in ``COUNTED`` are brought: one more that is counted must stand there, too."""
+    counted = set(re.findall(r"(?:case|isinstance\(notice,) m\.(\w+)", inspect.getsource(Metrics.observe)))
+    assert {kind.__name__ for kind in COUNTED} == counted
 
 
 class Scrape:

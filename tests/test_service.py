@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
 import shutil
 import signal
 import socket
@@ -37,6 +36,7 @@ from dialog_acd.switch.agi import AgiServer, PortInUse
 from dialog_acd.switch.ami import AmiAddress, AmiLoginRefused, probe
 from dialog_acd.testing import LANGENHAGEN, MONDAY, demo_directory
 from records import served
+from switch.test_agi import variables_set_by
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
 if TYPE_CHECKING:
@@ -155,8 +155,8 @@ class Service:
         async with asyncio.timeout(PATIENCE):
             while line := (await self.process.stderr.readline()).decode():
                 self.lines.append(line.rstrip("\n"))
-                if f'"event": "{what}"' in line:
-                    return dict(json.loads(line))
+                if what in line and (words := dict(json.loads(line)))["event"] == what:
+                    return words
         raise AssertionError(f"it ended without {what}:\n" + "\n".join(self.lines))
 
     async def ends(self) -> int:
@@ -199,8 +199,7 @@ async def agi(port: int, script: str, *arguments: str, **fields: str) -> dict[st
     said: dict[str, str] = {}
     async with asyncio.timeout(5):
         while line := (await reader.readline()).decode():
-            *_, name, value = shlex.split(line)
-            said[name] = value
+            said |= variables_set_by(line.removesuffix("\n"))
             writer.write(b"200 result=1\n")
     writer.close()
     await writer.wait_closed()

@@ -227,9 +227,10 @@ class Scenario:
             self._unread += out
             self._this_moment += out
             for message in out:
-                if isinstance(message, m.Offer):
-                    self._last_offer[message.agent] = message
-                    self._offer_on_channel[message.call] = message.offer
+                offer = message.offer if isinstance(message, m.Treat) else message
+                if isinstance(offer, m.Offer):
+                    self._last_offer[offer.agent] = offer
+                    self._offer_on_channel[offer.call] = offer.offer
                 elif isinstance(message, m.Divert):
                     self._offer_on_channel[message.call] = FROM_OVERFLOW
                 elif isinstance(message, m.SaveRecord):
@@ -246,8 +247,15 @@ class Scenario:
     def switch_lost(self) -> Scenario:
         return self.tell(m.SwitchLost("pbx"))
 
-    def arrives(self, call: str, dialled: str = LANGENHAGEN, ani: str | None = "+4951123559876") -> Scenario:
-        return self.tell(m.CallArrived(CallId(call), dialled, ani))
+    def arrives(
+        self,
+        call: str,
+        dialled: str = LANGENHAGEN,
+        ani: str | None = "+4951123559876",
+        *,
+        takes_offer: bool = False,
+    ) -> Scenario:
+        return self.tell(m.CallArrived(CallId(call), dialled, ani, takes_offer=takes_offer))
 
     def held(self, call: str) -> Scenario:
         """As the dialplan says it: with the offer the channel comes back from, once."""
@@ -260,9 +268,6 @@ class Scenario:
     def offer(self, agent: str) -> m.Offer:
         """Find the offer this agent has now, or had last."""
         return self._last_offer[agent]
-
-    def rings(self, agent: str) -> Scenario:
-        return self.tell(m.OfferRinging(self.offer(agent).call, self.offer(agent).offer))
 
     def answers(self, agent: str) -> Scenario:
         """Pick up; the caller may still have to hear nothing while the announcement plays."""

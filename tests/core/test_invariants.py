@@ -311,21 +311,31 @@ class CentreUnderFire(RuleBasedStateMachine):
             self.answered[message.call] = message
         elif isinstance(message, m.TestMarked | m.CallOffered):
             self.tests[message.call] = message.test
+        elif isinstance(message, m.Treat) and message.offer is not None:
+            assert isinstance(self.now_told, m.CallArrived)
+            assert self.now_told.takes_offer, "a dialplan that does not know of it"
+            assert message.verdict is m.Verdict.HOLD
+            assert not message.messages, "there was something to hear first"
+            assert message.call not in self.last_offer, "a door is passed once"
+            self.hear_offer(message.offer)
         elif isinstance(message, m.Offer):
-            assert self.switch_up, "an order into the void"
             assert message.call in self.held_callers, f"{message.call} was offered while not held"
-            assert message.agent in self.directory.agent, "an agent who is gone gets no new call"
-            assert message.agent not in self.signed_out, "an agent who signed out gets no call"
-            assert message.phone == self.directory.agent[message.agent].phone
-            self.held_callers.discard(message.call)
-            self.offers.append(message)
+            self.hear_offer(message)
             self.orders.append(message)
-            self.last_offer[message.call] = message.offer
         elif isinstance(message, m.Hold):
             self.held_callers.discard(message.call)
             self.orders.append(message)
         elif isinstance(message, m.Divert | m.Release | m.Say):
             self.orders.append(message)
+
+    def hear_offer(self, message: m.Offer) -> None:
+        assert self.switch_up, "an order into the void"
+        assert message.agent in self.directory.agent, "an agent who is gone gets no new call"
+        assert message.agent not in self.signed_out, "an agent who signed out gets no call"
+        assert message.phone == self.directory.agent[message.agent].phone
+        self.held_callers.discard(message.call)
+        self.offers.append(message)
+        self.last_offer[message.call] = message.offer
 
     def hear_record(self, record: CallRecord) -> None:
         assert record.call not in self.records, "a call has exactly one record"
@@ -379,9 +389,10 @@ class CentreUnderFire(RuleBasedStateMachine):
         """Every decision has a reason; and nobody is overtaken by somebody for whom none of the rules speaks."""
         calls = self.acd._floor.calls
         reasons = {o.call: o.why for o in out if isinstance(o, m.OfferMade)}
-        for offer in out:
-            if not isinstance(offer, m.Offer):
-                continue
+        given = [o.offer if isinstance(o, m.Treat) else o for o in out]
+        offers = [o for o in given if isinstance(o, m.Offer)]
+        assert sorted(reasons) == sorted(o.call for o in offers), "what is decided is ordered, once"
+        for offer in offers:
             assert reasons[offer.call].startswith("waited ")
             chosen = calls.get(offer.call)
             if chosen is None or any(a.team == "all-rules" for a in self.directory.agents):
@@ -443,23 +454,54 @@ class CentreUnderFire(RuleBasedStateMachine):
     def agent_id(self, name: str) -> AgentId:
         return AgentId(name)
 
-    @rule(n=_ANY, greeted=st.booleans(), held=st.sampled_from((True, True, True, False)))
-    def a_call_comes_in(self, n: int, greeted: bool, held: bool) -> None:
+    @rule(
+        n=_ANY,
+        greeted=st.booleans(),
+        held=st.sampled_from((True, True, True, False)),
+        takes_offer=st.booleans(),
+        late_s=st.sampled_from((0, 0, 1, 15)),
+    )
+    def a_call_comes_in(self, n: int, greeted: bool, held: bool, takes_offer: bool, late_s: int) -> None:
+        """``late_s``: it is the first we hear after so many seconds, and what was due meanwhile has not been done."""
         if len(self.acd._floor.calls) > 7:
             return
+        self.now += timedelta(seconds=late_s)
         call = CallId(f"c{len(self.calls) + 1}")
         self.calls.append(call)
         dialled = _DIALLED[n % 10 if n % 10 < len(_DIALLED) else n % 2]
-        self.tell(m.CallArrived(call, dialled, _TESTER if n % 4 == 3 else "+4951123559876"))
+        ani = _TESTER if n % 4 == 3 else "+4951123559876"
+        out = self.tell(m.CallArrived(call, dialled, ani, takes_offer=takes_offer))
+        if any(isinstance(o, m.Treat) and o.offer is not None for o in out) and n % 5:
+            return  # it rings
         if greeted:
             self.tell(m.GreetingEnded(call))
         if held and dialled != "112":
             self.tell(m.CallerHeld(call))
 
     @rule(n=_ANY)
+    def a_call_comes_in_while_people_are_there(self, n: int) -> None:
+        if not self.switch_up:
+            self.tell(m.SwitchFound("pbx", self.true_picture(), (), self.now))
+        for agent in self.directory.agents:
+            self.tell(m.PhoneStateChanged(agent.phone, "reachable"))
+            self.tell(m.AgentReady(agent.id))
+        self.a_call_comes_in(n, greeted=False, held=True, takes_offer=True, late_s=0)
+
+    people_are_there = a_call_comes_in_while_people_are_there
+
+    @precondition(lambda self: any(a.work is Work.WRAP_UP for a in self.acd.agents.values()))
+    @rule(n=_ANY)
+    def a_call_comes_in_just_when_somebody_becomes_free(self, n: int) -> None:
+        """And nobody has looked since then at those who wait."""
+        ends = [a.deadlines[Due.WRAP_UP_ENDS] for a in self.acd.agents.values() if a.work is Work.WRAP_UP]
+        self.tick_until(min(ends) - timedelta(milliseconds=1))
+        self.now = max(self.now, min(ends))
+        self.a_call_comes_in(n, greeted=False, held=True, takes_offer=True, late_s=0)
+
+    @rule(n=_ANY)
     def arrives_again(self, n: int) -> None:
         """Doubled, or transferred by an agent to a number of ours."""
-        self.tell(m.CallArrived(self.call(n), _DIALLED[n % 3]))
+        self.tell(m.CallArrived(self.call(n), _DIALLED[n % 3], takes_offer=n % 2 == 0))
 
     @rule(n=_ANY)
     def held(self, n: int) -> None:
@@ -503,10 +545,6 @@ class CentreUnderFire(RuleBasedStateMachine):
         self.tell(m.GreetingEnded(self.call(n)))
 
     # ------------------------------------------------------------ rules: offers
-
-    @rule(n=_ANY)
-    def rings(self, n: int) -> None:
-        self.tell(m.OfferRinging(*self.an_offer(n)))
 
     @rule(n=_ANY, bridged=st.booleans())
     def answers(self, n: int, bridged: bool) -> None:
@@ -810,6 +848,12 @@ class CentreUnderFire(RuleBasedStateMachine):
         """3."""
         if not self.switch_up:
             return
+        free = self.free_agents()
+        for call in self.acd._floor.calls.values():
+            if self.stands_in_line(call.id):
+                assert not any(self.accepts(call, agent) for agent in free), f"{call.id} waits beside a free agent"
+
+    def free_agents(self) -> list[Agent]:
         free: list[Agent] = []
         for name, state in self.acd.agents.items():
             able = state.intent is Intent.READY and state.work is Work.IDLE and state.phone is PhoneState.REACHABLE
@@ -818,9 +862,20 @@ class CentreUnderFire(RuleBasedStateMachine):
             if able and not aside:
                 assert name in self.directory.agent, "an agent who is gone is not available"
                 free.append(self.directory.agent[name])
-        for call in self.acd._floor.calls.values():
-            if self.stands_in_line(call.id):
-                assert not any(self.accepts(call, agent) for agent in free), f"{call.id} waits beside a free agent"
+        return free
+
+    def nobody_comes_in_beside_a_free_agent(self, treat: m.Treat) -> None:
+        """3, at the door: who may be given the phone with the answer is given it."""
+        call = self.acd._floor.calls[treat.call]
+        if (
+            call.state is CallState.ARRIVED
+            and treat.verdict is m.Verdict.HOLD
+            and not treat.messages
+            and self.switch_up
+        ):
+            found_closed = bool(call.closed) and call.also is None
+            free = [] if found_closed else self.free_agents()
+            assert not any(self.accepts(call, agent) for agent in free), f"{call.id} is held beside a free agent"
 
     def whatever_can_get_stuck_has_a_deadline(self) -> None:
         """4."""
@@ -897,6 +952,8 @@ class CentreUnderFire(RuleBasedStateMachine):
         told = {*kinds, (SwitchKind.ENTRY_MESSAGE, entry.number)} & self.switched.keys()
         assert bool(treat.messages) == (bool(told) and not call.closed)
         assert len(treat.messages) <= len(told)
+        if isinstance(self.now_told, m.CallArrived) and self.now_told.takes_offer:
+            self.nobody_comes_in_beside_a_free_agent(treat)
 
     def a_place_never_worsens(self) -> None:
         """6."""

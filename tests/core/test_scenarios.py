@@ -92,7 +92,7 @@ def test_a_call_is_answered_and_its_record_says_everything(acd: Scenario) -> Non
     acd.expect(CallQueued, call="c1", position=1)
     acd.expect(Offer, call="c1", agent="anna", phone="phone-anna", ring_for=timedelta(seconds=20))
     assert acd.agent_state("anna") == "offered"
-    acd.at("09:00:05").rings("anna").at("09:00:08").answers("anna")
+    acd.at("09:00:05").at("09:00:08").answers("anna")
     acd.expect_no(CallAnswered)  # answered is not yet connected
     acd.at("09:00:09").tell(PartiesBridged(C1, acd.offer("anna").offer))
     acd.expect(OfferTaken, call="c1", agent="anna")
@@ -461,7 +461,7 @@ def test_who_only_rang_for_a_returned_caller_has_not_talked() -> None:
 
 
 def test_nobodys_talk_is_none(acd: Scenario) -> None:
-    acd.at("09:00:00").waits("c1").rings("anna").caller_hangs_up("c1")
+    acd.at("09:00:00").waits("c1").caller_hangs_up("c1")
     assert (acd.record("c1").talk_ms, acd.record("c1").wrap_ms) == (None, None)
 
 
@@ -916,7 +916,7 @@ def test_everything_twice_changes_nothing(acd: Scenario) -> None:
     acd.expect(CallOffered)
     with pytest.raises(AssertionError, match="no CallOffered"):
         acd.expect(CallOffered)
-    acd.held("c1").rings("anna").rings("anna").talks("anna").talks("anna")
+    acd.held("c1").talks("anna").talks("anna")
     acd.expect(CallAnswered)
     with pytest.raises(AssertionError, match="no CallAnswered"):
         acd.expect(CallAnswered)

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def writer(engine: AsyncEngine, folder: Path, clock: Any) -> AsyncIterator[RecordWriter]:
-    writer = RecordWriter(engine, folder, clock)
+    writer = RecordWriter(engine, folder, clock, pace=0)
     yield writer
     await writer.close(1)
 

@@ -97,6 +97,18 @@ def test_a_town_that_was_named_and_a_mark_are_remembered_and_an_older_memory_kno
     assert CallMemory(tmp_path).calls == [said, arrival("b")]
 
 
+def test_half_a_character_costs_nobody_their_place(tmp_path: Path) -> None:
+    """A trunk may send what is no text. The line is written otherwise then, and read like any other."""
+    memory = CallMemory(tmp_path)
+    half = replace(arrival("a"), caller_name="J\udcfcrgen", callback_at=NINE, due_at=NINE + timedelta(days=1))
+    half = replace(half, counted=Counted(TenantId("t"), "115", EntryKind.SERVICE_115, QueueId("q"), 30_000, 0.75))
+    memory.put(half)
+    memory.put(arrival("b"))
+    memory.close()
+
+    assert CallMemory(tmp_path).calls == [half, arrival("b")]
+
+
 def test_killed_in_the_middle_of_a_line(tmp_path: Path) -> None:
     memory = CallMemory(tmp_path)
     memory.put(arrival("a"))

@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def writer(engine: AsyncEngine, folder: Path, clock: Any) -> AsyncIterator[RecordWriter]:
-    writer = RecordWriter(engine, folder, clock)
+    writer = RecordWriter(engine, folder, clock, pace=0)
     yield writer
     await writer.close(1)
 
@@ -83,6 +83,33 @@ async def test_a_record_is_in_the_journal_when_put_returns_and_in_the_database_a
     assert (writer.written, writer.conflicts, writer.spilled, writer.last_error) == (1, 0, 0, None)
     await writer.close(1)
     await running
+
+
+async def test_records_that_come_one_after_the_other_share_a_transaction_a_second(
+    engine: AsyncEngine, reader: RecordReader, folder: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is there a moment later; under load it is the transaction that costs. The stop waits for neither."""
+    writer = RecordWriter(engine, folder, clock, linger=0.01, pace=1000)
+    pauses: list[float] = []
+    pause = writer._pause
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        await pause(seconds)
+
+    monkeypatch.setattr(writer, "_pause", noted)
+    running = asyncio.create_task(writer.run())
+    writer.put(served("first"))
+    await until(lambda: writer.written == 1)
+    writer.put(served("second"))
+    writer.put(served("third"))
+    await until(lambda: len(pauses) == 2)
+    assert pauses[0] == 0.01
+    assert 900 < pauses[1] <= 1000
+    assert writer.depth == 2
+    assert await writer.close(10) == 0
+    await running
+    assert await reader.count() == 3
 
 
 async def test_closing_writes_what_is_left(writer: RecordWriter, reader: RecordReader, folder: Path) -> None:

@@ -237,9 +237,7 @@ def a_day_of_calls(sheet: Scenario) -> None:
         "landline"
     )
     sheet.after(3).talks("anna").after(60).agent_hangs_up("anna").after(20)
-    sheet.arrives("mobile", ani=MOBILE).held("mobile").after(2).rings("bert").after(20).offer_failed("bert").held(
-        "mobile"
-    )
+    sheet.arrives("mobile", ani=MOBILE).held("mobile").after(2).after(20).offer_failed("bert").held("mobile")
     sheet.after(1).talks("anna").after(30).transferred("mobile", TARGET).after(60).caller_hangs_up("mobile").after(20)
     sheet.signs_out("anna").signs_out("bert")
     sheet.arrives("left", ani="0049" + LEFT[3:]).held("left").after(40).caller_hangs_up("left")

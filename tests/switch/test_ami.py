@@ -570,6 +570,29 @@ async def test_messages_wait_until_the_picture_is_taken(toy: ToyAmi, owner: Owne
         assert link.up
 
 
+async def test_what_comes_while_others_still_wait_is_heard_after_them(toy: ToyAmi, owner: Owner) -> None:
+    """Where nobody waits a message is heard as it is read; behind what came during the picture it has its turn."""
+    free = asyncio.Event()
+    owner.greeting = lambda _: free.wait()
+    waiting = 500
+
+    def more_comes(message: Message) -> None:
+        if message["N"] == "0":
+            say(toy, numbered(waiting))
+
+    owner.trouble = more_comes
+    async with running(link_for(toy.port, owner, heard_at_once=1)) as link:
+        await owner.until(lambda: owner.greetings == 1)
+        say(toy, *(numbered(n) for n in range(waiting)))
+        await soon(lambda: link.queue_depth == waiting)
+        free.set()
+        await soon(lambda: len(owner.heard) == waiting + 1)
+        assert owner.numbers() == list(range(waiting + 1))
+        say(toy, numbered(waiting + 1))
+        await owner.until(lambda: len(owner.heard) == waiting + 2)
+        assert (link.queue_depth, link.queue_peak) == (0, waiting), "the last one did not have to wait"
+
+
 async def test_a_queue_that_runs_over_gives_a_new_picture_not_a_gap(toy: ToyAmi, owner: Owner) -> None:
     free = asyncio.Event()
     owner.greeting = lambda _: free.wait()

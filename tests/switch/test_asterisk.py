@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shlex
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,14 +22,17 @@ from dialog_acd.engine import Engine
 from dialog_acd.switch import asterisk as asterisk_module
 from dialog_acd.switch.ami import AmiAddress, AmiLimits, AmiLink, AmiLoginRefused, LinkState
 from dialog_acd.switch.asterisk import Asterisk
+from dialog_acd.switch.translate import Untranslatable
 from dialog_acd.testing import LANGENHAGEN, ManualClock, SequentialIds, demo_directory
 from patience import Awaited, Tally
+from switch.test_agi import variables_set_by
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
 
     from dialog_acd.core.records import Amendment, CallRecord
+    from dialog_acd.engine import Outputs, Then
 
 CALL = CallId("acd-1700000000.12")
 CHANNEL = "PJSIP/trunk-0000000c"
@@ -43,15 +45,14 @@ class Listener(Awaited):
     def __init__(self) -> None:
         super().__init__()
         self.signals: list[m.Signal] = []
-        self.answer: Callable[[m.Signal], Awaitable[Sequence[m.Order | m.Notice]]] = self._nothing
+        self.answer: Callable[[m.Signal], Outputs | Exception | None] = lambda _: []
+        """``None``: none at all."""
 
-    def tell(self, signal: m.Signal) -> None:
+    def tell(self, signal: m.Signal, then: Then | None = None) -> None:
         self.signals.append(signal)
         self.moved()
-
-    async def ask(self, signal: m.Signal) -> Sequence[m.Order | m.Notice]:
-        self.tell(signal)
-        return await self.answer(signal)
+        if then is not None and (answer := self.answer(signal)) is not None:
+            then(answer)
 
     async def hears(self, kind: type[m.Signal], times: int = 1) -> list[Any]:
         """Every signal of this kind, once there are so many."""
@@ -60,9 +61,6 @@ class Listener(Awaited):
 
     def heard(self, kind: type[m.Signal]) -> list[m.Signal]:
         return [s for s in self.signals if isinstance(s, kind)]
-
-    async def _nothing(self, _signal: m.Signal) -> Sequence[m.Order | m.Notice]:
-        return []
 
 
 def as_list(*items: str) -> Callable[[Connection, Action], None]:
@@ -106,7 +104,7 @@ class Bench:
 
 
 async def agi(port: int, script: str, *arguments: str, **fields: str) -> dict[str, str]:
-    """Ask as Asterisk does, one line at a time; the channel variables that were set until we were hung up on."""
+    """Ask as Asterisk does; the channel variables that stood there when we were hung up on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     headers = {"network": "yes", "network_script": script, "channel": CHANNEL, "uniqueid": CALL, **fields}
     headers |= {f"arg_{number}": argument for number, argument in enumerate(arguments, 1)}
@@ -115,9 +113,7 @@ async def agi(port: int, script: str, *arguments: str, **fields: str) -> dict[st
     try:
         async with asyncio.timeout(3):
             while line := (await reader.readline()).decode():
-                *command, name, value = shlex.split(line)
-                assert command == ["SET", "VARIABLE"]
-                said[name] = value
+                said |= variables_set_by(line.removesuffix("\n"))
                 writer.write(b"200 result=1\n")
     finally:
         writer.close()
@@ -519,7 +515,7 @@ async def test_a_heartbeat_that_fails_is_counted_and_no_calls_business(bench: Be
 # ---------------------------------------------------------------- questions
 
 
-def treat(verdict: m.Verdict = m.Verdict.HOLD) -> m.Treat:
+def treat(verdict: m.Verdict = m.Verdict.HOLD, offer: m.Offer | None = None) -> m.Treat:
     now = ManualClock().now()
     return m.Treat(
         CALL,
@@ -532,14 +528,12 @@ def treat(verdict: m.Verdict = m.Verdict.HOLD) -> m.Treat:
         label="Langenhagen",
         caller_name="Meier",
         ani="+4951123559876",
+        offer=offer,
     )
 
 
 async def test_who_arrives_is_told_what_to_do_the_verdict_last(bench: Bench) -> None:
-    async def answer(_: m.Signal) -> Sequence[m.Order | m.Notice]:
-        return [m.Hold(CallId("somebody-else")), treat()]
-
-    bench.core.answer = answer
+    bench.core.answer = lambda _: [m.Hold(CallId("somebody-else")), treat()]
     said = await bench.ask(
         "arrive", "77@10.0.0.1", dnid=LANGENHAGEN, callerid="+4951123559876", calleridname="Meier", callingpres="0"
     )
@@ -562,32 +556,54 @@ async def test_who_arrives_is_told_what_to_do_the_verdict_last(bench: Bench) -> 
     assert list(said)[-1] == "ACD_VERDICT"
 
 
+async def test_for_whom_somebody_is_free_the_phone_is_in_the_answer(bench: Bench) -> None:
+    """Asked for by a dialplan that says it can; all else is told as well, for the day nobody answers that phone."""
+    bench.core.answer = lambda _: [treat()]
+    held = await bench.ask("arrive", "77@10.0.0.1", "", dnid=LANGENHAGEN)
+    bench.core.answer = lambda _: [treat(offer=offer())]
+    said = await bench.ask("arrive", "77@10.0.0.1", "", "offer", dnid=LANGENHAGEN)
+    assert [s.takes_offer for s in bench.core.signals if isinstance(s, m.CallArrived)] == [False, True]
+    assert said == held | {"ACD_VERDICT": "offer:phone-anna*7"}
+    assert list(said)[-1] == "ACD_VERDICT"
+    assert redirects(bench.toy) == []
+
+
 @pytest.mark.parametrize("verdict", [m.Verdict.EMERGENCY, m.Verdict.FAILSAFE])
 async def test_who_is_not_queued_gets_the_verdict_alone(bench: Bench, verdict: m.Verdict) -> None:
-    async def answer(_: m.Signal) -> Sequence[m.Order | m.Notice]:
-        return [treat(verdict)]
-
-    bench.core.answer = answer
+    bench.core.answer = lambda _: [treat(verdict)]
     assert await bench.ask("arrive", dnid="112") == {"ACD_VERDICT": str(verdict)}
 
 
 async def test_a_slow_engine_means_failsafe(toy: ToyAmi) -> None:
-    async def never(_: m.Signal) -> Sequence[m.Order | m.Notice]:
-        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
-
     async with switch(toy, agi_answer_within=0.05) as bench:
-        bench.core.answer = never
+        bench.core.answer = lambda _: None
         assert await bench.ask("arrive", dnid=LANGENHAGEN) == {"ACD_VERDICT": "failsafe"}
         assert bench.asterisk.agi.timed_out == 1
 
 
 async def test_an_engine_that_fails_means_failsafe(bench: Bench) -> None:
-    async def fails(_: m.Signal) -> Sequence[m.Order | m.Notice]:
-        raise ZeroDivisionError("a defect")
-
-    bench.core.answer = fails
+    bench.core.answer = lambda _: ZeroDivisionError("a defect")
     assert await bench.ask("arrive", dnid=LANGENHAGEN) == {"ACD_VERDICT": "failsafe"}
-    assert bench.asterisk.agi.failed == 1
+    assert await bench.ask("agent", "ready", "phone-anna") == {"ACD_VERDICT": "failsafe"}
+    assert bench.asterisk.agi.failed == 2
+
+
+async def test_an_answer_that_cannot_be_said_means_failsafe(bench: Bench) -> None:
+    """Which is for the engine to count as a defect of ours; the caller does not wait for the end of a deadline."""
+    here = m.Offer(CALL, OfferId("7"), AgentId("anna"), Phone("phone,anna"), RING)
+    broken: list[Exception] = []
+
+    def tell(signal: m.Signal, then: Then | None = None) -> None:
+        assert then is not None
+        try:
+            then([treat(offer=here)])
+        except Exception as error:  # noqa: BLE001  as the engine does
+            broken.append(error)
+
+    bench.core.tell = tell  # type: ignore[method-assign]
+    assert await bench.ask("arrive", dnid=LANGENHAGEN) == {"ACD_VERDICT": "failsafe"}
+    assert [type(error) for error in broken] == [Untranslatable]
+    assert (bench.asterisk.agi.failed, bench.asterisk.agi.timed_out) == (1, 0)
 
 
 async def test_an_engine_that_says_nothing_about_the_caller_means_failsafe(bench: Bench) -> None:
@@ -617,10 +633,7 @@ async def test_a_feature_code_tells_the_core_and_says_so(bench: Bench, code: str
 
 
 async def test_a_feature_code_the_core_ignores_is_answered_with_not_possible(bench: Bench) -> None:
-    async def refuse(_: m.Signal) -> Sequence[m.Order | m.Notice]:
-        return [m.Ignored("AgentSignedOut", "in a conversation", "anna")]
-
-    bench.core.answer = refuse
+    bench.core.answer = lambda _: [m.Ignored("AgentSignedOut", "in a conversation", "anna")]
     assert await bench.ask("agent", "sign-out", "phone-anna") == {"ACD_ANSWER": "not-possible"}
 
 
@@ -645,8 +658,9 @@ class Shelf:
         self.amendments.append(amendment)
 
 
-async def test_a_call_rings_through(toy: ToyAmi) -> None:
-    """From the door over the waiting loop to anna's phone, to the record, on real sockets all the way."""
+@pytest.mark.parametrize("at_once", [False, True], ids=["by way of the waiting loop", "at once"])
+async def test_a_call_rings_through(toy: ToyAmi, *, at_once: bool) -> None:
+    """From the door to anna's phone, to the record, on real sockets all the way."""
     clock, shelf, directory = ManualClock(), Shelf(), demo_directory(("anna",))
     engine = Engine(Acd(directory, clock.now(), SequentialIds()), clock, shelf, [])
     address = AmiAddress("127.0.0.1", toy.port, "dialog-acd", SECRET)
@@ -659,15 +673,17 @@ async def test_a_call_rings_through(toy: ToyAmi) -> None:
         await toy.until(lambda: bool(toy.received("Setvar")))  # the picture is in, the heart beats
         port = asterisk.agi.port
         assert await agi(port, "agent", "ready", "phone-anna") == {"ACD_ANSWER": "ready"}
-        said = await agi(port, "arrive", dnid=LANGENHAGEN, callerid="051123559876")
-        assert (said["ACD_VERDICT"], said["ACD_QUEUE"]) == ("hold", "langenhagen")
+        asked = ("", "", "offer") if at_once else ("", "")
+        said = await agi(port, "arrive", *asked, dnid=LANGENHAGEN, callerid="051123559876")
+        if at_once:
+            assert (said["ACD_VERDICT"], said["ACD_QUEUE"]) == ("offer:phone-anna*1", "langenhagen")
+        else:
+            assert (said["ACD_VERDICT"], said["ACD_QUEUE"]) == ("hold", "langenhagen")
+            toy.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
+            await toy.until(lambda: bool(toy.received("Redirect")))
+        assert redirects(toy) == ([] if at_once else [(CHANNEL, "acd-offer", "phone-anna*1")])
 
-        toy.now.say(event("UserEvent", "UserEvent: AcdHeld", f"Call: {CALL}", f"Channel: {CHANNEL}"))
-        await toy.until(lambda: bool(toy.received("Redirect")))
-        assert redirects(toy) == [(CHANNEL, "acd-offer", "phone-anna*1")]
-
-        leg = (f"Uniqueid: {CALL}", "Context: acd-offer", *carried)
-        toy.now.say(event("DialBegin", *leg) + event("DialEnd", "DialStatus: ANSWER", *leg))
+        toy.now.say(event("DialEnd", "DialStatus: ANSWER", f"Uniqueid: {CALL}", "Context: acd-offer", *carried))
         bridge = ("BridgeNumChannels: 2", "ChanVariable: ACD_TALKED=1", *carried)
         toy.now.say(event("BridgeEnter", f"Uniqueid: {CALL}", *bridge))
         result = ("UserEvent: AcdOfferResult", f"Call: {CALL}", "Offer: 1", "Talked: 1", "Result: ANSWER")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from dialog_acd.core import messages as m
+from dialog_acd.core.model import AgentId, CallId, OfferId, Phone, QueueId
 from dialog_acd.switch import translate
 from dialog_acd.testing import demo_directory
 
@@ -23,7 +26,7 @@ DIALPLANS_OWN = {
     "ACD_AFTER", "ACD_AGI", "ACD_CODE", "ACD_DIALLED", "ACD_FAILSAFE_FOR", "ACD_FAILSAFE_GROUP",
     "ACD_FAILSAFE_NUMBER", "ACD_FAILSAFE_OPEN", "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_RUNG",
     "ACD_FAILSAFE_TAKEN", "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX", "ACD_IN_FAILSAFE", "ACD_KEY", "ACD_NUMBER",
-    "ACD_PARTNER", "ACD_PHONE", "ACD_PRIVACY", "ACD_RESULT", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK",
+    "ACD_PARTNER", "ACD_PHONE", "ACD_PRIVACY", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK",
     "ACD_WHY",
 }  # fmt: skip
 
@@ -81,6 +84,59 @@ def test_who_talked_while_the_dialplan_was_reloaded_is_not_rung_again(context: s
 def test_where_an_order_may_find_a_caller_nothing_returns(context: str) -> None:
     """Return() forgets a Redirect that has come since it began; macros and While are made of such things."""
     assert not [line for line in lines_of(context) if re.search(r"\b(Gosub(If)?|Return|(End|Exit)?While)\(", line)]
+
+
+def test_the_question_at_the_door_says_that_the_answer_may_be_an_offer() -> None:
+    """By its third argument: the first two are a trunk's words, and a service from before that looks no further."""
+    (asked,) = [line for line in lines_of(translate.ARRIVE) if "/arrive," in line]
+    arguments = (
+        re.sub(r"\$\{[^$]*\$\{[^}]*\}\)\}", "theirs", asked.partition("/arrive,")[2]).removesuffix(")").split(",")
+    )
+
+    assert arguments == ["theirs", "theirs", "offer"]
+    assert translate.Interpreter().arrival({"uniqueid": "c", "channel": "PJSIP/t-1"}, arguments).takes_offer
+    assert not translate.Interpreter().arrival({"uniqueid": "c", "channel": "PJSIP/t-1"}, arguments[:2]).takes_offer
+
+
+def test_the_phone_in_the_answer_rings_where_an_order_would_ring_it() -> None:
+    call, phone = CallId("acd-1700000000.1"), Phone("agent-01")
+    order = m.Offer(call, OfferId("4711"), AgentId("anna"), phone, timedelta(seconds=20))
+    now = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    treat = m.Treat(
+        call, m.Verdict.HOLD, queue=QueueId("q"), entered_at=now, max_wait_at=now, ring_for=order.ring_for, offer=order
+    )
+    interpreter = translate.Interpreter()
+    interpreter.arrival({"uniqueid": call, "channel": "PJSIP/trunk-00000001"}, ())
+    verdict = interpreter.variables(treat)["ACD_VERDICT"]
+    (action,) = interpreter.actions(order, None)
+
+    lines = lines_of(translate.ARRIVE)
+    (rings,) = [number for number, line in enumerate(lines) if "ACD_VERDICT:0" in line]
+    how = re.fullmatch(
+        r' same => n,GotoIf\(\$\["\$\{ACD_VERDICT:0:(\d+)\}" = "([a-z]+:)"\]'
+        r"\?([a-z-]+),\$\{FILTER\(([^,]+),\$\{ACD_VERDICT:(\d+)\}\)\},100\)",
+        lines[rings],
+    )
+    assert how is not None, lines[rings]
+    prefix, extension = verdict[: int(how[1])], verdict[int(how[5]) :]
+    assert prefix == how[2]
+    assert re.fullmatch(f"[{how[4]}]+", extension), "a filter would make another phone of it"
+    assert (how[3], extension) == (action["Context"], action["Exten"])
+    (asked,) = [number for number, line in enumerate(lines) if "n,AGI(" in line]
+    assert asked < rings < min(n for n, line in enumerate(lines) if '"${ACD_VERDICT}" = ' in line)
+
+
+def test_who_asks_again_has_forgotten_the_answer_of_before() -> None:
+    """Where nobody answered this time, a phone of then would ring."""
+    lines = lines_of(translate.ARRIVE)
+    (again,) = [line for line in lines if "ACD_VERDICT=" in line]
+    way = lines[: next(number for number, line in enumerate(lines) if "n,AGI(" in line)]
+
+    assert again in way
+    assert re.search(r"MSet\(.*\bACD_VERDICT=(,|\))", again)
+    assert [line for line in way if re.search(r'GotoIf\(\$\["\$\{ACD_CALL\}" = ""\]\?new\)', line)], (
+        "unless they are new"
+    )
 
 
 def test_every_way_leads_to_a_line_that_exists() -> None:

@@ -115,6 +115,24 @@ def test_number_marked_private_is_not_kept_although_the_trunk_sent_it(presentati
     assert (arrival.ani, arrival.caller_name) == (None, "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "takes_offer"),
+    [
+        (("abc@host", "cfnr", "offer"), True),
+        (("", "", "offer"), True),
+        (("", "", "offer", "whatever-comes-later"), True),
+        (("abc@host", "cfnr"), False),
+        ((), False),
+        (("offer", "offer"), False),  # words of a trunk
+        (("abc@host", "cfnr", ""), False),
+    ],
+)
+def test_a_dialplan_says_whether_it_takes_an_offer(arguments: tuple[str, ...], *, takes_offer: bool) -> None:
+    arrival = Interpreter().arrival({"uniqueid": CALL, "channel": TRUNK}, arguments)
+
+    assert arrival.takes_offer is takes_offer
+
+
 def test_a_name_without_a_number_is_still_a_name() -> None:
     fields = {"uniqueid": CALL, "channel": TRUNK, "callerid": "unknown", "calleridname": "Rathaus", "callingpres": "67"}
 
@@ -228,7 +246,7 @@ def dial(kind: str, context: str = "acd-offer", **headers: str) -> dict[str, str
     }  # fmt: skip
 
 
-def test_ringing_answered_and_bridged(asterisk: Interpreter) -> None:
+def test_answered_and_bridged(asterisk: Interpreter) -> None:
     bridged: Said = {
         "Event": "BridgeEnter", "Uniqueid": CALL, "BridgeNumChannels": "2",
         "ChanVariable": [f"ACD_CALL={CALL}", "ACD_OFFER=7", "ACD_TALKED=1"],
@@ -236,7 +254,6 @@ def test_ringing_answered_and_bridged(asterisk: Interpreter) -> None:
     for_no_time: Said = bridged | {"ChanVariable": [f"ACD_CALL={CALL}", "ACD_OFFER=7", "ACD_TALKED=0"]}
 
     assert asterisk.signals(for_no_time) == []
-    assert asterisk.signals(dial("DialBegin")) == [m.OfferRinging(CALL, OfferId("7"))]
     assert asterisk.signals(dial("DialEnd", DialStatus="ANSWER")) == [m.OfferAnswered(CALL, OfferId("7"))]
     assert asterisk.signals(dial("DialEnd", DialStatus="NOANSWER")) == []
     assert asterisk.signals(bridged) == [m.PartiesBridged(CALL, OfferId("7"))]
@@ -296,7 +313,7 @@ def test_device_states(asterisk: Interpreter, state: str, phone: PhoneState) -> 
     )
 )
 def test_no_message_of_whatever_shape_makes_it_stumble(message: dict[str, str | list[str]]) -> None:
-    for kind in ("UserEvent", "Hangup", "DialBegin", "BridgeEnter", "BlindTransfer", "DeviceStateChange", "Rename"):
+    for kind in ("UserEvent", "Hangup", "DialEnd", "BridgeEnter", "BlindTransfer", "DeviceStateChange", "Rename"):
         Interpreter().signals(message | {"Event": kind})
 
 
@@ -355,6 +372,23 @@ def test_agents_leg_is_no_call_of_its_own() -> None:
 
 
 # ---------------------------------------------------------------- orders
+
+
+def test_an_offer_in_the_answer_leads_where_the_order_would() -> None:
+    """And nothing else changes: if nobody answers that phone, the caller waits with what was said here."""
+    interpreter, order = Interpreter(), m.Offer(CALL, OfferId("7"), AgentId("anna"), Phone("agent01"), timedelta(0, 15))
+    said, held = interpreter.variables(treat(offer=order)), interpreter.variables(treat())
+
+    assert said == held | {"ACD_VERDICT": "offer:agent01*7"}
+    assert list(said)[-1] == "ACD_VERDICT"
+
+
+@pytest.mark.parametrize("phone", ["agent 1", "agent01,100", "agent01\n", "Ägent", "${X}"])
+def test_an_odd_phone_never_reaches_an_answer(phone: str) -> None:
+    order = m.Offer(CALL, OfferId("7"), AgentId("anna"), Phone(phone), timedelta(seconds=15))
+
+    with pytest.raises(Untranslatable, match="no extension of ours"):
+        Interpreter().variables(treat(offer=order))
 
 
 def test_offer_is_a_redirect_of_the_caller(asterisk: Interpreter) -> None:

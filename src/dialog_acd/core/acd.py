@@ -107,7 +107,6 @@ class Acd:
             m.CallArrived: self._visits.on_call_arrived,
             m.GreetingEnded: self._visits.on_greeting_ended,
             m.CallerHeld: self._visits.on_caller_held,
-            m.OfferRinging: self._offers.on_offer_ringing,
             m.OfferAnswered: self._offers.on_offer_answered,
             m.PartiesBridged: self._offers.on_parties_bridged,
             m.OfferFailed: self._offers.on_offer_failed,

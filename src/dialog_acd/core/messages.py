@@ -116,12 +116,6 @@ class CallerHeld:
 
 
 @value
-class OfferRinging:
-    call: CallId
-    offer: OfferId
-
-
-@value
 class OfferAnswered:
     call: CallId
     offer: OfferId
@@ -364,7 +358,6 @@ Signal = (
     CallArrived
     | GreetingEnded
     | CallerHeld
-    | OfferRinging
     | OfferAnswered
     | PartiesBridged
     | OfferFailed

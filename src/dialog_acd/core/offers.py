@@ -104,9 +104,7 @@ class Offers:
             said.append("passed over: " + ", ".join(f"{count} {word}" for word, count in sorted(passed.items())))
         return "; ".join(said)
 
-    def _of_offer(
-        self, signal: m.OfferRinging | m.OfferAnswered | m.PartiesBridged | m.OfferFailed | m.AgentHungUp
-    ) -> LiveCall | None:
+    def _of_offer(self, signal: m.OfferAnswered | m.PartiesBridged | m.OfferFailed | m.AgentHungUp) -> LiveCall | None:
         """The call of an offer signal, if that offer is the one in force."""
         call = self._floor.calls.get(signal.call)
         if call is None:
@@ -116,9 +114,6 @@ class Offers:
             self._floor.ignore(signal, "offer not in force", signal.call)
             return None
         return call
-
-    def on_offer_ringing(self, signal: m.OfferRinging) -> None:
-        self._of_offer(signal)
 
     def on_offer_answered(self, signal: m.OfferAnswered) -> None:
         call = self._of_offer(signal)

@@ -410,7 +410,6 @@ class Run:
         else:
             rings = group.answers.of(self._phones.random())
         self._is_patient(caller)
-        self._soon.append(m.OfferRinging(caller.call, offer.offer))
         if rings < offer.ring_for:
             self._at(self._now + rings, self._picked_up, (caller, group), caller.order)
         else:

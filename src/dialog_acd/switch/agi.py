@@ -374,9 +374,13 @@ class _Conversation(asyncio.Protocol):
 
     def _say(self, line: bytes) -> None:
         self._replying = True
-        self._transport.write(line)
-        # That was all. Asterisk need not wait until we have read its reply: it goes on when it has taken this.
-        self._transport.write_eof()
+        try:
+            self._transport.write(line)
+            # That was all. Asterisk need not wait until we have read its reply: it goes on when it has taken this.
+            self._transport.write_eof()
+        except OSError as error:  # reset by a peer that we have not heard of yet
+            self._break(f"connection lost: {error.strerror or error}")
+            return
         within = self._server.reply_within
         self._wait(within, f"no reply within {within:g} s")
         self._read_reply()

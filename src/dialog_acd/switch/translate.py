@@ -225,8 +225,8 @@ class Interpreter:
             return [m.PhoneStateChanged(phone, _phone_state(_text(message, "State")))] if phone else []
         if kind == "Hangup":
             return self._hung_up(message)
-        if kind in ("DialBegin", "DialEnd"):
-            return self._dialled(kind, message)
+        if kind == "DialEnd":
+            return self._dialled(message)
         if kind == "BridgeEnter":
             return self._bridged(message)
         if kind in ("BlindTransfer", "AttendedTransfer"):
@@ -274,18 +274,17 @@ class Interpreter:
         self._channels.pop(call, None)
         return [m.CallerHungUp(call, _number(_text(message, "Cause")))]
 
-    def _dialled(self, kind: str, message: Message) -> list[m.Signal]:
+    def _dialled(self, message: Message) -> list[m.Signal]:
         known = _variables(message, "")
         call, context = CallId(known.get("ACD_CALL", "")), _text(message, "Context")
         if not call or call != _text(message, "Uniqueid"):
             return []
-        answered = _text(message, "DialStatus") == "ANSWER"
+        if _text(message, "DialStatus") != "ANSWER":
+            # Any other status comes again, with the dialplan's own word on it, as its result.
+            return []
         if context == OFFER and (offer := OfferId(known.get("ACD_OFFER", ""))):
-            if kind == "DialBegin":
-                return [m.OfferRinging(call, offer)]
-            # Any other status comes again, with the dialplan's own word on it, as AcdOfferResult.
-            return [m.OfferAnswered(call, offer)] if answered else []
-        if context == OVERFLOW and kind == "DialEnd" and answered:
+            return [m.OfferAnswered(call, offer)]
+        if context == OVERFLOW:
             return [m.DivertAnswered(call, PartnerId(_endpoint(_text(message, "DestChannel"))))]
         return []
 
