@@ -42,7 +42,7 @@ def test_one_that_is_not_is_not(tmp_path: Path, line: str) -> None:
     assert warnings_of(tmp_path, line) == ""
 
 
-@pytest.mark.parametrize(("context", "lines"), [("acd-offer", 10), ("acd-overflow", 5)])
+@pytest.mark.parametrize(("context", "lines"), [("acd-offer", 6), ("acd-overflow", 5)])
 def test_nobody_who_talks_while_the_dialplan_is_replaced_comes_back_to_the_call_itself(
     context: str, lines: int
 ) -> None:

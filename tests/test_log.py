@@ -122,7 +122,7 @@ def test_what_is_ours_stays_readable() -> None:
 
 def finished_call() -> CallRecord:
     sheet = Scenario().waits("c1")
-    sheet.after(3).after(2).offer_failed("anna").held("c1")
+    sheet.after(5).offer_failed("anna").held("c1")
     sheet.after(1).talks("bert").after(60).agent_hangs_up("bert")
     return sheet.record("c1")
 
@@ -257,7 +257,7 @@ def test_what_was_dialled_is_told_as_the_records_tell_it(dialled: str, kind: Ent
 
 def scenes() -> list[Scenario]:
     served, unknown, failsafe = Scenario(), Scenario(), Scenario()
-    served.waits("c1").after(3).after(2).offer_failed("anna").held("c1").after(1)
+    served.waits("c1").after(5).offer_failed("anna").held("c1").after(1)
     served.talks("bert").after(60).agent_hangs_up("bert").caller_hangs_up("c1")
     unknown.waits("c1", "0999 1").caller_hangs_up("c1")
     failsafe.waits("c1").tell(m.CallTakenByFailsafe(CallId("c1"), "heartbeat")).switch_lost()

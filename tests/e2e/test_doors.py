@@ -63,6 +63,29 @@ async def test_every_number_is_answered(play: Play, theatre: Theatre) -> None:
     assert records["hundred"]["dialled"].startswith("9" * 79)
 
 
+async def test_who_hangs_up_at_the_door_does_not_call_again(play: Play, theatre: Theatre) -> None:
+    """The door is passed within a millisecond; here it has a line that takes longer."""
+    stage = await play()
+    phone = await stage.agent("agent01")
+    before = await stage.unknown_numbers()
+    await stage.console("dialplan add extension slow,1,Wait,20 into acd-in")
+    try:
+        call = await (await stage.caller()).dial("", uri=f"sip:slow@{theatre.stack.asterisk.sip}")
+        await stage.until(stage.channels, lambda count: count == 1, 5, "the caller is at the door")
+        await call.cancel()
+        await stage.until(stage.channels, lambda count: count == 0, 5, "the caller has gone")
+    finally:
+        await stage.console("dialplan remove extension slow@acd-in")
+    later = await stage.dial()
+    at_phone = await phone.rings()
+    assert len({said.get("Call-ID") for _, _, said in phone.trace if str(said).startswith("INVITE ")}) == 1
+    await at_phone.answer(tone=AGENTS_VOICE)
+    await later.media.hears_tone(AGENTS_VOICE)
+    await later.hang_up()
+    await stage.record(later)
+    assert await stage.unknown_numbers() == before
+
+
 @pytest.mark.parametrize(
     "dialled",
     ["+4951173070", "004951173070", "051173070", "+495117307123", "0511-7307-0", "+49051173070", "0049(0)51173070"],

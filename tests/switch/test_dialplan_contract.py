@@ -63,6 +63,19 @@ def test_no_order_leads_to_a_line_that_exists(context: str) -> None:
     assert context == translate.WAIT or "exten => h,1,NoOp()" in lines, "the pattern would match each hang-up"
 
 
+@pytest.mark.parametrize("context", sorted(CONTEXTS))
+def test_no_pattern_takes_a_hang_up_for_a_call(context: str) -> None:
+    """Asterisk goes to ``h`` when somebody hangs up, and for each next line to whatever has one of that number."""
+    lines = lines_of(context)
+    patterns = [line for line in lines if re.match(r"exten => _(!|\[[^\]]*a-z[^\]]*\]!)", line)]
+    if not patterns:
+        return
+    at = next((number for number, line in enumerate(lines) if line.startswith("exten => h,1,")), None)
+    assert at is not None, "the pattern would match each hang-up"
+    ends = "Hangup()" in lines[at] or (lines[at + 1].startswith(" same => n,Hangup()"))
+    assert ends or all(",100," in pattern for pattern in patterns), "the pattern's second line would follow"
+
+
 @pytest.mark.parametrize(
     ("context", "dialled"), [(translate.OFFER, "ACD_PHONE*ACD_OFFER"), (translate.OVERFLOW, "ACD_PARTNER*ACD_NUMBER")]
 )
@@ -71,12 +84,15 @@ def test_who_talked_while_the_dialplan_was_reloaded_is_not_rung_again(context: s
     lines = lines_of(context)
     (led,) = [line for line in lines if line.startswith("exten => i,1,")]
     there = "${FILTER(0-9a-z-*,${INVALID_EXTEN})}"
-    dial, over = ([number for number, line in enumerate(lines) if word in line] for word in ("n,Dial(", "n(over),"))
+    dial, over = ([number for number, line in enumerate(lines) if word in line] for word in ("n,Dial(", "(over),"))
 
     assert led.endswith(f"?{there},over:{there},100)")
     assert re.sub(r"[${}]", "", led.split(" = ")[1].split('"]')[0]).endswith(dialled)
     assert len(over) == 1
     assert dial < over, "the line that tells the result, behind Dial()"
+    assert set(lines[dial[0] + 1 : over[0]]) <= {" same => n,Goto(over)"}
+    if context == translate.OFFER:
+        assert lines[over[0]].startswith(" same => 111(over)"), "an older file had Dial() at 110"
     assert "UserEvent(" in lines[over[0]]
 
 

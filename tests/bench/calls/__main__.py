@@ -12,7 +12,7 @@ from rich.console import Console
 from bench.calls import report
 from bench.calls.centre import Centre, Size, Way
 from bench.calls.load import Load
-from bench.calls.plan import BASE, Plan
+from bench.calls.plan import BASE, RATE, TALK, Plan
 from bench.calls.reading import Ear, counted, read_per_second
 from rig.root import REPOSITORY, RigError
 
@@ -33,9 +33,10 @@ def main() -> int:
 
     try:
         with Centre(RUN_DIR, progress) as centre:
-            plan = Plan(centre, Load(centre), progress)
+            load = Load(centre)
+            plan = Plan(centre, load, progress)
             if "reading" in parts:
-                _read(centre, plan)
+                _read(centre, load, plan)
             if "connect" in parts:
                 plan.connect()
             if "pickup" in parts:
@@ -66,14 +67,14 @@ def _product() -> list[Size]:
     return [Size(*each) for each in product((16, 500, 5_000), (1, 50, 500), (0, 200, 1_000))]
 
 
-def _read(centre: Centre, plan: Plan) -> None:
+def _read(centre: Centre, load: Load, plan: Plan) -> None:
     """One plain call after the other, and what was said of them on AMI."""
     calls = 100
     centre.prepare(Way.SERVICE, BASE)
     asterisk = centre.asterisk
     ear = Ear(asterisk.ports.ami, asterisk.ami_user, asterisk.ami_secret)
     plan.say("listening to what Asterisk says of a hundred calls")
-    seen = Load(centre).calls(centre.dialled(Way.SERVICE, BASE), count=calls, rate=20.0, talk=0.2)
+    seen = load.calls(centre.dialled(Way.SERVICE, BASE), count=calls, rate=RATE, talk=TALK)
     said = ear.close()
     plan.found.events_per_call = counted(said) / max(seen.calls, 1)
     plan.found.read_per_second = read_per_second(said)

@@ -1,4 +1,4 @@
-"""Four ways to a telephone in one Asterisk, in any size, and the service started for the two that need it.
+"""Five ways to a telephone in one Asterisk, in any size, and the service started for the three that need it.
 
 All telephones are static endpoints at one port of SIPp: nothing registers. There is no music: what would be measured
 with it is how quickly Asterisk copies sound, the same for all ways.
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MOST_AGENTS = 5_000
 ELSEWHERE = "bench-nobody"
 """A queue in which people wait and nobody answers; in the directory it is the last number."""
-_DIALPLAN = """; Two ways to a telephone without the service, beside the one with it. Like it, both answer at once.
+_DIALPLAN = """; Three ways to a telephone that the service does not route. Like it, all of them answer at once.
 [acd-in]
 exten => dial,1,Answer(,i)
  same => n,Set(GLOBAL(BENCH_NEXT)=$[(0${BENCH_NEXT} + 1) % ${BENCH_AGENTS}])
@@ -174,14 +174,31 @@ class Centre:
         size = Size(size.agents, size.queues)  # who waits is a matter of calls
         if self._now == (way, size):
             return
-        if self._now is not None and self._now[0].served:
-            self._stack.end_service()
-        self._now = None
+        self._leave()
         self._set_members(size if way is Way.QUEUE else None)
         self.asterisk.console(f"dialplan set global BENCH_AGENTS {size.agents}")
         if way.served:
             self._start_service(way, size)
         self._now = way, size
+
+    def clear(self) -> None:
+        """Whoever is still there is hung up on."""
+        until = time.monotonic() + 20
+        while not self.asterisk.console("core show channels count").startswith("0 active channels"):
+            if time.monotonic() > until:
+                raise RigError("somebody does not hang up")
+            self.asterisk.console("channel request hangup all")
+            time.sleep(0.2)
+
+    def give_up(self) -> None:
+        """After more calls than could be carried: nobody is there any more, and what is prepared next begins anew."""
+        self.clear()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._now is not None and self._now[0].served:
+            self._stack.end_service()
+        self._now = None
 
     def dialled(self, way: Way, size: Size) -> list[str]:
         """What callers of this way dial, in turn."""

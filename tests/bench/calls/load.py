@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Numbers that the Bundesnetzagentur keeps free for films: Berlin, Frankfurt, Hamburg, Köln, München.
 NUMBERS = [f"{city}{n:03d}" for n in range(1000) for city in ("+493023125", "+496990009", "+494066969", "+492214710")]
+HOPELESS = 600
+"""Calls at the same time of which most wait for a telephone: a rate that is too high."""
 _LINE = re.compile(r"(?P<what>[CIB]) (?P<s>[\d.]+) (?P<us>[\d.]+) ?(?P<rest>.*)")
 
 
@@ -76,7 +78,7 @@ class Load:
             callers = self._callers(dialled, count, "-r", f"{rate * 10:.0f}", "-rp", "10000", "-l", "3000")
             with self._measured(watched=watched) as measured:
                 callers.start()
-                self._until(lambda: not callers.running, count / rate + 15)
+                self._until(lambda: not callers.running, count / rate + 15, lambda: callers.tally().current > HOPELESS)
                 callers.stop(grace=0.1)
         seen = measured.seen
         rung, _ = _phone_log(phones.logged())
@@ -100,7 +102,7 @@ class Load:
                 with self._measured() as measured:
                     time.sleep(seconds)
                 ended = time.time()
-            self._clear()
+            self._centre.clear()
         rung, left = _phone_log(phones.logged())
         seen = measured.seen
         seen.pickup = [late for at, late in _pickups(rung, left) if began <= at <= ended]
@@ -119,7 +121,7 @@ class Load:
 
     def leave(self) -> None:
         """Whoever waits is hung up on."""
-        self._clear()
+        self._centre.clear()
         if self._waiting is not None:
             self._waiting.stop(grace=0.2)
             self._waiting = None
@@ -159,14 +161,14 @@ class Load:
         )
 
     @staticmethod
-    def _until(done: Callable[[], bool], limit: float) -> None:
-        until = time.monotonic() + limit
+    def _until(done: Callable[[], bool], limit: float, hopeless: Callable[[], bool] = lambda: False) -> None:
+        until, look = time.monotonic() + limit, time.monotonic() + 2
         while not done() and time.monotonic() < until:
+            if time.monotonic() > look:
+                if hopeless():
+                    return
+                look += 1
             time.sleep(0.05)
-
-    def _clear(self) -> None:
-        """Whoever is still there is hung up on."""
-        self._centre.asterisk.console("channel request hangup all")
 
     def _measured(self, *, watched: bool = False) -> _Measured:
         pids = {"asterisk": self._centre.asterisk.pid}

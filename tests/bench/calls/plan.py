@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RATE, TALK = 20.0, 0.2
 """Calls a second, and seconds a conversation, where no rate is looked for."""
-QUICK_TALK = 0.05
+QUICK_TALK = 0.02
 """So short where a rate is looked for, or sixteen agents would be the limit and not the processor."""
 BASE = Size()
 AXES = (
@@ -37,7 +37,7 @@ AXES = (
 HELD_FOR, PROBED_FOR = 60.0, 5.0
 SLOW = 0.050
 """A rate is not held if one call in a hundred takes longer (seconds)."""
-FIRST_RATE, STEP = 110.0, 1.15
+FIRST_RATE, STEP, LESS = 250.0, 1.15, 0.94
 
 
 @dataclass(slots=True)
@@ -46,8 +46,6 @@ class Held:
 
     rate: float = 0.0
     seen: Seen = field(default_factory=Seen)
-    tried: list[tuple[float, float, bool]] = field(default_factory=list)
-    """Rate, seconds, whether it was held."""
 
 
 @dataclass(slots=True)
@@ -63,6 +61,8 @@ class Findings:
     """By way and number of waiting callers."""
     resident: dict[int, float] = field(default_factory=dict)
     """Bytes of the service, by number of waiting callers."""
+    grown: dict[int, float] = field(default_factory=dict)
+    """Bytes by which the same process grew when they came."""
     events_per_call: float = 0.0
     read_per_second: float = 0.0
     """AMI events read and translated in a second of one processor."""
@@ -110,34 +110,39 @@ class Plan:
     # ------------------------------------------------------------ the highest rate
 
     def rates(self) -> None:
-        four = (Way.DIAL, Way.QUEUE, Way.SERVICE, Way.FULL)
-        for way, agents in (*((way, BASE.agents) for way in four), (Way.QUEUE, 500), (Way.SERVICE, 500)):
-            held = self.found.rates[way, agents] = self._highest(way, Size(agents=agents))
+        first = FIRST_RATE
+        for way, agents in (*((way, BASE.agents) for way in Way), (Way.SERVICE, 500), (Way.QUEUE, 500)):
+            held = self.found.rates[way, agents] = self._highest(way, Size(agents=agents), first)
             self.say(f"highest rate, {way}, {agents} agents: {held.rate:.0f}/s held for a minute")
+            first = (held.rate or FIRST_RATE) / STEP  # the next one is not far from there
 
-    def _highest(self, way: Way, size: Size) -> Held:
-        """Look for it in steps of a sixth, a few seconds each; then hold it, or a bit less, for a minute."""
-        self._centre.prepare(way, size)
+    def _highest(self, way: Way, size: Size, first: float) -> Held:
+        """Look for it in steps of a sixth, a few seconds each; then hold a bit less for a minute."""
+        self._begin(way, size)
         held = Held()
-        rate, known = FIRST_RATE, {True: 0.0, False: 1_000.0}
+        rate, known = first, {True: 0.0, False: 1_000.0}
         for _ in range(7):
-            good, _ = self._try(way, size, rate, PROBED_FOR, held)
+            good, _ = self._try(way, size, rate, PROBED_FOR)
             known[good] = rate
             if known[True] and known[False] < 1_000.0:
                 break
             rate = rate * STEP if good else rate / STEP
         rate = known[True]
-        for _ in range(4):
-            if not rate:
-                break
-            good, seen = self._try(way, size, rate, HELD_FOR, held)
+        until = time.monotonic() + 2 * HELD_FOR  # a rate that is much too high is given up within seconds
+        while rate and time.monotonic() < until:
+            rate *= LESS
+            good, seen = self._try(way, size, rate, HELD_FOR)
             if good:
                 held.rate, held.seen = rate, seen
                 break
-            rate *= 0.93
         return held
 
-    def _try(self, way: Way, size: Size, rate: float, seconds: float, held: Held) -> tuple[bool, Seen]:
+    def _begin(self, way: Way, size: Size) -> None:
+        """What has just been started is not asked for its utmost at once."""
+        self._centre.prepare(way, size)
+        self._load.calls(self._centre.dialled(way, size), count=200, rate=40.0, talk=QUICK_TALK)
+
+    def _try(self, way: Way, size: Size, rate: float, seconds: float) -> tuple[bool, Seen]:
         seen = self._load.calls(
             self._centre.dialled(way, size),
             count=round(rate * seconds),
@@ -147,11 +152,13 @@ class Plan:
         )
         late = rank(seen.connect, 0.99)
         good = seen.lost == 0 and late is not None and late < SLOW
-        held.tried.append((rate, seconds, good))
         self.say(
             f"  {way}, {size.agents} agents, {rate:.0f}/s for {seconds:.0f} s:"
             f" {_told(seen.connect)}, {seen.lost} lost{'' if good else ' (not held)'}"
         )
+        if not good:
+            self._centre.give_up()
+            self._begin(way, size)
         return good, seen
 
     # ------------------------------------------------------------ the cost of size
@@ -169,19 +176,21 @@ class Plan:
         if not size.waiting:
             return self._calls(way, size, 200)
         self._centre.prepare(way, size)
-        if way.ours and 0 not in self.found.resident:
+        if way.ours:
             # Memory that calls have once needed is kept; what waiting needs is seen after some.
             self._load.calls(self._centre.dialled(way, size), count=400, rate=2 * RATE, talk=TALK)
             self._note_idle(way, 0)
         self._load.wait(self._centre.elsewhere(way, size), size.waiting)
         self._note_idle(way, size.waiting)
+        if way.ours:
+            self.found.grown[size.waiting] = self.found.resident[size.waiting] - self.found.resident[0]
         try:
             return self._calls(way, size, 200)
         finally:
             self._load.leave()
 
     def _note_idle(self, way: Way, waiting: int) -> None:
-        self.found.idle[way, waiting] = self._load.idle(10.0)
+        self.found.idle[way, waiting] = self._load.idle(8.0)
         if way.ours:
             self.found.resident[waiting] = self._load.resident()
 

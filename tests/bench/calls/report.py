@@ -120,6 +120,7 @@ def ratios(said: Figures) -> Figures:
         "pickup_p50_vs_app_queue": of("pickup_service_p50_ms", "pickup_app_queue_p50_ms"),
         "pickup_p99_vs_app_queue": of("pickup_service_p99_ms", "pickup_app_queue_p99_ms"),
         "max_rate_vs_app_queue": of("max_rate_service_16_agents", "max_rate_app_queue_16_agents"),
+        "max_rate_asking_vs_app_queue": of("max_rate_dial_after_agi_16_agents", "max_rate_app_queue_16_agents"),
         "max_rate_vs_app_queue_500_agents": of("max_rate_service_500_agents", "max_rate_app_queue_500_agents"),
         "cpu_service_vs_asterisk": of("cpu_ms_per_call_service_service", "cpu_ms_per_call_service_asterisk"),
         "cpu_service_asking_vs_asterisk": of(
@@ -171,9 +172,9 @@ def _memory(found: Findings) -> Figures:
     said: Figures = {f"memory_{n}_waiting_mb": round(size / 2**20, 1) for n, size in found.resident.items()}
     if 0 in found.resident:
         said["memory_idle_mb"] = said["memory_0_waiting_mb"]
-        most = max(found.resident)
-        if most:
-            said["memory_per_waiting_call_kb"] = round((found.resident[most] - found.resident[0]) / most / 1024, 2)
+    if found.grown:
+        most = max(found.grown)
+        said["memory_per_waiting_call_kb"] = round(found.grown[most] / most / 1024, 2)
     return said
 
 
@@ -193,6 +194,7 @@ def tables(said: Figures) -> Iterator[Table]:
     for name in (
         "connect_p50_vs_dial",
         "connect_p50_asking_vs_app_queue",
+        "max_rate_asking_vs_app_queue",
         "cpu_total_vs_app_queue",
         "cpu_service_vs_asterisk_at_max_rate",
         "cpu_service_asking_vs_asterisk",
