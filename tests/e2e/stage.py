@@ -403,14 +403,14 @@ class Stage:
     async def console(self, command: str) -> str:
         return await asyncio.to_thread(self.stack.asterisk.console, command)
 
-    async def number(self, count: int) -> bytes:
-        """How a number up to twenty is spoken here, in A-law, made by Asterisk out of its German prompts.
+    async def spoken(self, digit: str | int) -> bytes:
+        """How a word of ``sounds/de/digits`` is spoken here, in A-law, made by Asterisk out of its German prompts.
 
         They are kept compressed (GSM), and no other program decodes that to the very same bytes.
         """
-        asterisk, said = self.stack.asterisk, f"spool/{count}.alaw"
+        asterisk, said = self.stack.asterisk, f"spool/{digit}.alaw"
         await self.console("module load res_convert.so")
-        await self.console(f"file convert {asterisk.home}/data/sounds/de/digits/{count}.gsm {asterisk.home}/{said}")
+        await self.console(f"file convert {asterisk.home}/data/sounds/de/digits/{digit}.gsm {asterisk.home}/{said}")
         return await asyncio.to_thread((asterisk.host_home / said).read_bytes)
 
     async def set_global(self, name: str, value: str) -> None:

@@ -20,7 +20,7 @@ ENOUGH = 12
 
 async def test_position_and_expected_wait_are_told_once_they_are_credible_and_delay_nobody(play: Play) -> None:
     stage = await play(ladder=["waited 1 s: announce position", "waited 5 s: announce expected-wait"])
-    one, two = await stage.number(1), await stage.number(2)
+    one, two = await stage.spoken(1), await stage.spoken(2)
     phone = await stage.agent("agent01")
 
     # Nothing is known yet of this day: whoever waits hears music and no promises.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,13 +23,17 @@ NOT_RECORDED = "0815-was-never-recorded"
 """The name of a prompt that Asterisk does not have; it begins with a digit, as names of prompts may."""
 
 
-async def switch(stage: Stage, path: str, prompt: str | None = None) -> dict[str, Any]:
-    """For an hour."""
-    now = datetime.fromisoformat((await stage.api.get("/api/v1/switches"))["at"])
-    body = {"until": (now + timedelta(hours=1)).isoformat()} | ({} if prompt is None else {"prompt": prompt})
+async def switch(stage: Stage, path: str, prompt: str | None = None, until: datetime | None = None) -> dict[str, Any]:
+    """For an hour, where no end is given."""
+    until = until or await clock(stage) + timedelta(hours=1)
+    body = {"until": until.isoformat()} | ({} if prompt is None else {"prompt": prompt})
     answer = await stage.api.web.put(path, json=body)
     answer.raise_for_status()
     return dict(answer.json()["switch"])
+
+
+async def clock(stage: Stage) -> datetime:
+    return datetime.fromisoformat((await stage.api.get("/api/v1/switches"))["at"])
 
 
 async def back(stage: Stage, *paths: str) -> None:
@@ -92,6 +97,23 @@ async def test_supervisor_closes_a_number_who_waits_is_served_and_who_calls_hear
         ("entries.reopen", "langenhagen"),
         ("entries.close", "langenhagen"),
     ]
+
+
+async def test_who_calls_is_told_every_hour_and_to_the_end(play: Play) -> None:
+    """Asterisk's own German date has no sound for one o'clock, and ends the call where a sound is missing."""
+    stage = await play()
+    now = (await clock(stage)).astimezone(ZoneInfo("Europe/Berlin"))
+    one = now.replace(hour=1, minute=30, second=0, microsecond=0)
+    await switch(stage, CLOSURE, until=one if one > now + timedelta(minutes=2) else one + timedelta(days=1))
+    try:
+        call = await stage.dial()
+        for said in ("open-again", await stage.spoken("ein"), await stage.spoken("oclock"), "goodbye"):
+            await call.media.hears_prompt(said, limit=14, mark=0)
+        await call.is_over(limit=14)
+        assert not call.ended_by_us
+    finally:
+        await back(stage, CLOSURE)
+    assert (await stage.record(call))["outcome"]["result"] == "closed"
 
 
 async def test_message_of_the_day_is_heard_once_after_the_greeting_and_before_anybody_answers(play: Play) -> None:

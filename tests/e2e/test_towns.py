@@ -86,7 +86,7 @@ async def test_without_a_spoken_name_the_digits_are_repeated(play: Play) -> None
     call, at_phone = await conversation(stage, phone)
     await at_phone.hang_up()
     await call.is_over()
-    await dials(phone, "22", "town-noted", await stage.number(2))
+    await dials(phone, "22", "town-noted", await stage.spoken(2))
     await stage.until(lambda: stage.record(call), lambda r: r["tenant"] == "hannover", 5, "the record is the town's")
 
 

@@ -26,7 +26,7 @@ DIALPLANS_OWN = {
     "ACD_AFTER", "ACD_AGI", "ACD_CODE", "ACD_DIALLED", "ACD_FAILSAFE_FOR", "ACD_FAILSAFE_GROUP",
     "ACD_FAILSAFE_NUMBER", "ACD_FAILSAFE_OPEN", "ACD_FAILSAFE_PARTNER", "ACD_FAILSAFE_RING", "ACD_FAILSAFE_RUNG",
     "ACD_FAILSAFE_TAKEN", "ACD_FAILSAFE_WAIT", "ACD_HEARTBEAT_MAX", "ACD_IN_FAILSAFE", "ACD_KEY", "ACD_NUMBER",
-    "ACD_PARTNER", "ACD_PHONE", "ACD_PRIVACY", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK",
+    "ACD_OPENS_HOUR", "ACD_PARTNER", "ACD_PHONE", "ACD_PRIVACY", "ACD_SAID", "ACD_STATE", "ACD_TARGET", "ACD_TICK",
     "ACD_WHY",
 }  # fmt: skip
 
@@ -61,6 +61,13 @@ def test_no_order_leads_to_a_line_that_exists(context: str) -> None:
     assert [line for line in lines if line.startswith(lands)]
     assert not [line for line in lines if re.match(r"exten => (s|_[^,]*),1,", line)]
     assert context == translate.WAIT or "exten => h,1,NoOp()" in lines, "the pattern would match each hang-up"
+
+
+def test_no_caller_is_lost_for_a_sound_that_is_missing() -> None:
+    """Playback() goes on without it; Asterisk's words for numbers and times end the call."""
+    said = [line for line in TEXT.splitlines() if re.search(r"\bSay[A-Z]\w+\(", line) and "ACD_TOWN_CODE" not in line]
+    assert said
+    assert all("TryExec(Say" in line for line in said)
 
 
 @pytest.mark.parametrize("context", sorted(CONTEXTS))
