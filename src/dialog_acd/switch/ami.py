@@ -275,15 +275,14 @@ def parse(raw: bytes | bytearray) -> Message:
     message: dict[str, str | list[str]] = {}
     text = to_text(raw)
     for line in text.split("\r\n"):
-        key, colon, value = line.partition(":")
-        if not colon:
-            continue
-        if value[:1] == " ":
-            value = value[1:]
-        known = message.get(key)
-        if known is None:
+        key, colon, value = line.partition(": ")
+        if not colon or ":" in key:
+            key, colon, value = line.partition(":")
+            if not colon:
+                continue
+        if key not in message:
             message[key] = value
-        elif isinstance(known, list):
+        elif isinstance(known := message[key], list):
             known.append(value)
         else:
             message[key] = [known, value]

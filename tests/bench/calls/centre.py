@@ -169,17 +169,18 @@ class Centre:
 
     # ------------------------------------------------------------ one way, one size
 
-    def prepare(self, way: Way, size: Size) -> None:
-        """From now on calls go this way."""
+    def prepare(self, way: Way, size: Size) -> bool:
+        """From now on calls go this way; whether they did not before."""
         size = Size(size.agents, size.queues)  # who waits is a matter of calls
         if self._now == (way, size):
-            return
+            return False
         self._leave()
         self._set_members(size if way is Way.QUEUE else None)
         self.asterisk.console(f"dialplan set global BENCH_AGENTS {size.agents}")
         if way.served:
             self._start_service(way, size)
         self._now = way, size
+        return True
 
     def clear(self) -> None:
         """Whoever is still there is hung up on."""

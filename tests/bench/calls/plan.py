@@ -8,6 +8,7 @@ Each part has its share of the time: all of them together stay below 25 minutes.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,7 +38,15 @@ AXES = (
 HELD_FOR, PROBED_FOR = 60.0, 5.0
 SLOW = 0.050
 """A rate is not held if one call in a hundred takes longer (seconds)."""
-FIRST_RATE, STEP, LESS = 250.0, 1.15, 0.94
+FIRST_RATE, STEP, LESS = 150.0, 1.2, 0.9
+RACES = (
+    ((Way.QUEUE, Way.SERVICE), BASE.agents),
+    ((Way.QUEUE, Way.SERVICE), 500),
+    ((Way.DIAL, Way.FULL), BASE.agents),
+)
+"""Ways whose rates are compared, and with how many agents."""
+WITHIN = 24 * 60.0
+"""Seconds for everything: rates come last and share what is left."""
 
 
 @dataclass(slots=True)
@@ -110,39 +119,51 @@ class Plan:
     # ------------------------------------------------------------ the highest rate
 
     def rates(self) -> None:
-        first = FIRST_RATE
-        for way, agents in (*((way, BASE.agents) for way in Way), (Way.SERVICE, 500), (Way.QUEUE, 500)):
-            held = self.found.rates[way, agents] = self._highest(way, Size(agents=agents), first)
-            self.say(f"highest rate, {way}, {agents} agents: {held.rate:.0f}/s held for a minute")
-            first = (held.rate or FIRST_RATE) / STEP  # the next one is not far from there
+        for done, (ways, agents) in enumerate(RACES):
+            left = max(WITHIN - (time.monotonic() - self._began), 3 * HELD_FOR * (len(RACES) - done))
+            for way, held in self._race(ways, Size(agents=agents), left / (len(RACES) - done)).items():
+                self.found.rates[way, agents] = held
+                self.say(f"highest rate, {way}, {agents} agents: {held.rate:.0f}/s held for a minute")
 
-    def _highest(self, way: Way, size: Size, first: float) -> Held:
-        """Look for it in steps of a sixth, a few seconds each; then hold a bit less for a minute."""
-        self._begin(way, size)
-        held = Held()
-        rate, known = first, {True: 0.0, False: 1_000.0}
+    def _race(self, ways: Sequence[Way], size: Size, seconds: float) -> dict[Way, Held]:
+        """Look for it in steps, a few seconds each; then hold a bit less for a minute, in turn."""
+        until = time.monotonic() + seconds - HELD_FOR
+        rate: dict[Way, float] = {}
+        first = FIRST_RATE
+        for way in ways:
+            rate[way] = self._about(way, size, first) * LESS
+            first = rate[way] or FIRST_RATE  # the next one is not far from there
+        held = {way: Held() for way in ways}
+        while left := [way for way in ways if rate[way] and not held[way].rate]:
+            for way in left:
+                if time.monotonic() > until:
+                    return held
+                good, seen = self._try(way, size, rate[way], HELD_FOR, SLOW)
+                if good:
+                    held[way] = Held(rate[way], seen)
+                else:
+                    rate[way] *= LESS
+        return held
+
+    def _about(self, way: Way, size: Size, rate: float) -> float:
+        """The highest rate that is carried for some seconds, well: what is just so carried is not held for a minute."""
+        known = {True: 0.0, False: math.inf}
         for _ in range(7):
-            good, _ = self._try(way, size, rate, PROBED_FOR)
+            good, _ = self._try(way, size, rate, PROBED_FOR, SLOW / 2)
             known[good] = rate
-            if known[True] and known[False] < 1_000.0:
+            if known[True] and known[False] < math.inf:
                 break
             rate = rate * STEP if good else rate / STEP
-        rate = known[True]
-        until = time.monotonic() + 2 * HELD_FOR  # a rate that is much too high is given up within seconds
-        while rate and time.monotonic() < until:
-            rate *= LESS
-            good, seen = self._try(way, size, rate, HELD_FOR)
-            if good:
-                held.rate, held.seen = rate, seen
-                break
-        return held
+        return known[True]
 
     def _begin(self, way: Way, size: Size) -> None:
         """What has just been started is not asked for its utmost at once."""
-        self._centre.prepare(way, size)
+        if not self._centre.prepare(way, size):
+            return
         self._load.calls(self._centre.dialled(way, size), count=200, rate=40.0, talk=QUICK_TALK)
 
-    def _try(self, way: Way, size: Size, rate: float, seconds: float) -> tuple[bool, Seen]:
+    def _try(self, way: Way, size: Size, rate: float, seconds: float, slow: float) -> tuple[bool, Seen]:
+        self._begin(way, size)
         seen = self._load.calls(
             self._centre.dialled(way, size),
             count=round(rate * seconds),
@@ -151,14 +172,13 @@ class Plan:
             watched=way is Way.FULL,
         )
         late = rank(seen.connect, 0.99)
-        good = seen.lost == 0 and late is not None and late < SLOW
+        good = seen.lost == 0 and late is not None and late < slow
         self.say(
             f"  {way}, {size.agents} agents, {rate:.0f}/s for {seconds:.0f} s:"
             f" {_told(seen.connect)}, {seen.lost} lost{'' if good else ' (not held)'}"
         )
         if not good:
             self._centre.give_up()
-            self._begin(way, size)
         return good, seen
 
     # ------------------------------------------------------------ the cost of size

@@ -110,7 +110,7 @@ def ratios(said: Figures) -> Figures:
         parts = said.get(f"cpu_ms_per_call_{name}_service"), said.get(f"cpu_ms_per_call_{name}_asterisk")
         return None if parts[0] is None or parts[1] is None else parts[0] + parts[1]
 
-    whole, queue = total("service"), said.get("cpu_ms_per_call_app_queue_asterisk")
+    whole, asked, queue = total("service"), total("dial_after_agi"), said.get("cpu_ms_per_call_app_queue_asterisk")
     found: Figures = {
         "connect_p50_vs_app_queue": of("connect_service_p50_ms", "connect_app_queue_p50_ms"),
         "connect_p99_vs_app_queue": of("connect_service_p99_ms", "connect_app_queue_p99_ms"),
@@ -120,7 +120,6 @@ def ratios(said: Figures) -> Figures:
         "pickup_p50_vs_app_queue": of("pickup_service_p50_ms", "pickup_app_queue_p50_ms"),
         "pickup_p99_vs_app_queue": of("pickup_service_p99_ms", "pickup_app_queue_p99_ms"),
         "max_rate_vs_app_queue": of("max_rate_service_16_agents", "max_rate_app_queue_16_agents"),
-        "max_rate_asking_vs_app_queue": of("max_rate_dial_after_agi_16_agents", "max_rate_app_queue_16_agents"),
         "max_rate_vs_app_queue_500_agents": of("max_rate_service_500_agents", "max_rate_app_queue_500_agents"),
         "cpu_service_vs_asterisk": of("cpu_ms_per_call_service_service", "cpu_ms_per_call_service_asterisk"),
         "cpu_service_asking_vs_asterisk": of(
@@ -131,6 +130,7 @@ def ratios(said: Figures) -> Figures:
             "cpu_ms_per_call_service_16_agents_at_max_rate_asterisk",
         ),
         "cpu_total_vs_app_queue": None if whole is None or not queue else round(whole / queue, 4),
+        "cpu_total_asking_vs_app_queue": None if asked is None or not queue else round(asked / queue, 4),
         "cpu_growth_agents": growth("service", size(agents=5_000)),
         "cpu_growth_queues": growth("service", size(queues=500)),
         "cpu_growth_waiting": growth("service", size(waiting=1_000)),
@@ -194,8 +194,8 @@ def tables(said: Figures) -> Iterator[Table]:
     for name in (
         "connect_p50_vs_dial",
         "connect_p50_asking_vs_app_queue",
-        "max_rate_asking_vs_app_queue",
         "cpu_total_vs_app_queue",
+        "cpu_total_asking_vs_app_queue",
         "cpu_service_vs_asterisk_at_max_rate",
         "cpu_service_asking_vs_asterisk",
     ):
