@@ -51,16 +51,16 @@ test-program: tools ## the service as a process, every earlier schema, the API a
 	@$(BIN)/pytest -q -n auto --dist worksteal -m "program and not postgres"
 
 test-simulation: setup ## the simulator against queueing theory, at a tenth of the references' length
-	@ACD_SIMULATION=tenth $(BIN)/pytest -q -m simulation
+	@ACD_SIMULATION=tenth $(BIN)/pytest -q -n auto --dist worksteal -m simulation
 
 test-simulation-full: setup ## the same at full length (half an hour)
-	@ACD_SIMULATION=full $(BIN)/pytest -q -m simulation
+	@ACD_SIMULATION=full $(BIN)/pytest -q -n auto --dist worksteal -m simulation
 
 test-contract: setup ## the API against its own document, for as long as it takes to try every edge (some minutes)
 	@ACD_CONTRACT=long $(BIN)/pytest -q tests/api/test_conformance.py
 
 test-store: tools ## the database cases once more, on a real PostgreSQL
-	@$(BIN)/pytest -q -m postgres
+	@$(BIN)/pytest -q -n auto --dist worksteal -m postgres
 
 test-browser: tools ## whether reports can be read by everybody and printed, in a real browser
 	@$(BIN)/pytest -q -m browser
