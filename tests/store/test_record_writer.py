@@ -16,16 +16,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from structlog.testing import capture_logs
 
+from dialog_acd.core.model import CallId
 from dialog_acd.core.records import Blame, CallRecord, Outcome, Result
 from dialog_acd.core.retention import parted
 from dialog_acd.store import journal as journal_module
 from dialog_acd.store.database import open_database
 from dialog_acd.store.journal import SEGMENT_RECORDS, JournalUnavailable
 from dialog_acd.store.record_json import encode
-from dialog_acd.store.record_store import RecordReader, RecordWriter
+from dialog_acd.store.record_store import AT_ONCE, RecordReader, RecordWriter
 from dialog_acd.store.tables import record_conflicts
 from patience import soon
 from records import NOON, served
@@ -83,6 +84,25 @@ async def test_a_record_is_in_the_journal_when_put_returns_and_in_the_database_a
     assert (writer.written, writer.conflicts, writer.spilled, writer.last_error) == (1, 0, 0, None)
     await writer.close(1)
     await running
+
+
+async def test_callers_are_answered_while_many_records_are_made_ready(
+    writer: RecordWriter, reader: RecordReader, engine: AsyncEngine
+) -> None:
+    """The event loop makes ready what one statement carries, and has no time for anybody until it is done."""
+    rows: list[int] = []
+
+    def said(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith("INSERT INTO records "):
+            rows.append(statement.partition("VALUES")[2].partition("ON CONFLICT")[0].count("), (") + 1)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", said)
+    for number in range(100):
+        writer.put(served(f"c{number}"))
+    assert await writer.flush()
+    assert sum(rows) == 100
+    assert max(rows) <= AT_ONCE < 100
+    assert await reader.by_call(CallId("c99")) == served("c99")
 
 
 async def test_records_that_come_one_after_the_other_share_a_transaction_a_second(

@@ -29,6 +29,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -79,6 +80,9 @@ COUNT_EVERY = 5.0
 """Seconds between two counts of the promises."""
 COUNT_HOLDS = timedelta(minutes=5)
 """So long a count is told while the database cannot be asked."""
+AT_ONCE = 16
+"""Rows of one statement. The event loop makes them ready: a hundred at once, and for 9 ms no caller was answered."""
+
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _COMPLAIN_EVERY = timedelta(seconds=10)
@@ -345,9 +349,14 @@ class RecordWriter:
         """Those whose call has no record yet, and beside them what of them is kept for days only."""
         callers = [(record.call, record.tenant, record.t_in, record.ani) for record in told]
         hashes = await number_store.hashes_of(connection, callers, this)
-        apart = {record: parted(_fit(record, this)) for record in told}
-        rows = [_row(stays) | {"caller_hash": hashes.get(stays.call)} for stays, _ in apart.values()]
-        added = await _insert(connection, records, rows, records.c.call)
+        apart: dict[CallRecord, tuple[CallRecord, Numbers]] = {}
+        added: set[str] = set()
+        waiting = iter(told)
+        while few := list(islice(waiting, AT_ONCE)):
+            parts = {record: parted(_fit(record, this)) for record in few}
+            rows = [_row(stays) | {"caller_hash": hashes.get(stays.call)} for stays, _ in parts.values()]
+            added |= await _insert(connection, records, rows, records.c.call)
+            apart |= parts
         beside = {r: numbers for r, (_, numbers) in apart.items() if numbers != NONE and r.call in added}
         await number_store.keep(connection, beside, this, now)
         return added

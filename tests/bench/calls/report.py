@@ -75,7 +75,7 @@ def figures(found: Findings) -> Figures:
     for way, seen in found.pickup.items():
         said |= _spread(f"pickup_{_key(way)}", seen.pickup)
     for (way, agents), held in found.rates.items():
-        said[f"max_rate_{_key(way)}_{agents}_agents"] = round(held.rate, 1)
+        said[f"max_rate_{_key(way)}_{agents}_agents"] = round(held.rate, 1) or None  # none was held
         if held.rate:
             said[f"max_rate_{_key(way)}_{agents}_agents_p99_ms"] = _ms(rank(held.seen.connect, 0.99))
             said |= _cost(f"{_key(way)}_{agents}_agents_at_max_rate", held.seen)
