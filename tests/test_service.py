@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from dialog_acd.api.tokens import digest, new_token
-from dialog_acd.app import PortTaken, serve
+from dialog_acd.app import PortTaken, finish, serve
 from dialog_acd.clock import SystemClock
 from dialog_acd.core.model import AgentId, CallId, Statistics, Team, TeamId, TenantId
 from dialog_acd.core.releases import Kind, Release, Signature
@@ -473,6 +473,35 @@ async def test_a_supervisor_is_given_a_token_while_the_service_runs(site: Site) 
             ("nobody", "", "refused")
         ]
     assert token not in "".join(running.lines)
+
+
+async def test_whoever_takes_the_end_for_an_error_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dialog_acd.app.CANCEL_EVERY", 0.01)
+    errors: list[str] = []
+
+    async def lives_through_errors() -> None:
+        while len(errors) < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                errors.append("no connection")
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(lives_through_errors())
+    await asyncio.sleep(0)
+    await finish(task)
+    assert task.cancelled()
+    assert len(errors) == 3
+
+
+async def test_what_a_task_ended_with_is_seen() -> None:
+    async def fails() -> None:
+        raise ValueError("a defect")
+
+    failing = asyncio.create_task(fails())
+    await asyncio.wait({failing})
+    with pytest.raises(ValueError, match="a defect"):
+        await finish(failing)
 
 
 @asynccontextmanager

@@ -91,6 +91,8 @@ HEARTBEAT_OLD = 6.0
 LOOK_EVERY, PATIENCE = 5.0, 12
 """Seconds between two looks at the loop, and how many in vain until the process ends: a minute. Callers are with
 Asterisk from the tenth second on."""
+CANCEL_EVERY = 2.0
+"""Seconds given to a task that ends to put its things away, before it is told once more."""
 STOP_WITHIN = 10.0
 """Seconds given to the records at the end; what is not in the database then is in the journal."""
 
@@ -144,7 +146,7 @@ async def serve(settings: Settings) -> None:
         terms = settings.retention.terms
         writer = RecordWriter(database, settings.store.journal_dir, clock.now, terms=terms)
         writing = asyncio.create_task(writer.run(), name="records")
-        stack.push_async_callback(_finish, writing)
+        stack.push_async_callback(finish, writing)
         stack.push_async_callback(writer.close, STOP_WITHIN)
         # Behind the writer: its lock on the folder is what makes this file ours.
         callers = CallMemory(settings.store.journal_dir)
@@ -154,12 +156,12 @@ async def serve(settings: Settings) -> None:
         wanted = await memory.load(since=clock.now() - LONGEST_SHIFT)
         remembering = asyncio.create_task(memory.run(), name="intents")
         stack.push_async_callback(memory.flush)
-        stack.push_async_callback(_finish, remembering)  # first, or its last batch is nobody's
+        stack.push_async_callback(finish, remembering)  # first, or its last batch is nobody's
 
         audit = AuditStore(database)
         auditing = asyncio.create_task(audit.run(), name="audit")
         stack.push_async_callback(audit.flush)
-        stack.push_async_callback(_finish, auditing)
+        stack.push_async_callback(finish, auditing)
 
         switches = await memory.switches()
         ids = RisingIds(clock.now())
@@ -175,7 +177,7 @@ async def serve(settings: Settings) -> None:
         attendance = Attendance(directory, clock.now(), wanted)
         attending = AttendanceWriter(database, attendance, clock.now)
         stack.push_async_callback(attending.close)
-        stack.push_async_callback(_finish, asyncio.create_task(attending.run(), name="attendance"))
+        stack.push_async_callback(finish, asyncio.create_task(attending.run(), name="attendance"))
         # A _created series for each counter would be a sixth of all lines, and nobody reads them.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
@@ -215,7 +217,7 @@ async def serve(settings: Settings) -> None:
 
         reader = RecordReader(database)
         promises = PromiseCount(reader, clock.now)
-        stack.push_async_callback(_finish, asyncio.create_task(promises.run(), name="promises"))
+        stack.push_async_callback(finish, asyncio.create_task(promises.run(), name="promises"))
         figures = FiguresStore(database, clock.now)
         retention = Retention(
             RetentionStore(database),
@@ -268,7 +270,7 @@ async def serve(settings: Settings) -> None:
         )
 
         turning = asyncio.create_task(engine.run(), name="engine")
-        stack.push_async_callback(_finish, turning)
+        stack.push_async_callback(finish, turning)
         ports_ours = asyncio.Event()
 
         async def keep_link() -> None:
@@ -278,7 +280,7 @@ async def serve(settings: Settings) -> None:
             await asterisk.run()
 
         linking = asyncio.create_task(keep_link(), name="switch")
-        stack.push_async_callback(_finish, linking)
+        stack.push_async_callback(finish, linking)
         stack.push_async_callback(link.close)
         await agi.start(settings.agi.host, settings.agi.port)
         stack.push_async_callback(agi.close)
@@ -323,7 +325,7 @@ async def serve(settings: Settings) -> None:
         administration = Administration(directories, clock, in_force)
         if provisioning is not None:
             syncing = asyncio.create_task(provisioning.run(), name="provisioning")
-            stack.push_async_callback(_finish, syncing)
+            stack.push_async_callback(finish, syncing)
         reports = Reports(figures, AttendanceStore(database), directories, clock.now)
         settlement = Settlement(
             UsageStore(database),
@@ -334,7 +336,7 @@ async def serve(settings: Settings) -> None:
             living=lambda: [call.arrived_at for call in engine.view().calls],
         )
         watching = asyncio.create_task(settlement.watch(audit), name="volumes")
-        stack.push_async_callback(_finish, watching)
+        stack.push_async_callback(finish, watching)
         api = create_api(
             engine,
             reader,
@@ -361,7 +363,7 @@ async def serve(settings: Settings) -> None:
         serving = await _serve_api(settings.api.host, settings.api.port, api, stack)
         ports_ours.set()
         forgetting = asyncio.create_task(retention.run(), name="retention")
-        stack.push_async_callback(_finish, forgetting)
+        stack.push_async_callback(finish, forgetting)
         # All that lives until the end is out of the collector's sight: or it would look through it again and again, a
         # twentieth of a second each time, in which no caller is served. And it looks less often: what a call leaves
         # behind goes by itself, and a thousand waiting callers are no garbage.
@@ -454,10 +456,15 @@ def end_when_stuck(
     return end
 
 
-async def _finish(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+async def finish(task: asyncio.Task[None]) -> None:
+    """Once is not enough where a library answers a cancellation with an error of its own: our tasks live through
+    errors, and the process would stay for ever.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_EVERY)
+    if not task.cancelled():
+        task.result()
 
 
 _THIS_MACHINE = ("127.0.0.0/8", "::1", "::ffff:127.0.0.0/104")

@@ -736,7 +736,9 @@ async def _disk(work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
     try:
         return await asyncio.shield(doing)
     except asyncio.CancelledError:
-        await asyncio.wait([doing])
+        while not doing.done():
+            with contextlib.suppress(asyncio.CancelledError):  # who is told twice waits all the same
+                await asyncio.wait([doing])
         raise
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from sqlalchemy import delete, insert, make_url, select, text, update
+from sqlalchemy import delete, event, insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from dialog_acd import log as log_setup
@@ -1090,6 +1090,24 @@ async def test_a_reader_who_does_not_end_puts_the_night_off(centre: Centre, monk
         # PostgreSQL has nothing of the kind.
         assert await store.settle() is (cluster_of(centre.database) is not None)
     assert await store.settle()
+    await engine.dispose()
+
+
+async def test_a_service_that_stops_in_the_middle_of_the_night_stops(centre: Centre) -> None:
+    """What is put back afterwards is not put back on a connection that went with the cancellation: that has an error
+    of its own, which the night would live through.
+    """
+    engine, asked = await open_database(centre.database.url), list[str]()
+    night = asyncio.create_task(RetentionStore(engine).settle())
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def stop(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+        if "wal_checkpoint" in statement:
+            night.cancel()
+
+    await asyncio.wait({night})
+    assert night.cancelled() or (not asked and cluster_of(centre.database) is not None)
     await engine.dispose()
 
 

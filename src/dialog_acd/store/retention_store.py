@@ -213,7 +213,10 @@ class RetentionStore:
                 try:
                     busy = (await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))).one()[0]
                 finally:
-                    await connection.execute(text(f"PRAGMA busy_timeout = {waits}"))
+                    # Who is cancelled has no connection any more; to ask for it would put the error of that in the
+                    # place of the cancellation, and who waits for this task's end would wait for ever.
+                    if not connection.invalidated:
+                        await connection.execute(text(f"PRAGMA busy_timeout = {waits}"))
             if not busy:
                 return True
             await asyncio.sleep(_SETTLE)
