@@ -35,6 +35,8 @@ class Seen:
     calls: int = 0
     lost: int = 0
     """Callers who never got to a telephone."""
+    given_up: bool = False
+    """It was clear before the end that so many calls are not carried."""
     connect: list[float] = field(default_factory=list)
     """From the trunk's INVITE to the phone's INVITE."""
     pickup: list[float] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Seen:
     def __iadd__(self, other: Seen) -> Self:
         self.calls += other.calls
         self.lost += other.lost
+        self.given_up |= other.given_up
         self.connect += other.connect
         self.pickup += other.pickup
         self.seconds += other.seconds
@@ -71,16 +74,36 @@ class Load:
 
     # ------------------------------------------------------------ what is done
 
-    def calls(self, dialled: Sequence[str], *, count: int, rate: float, talk: float, watched: bool = False) -> Seen:
-        """So many calls, `rate` a second, each of whom somebody answers and talks to for `talk` seconds."""
+    def calls(
+        self,
+        dialled: Sequence[str],
+        *,
+        count: int,
+        rate: float,
+        talk: float,
+        watched: bool = False,
+        slow: float = math.inf,
+    ) -> Seen:
+        """So many calls, `rate` a second, each of whom somebody answers and talks to for `talk` seconds; given up as
+        soon as one in a hundred of all has taken longer than `slow` seconds.
+        """
         phones = self._phones(talk, 0.0)
+
+        def late() -> int:
+            sent, (rung, _) = _caller_log(callers.logged()), _phone_log(phones.logged())
+            return sum(took > slow for took in _connects(sent, rung))
+
+        def hopeless() -> bool:
+            return callers.tally().current > HOPELESS or (slow < math.inf and late() > count / 100)
+
         with phones:
             callers = self._callers(dialled, count, "-r", f"{rate * 10:.0f}", "-rp", "10000", "-l", "3000")
             with self._measured(watched=watched) as measured:
                 callers.start()
-                self._until(lambda: not callers.running, count / rate + 15, lambda: callers.tally().current > HOPELESS)
+                given_up = self._until(lambda: not callers.running, count / rate + 15, hopeless)
                 callers.stop(grace=0.1)
         seen = measured.seen
+        seen.given_up = given_up
         rung, _ = _phone_log(phones.logged())
         sent = _caller_log(callers.logged())
         seen.connect = _connects(sent, rung)
@@ -161,14 +184,16 @@ class Load:
         )
 
     @staticmethod
-    def _until(done: Callable[[], bool], limit: float, hopeless: Callable[[], bool] = lambda: False) -> None:
-        until, look = time.monotonic() + limit, time.monotonic() + 2
-        while not done() and time.monotonic() < until:
-            if time.monotonic() > look:
+    def _until(done: Callable[[], bool], limit: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
+        """Whether it was found hopeless; that is looked at more and more seldom, for looking takes time itself."""
+        began, look = time.monotonic(), 2.0
+        while not done() and (took := time.monotonic() - began) < limit:
+            if took > look:
                 if hopeless():
-                    return
-                look += 1
+                    return True
+                look *= 1.5
             time.sleep(0.05)
+        return False
 
     def _measured(self, *, watched: bool = False) -> _Measured:
         pids = {"asterisk": self._centre.asterisk.pid}

@@ -38,7 +38,11 @@ AXES = (
 HELD_FOR, PROBED_FOR = 60.0, 5.0
 SLOW = 0.050
 """A rate is not held if one call in a hundred takes longer (seconds)."""
-FIRST_RATE, STEP, LESS = 150.0, 1.2, 0.9
+OVERRUN = 1.0
+"""... and after so many seconds, whoever routes has more to catch up with than the next try should bear."""
+FIRST_RATE, NEXT = 150.0, 0.6
+"""Where looking begins, and for the second of a pair, as a share of what the first can do."""
+STEP, LESS, MORE = 1.2, 0.85, 1.1
 RACES = (
     ((Way.QUEUE, Way.SERVICE), BASE.agents),
     ((Way.QUEUE, Way.SERVICE), 500),
@@ -126,30 +130,34 @@ class Plan:
                 self.say(f"highest rate, {way}, {agents} agents: {held.rate:.0f}/s held for a minute")
 
     def _race(self, ways: Sequence[Way], size: Size, seconds: float) -> dict[Way, Held]:
-        """Look for it in steps, a few seconds each; then hold a bit less for a minute, in turn."""
+        """Look for it in steps, a few seconds each; then hold less than that for a minute, in turn, and more or still
+        less after it, as long as there is time.
+        """
         until = time.monotonic() + seconds - HELD_FOR
         rate: dict[Way, float] = {}
         first = FIRST_RATE
         for way in ways:
             rate[way] = self._about(way, size, first) * LESS
-            first = rate[way] or FIRST_RATE  # the next one is not far from there
-        held = {way: Held() for way in ways}
-        while left := [way for way in ways if rate[way] and not held[way].rate]:
+            first = (rate[way] / LESS or FIRST_RATE) * NEXT
+        held, too_high = {way: Held() for way in ways}, dict.fromkeys(ways, math.inf)
+        while left := [way for way in ways if 0 < rate[way] < too_high[way]]:
             for way in left:
                 if time.monotonic() > until:
                     return held
-                good, seen = self._try(way, size, rate[way], HELD_FOR, SLOW)
+                good, seen = self._try(way, size, rate[way], HELD_FOR)
                 if good:
                     held[way] = Held(rate[way], seen)
+                    rate[way] *= MORE
                 else:
-                    rate[way] *= LESS
+                    too_high[way] = rate[way]
+                    rate[way] *= LESS if not held[way].rate else 1.0
         return held
 
     def _about(self, way: Way, size: Size, rate: float) -> float:
-        """The highest rate that is carried for some seconds, well: what is just so carried is not held for a minute."""
+        """The highest rate that is carried for some seconds."""
         known = {True: 0.0, False: math.inf}
         for _ in range(7):
-            good, _ = self._try(way, size, rate, PROBED_FOR, SLOW / 2)
+            good, _ = self._try(way, size, rate, PROBED_FOR)
             known[good] = rate
             if known[True] and known[False] < math.inf:
                 break
@@ -162,7 +170,7 @@ class Plan:
             return
         self._load.calls(self._centre.dialled(way, size), count=200, rate=40.0, talk=QUICK_TALK)
 
-    def _try(self, way: Way, size: Size, rate: float, seconds: float, slow: float) -> tuple[bool, Seen]:
+    def _try(self, way: Way, size: Size, rate: float, seconds: float) -> tuple[bool, Seen]:
         self._begin(way, size)
         seen = self._load.calls(
             self._centre.dialled(way, size),
@@ -170,15 +178,19 @@ class Plan:
             rate=rate,
             talk=QUICK_TALK,
             watched=way is Way.FULL,
+            slow=SLOW,
         )
         late = rank(seen.connect, 0.99)
-        good = seen.lost == 0 and late is not None and late < slow
+        good = seen.lost == 0 and late is not None and late < SLOW
+        lost = "given up" if seen.given_up else f"{seen.lost} lost"
         self.say(
             f"  {way}, {size.agents} agents, {rate:.0f}/s for {seconds:.0f} s:"
-            f" {_told(seen.connect)}, {seen.lost} lost{'' if good else ' (not held)'}"
+            f" {_told(seen.connect)}, {lost}{'' if good else ' (not held)'}"
         )
-        if not good:
+        if late is None or late > OVERRUN or (seen.lost and not seen.given_up):
             self._centre.give_up()
+        elif not good:
+            self._centre.clear()
         return good, seen
 
     # ------------------------------------------------------------ the cost of size

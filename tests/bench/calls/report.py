@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from rich.table import Table
 
 from bench.calls.centre import Way
@@ -259,23 +260,30 @@ def chart(found: Findings, said: Figures, file: Path) -> None:
         figure = Figure(figsize=(9, 6), layout="constrained")
         connect, pickup, rates, cost = figure.subplots(2, 2).flat
         _shares(connect, {way: seen.connect for way, seen in found.connect.items()}, "INVITE in to INVITE at the phone")
-        _shares(pickup, {way: seen.pickup for way, seen in found.pickup.items()}, "BYE of an agent to the next INVITE")
-        pickup.set_xscale("log")
+        _shares(
+            pickup,
+            {way: seen.pickup for way, seen in found.pickup.items()},
+            "BYE of an agent to the next INVITE",
+            legend="center",
+        )
         _rates(rates, said)
         _costs(cost, said)
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 
-def _shares(axes: Axes, by_way: dict[Way, list[float]], title: str) -> None:
+def _shares(axes: Axes, by_way: dict[Way, list[float]], title: str, legend: str = "lower right") -> None:
     for way, values in by_way.items():
         if values:  # of those who wait for an agent, two ways know nothing
             ordered = np.sort(np.asarray(values)) * 1000
             share = np.arange(1, len(ordered) + 1) / len(ordered) * 100
             axes.step(ordered, share, where="post", color=COLOURS[way], label=str(way), linewidth=1.4)
-    axes.set(title=title, xlabel="milliseconds", ylabel="% of calls")
+    axes.set(title=title, xlabel="milliseconds", ylabel="% of calls", xscale="log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.grid(color="#D8DADF", linewidth=0.5)
     if any(by_way.values()):
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(frameon=False, loc=legend)
 
 
 def _rates(axes: Axes, said: Figures) -> None:
@@ -284,6 +292,7 @@ def _rates(axes: Axes, said: Figures) -> None:
     for at, (way, _, rate) in enumerate(known):
         axes.bar(at, rate, color=COLOURS[way])
         axes.text(at, rate, f"{rate:.0f}", ha="center", va="bottom")
+    axes.margins(y=0.1)
     axes.set_xticks(range(len(known)), [f"{way}\n{agents} agents" for way, agents, _ in known], fontsize=6)
     axes.set(title=f"calls a second held for {HELD_FOR:.0f} s", ylabel="calls a second")
 
