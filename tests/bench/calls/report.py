@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 COLOURS = {Way.DIAL: "#8C8C8C", Way.ASK: "#009E73", Way.QUEUE: "#E69F00", Way.SERVICE: "#0072B2", Way.FULL: "#56B4E9"}
 INK, FAINT = "#22252B", "#6E7480"
 Figures = dict[str, Any]
+Legend = Literal["lower right", "center"]
+"""Where the curves leave room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +273,7 @@ def chart(found: Findings, said: Figures, file: Path) -> None:
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 
-def _shares(axes: Axes, by_way: dict[Way, list[float]], title: str, legend: str = "lower right") -> None:
+def _shares(axes: Axes, by_way: dict[Way, list[float]], title: str, legend: Legend = "lower right") -> None:
     for way, values in by_way.items():
         if values:  # of those who wait for an agent, two ways know nothing
             ordered = np.sort(np.asarray(values)) * 1000
