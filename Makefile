@@ -53,7 +53,7 @@ test-program: tools ## the service as a process, every earlier schema, the API a
 test-simulation: setup ## the simulator against queueing theory, at a tenth of the references' length
 	@ACD_SIMULATION=tenth $(BIN)/pytest -q -n auto --dist worksteal -m simulation
 
-test-simulation-full: setup ## the same at full length (half an hour)
+test-simulation-full: setup ## the same at full length (a quarter of an hour and more)
 	@ACD_SIMULATION=full $(BIN)/pytest -q -n auto --dist worksteal -m simulation
 
 test-contract: setup ## the API against its own document, for as long as it takes to try every edge (some minutes)

@@ -1019,11 +1019,14 @@ def test_a_sheet_that_expects_the_wrong_thing_tells_the_story(acd: Scenario) -> 
 
 
 def test_an_announced_transfer_into_another_towns_queue_lands_there() -> None:
-    """The agent's own call stood in that queue; the caller takes its place and keeps the own one."""
+    """The agent's own call stood in that queue; the caller takes its place and keeps the own one. A picture that comes
+    before the caller is told as held changes nothing.
+    """
     acd = Scenario(demo_directory(["anna", "bert"]))
     acd.at("09:00:00").waits("c1", LANGENHAGEN).talks("anna").tell(AgentSignedOut(AgentId("bert")))
     acd.at("09:01:00").tell(CallTransferred(C1, "unknown", blind=False))
-    acd.at("09:01:01").tell(CallerHeld(C1, QueueId("hannover")))
+    acd.at("09:01:01").switch_found(SwitchCall(C1, "arriving"), audit=True)
+    acd.at("09:01:02").tell(CallerHeld(C1, QueueId("hannover")))
     assert [call.queue for call in acd.acd.view().calls] == ["hannover"]
     acd.tell(AgentReady(AgentId("bert"))).talks("bert").at("09:02:00").agent_hangs_up("bert")
     record = acd.record("c1")

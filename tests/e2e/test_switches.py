@@ -99,7 +99,7 @@ async def test_supervisor_closes_a_number_who_waits_is_served_and_who_calls_hear
     ]
 
 
-async def test_who_calls_is_told_every_hour_and_to_the_end(play: Play) -> None:
+async def test_who_calls_is_told_of_one_oclock_too_and_to_the_end(play: Play) -> None:
     """Asterisk's own German date has no sound for one o'clock, and ends the call where a sound is missing."""
     stage = await play()
     now = (await clock(stage)).astimezone(ZoneInfo("Europe/Berlin"))

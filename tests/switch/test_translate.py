@@ -371,6 +371,15 @@ def test_agents_leg_is_no_call_of_its_own() -> None:
     assert Interpreter().picture([leg], [], NINE, audit=False).calls == ()
 
 
+def test_a_caller_in_the_place_of_the_agents_own_call_is_still_there(asterisk: Interpreter) -> None:
+    """For two seconds after an announced transfer into a queue. A picture of then made the caller one who had gone."""
+    seen = channel("acd-wait", "round", ACD_CALL="acd1-1795295666.9", ACD_QUEUE="hannover")
+
+    assert asterisk.picture([seen], [], NINE, audit=True).calls == (m.SwitchCall(CALL, "arriving"),)
+    (order,) = asterisk.actions(m.Hold(CALL), 1)
+    assert order["Channel"] == TRUNK, "and can be led on"
+
+
 # ---------------------------------------------------------------- orders
 
 

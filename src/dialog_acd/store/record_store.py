@@ -349,15 +349,15 @@ class RecordWriter:
         """Those whose call has no record yet, and beside them what of them is kept for days only."""
         callers = [(record.call, record.tenant, record.t_in, record.ani) for record in told]
         hashes = await number_store.hashes_of(connection, callers, this)
-        apart: dict[CallRecord, tuple[CallRecord, Numbers]] = {}
+        beside: dict[CallRecord, Numbers] = {}
         added: set[str] = set()
         waiting = iter(told)
         while few := list(islice(waiting, AT_ONCE)):
             parts = {record: parted(_fit(record, this)) for record in few}
             rows = [_row(stays) | {"caller_hash": hashes.get(stays.call)} for stays, _ in parts.values()]
-            added |= await _insert(connection, records, rows, records.c.call)
-            apart |= parts
-        beside = {r: numbers for r, (_, numbers) in apart.items() if numbers != NONE and r.call in added}
+            new = await _insert(connection, records, rows, records.c.call)
+            beside |= {r: numbers for r, (_, numbers) in parts.items() if numbers != NONE and r.call in new}
+            added |= new
         await number_store.keep(connection, beside, this, now)
         return added
 

@@ -348,6 +348,11 @@ class Interpreter:
             known = _variables(channel, "")
             call = CallId(_text(channel, "Uniqueid"))
             if known.get("ACD_CALL") != call:
+                if call in self._channels:
+                    # After an announced transfer into a call that waits, the caller has that call's variables until
+                    # [acd-wait] looks, two seconds at most. They are here all the same; AcdHeld will tell where.
+                    callers[call] = _text(channel, "Channel")
+                    calls.append(m.SwitchCall(call, "arriving"))
                 continue
             callers[call] = _text(channel, "Channel")
             context, bridged = _text(channel, "Context"), _text(channel, "BridgeId") != ""

@@ -191,7 +191,7 @@ class Centre:
             self.asterisk.console("channel request hangup all")
             time.sleep(0.2)
 
-    def give_up(self) -> None:
+    def begin_anew(self) -> None:
         """After more calls than could be carried: nobody is there any more, and what is prepared next begins anew."""
         self.clear()
         self._leave()

@@ -133,17 +133,19 @@ class Plan:
         """Look for it in steps, a few seconds each; then hold less than that for a minute, in turn, and more or still
         less after it, as long as there is time.
         """
-        until = time.monotonic() + seconds - HELD_FOR
+        until = time.monotonic() + seconds
         rate: dict[Way, float] = {}
         first = FIRST_RATE
         for way in ways:
             rate[way] = self._about(way, size, first) * LESS
             first = (rate[way] / LESS or FIRST_RATE) * NEXT
         held, too_high = {way: Held() for way in ways}, dict.fromkeys(ways, math.inf)
+        turn = 0
         while left := [way for way in ways if 0 < rate[way] < too_high[way]]:
-            for way in left:
-                if time.monotonic() > until:
-                    return held
+            if turn and time.monotonic() + len(left) * HELD_FOR > until:  # for all of them or for none
+                break
+            turn += 1
+            for way in _turned(left, turn):
                 good, seen = self._try(way, size, rate[way], HELD_FOR)
                 if good:
                     held[way] = Held(rate[way], seen)
@@ -154,14 +156,18 @@ class Plan:
         return held
 
     def _about(self, way: Way, size: Size, rate: float) -> float:
-        """The highest rate that is carried for some seconds."""
+        """The highest rate that is carried for some seconds: steps until one is and one is not, and halfway once."""
         known = {True: 0.0, False: math.inf}
         for _ in range(7):
+            between = known[True] > 0 and known[False] < math.inf
             good, _ = self._try(way, size, rate, PROBED_FOR)
             known[good] = rate
-            if known[True] and known[False] < math.inf:
+            if between:
                 break
-            rate = rate * STEP if good else rate / STEP
+            if known[True] and known[False] < math.inf:
+                rate = math.sqrt(known[True] * known[False])
+            else:
+                rate = rate * STEP if good else rate / STEP
         return known[True]
 
     def _begin(self, way: Way, size: Size) -> None:
@@ -188,7 +194,7 @@ class Plan:
             f" {_told(seen.connect)}, {lost}{'' if good else ' (not held)'}"
         )
         if late is None or late > OVERRUN or (seen.lost and not seen.given_up):
-            self._centre.give_up()
+            self._centre.begin_anew()
         elif not good:
             self._centre.clear()
         return good, seen
@@ -208,23 +214,23 @@ class Plan:
         if not size.waiting:
             return self._calls(way, size, 200)
         self._centre.prepare(way, size)
-        if way.ours:
+        noted = size == Size(waiting=size.waiting)
+        ours = noted and way is Way.SERVICE
+        if ours:
             # Memory that calls have once needed is kept; what waiting needs is seen after some.
             self._load.calls(self._centre.dialled(way, size), count=400, rate=2 * RATE, talk=TALK)
-            self._note_idle(way, 0)
+            self.found.idle[way, 0] = self._load.idle(8.0)
+            self.found.resident[0] = self._load.resident()
         self._load.wait(self._centre.elsewhere(way, size), size.waiting)
-        self._note_idle(way, size.waiting)
-        if way.ours:
+        if noted:
+            self.found.idle[way, size.waiting] = self._load.idle(8.0)
+        if ours:
+            self.found.resident[size.waiting] = self._load.resident()
             self.found.grown[size.waiting] = self.found.resident[size.waiting] - self.found.resident[0]
         try:
             return self._calls(way, size, 200)
         finally:
             self._load.leave()
-
-    def _note_idle(self, way: Way, waiting: int) -> None:
-        self.found.idle[way, waiting] = self._load.idle(8.0)
-        if way.ours:
-            self.found.resident[waiting] = self._load.resident()
 
 
 def _turned(ways: Sequence[Way], turn: int) -> Sequence[Way]:

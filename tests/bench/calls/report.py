@@ -88,7 +88,7 @@ def figures(found: Findings) -> Figures:
         said[f"lost_{name}"] = seen.lost
     for (way, waiting), seen in found.idle.items():
         said[f"idle_cpu_asterisk_{_key(way)}_{waiting}_waiting"] = round(seen.asterisk / seen.seconds, 4)
-        if way.ours:
+        if way is Way.SERVICE:
             said[f"idle_cpu_{waiting}_waiting"] = round(seen.service / seen.seconds, 4)
     said |= _memory(found)
     said["ami_events_per_call"] = round(found.events_per_call, 2)
