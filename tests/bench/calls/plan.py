@@ -38,6 +38,8 @@ AXES = (
 HELD_FOR, PROBED_FOR = 60.0, 5.0
 SLOW = 0.050
 """A rate is not held if one call in a hundred takes longer (seconds)."""
+CALM = 15.0
+"""Seconds of rest after a minute that was given up."""
 OVERRUN = 1.0
 """... and after so many seconds, whoever routes has more to catch up with than the next try should bear."""
 FIRST_RATE, NEXT = 150.0, 0.6
@@ -151,6 +153,8 @@ class Plan:
                     held[way] = Held(rate[way], seen)
                     rate[way] *= MORE
                 else:
+                    # Perhaps it was the machine's bad moment, which the next try should not fall into as well.
+                    time.sleep(CALM)
                     too_high[way] = rate[way]
                     rate[way] *= LESS if not held[way].rate else 1.0
         return held
