@@ -50,6 +50,7 @@ from dialog_acd.core.messages import (
     SaveRecord,
     SwitchCall,
     Tick,
+    ToFailsafe,
     Treat,
     Unsettled,
     Verdict,
@@ -220,9 +221,9 @@ def test_a_silent_asterisk_is_asked_three_times_and_then_given_up() -> None:
     acd.at("09:05:37")
     record = acd.record("c1")
     assert record.outcome == Outcome(Result.FAILED, "lost-sight", Blame.SWITCH)
-    acd.at("09:06:00").held("c1").arrives("c1")
-    acd.expect(Ignored, signal="CallerHeld", why="call already ended")
-    acd.expect(Treat, call="c1", verdict=Verdict.FAILSAFE)  # no second record, and not left alone
+    acd.at("09:06:00").held("c1")
+    acd.expect(ToFailsafe, call="c1")  # no second record, and not left alone
+    acd.arrives("c1").expect(Treat, call="c1", verdict=Verdict.FAILSAFE)
 
 
 def test_an_asterisk_that_finds_its_tongue_gets_a_fresh_count() -> None:

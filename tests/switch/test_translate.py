@@ -414,6 +414,12 @@ def test_divert_names_partner_number_and_ring_time(asterisk: Interpreter) -> Non
     assert asterisk.actions(order, None)[0]["Exten"] == "oldenburg*49441115*30"
 
 
+def test_who_is_to_go_to_failsafe_has_no_time_left_to_wait(asterisk: Interpreter) -> None:
+    assert asterisk.actions(m.ToFailsafe(CALL), None) == [
+        {"Action": "Setvar", "Channel": TRUNK, "Variable": "ACD_MAX_WAIT", "Value": "1"}
+    ]
+
+
 def test_order_for_a_call_on_no_channel_is_refused() -> None:
     with pytest.raises(Untranslatable, match="no channel"):
         Interpreter().actions(m.Hold(CALL), None)

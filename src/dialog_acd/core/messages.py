@@ -492,6 +492,13 @@ class Release:
 
 
 @value
+class ToFailsafe:
+    """Let Asterisk alone look after a caller who waits: at the waiting loop's next turn, two seconds at most."""
+
+    call: CallId
+
+
+@value
 class SaveRecord:
     record: CallRecord
 
@@ -603,6 +610,7 @@ Order = (
     | Divert
     | Say
     | Release
+    | ToFailsafe
     | SaveRecord
     | AmendRecord
     | RememberIntent

@@ -216,8 +216,12 @@ class Visits:
             call.line.t_ann_end = self._floor.now
 
     def on_caller_held(self, signal: m.CallerHeld) -> None:
-        if signal.call not in self._floor.calls and signal.call not in self._floor.ended:
-            self.adopt(signal.call, "", signal.queue, signal.entered_at)
+        if signal.call not in self._floor.calls:
+            if signal.call in self._floor.ended:
+                # Written off, and here all the same: as at the door (``on_call_arrived``), where they are now.
+                self._floor.out.append(m.ToFailsafe(signal.call))
+            else:
+                self.adopt(signal.call, "", signal.queue, signal.entered_at)
         call = self._floor.live(signal, signal.call)
         if call is None:
             return

@@ -401,9 +401,12 @@ class Interpreter:
             case m.Release():
                 end = "" if order.again else "*bye"
                 return [self._redirect(order.call, CLOSED, f"{_prompt(order.prompt)}*{_epoch(order.opens_at)}{end}")]
+            case m.ToFailsafe():
+                # The loop looks at the caller's limit before each turn; so no order is needed that leads out of it.
+                return [_set("ACD_MAX_WAIT", "1") | {"Channel": self._channel(order.call)}]
             case m.Heartbeat():
                 # Asterisk's own clock, so that two hosts need not agree on the time.
-                return [] if asterisk_now is None else [_global("ACD_HEARTBEAT", str(asterisk_now))]
+                return [] if asterisk_now is None else [_set("ACD_HEARTBEAT", str(asterisk_now))]
             case m.KeepFailsafe():
                 return _failsafe(order)
             case (
@@ -464,7 +467,7 @@ def _failsafe(order: m.KeepFailsafe) -> list[dict[str, str]]:
             (f"{base}/hours", "&".join(f"{hours},Europe/Berlin" for hours in profile_.hours).replace(",", "|")),
         ]
     rows += [(f"acd-profile/{generation}/default", order.default), ("acd/generation", generation)]
-    return [_global(f"PRESENCE_STATE(CustomPresence:{key})", f"{_PRESENCE}{value}") for key, value in rows]
+    return [_set(f"PRESENCE_STATE(CustomPresence:{key})", f"{_PRESENCE}{value}") for key, value in rows]
 
 
 def _prompt(name: str) -> str:
@@ -476,7 +479,7 @@ def _epoch(moment: datetime | None) -> str:
     return "" if moment is None else str(round(moment.timestamp()))
 
 
-def _global(variable: str, value: str) -> dict[str, str]:
+def _set(variable: str, value: str) -> dict[str, str]:
     return {"Action": "Setvar", "Variable": variable, "Value": value}
 
 
