@@ -190,11 +190,16 @@ async def test_attended_transfer_while_the_office_still_rings(play: Play) -> Non
 
 
 async def complete(at_phone: Call, asking: Call, number: str) -> None:
-    """The agent presses the transfer key: first call and second call become one, and both legs here are over."""
+    """The agent presses the transfer key: first call and second call become one, and both legs here are over.
+
+    The phone ends the first leg when it is told of the success. The second is ended by the other side (RFC 3891,
+    section 3). Asterisk tells of the success before the caller has moved: a phone that ends both legs at once takes
+    the place away to which the caller moves, and the caller is lost ("Can't move channel", or into what is ending).
+    """
     assert await at_phone.refer(number, replacing=asking) == 202
     await at_phone.transferred()
     await at_phone.hang_up()
-    await asking.hang_up()
+    await asking.is_over()
 
 
 async def both_ways(call: Call, at_phone: Call) -> None:

@@ -46,13 +46,13 @@ FIRST_RATE, NEXT = 150.0, 0.6
 """Where looking begins, and for the second of a pair, as a share of what the first can do."""
 STEP, LESS, MORE = 1.2, 0.85, 1.1
 RACES = (
-    ((Way.QUEUE, Way.SERVICE), BASE.agents),
-    ((Way.QUEUE, Way.SERVICE), 500),
-    ((Way.DIAL, Way.FULL), BASE.agents),
+    ((Way.QUEUE, Way.SERVICE), BASE.agents, 3),
+    ((Way.QUEUE, Way.SERVICE), 500, 3),
+    ((Way.DIAL, Way.FULL), BASE.agents, 2),
 )
-"""Ways whose rates are compared, and with how many agents."""
-WITHIN = 24 * 60.0
-"""Seconds for everything: rates come last and share what is left."""
+"""Ways whose rates are compared, with how many agents, and their part of the time that is left: rates come last."""
+WITHIN = 23.5 * 60.0
+"""Seconds for everything, and one try more where nothing was held yet."""
 
 
 @dataclass(slots=True)
@@ -125,15 +125,17 @@ class Plan:
     # ------------------------------------------------------------ the highest rate
 
     def rates(self) -> None:
-        for done, (ways, agents) in enumerate(RACES):
-            left = max(WITHIN - (time.monotonic() - self._began), 3 * HELD_FOR * (len(RACES) - done))
-            for way, held in self._race(ways, Size(agents=agents), left / (len(RACES) - done)).items():
+        to_come = sum(part for _, _, part in RACES)
+        for ways, agents, part in RACES:
+            left = max(WITHIN - (time.monotonic() - self._began), HELD_FOR * to_come)
+            seconds, to_come = left * part / to_come, to_come - part
+            for way, held in self._race(ways, Size(agents=agents), seconds).items():
                 self.found.rates[way, agents] = held
                 self.say(f"highest rate, {way}, {agents} agents: {held.rate:.0f}/s held for a minute")
 
     def _race(self, ways: Sequence[Way], size: Size, seconds: float) -> dict[Way, Held]:
         """Look for it in steps, a few seconds each; then hold less than that for a minute, in turn, and more or still
-        less after it, as long as there is time.
+        less after it, as long as there is time. Who has held nothing goes first: a rate of nothing compares with none.
         """
         until = time.monotonic() + seconds
         rate: dict[Way, float] = {}
@@ -144,7 +146,9 @@ class Plan:
         held, too_high = {way: Held() for way in ways}, dict.fromkeys(ways, math.inf)
         turn = 0
         while left := [way for way in ways if 0 < rate[way] < too_high[way]]:
-            if turn and time.monotonic() + len(left) * HELD_FOR > until:  # for all of them or for none
+            behind = [way for way in left if not held[way].rate]
+            left, end = (behind, until + HELD_FOR) if behind else (left, until)
+            if turn and time.monotonic() + len(left) * HELD_FOR > end:  # for all of them or for none
                 break
             turn += 1
             for way in _turned(left, turn):
