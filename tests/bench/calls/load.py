@@ -237,6 +237,12 @@ class _Measured:
                 self._look()
 
 
+def processors() -> tuple[int, int]:
+    """Ticks since the machine came up: worked, and taken back by its host (``/proc/stat``, proc(5))."""
+    _, user, nice, system, _, _, irq, softirq, stolen, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return sum(map(int, (user, nice, system, irq, softirq))), int(stolen)
+
+
 def _processor_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / ticks()

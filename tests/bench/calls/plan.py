@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench.calls.centre import Size, Way
-from bench.calls.load import Seen, rank
+from bench.calls.load import Seen, processors, rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +61,9 @@ class Held:
 
     rate: float = 0.0
     seen: Seen = field(default_factory=Seen)
+    short: float = 0.0
+    """... and that was carried for some seconds: what is left to compare where a bad moment of the host ended each
+    minute."""
 
 
 @dataclass(slots=True)
@@ -82,6 +85,8 @@ class Findings:
     read_per_second: float = 0.0
     """AMI events read and translated in a second of one processor."""
     took: float = 0.0
+    taken_back: float = 0.0
+    """By the host, as a share of what the processors here wanted to work meanwhile."""
 
 
 class Plan:
@@ -90,10 +95,12 @@ class Plan:
     def __init__(self, centre: Centre, load: Load, progress: Callable[[str], None]) -> None:
         self._centre, self._load, self._progress = centre, load, progress
         self.found = Findings()
-        self._began = time.monotonic()
+        self._began, self._processors = time.monotonic(), processors()
 
     def say(self, text: str) -> None:
         self.found.took = time.monotonic() - self._began
+        busy, stolen = (now - then for now, then in zip(processors(), self._processors, strict=True))
+        self.found.taken_back = stolen / max(busy + stolen, 1)
         self._progress(f"{self.found.took:6.0f} s  {text}")
 
     # ------------------------------------------------------------ from INVITE to INVITE
@@ -131,19 +138,21 @@ class Plan:
             seconds, to_come = left * part / to_come, to_come - part
             for way, held in self._race(ways, Size(agents=agents), seconds).items():
                 self.found.rates[way, agents] = held
-                self.say(f"highest rate, {way}, {agents} agents: {held.rate:.0f}/s held for a minute")
+                reached = f"{held.rate:.0f}/s held for a minute, {held.short:.0f}/s for {PROBED_FOR:.0f} s"
+                self.say(f"highest rate, {way}, {agents} agents: {reached}")
 
     def _race(self, ways: Sequence[Way], size: Size, seconds: float) -> dict[Way, Held]:
         """Look for it in steps, a few seconds each; then hold less than that for a minute, in turn, and more or still
         less after it, as long as there is time. Who has held nothing goes first: a rate of nothing compares with none.
         """
         until = time.monotonic() + seconds
-        rate: dict[Way, float] = {}
+        short: dict[Way, float] = {}
         first = FIRST_RATE
         for way in ways:
-            rate[way] = self._about(way, size, first) * LESS
-            first = (rate[way] / LESS or FIRST_RATE) * NEXT
-        held, too_high = {way: Held() for way in ways}, dict.fromkeys(ways, math.inf)
+            short[way] = self._about(way, size, first)
+            first = (short[way] or FIRST_RATE) * NEXT
+        rate = {way: short[way] * LESS for way in ways}
+        held, too_high = {way: Held(short=short[way]) for way in ways}, dict.fromkeys(ways, math.inf)
         turn = 0
         while left := [way for way in ways if 0 < rate[way] < too_high[way]]:
             behind = [way for way in left if not held[way].rate]
@@ -154,7 +163,7 @@ class Plan:
             for way in _turned(left, turn):
                 good, seen = self._try(way, size, rate[way], HELD_FOR)
                 if good:
-                    held[way] = Held(rate[way], seen)
+                    held[way] = Held(rate[way], seen, short[way])
                     rate[way] *= MORE
                 else:
                     # Perhaps it was the machine's bad moment, which the next try should not fall into as well.

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench.calls.centre import Way
 from bench.calls.load import Seen, rank
-from bench.calls.plan import AXES, BASE, HELD_FOR, RATE
+from bench.calls.plan import AXES, BASE, HELD_FOR, PROBED_FOR, RATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,7 +71,7 @@ GOALS = (
 
 def figures(found: Findings) -> Figures:
     """Everything, flat; milliseconds, seconds, calls a second. ``None``: not measured."""
-    said: Figures = {"took_s": round(found.took)}
+    said: Figures = {"took_s": round(found.took), "host_took_back": round(found.taken_back, 3)}
     for way, seen in found.connect.items():
         said |= _spread(f"connect_{_key(way)}", seen.connect) | _cost(_key(way), seen)
         said[f"lost_{_key(way)}"] = seen.lost
@@ -79,6 +79,7 @@ def figures(found: Findings) -> Figures:
         said |= _spread(f"pickup_{_key(way)}", seen.pickup)
     for (way, agents), held in found.rates.items():
         said[f"max_rate_{_key(way)}_{agents}_agents"] = round(held.rate, 1) or None  # none was held
+        said[f"short_rate_{_key(way)}_{agents}_agents"] = round(held.short, 1) or None
         if held.rate:
             said[f"max_rate_{_key(way)}_{agents}_agents_p99_ms"] = _ms(rank(held.seen.connect, 0.99))
             said |= _cost(f"{_key(way)}_{agents}_agents_at_max_rate", held.seen)
@@ -124,6 +125,8 @@ def ratios(said: Figures) -> Figures:
         "pickup_p99_vs_app_queue": of("pickup_service_p99_ms", "pickup_app_queue_p99_ms"),
         "max_rate_vs_app_queue": of("max_rate_service_16_agents", "max_rate_app_queue_16_agents"),
         "max_rate_vs_app_queue_500_agents": of("max_rate_service_500_agents", "max_rate_app_queue_500_agents"),
+        "short_rate_vs_app_queue": of("short_rate_service_16_agents", "short_rate_app_queue_16_agents"),
+        "short_rate_vs_app_queue_500_agents": of("short_rate_service_500_agents", "short_rate_app_queue_500_agents"),
         "cpu_service_vs_asterisk": of("cpu_ms_per_call_service_service", "cpu_ms_per_call_service_asterisk"),
         "cpu_service_asking_vs_asterisk": of(
             "cpu_ms_per_call_dial_after_agi_service", "cpu_ms_per_call_dial_after_agi_asterisk"
@@ -195,8 +198,11 @@ def tables(said: Figures) -> Iterator[Table]:
         met = goal.met(value)
         goals.add_row(goal.figure, _n(value), str(goal), "" if met is None else "met" if met else "missed")
     for name in (
+        "host_took_back",
         "connect_p50_vs_dial",
         "connect_p50_asking_vs_app_queue",
+        "short_rate_vs_app_queue",
+        "short_rate_vs_app_queue_500_agents",
         "cpu_total_vs_app_queue",
         "cpu_total_asking_vs_app_queue",
         "cpu_service_vs_asterisk_at_max_rate",
@@ -216,6 +222,7 @@ def _latencies(said: Figures) -> Table:
         ("BYE to INVITE, p50 / p99 / max (ms)", lambda k: _three(said, f"pickup_{k}")),
         (f"calls a second held for {HELD_FOR:.0f} s", lambda k: _n(said.get(f"max_rate_{k}_{BASE.agents}_agents"))),
         ("the same with 500 agents", lambda k: _n(said.get(f"max_rate_{k}_500_agents"))),
+        (f"carried for {PROBED_FOR:.0f} s", lambda k: _n(said.get(f"short_rate_{k}_{BASE.agents}_agents"))),
         ("Asterisk, processor ms a call", lambda k: _n(said.get(f"cpu_ms_per_call_{k}_asterisk"))),
         ("service, processor ms a call", lambda k: _n(said.get(f"cpu_ms_per_call_{k}_service"))),
     ]
