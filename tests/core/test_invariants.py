@@ -301,7 +301,10 @@ class CentreUnderFire(RuleBasedStateMachine):
             assert message.call not in self.talking or message.call == getattr(self.now_told, "call", None), (
                 f"{type(message).__name__} would take {message.call} out of a conversation"
             )
-        if isinstance(message, m.SaveRecord):
+        if isinstance(message, m.ToFailsafe):
+            assert message.call in self.records, "who has a record is looked after by Asterisk alone, and nobody else"
+            assert message.call not in self.acd._floor.calls
+        elif isinstance(message, m.SaveRecord):
             self.hear_record(message.record)
         elif isinstance(message, m.CallbackPromised):
             self.promised.add(message.call)
@@ -806,9 +809,11 @@ class CentreUnderFire(RuleBasedStateMachine):
 
     def tick_until(self, target: datetime) -> None:
         while (due := self.acd.next_deadline()) is not None and due <= target:
-            assert due > self.now, "a deadline in the past: the engine would turn for ever"
-            self.now = due
+            # What came in this very moment may have come before the tick of it.
+            self.now = max(self.now, due)
             self.tell(m.Tick())
+            left = self.acd.next_deadline()
+            assert left is None or left > self.now, "a deadline in the past: the engine would turn for ever"
         self.now = target
 
     # ------------------------------------------------------------ the seven

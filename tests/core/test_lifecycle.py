@@ -44,7 +44,7 @@ NOT_ABOUT_A_CALL = {
     m.SupervisorSwitched, m.SwitchLost, m.SwitchFound, m.Tick, m.Beat, m.SaveRecord, m.RememberIntent,
     m.RememberSwitch, m.RememberCall, m.Heartbeat, m.KeepFailsafe,
     # About a call, and whatever its state: it may have ended long ago.
-    m.TownNamed, m.TownDialled, m.CallMarked, m.PromiseMarked, m.AmendRecord,
+    m.TownNamed, m.TownDialled, m.CallMarked, m.PromiseMarked, m.AmendRecord, m.ToFailsafe,
 }  # fmt: skip
 
 # Written down a second time on purpose, state by state, as one would tell it to an operator.

@@ -223,6 +223,8 @@ def test_a_silent_asterisk_is_asked_three_times_and_then_given_up() -> None:
     assert record.outcome == Outcome(Result.FAILED, "lost-sight", Blame.SWITCH)
     acd.at("09:06:00").held("c1")
     acd.expect(ToFailsafe, call="c1")  # no second record, and not left alone
+    acd.expect(PictureDiffered, call="c1", what="written off, and waiting")
+    acd.at("09:07:00").switch_found(SwitchCall(C1, "wait"), audit=True).expect(ToFailsafe, call="c1")
     acd.arrives("c1").expect(Treat, call="c1", verdict=Verdict.FAILSAFE)
 
 

@@ -104,7 +104,7 @@ async def test_no_order_is_lost_and_no_caller_cut_off_at_whatever_instant_it_com
             await learn("AcdHeld", "After", after)
         (action,) = interpreter.actions(ToFailsafe(call), None)
         await link.call(action)
-        await learn("AcdFailsafe", "Call", call)
+        assert (await learn("AcdFailsafe", "Call", call))["Why"] == "max-wait"
     finally:
         await link.close()
         await asyncio.gather(running, return_exceptions=True)

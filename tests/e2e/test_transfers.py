@@ -151,7 +151,7 @@ async def test_attended_transfer_to_an_office(play: Play) -> None:
     await at_office.media.hears_tone(CALLERS_VOICE)
     await at_phone.transferred()
     await at_phone.hang_up()
-    await asking.hang_up()
+    await asking.is_over()
     assert (await stage.api.agent("agent01"))["work"] == "wrap-up"
     await stage.agent_is("agent01", state="available")
     await stage.live("diverted")
@@ -198,6 +198,7 @@ async def complete(at_phone: Call, asking: Call, number: str) -> None:
     """
     assert await at_phone.refer(number, replacing=asking) == 202
     await at_phone.transferred()
+    assert any("200" in told for told in at_phone.notified), at_phone.notified
     await at_phone.hang_up()
     await asking.is_over()
 

@@ -188,6 +188,15 @@ def test_garbled_place_is_no_reason_to_lose_the_caller(asterisk: Interpreter) ->
     assert asterisk.signals(told("AcdHeld", Queue="", Entered="x")) == [m.CallerHeld(CALL, None, None)]
 
 
+def test_whoever_was_moved_into_a_place_that_was_just_telling_itself_is_not_that_call(asterisk: Interpreter) -> None:
+    told_of_another = told("AcdHeld", Queue="hannover", Call="acd1-1795295666.9", Uniqueid=CALL)
+
+    assert asterisk.signals(told_of_another) == []
+    assert asterisk.actions(m.Hold(CALL), 1), "who is where they were"
+    with pytest.raises(Untranslatable, match="no channel"):
+        asterisk.actions(m.Hold(CallId("acd1-1795295666.9")), 1)
+
+
 @pytest.mark.parametrize(
     ("status", "cause", "reason"),
     [
@@ -371,11 +380,16 @@ def test_agents_leg_is_no_call_of_its_own() -> None:
     assert Interpreter().picture([leg], [], NINE, audit=False).calls == ()
 
 
-def test_a_caller_in_the_place_of_the_agents_own_call_is_still_there(asterisk: Interpreter) -> None:
-    """For two seconds after an announced transfer into a queue. A picture of then made the caller one who had gone."""
-    seen = channel("acd-wait", "round", ACD_CALL="acd1-1795295666.9", ACD_QUEUE="hannover")
+@pytest.mark.parametrize(("context", "place"), [("acd-wait", "arriving"), ("acd-offer", "transfer")])
+def test_a_caller_in_the_place_of_the_agents_own_call_is_still_there(
+    asterisk: Interpreter, context: str, place: str
+) -> None:
+    """For two seconds after an announced transfer into a queue, and for a whole conversation where a colleague's phone
+    rang. A picture of then made the caller one who had gone.
+    """
+    seen = channel(context, "round", ACD_CALL="acd1-1795295666.9", ACD_QUEUE="hannover")
 
-    assert asterisk.picture([seen], [], NINE, audit=True).calls == (m.SwitchCall(CALL, "arriving"),)
+    assert asterisk.picture([seen], [], NINE, audit=True).calls == (m.SwitchCall(CALL, place),)
     (order,) = asterisk.actions(m.Hold(CALL), 1)
     assert order["Channel"] == TRUNK, "and can be led on"
 

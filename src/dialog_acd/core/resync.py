@@ -59,7 +59,10 @@ class Resync:
         for theirs in signal.calls:
             ours = self._floor.calls.get(theirs.call)
             if ours is None:
-                if theirs.call in self._floor.ended:
+                if (ended := self._floor.ended.get(theirs.call)) is not None:
+                    # Not one who hung up while the picture was taken.
+                    if theirs.place == "wait" and ended.ended_at <= signal.at:
+                        self._visits.still_here(theirs.call)
                     continue
                 ours = self._visits.adopt(theirs.call, "", theirs.queue, theirs.entered_at)
             elif ours.touched_at > signal.at:

@@ -218,8 +218,7 @@ class Visits:
     def on_caller_held(self, signal: m.CallerHeld) -> None:
         if signal.call not in self._floor.calls:
             if signal.call in self._floor.ended:
-                # Written off, and here all the same: as at the door (``on_call_arrived``), where they are now.
-                self._floor.out.append(m.ToFailsafe(signal.call))
+                self.still_here(signal.call)
             else:
                 self.adopt(signal.call, "", signal.queue, signal.entered_at)
         call = self._floor.live(signal, signal.call)
@@ -234,6 +233,11 @@ class Visits:
             self._floor.ignore(signal, "from before the offer in force", call.id)
             return
         self.held(call, signal)
+
+    def still_here(self, call: CallId) -> None:
+        """Written off, and waiting all the same: there is no second record, so Asterisk looks after them alone."""
+        self._floor.out.append(m.PictureDiffered(call, "written off, and waiting"))
+        self._floor.out.append(m.ToFailsafe(call))
 
     def held(self, call: LiveCall, signal: m.CallerHeld) -> None:
         before = call.state

@@ -1,8 +1,8 @@
 """Asterisk's words to ours and back; pure, and the only file that knows them.
 
 Three kinds of traffic cross this seam (the contract with ``dialplans/``): AGI carries *questions*, UserEvent
-carries *facts*, AMI Redirect carries *orders*. Names of contexts, ``ACD_*`` variables and ``Acd*`` events are the
-constants below; ``tests/switch/test_dialplan_contract.py`` compares them with the dialplan.
+carries *facts*, AMI carries *orders* (Redirect, and one Setvar). Names of contexts, ``ACD_*`` variables and ``Acd*``
+events are the constants below; ``tests/switch/test_dialplan_contract.py`` compares them with the dialplan.
 
 The ``Interpreter`` remembers one thing: which channel a call's caller is on. The core knows calls, never
 channels; Redirect knows channels, never calls.
@@ -242,6 +242,9 @@ class Interpreter:
         if not call:
             return []
         if name == "AcdHeld":
+            if _text(message, "Uniqueid") not in ("", call):
+                # Moved into another call's place between the two lines that tell it; [acd-wait] tells it once more.
+                return []
             self._channels[call] = _text(message, "Channel")
             queue, entered = _text(message, "Queue"), _moment(_text(message, "Entered"))
             after = _text(message, "After")
@@ -349,10 +352,11 @@ class Interpreter:
             call = CallId(_text(channel, "Uniqueid"))
             if known.get("ACD_CALL") != call:
                 if call in self._channels:
-                    # After an announced transfer into a call that waits, the caller has that call's variables until
-                    # [acd-wait] looks, two seconds at most. They are here all the same; AcdHeld will tell where.
+                    # An announced transfer into a call that is not answered yet puts the caller in its place, with
+                    # its variables. They are here all the same. In [acd-wait] it lasts two seconds, and AcdHeld tells
+                    # of it; elsewhere, until somebody who answers there hangs up.
                     callers[call] = _text(channel, "Channel")
-                    calls.append(m.SwitchCall(call, "arriving"))
+                    calls.append(m.SwitchCall(call, "arriving" if _text(channel, "Context") == WAIT else "transfer"))
                 continue
             callers[call] = _text(channel, "Channel")
             context, bridged = _text(channel, "Context"), _text(channel, "BridgeId") != ""
@@ -402,7 +406,7 @@ class Interpreter:
                 end = "" if order.again else "*bye"
                 return [self._redirect(order.call, CLOSED, f"{_prompt(order.prompt)}*{_epoch(order.opens_at)}{end}")]
             case m.ToFailsafe():
-                # The loop looks at the caller's limit before each turn; so no order is needed that leads out of it.
+                # The loop looks at the caller's limit before each turn; so no Redirect is needed that leads out of it.
                 return [_set("ACD_MAX_WAIT", "1") | {"Channel": self._channel(order.call)}]
             case m.Heartbeat():
                 # Asterisk's own clock, so that two hosts need not agree on the time.

@@ -46,10 +46,7 @@ def main() -> int:
                 if asked.full:
                     plan.sizes(_product(), (Way.QUEUE, Way.SERVICE, Way.FULL))
             if "rates" in parts:
-                try:
-                    plan.rates()
-                except RigError as problem:  # it is overrun on purpose; what is known is told all the same
-                    progress(f"rates: {problem}")
+                plan.rates()
     except RigError as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1

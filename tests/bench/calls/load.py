@@ -84,17 +84,24 @@ class Load:
         watched: bool = False,
         slow: float = math.inf,
     ) -> Seen:
-        """So many calls, `rate` a second, each of whom somebody answers and talks to for `talk` seconds; given up as
-        soon as one in a hundred of all has taken longer than `slow` seconds.
+        """So many calls, `rate` a second, each of whom somebody answers and talks to for `talk` seconds; given up when
+        a look shows that one in a hundred of all has taken longer than `slow` seconds.
         """
-        phones = self._phones(talk, 0.0)
+        phones, next_look = self._phones(talk, 0.0), 0.0
 
         def late() -> int:
+            nonlocal next_look
+            began = time.monotonic()
+            if slow == math.inf or began < next_look:
+                return 0
             sent, (rung, _) = _caller_log(callers.logged()), _phone_log(phones.logged())
-            return sum(took > slow for took in _connects(sent, rung))
+            found = sum(took > slow for took in _connects(sent, rung))
+            # Looking takes time that is then missing for what is looked at: a fiftieth of all at most.
+            next_look = time.monotonic() + 50 * (time.monotonic() - began)
+            return found
 
         def hopeless() -> bool:
-            return callers.tally().current > HOPELESS or (slow < math.inf and late() > count / 100)
+            return callers.tally().current > HOPELESS or late() > count / 100
 
         with phones:
             callers = self._callers(dialled, count, "-r", f"{rate * 10:.0f}", "-rp", "10000", "-l", "3000")
@@ -185,13 +192,13 @@ class Load:
 
     @staticmethod
     def _until(done: Callable[[], bool], limit: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
-        """Whether it was found hopeless; that is looked at more and more seldom, for looking takes time itself."""
-        began, look = time.monotonic(), 2.0
+        """Whether it was found hopeless, which is asked once a second."""
+        began, asked = time.monotonic(), 1.0
         while not done() and (took := time.monotonic() - began) < limit:
-            if took > look:
+            if took > asked:
+                asked = took + 1.0
                 if hopeless():
                     return True
-                look *= 1.5
             time.sleep(0.05)
         return False
 

@@ -8,6 +8,7 @@ Each part has its share of the time: all of them together stay below 25 minutes.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bench.calls.centre import Size, Way
 from bench.calls.load import Seen, processors, rank
+from rig.root import RigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +38,8 @@ AXES = (
     Size(waiting=1_000),
 )
 HELD_FOR, PROBED_FOR = 60.0, 5.0
+TRY = HELD_FOR + 10.0
+"""Seconds for a minute, with what comes before and after it."""
 SLOW = 0.050
 """A rate is not held if one call in a hundred takes longer (seconds)."""
 CALM = 15.0
@@ -46,13 +50,13 @@ FIRST_RATE, NEXT = 150.0, 0.6
 """Where looking begins, and for the second of a pair, as a share of what the first can do."""
 STEP, LESS, MORE = 1.2, 0.85, 1.1
 RACES = (
-    ((Way.QUEUE, Way.SERVICE), BASE.agents, 3),
-    ((Way.QUEUE, Way.SERVICE), 500, 3),
-    ((Way.DIAL, Way.FULL), BASE.agents, 2),
+    ((Way.QUEUE, Way.SERVICE), BASE.agents),
+    ((Way.QUEUE, Way.SERVICE), 500),
+    ((Way.DIAL, Way.FULL), BASE.agents),
 )
-"""Ways whose rates are compared, with how many agents, and their part of the time that is left: rates come last."""
-WITHIN = 23.5 * 60.0
-"""Seconds for everything, and one try more where nothing was held yet."""
+"""Ways whose rates are compared, and with how many agents."""
+WITHIN = 24 * 60.0
+"""Seconds for everything: rates come last and share what is left."""
 
 
 @dataclass(slots=True)
@@ -132,45 +136,49 @@ class Plan:
     # ------------------------------------------------------------ the highest rate
 
     def rates(self) -> None:
-        to_come = sum(part for _, _, part in RACES)
-        for ways, agents, part in RACES:
-            left = max(WITHIN - (time.monotonic() - self._began), HELD_FOR * to_come)
-            seconds, to_come = left * part / to_come, to_come - part
-            for way, held in self._race(ways, Size(agents=agents), seconds).items():
-                self.found.rates[way, agents] = held
+        cap = max(self._began + WITHIN, time.monotonic() + len(RACES) * 4 * HELD_FOR)
+        for done, (ways, agents) in enumerate(RACES):
+            now = time.monotonic()
+            self.found.rates |= {(way, agents): Held() for way in ways}
+            try:
+                self._race(ways, Size(agents=agents), now + (cap - now) / (len(RACES) - done), cap)
+            except RigError as problem:  # it is overrun on purpose; what is known is told all the same
+                self.say(f"rates: {problem}")
+                with contextlib.suppress(RigError):
+                    self._centre.begin_anew()
+            for way in ways:
+                held = self.found.rates[way, agents]
                 reached = f"{held.rate:.0f}/s held for a minute, {held.short:.0f}/s for {PROBED_FOR:.0f} s"
                 self.say(f"highest rate, {way}, {agents} agents: {reached}")
 
-    def _race(self, ways: Sequence[Way], size: Size, seconds: float) -> dict[Way, Held]:
+    def _race(self, ways: Sequence[Way], size: Size, until: float, cap: float) -> None:
         """Look for it in steps, a few seconds each; then hold less than that for a minute, in turn, and more or still
-        less after it, as long as there is time. Who has held nothing goes first: a rate of nothing compares with none.
+        less after it, as long as there is time: until then, one try longer for who has held nothing (a rate of nothing
+        compares with none, so these go first), and never beyond the cap.
         """
-        until = time.monotonic() + seconds
-        short: dict[Way, float] = {}
+        held = {way: self.found.rates[way, size.agents] for way in ways}
         first = FIRST_RATE
         for way in ways:
-            short[way] = self._about(way, size, first)
-            first = (short[way] or FIRST_RATE) * NEXT
-        rate = {way: short[way] * LESS for way in ways}
-        held, too_high = {way: Held(short=short[way]) for way in ways}, dict.fromkeys(ways, math.inf)
+            held[way].short = self._about(way, size, first)
+            first = (held[way].short or FIRST_RATE) * NEXT
+        rate, too_high = {way: held[way].short * LESS for way in ways}, dict.fromkeys(ways, math.inf)
         turn = 0
         while left := [way for way in ways if 0 < rate[way] < too_high[way]]:
             behind = [way for way in left if not held[way].rate]
-            left, end = (behind, until + HELD_FOR) if behind else (left, until)
-            if turn and time.monotonic() + len(left) * HELD_FOR > end:  # for all of them or for none
+            left, end = (behind, until + TRY) if behind else (left, until)
+            if time.monotonic() + len(left) * TRY > (min(end, cap) if turn else cap):  # for all of them or for none
                 break
             turn += 1
             for way in _turned(left, turn):
                 good, seen = self._try(way, size, rate[way], HELD_FOR)
                 if good:
-                    held[way] = Held(rate[way], seen, short[way])
+                    held[way].rate, held[way].seen = rate[way], seen
                     rate[way] *= MORE
                 else:
                     # Perhaps it was the machine's bad moment, which the next try should not fall into as well.
                     time.sleep(CALM)
                     too_high[way] = rate[way]
                     rate[way] *= LESS if not held[way].rate else 1.0
-        return held
 
     def _about(self, way: Way, size: Size, rate: float) -> float:
         """The highest rate that is carried for some seconds: steps until one is and one is not, and halfway once."""

@@ -221,8 +221,8 @@ def _latencies(said: Figures) -> Table:
         ("INVITE to INVITE, p50 / p99 / max (ms)", lambda k: _three(said, f"connect_{k}")),
         ("BYE to INVITE, p50 / p99 / max (ms)", lambda k: _three(said, f"pickup_{k}")),
         (f"calls a second held for {HELD_FOR:.0f} s", lambda k: _n(said.get(f"max_rate_{k}_{BASE.agents}_agents"))),
-        ("the same with 500 agents", lambda k: _n(said.get(f"max_rate_{k}_500_agents"))),
         (f"carried for {PROBED_FOR:.0f} s", lambda k: _n(said.get(f"short_rate_{k}_{BASE.agents}_agents"))),
+        ("held with 500 agents", lambda k: _n(said.get(f"max_rate_{k}_500_agents"))),
         ("Asterisk, processor ms a call", lambda k: _n(said.get(f"cpu_ms_per_call_{k}_asterisk"))),
         ("service, processor ms a call", lambda k: _n(said.get(f"cpu_ms_per_call_{k}_service"))),
     ]
