@@ -23,6 +23,7 @@ import pytest
 from dialog_acd import __version__
 from dialog_acd.testing import ManualClock
 from directories import DEMO, TOWN
+from rig.ports import free_port
 from switch.toy_ami import SECRET, ToyAmi
 from toy_issuer import ToyIssuer
 
@@ -50,9 +51,9 @@ class Desk:
             ACD_API__TOKEN_FILE=self.folder / "api.token",
             ACD_STORE__DATABASE_URL=f"sqlite+aiosqlite:///{self.folder}/acd.sqlite",
             ACD_STORE__JOURNAL_DIR=self.folder / "journal",
-            ACD_AMI__PORT=unused_port(),
-            ACD_AGI__PORT=unused_port(),
-            ACD_API__PORT=unused_port(),
+            ACD_AMI__PORT=free_port(),
+            ACD_AGI__PORT=free_port(),
+            ACD_API__PORT=free_port(),
         )
 
     def has_schema(self) -> None:
@@ -67,11 +68,6 @@ class Desk:
 @pytest.fixture
 def desk(shell: Shell, migrated_file: Path) -> Desk:
     return Desk(shell, migrated_file)
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 @contextmanager

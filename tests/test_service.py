@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from dialog_acd.switch.agi import AgiServer, PortInUse
 from dialog_acd.switch.ami import AmiAddress, AmiLoginRefused, probe
 from dialog_acd.testing import LANGENHAGEN, MONDAY, demo_directory
 from records import served
+from rig.ports import free_port
 from switch.test_agi import variables_set_by
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
@@ -73,11 +73,10 @@ def empty_list(connection: Connection, action: Action) -> None:
 
 
 def free_ports(many: int) -> list[int]:
-    with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(many)]
-    ports = [int(s.getsockname()[1]) for s in with_ports]
-    for s in with_ports:
-        s.close()
-    return ports
+    ports: set[int] = set()
+    while len(ports) < many:
+        ports.add(free_port(ports))
+    return sorted(ports)
 
 
 @dataclass(frozen=True)
