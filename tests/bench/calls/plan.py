@@ -136,7 +136,7 @@ class Plan:
     # ------------------------------------------------------------ the highest rate
 
     def rates(self) -> None:
-        cap = max(self._began + WITHIN, time.monotonic() + len(RACES) * 4 * HELD_FOR)
+        cap = max(self._began + WITHIN, time.monotonic() + len(RACES) * 2 * HELD_FOR)
         for done, (ways, agents) in enumerate(RACES):
             now = time.monotonic()
             self.found.rates |= {(way, agents): Held() for way in ways}
