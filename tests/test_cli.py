@@ -23,7 +23,7 @@ import pytest
 from dialog_acd import __version__
 from dialog_acd.testing import ManualClock
 from directories import DEMO, TOWN
-from rig.ports import free_port
+from rig.ports import free_ports
 from switch.toy_ami import SECRET, ToyAmi
 from toy_issuer import ToyIssuer
 
@@ -46,14 +46,15 @@ class Desk:
         for name in ("ami.secret", "api.token"):
             (self.folder / name).write_text(SECRET + "\n")
             (self.folder / name).chmod(0o600)
+        ami, agi, api = free_ports(3)
         self.set(
             ACD_AMI__SECRET_FILE=self.folder / "ami.secret",
             ACD_API__TOKEN_FILE=self.folder / "api.token",
             ACD_STORE__DATABASE_URL=f"sqlite+aiosqlite:///{self.folder}/acd.sqlite",
             ACD_STORE__JOURNAL_DIR=self.folder / "journal",
-            ACD_AMI__PORT=free_port(),
-            ACD_AGI__PORT=free_port(),
-            ACD_API__PORT=free_port(),
+            ACD_AMI__PORT=ami,
+            ACD_AGI__PORT=agi,
+            ACD_API__PORT=api,
         )
 
     def has_schema(self) -> None:

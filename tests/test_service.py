@@ -35,7 +35,7 @@ from dialog_acd.switch.agi import AgiServer, PortInUse
 from dialog_acd.switch.ami import AmiAddress, AmiLoginRefused, probe
 from dialog_acd.testing import LANGENHAGEN, MONDAY, demo_directory
 from records import served
-from rig.ports import free_port
+from rig.ports import free_port, free_ports
 from switch.test_agi import variables_set_by
 from switch.toy_ami import SECRET, Action, Connection, ToyAmi, event
 
@@ -70,13 +70,6 @@ class LateAmi(ToyAmi):
 def empty_list(connection: Connection, action: Action) -> None:
     connection.reply(action, "EventList: start")
     connection.say(event("Done", f"ActionID: {action['ActionID']}", "EventList: Complete", "ListItems: 0"))
-
-
-def free_ports(many: int) -> list[int]:
-    ports: set[int] = set()
-    while len(ports) < many:
-        ports.add(free_port(ports))
-    return sorted(ports)
 
 
 @dataclass(frozen=True)
@@ -543,7 +536,7 @@ async def signed_in(provider: httpx.AsyncClient, subject: str, client: str = "di
 
 
 async def test_people_sign_in_at_their_identity_provider(site: Site) -> None:
-    [port] = free_ports(1)
+    port = free_port()
     erika = {"sub": "e-1", "preferred_username": "erika.muster", "groups": ["acd-leitstelle"]}
     karl = {"sub": "k-2", "email": "karl@langenhagen.de", "groups": ["rathaus-langenhagen"]}
     settings = {
@@ -622,9 +615,9 @@ async def test_a_second_start_by_mistake_says_so_and_disturbs_nobody(
 
         monkeypatch.setattr(AgiServer, "start", start_slowly)
         with pytest.raises(PortTaken, match=rf"^port {site.api} for the API .*ACD_API__PORT"):
-            await serve(site.settings(agi=free_ports(1)[0], journal=elsewhere))
+            await serve(site.settings(agi=free_port(), journal=elsewhere))
         with pytest.raises(JournalUnavailable, match="in use by another dialog-acd; stop that one"):
-            await serve(site.settings(agi=free_ports(1)[0]))
+            await serve(site.settings(agi=free_port()))
 
         assert [login["Username"] for login in asterisk.received("Login")] == ["dialog-acd", "bystander"]
         first.process.send_signal(signal.SIGTERM)

@@ -33,6 +33,14 @@ def free_port(taken: frozenset[int] | set[int] = frozenset()) -> int:
     raise RigError(f"no free port between {FIRST} and {LAST} on 127.0.0.1")
 
 
+def free_ports(many: int) -> list[int]:
+    """As ``free_port``, and all different."""
+    taken: set[int] = set()
+    for _ in range(many):
+        taken.add(free_port(taken))
+    return list(taken)
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     trunk: int  # UDP, where the public calls in
@@ -43,7 +51,4 @@ class Ports:
 
     @classmethod
     def pick(cls) -> Ports:
-        taken: set[int] = set()
-        for _ in range(5):
-            taken.add(free_port(taken))
-        return cls(*taken)
+        return cls(*free_ports(5))

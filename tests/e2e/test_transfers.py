@@ -146,12 +146,9 @@ async def test_attended_transfer_to_an_office(play: Play) -> None:
     await at_office.media.hears_tone(AGENTS_VOICE)
     await asking.media.hears_tone(OFFICES_VOICE)
     assert (await stage.live("connected"))[0]["agent"] == "agent01"
-    assert await at_phone.refer("2001", replacing=asking) == 202
+    await complete(at_phone, asking, "2001")
     await call.media.hears_tone(OFFICES_VOICE)
     await at_office.media.hears_tone(CALLERS_VOICE)
-    await at_phone.transferred()
-    await at_phone.hang_up()
-    await asking.is_over()
     assert (await stage.api.agent("agent01"))["work"] == "wrap-up"
     await stage.agent_is("agent01", state="available")
     await stage.live("diverted")

@@ -42,10 +42,10 @@ TRY = HELD_FOR + 10.0
 """Seconds for a minute, with what comes before and after it."""
 SLOW = 0.050
 """A rate is not held if one call in a hundred takes longer (seconds)."""
-CALM = 15.0
-"""Seconds of rest after a minute that was given up."""
 OVERRUN = 1.0
 """... and after so many seconds, whoever routes has more to catch up with than the next try should bear."""
+CALM = 15.0
+"""Seconds of rest after a minute that was given up."""
 FIRST_RATE, NEXT = 150.0, 0.6
 """Where looking begins, and for the second of a pair, as a share of what the first can do."""
 STEP, LESS, MORE = 1.2, 0.85, 1.1
